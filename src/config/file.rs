@@ -1,0 +1,93 @@
+//! The file as it is written; [`super::validate`] says what of it makes sense.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use bytesize::ByteSize;
+use indexmap::IndexMap;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A text with its place in the file, parsed later so that the error can point to it.
+pub(super) type Text = Spanned<String>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) server: Server,
+    pub(super) upstream: Upstream,
+    pub(super) queue: Queue,
+    pub(super) clients: Clients,
+    pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
+    pub(super) routes: Option<Vec<Route>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Server {
+    pub(super) listen: Option<Text>,
+    pub(super) admin: Option<Text>,
+    pub(super) drain: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Upstream {
+    pub(super) url: Option<Text>,
+    pub(super) api_key_env: Option<Text>,
+    pub(super) connect_timeout: Option<Text>,
+    pub(super) response_timeout: Option<Text>,
+    pub(super) http2_connections: Option<NonZeroUsize>,
+    pub(super) ca_file: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Queue {
+    pub(super) max_waiting: Option<usize>,
+    pub(super) max_wait: Option<Text>,
+    pub(super) buffer: Option<ByteSize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Clients {
+    pub(super) quota: Option<Text>,
+    pub(super) by: Option<Vec<Text>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Pool {
+    pub(super) requests: Vec<Text>,
+    pub(super) in_flight: Option<NonZeroU32>,
+    pub(super) shape: Option<Spanned<Shape>>,
+    pub(super) burst: Option<Spanned<NonZeroU32>>,
+    pub(super) margin: Option<Text>,
+    pub(super) key: Vec<Text>,
+    pub(super) max_waiting: Option<usize>,
+    pub(super) max_wait: Option<Text>,
+    pub(super) when_full: Option<WhenFull>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Shape {
+    Window,
+    Smooth,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WhenFull {
+    Queue,
+    Refuse,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    #[serde(rename = "match")]
+    pub(super) matches: Text,
+    #[serde(default)]
+    pub(super) pools: Vec<Text>,
+}

@@ -1,0 +1,87 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::report::{Invalid, Problem};
+use super::{Config, DEFAULT, file, validate};
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// [`DEFAULT`].
+    BuiltIn,
+    /// A text, with what to call it in errors.
+    Text(String),
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {error}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// What it says is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// Where a file is looked for when none is named.
+const PLACES: [&str; 2] = ["tidegate.toml", "/etc/tidegate/tidegate.toml"];
+
+impl Config {
+    /// Reads the named file, else the first that is found, else takes the built-in one.
+    ///
+    /// # Errors
+    /// [`LoadError`]: a file that is named or found must be readable and valid.
+    pub fn load(named: Option<&Path>) -> Result<Self, LoadError> {
+        let found = || PLACES.iter().map(Path::new).find(|path| path.exists());
+        let Some(path) = named.or_else(found) else {
+            return Ok(Self::parse(Source::BuiltIn, DEFAULT)?);
+        };
+        let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Ok(Self::parse(Source::File(path.to_owned()), &text)?)
+    }
+
+    /// Reads a text. One that names neither pools nor routes gets those of [`DEFAULT`].
+    ///
+    /// # Errors
+    /// [`Invalid`] lists everything that is wrong with it.
+    pub fn parse(source: Source, text: &str) -> Result<Self, Invalid> {
+        let invalid = |problems| Invalid::new(source.to_string(), text, problems);
+        let mut file: file::File = toml::from_str(text).map_err(|error| invalid(vec![malformed(&error)]))?;
+        if file.pools.is_none() && file.routes.is_none() {
+            let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
+            file = file::File { pools: default.pools, routes: default.routes, ..file };
+        }
+        validate::validate(source.clone(), &file).map_err(invalid)
+    }
+}
+
+/// What is not TOML, or has an unknown key or a value of another type.
+fn malformed(error: &toml::de::Error) -> Problem {
+    let what = error.message().trim();
+    let mend = if what.contains("unknown field") {
+        "see `tidegate init` for every key there is, with its meaning"
+    } else {
+        ""
+    };
+    let (head, rest) = what.split_once(", ").unwrap_or((what, ""));
+    Problem::new(head.replace("unknown field", "unknown key"), error.span().unwrap_or(0..0), rest, mend)
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::BuiltIn => f.write_str("built-in default.toml"),
+            Self::Text(name) => f.write_str(name),
+        }
+    }
+}

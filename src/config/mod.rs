@@ -1,0 +1,124 @@
+//! Configuration: the file as it is written ([`file`]), checked into the program's own valid form ([`Config`]).
+//!
+//! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`]).
+
+mod file;
+mod load;
+mod report;
+mod validate;
+
+pub use load::{LoadError, Source};
+pub use report::Invalid;
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limit::{Limits, Rate};
+use crate::route::{KeyPart, Table};
+
+/// The configuration that serves when there is no file, and that `tidegate init` prints.
+pub const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it comes from.
+    pub source: Source,
+    /// The gate's own addresses.
+    pub server: Server,
+    /// Where requests go.
+    pub upstream: Upstream,
+    /// How requests wait.
+    pub queue: Queue,
+    /// How clients are told apart and what each may send.
+    pub clients: Clients,
+    /// The pools; [`PoolId`](crate::limit::PoolId) counts them.
+    pub pools: Vec<Pool>,
+    /// What matches what.
+    pub routes: Arc<Table>,
+}
+
+/// The gate's own addresses, and how it stops.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// For apps.
+    pub listen: SocketAddr,
+    /// For people and probes; nothing is "off".
+    pub admin: Option<SocketAddr>,
+    /// How long answers under way may take to end once the gate is told to stop.
+    pub drain: Duration,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Scheme, host, port and, if any, the path before every request's own.
+    pub url: http::Uri,
+    /// The environment variable that holds the key which the gate adds.
+    pub api_key_env: Option<String>,
+    /// How long a connection may take to be made, TLS included.
+    pub connect_timeout: Duration,
+    /// How long the head of an answer may take.
+    pub response_timeout: Duration,
+    /// HTTP/2 over this many connections; HTTP/1.1 if nothing.
+    pub http2_connections: Option<NonZeroUsize>,
+    /// A PEM file of the only authorities to be trusted.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How requests wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// How many may wait, in all.
+    pub max_waiting: usize,
+    /// How much of a body is read while its request waits, so that a client that leaves is seen to.
+    pub buffer: usize,
+}
+
+/// How clients are told apart and what each may send.
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    /// What each client may send; nothing is no limit.
+    pub quota: Option<Rate>,
+    /// What tells clients apart.
+    pub by: Vec<ClientKey>,
+}
+
+/// One part of what tells clients apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientKey {
+    /// The value of this header.
+    Header(http::HeaderName),
+    /// The address the connection comes from.
+    Peer,
+}
+
+/// A pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// As it is called in the configuration, in headers and in answers.
+    pub name: String,
+    /// What it admits.
+    pub limits: Limits,
+    /// What tells its instances apart.
+    pub key: Arc<[KeyPart]>,
+    /// How many may wait for it.
+    pub max_waiting: usize,
+    /// How long a request may wait for it, from arrival to dispatch.
+    pub max_wait: Duration,
+    /// Nobody waits: what cannot go at once is refused.
+    pub refuse_when_full: bool,
+}
+
+impl Pool {
+    /// Its limits as people write them: `200/min`, `300/min, 10/s` or, for one without a rate, `50 in flight`.
+    #[must_use]
+    pub fn limits_text(&self) -> String {
+        let rates = self.limits.requests.iter().map(ToString::to_string);
+        let in_flight = self.limits.in_flight.map(|most: NonZeroU32| format!("{most} in flight"));
+        rates.chain(in_flight).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,61 @@
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// Everything that is wrong with a configuration, each with its place in the file.
+#[derive(Debug)]
+pub struct Invalid {
+    origin: String,
+    text: String,
+    problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub(super) struct Problem {
+    what: String,
+    at: Range<usize>,
+    label: String,
+    mend: String,
+}
+
+impl Problem {
+    /// `what` is wrong at this place of the file; `label` says how and `mend` what to write.
+    pub(super) fn new(
+        what: impl Into<String>,
+        at: Range<usize>,
+        label: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self { what: what.into(), at, label: label.into(), mend: mend.into() }
+    }
+}
+
+impl Invalid {
+    pub(super) fn new(origin: String, text: &str, problems: Vec<Problem>) -> Self {
+        Self { origin, text: text.to_owned(), problems }
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// As `rustc` shows it: the file, the line and column, and the text underlined.
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renderer = Renderer::plain();
+        for (index, problem) in self.problems.iter().enumerate() {
+            let end = problem.at.end.min(self.text.len());
+            let at = problem.at.start.min(end)..end;
+            let mark = AnnotationKind::Primary.span(at).label(problem.label.as_str());
+            let snippet = Snippet::source(self.text.as_str()).path(self.origin.as_str()).annotation(mark);
+            let mut group = Level::ERROR.primary_title(problem.what.as_str()).element(snippet);
+            if !problem.mend.is_empty() {
+                group = group.element(Level::HELP.message(problem.mend.as_str()));
+            }
+            let gap = if index == 0 { "" } else { "\n\n" };
+            write!(f, "{gap}{}", renderer.render(&[group]))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! Tidegate.
+
+pub mod config;
+pub mod limit;
+pub mod route;

@@ -1,0 +1,194 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Limits, NotYet, Pool, PoolUsage};
+
+/// A pool of the configuration, by its place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolId(pub usize);
+
+/// A pool instance: the pool itself, or the one of it that belongs to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceId(u32);
+
+/// What a request takes from one pool instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Whose.
+    pub instance: InstanceId,
+    /// How much.
+    pub cost: u32,
+}
+
+/// What is taken of one instance, for people to read.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    /// Its pool.
+    pub pool: PoolId,
+    /// Its key; empty where the pool has none.
+    pub key: Arc<str>,
+    /// The numbers.
+    pub taken: PoolUsage,
+}
+
+/// Every pool instance, and the one rule that joins them: a request takes from all of its pools or from none.
+#[derive(Debug)]
+pub struct Ledger {
+    limits: Vec<Limits>,
+    /// First the keyless instance of every pool, which stays for good, then the keyed ones as they come and go.
+    instances: Vec<Option<Instance>>,
+    keyed: Vec<HashMap<Arc<str>, InstanceId>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Instance {
+    pool_id: PoolId,
+    key: Arc<str>,
+    pool: Pool,
+    /// How many requests that wait, are granted or in flight name this instance: while any does, it stays.
+    named: u32,
+}
+
+impl Ledger {
+    /// A ledger of pools with these limits; [`PoolId`] counts them.
+    #[must_use]
+    pub fn new(limits: Vec<Limits>) -> Self {
+        let keyless = |(index, limits)| Some(Instance::new(PoolId(index), "".into(), limits));
+        Self {
+            instances: limits.iter().enumerate().map(keyless).collect(),
+            keyed: vec![HashMap::new(); limits.len()],
+            free: Vec::new(),
+            limits,
+        }
+    }
+
+    /// The configured limits of a pool.
+    #[must_use]
+    pub fn limits(&self, pool: PoolId) -> &Limits {
+        &self.limits[pool.0]
+    }
+
+    /// The instance of `pool` for `key`, made if there is none. A keyed one is dropped by [`Ledger::sweep`] once it is
+    /// idle and no longer [`named`](Ledger::name).
+    pub fn instance(&mut self, pool: PoolId, key: Option<&str>) -> InstanceId {
+        let Some(key) = key else { return InstanceId(u32::try_from(pool.0).expect("fewer than 2^32 pools")) };
+        if let Some(&id) = self.keyed[pool.0].get(key) {
+            return id;
+        }
+        let instance = Some(Instance::new(pool, key.into(), &self.limits[pool.0]));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.instances.push(None);
+            u32::try_from(self.instances.len() - 1).expect("fewer than 2^32 pool instances")
+        });
+        self.instances[slot as usize] = instance;
+        self.keyed[pool.0].insert(key.into(), InstanceId(slot));
+        InstanceId(slot)
+    }
+
+    /// The pool an instance belongs to.
+    #[must_use]
+    pub fn pool_of(&self, id: InstanceId) -> PoolId {
+        self.get(id).pool_id
+    }
+
+    /// A request that names these instances has come: they stay until it has [gone](Ledger::unname).
+    pub fn name(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).named += 1);
+    }
+
+    /// The request has gone.
+    pub fn unname(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).named -= 1);
+    }
+
+    /// Takes a place in every pool of `charges`, or in none.
+    ///
+    /// # Errors
+    /// The instance that keeps it longest, and until when.
+    pub fn take(&mut self, now: Instant, charges: &[Charge]) -> Result<(), (InstanceId, NotYet)> {
+        let kept = charges.iter().filter_map(|charge| {
+            let verdict = self.get_mut(charge.instance).pool.check(now, charge.cost);
+            verdict.err().map(|not_yet| (not_yet, charge.instance))
+        });
+        if let Some((not_yet, instance)) = kept.max() {
+            return Err((instance, not_yet));
+        }
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.hold(charge.cost));
+        Ok(())
+    }
+
+    /// The request was sent at `now`.
+    pub fn spend(&mut self, now: Instant, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.spend(now, charge.cost));
+    }
+
+    /// The request was granted and never sent.
+    pub fn give_back(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.give_back(charge.cost));
+    }
+
+    /// The request is over, sent or not.
+    pub fn land(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.land());
+    }
+
+    /// See [`Pool::turn_of`].
+    pub fn turn_of(&mut self, now: Instant, id: InstanceId, ahead: u64) -> Instant {
+        self.get_mut(id).pool.turn_of(now, ahead)
+    }
+
+    /// Drops the instances that nobody names and of which nothing counts any more.
+    pub fn sweep(&mut self, now: Instant) {
+        for (slot, place) in self.instances.iter_mut().enumerate().skip(self.limits.len()) {
+            if let Some(instance) = place
+                && instance.named == 0
+                && instance.pool.is_idle(now)
+            {
+                self.keyed[instance.pool_id.0].remove(&instance.key);
+                *place = None;
+                self.free.push(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
+            }
+        }
+    }
+
+    /// How many keyed instances there are.
+    #[must_use]
+    pub fn keyed(&self) -> usize {
+        self.keyed.iter().map(HashMap::len).sum()
+    }
+
+    /// What is taken of every instance.
+    pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
+        let numbered = self.instances.iter_mut().zip(0..);
+        let live = numbered.filter_map(|(place, slot)| place.as_mut().map(|instance| (InstanceId(slot), instance)));
+        live.map(|(id, instance)| {
+            let taken = instance.pool.usage(now);
+            (id, Usage { pool: instance.pool_id, key: Arc::clone(&instance.key), taken })
+        })
+        .collect()
+    }
+
+    fn get(&self, id: InstanceId) -> &Instance {
+        self.instances[id.0 as usize].as_ref().expect("a named instance stays")
+    }
+
+    fn get_mut(&mut self, id: InstanceId) -> &mut Instance {
+        self.instances[id.0 as usize].as_mut().expect("a named instance stays")
+    }
+}
+
+impl InstanceId {
+    /// Its place in tables that run beside the ledger.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Instance {
+    fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
+        Self { pool_id, key, pool: Pool::new(limits), named: 0 }
+    }
+}

@@ -1,0 +1,137 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// What a route matches: `POST /v1/threads/{thread_id}/runs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub(super) methods: Methods,
+    pub(super) segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Methods {
+    Any,
+    Named(Vec<Box<str>>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Literal(Box<str>),
+    /// `{name}`: one segment.
+    Param(Box<str>),
+    /// `{*name}`: whatever follows, also nothing.
+    Rest(Box<str>),
+}
+
+/// Why a text is no template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseTemplateError {
+    /// There is no method, or no path.
+    #[error("a match is a method and a path, as in \"POST /v1/threads/{{thread_id}}/runs\"")]
+    Shape,
+    /// Methods are upper case in HTTP.
+    #[error("'{0}' is no method: write GET, POST, …, several as GET,POST, or * for any")]
+    Method(String),
+    /// No request would ever match it.
+    #[error("no path has the segment '{0}' once it is read: slashes are folded, dots resolved and %-encoding undone")]
+    Dead(String),
+    /// Braces that do not match, or a name that is none.
+    #[error("'{0}' is no parameter: write {{name}} for one segment or, at the end, {{*name}} for the rest")]
+    Param(String),
+    /// The same name twice.
+    #[error("the parameter '{0}' is there twice")]
+    Twice(String),
+}
+
+impl FromStr for Template {
+    type Err = ParseTemplateError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
+        let (methods, path) = text.trim().split_once(char::is_whitespace).ok_or(ParseTemplateError::Shape)?;
+        let path = path.trim().strip_prefix('/').ok_or(ParseTemplateError::Shape)?;
+        let texts = path.strip_suffix('/').unwrap_or(path).split('/').filter(|_| !path.is_empty());
+        let segments = texts.map(str::parse).collect::<Result<Vec<Segment>, _>>()?;
+        let template = Self { methods: methods.parse()?, segments };
+        template.check_params()?;
+        Ok(template)
+    }
+}
+
+impl Template {
+    /// The names of its parameters, in order.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Param(name) | Segment::Rest(name) => Some(&**name),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    fn check_params(&self) -> Result<(), ParseTemplateError> {
+        let last = self.segments.len().saturating_sub(1);
+        for (index, segment) in self.segments.iter().enumerate() {
+            if let Segment::Rest(name) = segment
+                && index != last
+            {
+                return Err(ParseTemplateError::Param(format!("{{*{name}}}")));
+            }
+        }
+        let mut names: Vec<&str> = self.params().collect();
+        names.sort_unstable();
+        let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+        twice.map_or(Ok(()), |pair| Err(ParseTemplateError::Twice(pair[0].to_owned())))
+    }
+}
+
+impl FromStr for Methods {
+    type Err = ParseTemplateError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let named = text.split(',').map(|method| {
+            let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+            if is_method { Ok(method.into()) } else { Err(ParseTemplateError::Method(method.to_owned())) }
+        });
+        named.collect::<Result<_, _>>().map(Self::Named)
+    }
+}
+
+impl FromStr for Segment {
+    type Err = ParseTemplateError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
+        if matches!(text, "" | "." | "..") || text.contains('%') {
+            return Err(ParseTemplateError::Dead(text.to_owned()));
+        }
+        if !text.contains(['{', '}']) {
+            return Ok(Self::Literal(text.into()));
+        }
+        let inner = text.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
+        let inner = inner.ok_or_else(|| ParseTemplateError::Param(text.to_owned()))?;
+        let (name, rest) = inner.strip_prefix('*').map_or((inner, false), |name| (name, true));
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        match (is_name, rest) {
+            (false, _) => Err(ParseTemplateError::Param(text.to_owned())),
+            (true, true) => Ok(Self::Rest(name.into())),
+            (true, false) => Ok(Self::Param(name.into())),
+        }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.methods {
+            Methods::Any => f.write_str("* ")?,
+            Methods::Named(names) => write!(f, "{} ", names.join(","))?,
+        }
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Param(name) => write!(f, "/{{{name}}}")?,
+                Segment::Rest(name) => write!(f, "/{{*{name}}}")?,
+            }
+        }
+        if self.segments.is_empty() { f.write_str("/") } else { Ok(()) }
+    }
+}
