@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod limit;
+pub mod queue;
 pub mod route;

@@ -2,6 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use slab::Slab;
+
 use super::{Limits, NotYet, Pool, PoolUsage};
 
 /// A pool of the configuration, by its place in it.
@@ -37,9 +39,8 @@ pub struct Usage {
 pub struct Ledger {
     limits: Vec<Limits>,
     /// First the keyless instance of every pool, which stays for good, then the keyed ones as they come and go.
-    instances: Vec<Option<Instance>>,
+    instances: Slab<Instance>,
     keyed: Vec<HashMap<Arc<str>, InstanceId>>,
-    free: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -47,7 +48,7 @@ struct Instance {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
-    /// How many requests that wait, are granted or in flight name this instance: while any does, it stays.
+    /// How many requests that wait name this instance: while any does, it stays.
     named: u32,
 }
 
@@ -55,11 +56,10 @@ impl Ledger {
     /// A ledger of pools with these limits; [`PoolId`] counts them.
     #[must_use]
     pub fn new(limits: Vec<Limits>) -> Self {
-        let keyless = |(index, limits)| Some(Instance::new(PoolId(index), "".into(), limits));
+        let keyless = |(index, limits)| (index, Instance::new(PoolId(index), "".into(), limits));
         Self {
             instances: limits.iter().enumerate().map(keyless).collect(),
             keyed: vec![HashMap::new(); limits.len()],
-            free: Vec::new(),
             limits,
         }
     }
@@ -77,14 +77,10 @@ impl Ledger {
         if let Some(&id) = self.keyed[pool.0].get(key) {
             return id;
         }
-        let instance = Some(Instance::new(pool, key.into(), &self.limits[pool.0]));
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.instances.push(None);
-            u32::try_from(self.instances.len() - 1).expect("fewer than 2^32 pool instances")
-        });
-        self.instances[slot as usize] = instance;
-        self.keyed[pool.0].insert(key.into(), InstanceId(slot));
-        InstanceId(slot)
+        let slot = self.instances.insert(Instance::new(pool, key.into(), &self.limits[pool.0]));
+        let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
+        self.keyed[pool.0].insert(key.into(), id);
+        id
     }
 
     /// The pool an instance belongs to.
@@ -93,12 +89,12 @@ impl Ledger {
         self.get(id).pool_id
     }
 
-    /// A request that names these instances has come: they stay until it has [gone](Ledger::unname).
+    /// A request that waits names these instances: they stay until it waits [no more](Ledger::unname).
     pub fn name(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).named += 1);
     }
 
-    /// The request has gone.
+    /// The request waits no more.
     pub fn unname(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).named -= 1);
     }
@@ -141,16 +137,14 @@ impl Ledger {
 
     /// Drops the instances that nobody names and of which nothing counts any more.
     pub fn sweep(&mut self, now: Instant) {
-        for (slot, place) in self.instances.iter_mut().enumerate().skip(self.limits.len()) {
-            if let Some(instance) = place
-                && instance.named == 0
-                && instance.pool.is_idle(now)
-            {
+        let pools = self.limits.len();
+        self.instances.retain(|slot, instance| {
+            let stays = slot < pools || instance.named > 0 || !instance.pool.is_idle(now);
+            if !stays {
                 self.keyed[instance.pool_id.0].remove(&instance.key);
-                *place = None;
-                self.free.push(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
             }
-        }
+            stays
+        });
     }
 
     /// How many keyed instances there are.
@@ -161,21 +155,20 @@ impl Ledger {
 
     /// What is taken of every instance.
     pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
-        let numbered = self.instances.iter_mut().zip(0..);
-        let live = numbered.filter_map(|(place, slot)| place.as_mut().map(|instance| (InstanceId(slot), instance)));
-        live.map(|(id, instance)| {
+        let instances = self.instances.iter_mut().map(|(slot, instance)| {
+            let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
             let taken = instance.pool.usage(now);
             (id, Usage { pool: instance.pool_id, key: Arc::clone(&instance.key), taken })
-        })
-        .collect()
+        });
+        instances.collect()
     }
 
     fn get(&self, id: InstanceId) -> &Instance {
-        self.instances[id.0 as usize].as_ref().expect("a named instance stays")
+        &self.instances[id.0 as usize]
     }
 
     fn get_mut(&mut self, id: InstanceId) -> &mut Instance {
-        self.instances[id.0 as usize].as_mut().expect("a named instance stays")
+        &mut self.instances[id.0 as usize]
     }
 }
 
