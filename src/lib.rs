@@ -1,6 +1,8 @@
 //! Tidegate.
 
+pub mod admission;
 pub mod config;
 pub mod limit;
 pub mod queue;
 pub mod route;
+pub mod upstream;

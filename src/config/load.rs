@@ -42,18 +42,21 @@ impl Config {
     pub fn load(named: Option<&Path>) -> Result<Self, LoadError> {
         let found = || PLACES.iter().map(Path::new).find(|path| path.exists());
         let Some(path) = named.or_else(found) else {
-            return Ok(Self::parse(Source::BuiltIn, DEFAULT)?);
+            return Ok(Self::parse(&Source::BuiltIn, DEFAULT)?);
         };
         let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Ok(Self::parse(Source::File(path.to_owned()), &text)?)
+        Ok(Self::parse(&Source::File(path.to_owned()), &text)?)
     }
 
     /// Reads a text. One that names neither pools nor routes gets those of [`DEFAULT`].
     ///
     /// # Errors
     /// [`Invalid`] lists everything that is wrong with it.
-    pub fn parse(source: Source, text: &str) -> Result<Self, Invalid> {
+    ///
+    /// # Panics
+    /// If [`DEFAULT`] itself is not well-formed, which a test rules out.
+    pub fn parse(source: &Source, text: &str) -> Result<Self, Invalid> {
         let invalid = |problems| Invalid::new(source.to_string(), text, problems);
         let mut file: file::File = toml::from_str(text).map_err(|error| invalid(vec![malformed(&error)]))?;
         if file.pools.is_none() && file.routes.is_none() {

@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
         max_waiting: file.queue.max_waiting.unwrap_or(1_000),
         buffer: file.queue.buffer.map_or(1 << 20, |size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX)),
     };
-    let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_secs(120));
+    let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_mins(2));
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
     let pools: Vec<Pool> = written.iter().map(|(name, pool)| check.pool(name, pool, queue, max_wait)).collect();
@@ -57,7 +56,7 @@ impl Check {
         Server {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4290))),
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4291)))),
-            drain: self.time(file.drain.as_ref(), Duration::from_secs(60)),
+            drain: self.time(file.drain.as_ref(), Duration::from_mins(1)),
         }
     }
 
@@ -83,7 +82,7 @@ impl Check {
             url: url.unwrap_or_else(|| http::Uri::from_static("https://api.openai.com")),
             api_key_env: file.api_key_env.as_ref().map(|name| name.as_ref().clone()),
             connect_timeout: self.time(file.connect_timeout.as_ref(), Duration::from_secs(5)),
-            response_timeout: self.time(file.response_timeout.as_ref(), Duration::from_secs(600)),
+            response_timeout: self.time(file.response_timeout.as_ref(), Duration::from_mins(10)),
             http2_connections: file.http2_connections,
             ca_file: file.ca_file.as_ref().map(|path| self.readable(path)),
         }
@@ -163,19 +162,15 @@ impl Check {
         let by_name: HashMap<&str, PoolId> =
             pools.iter().enumerate().map(|(index, pool)| (pool.name.as_str(), PoolId(index))).collect();
         let mut table = Table::default();
-        let mut spans: Vec<Range<usize>> = vec![0..0];
         for route in file {
             let template = self.parsed::<Template>(Some(&route.matches), "no match", "");
             let charges = route.pools.iter().filter_map(|text| self.charge(text, template.as_ref(), pools, &by_name));
             let charges: Vec<_> = charges.collect();
             let Some(template) = template else { continue };
-            match table.insert(&template, charges) {
-                Ok(_) => spans.push(route.matches.span()),
-                Err(tie) => {
-                    let label = format!("matches the same requests as '{}'", table.route(tie.with).name);
-                    let mend = "no request would ever take this route: make it more specific, or put the two together";
-                    self.problems.push(Problem::new("a dead route", route.matches.span(), label, mend));
-                }
+            if let Err(tie) = table.insert(&template, charges) {
+                let label = format!("matches the same requests as '{}'", table.route(tie.with).name);
+                let mend = "no request would ever take this route: make it more specific, or put the two together";
+                self.problems.push(Problem::new("a dead route", route.matches.span(), label, mend));
             }
         }
         table

@@ -184,7 +184,8 @@ impl<W> Queue<W> {
 
     fn count_ahead(&mut self, line: usize, charges: &[Charge], comes: bool) {
         let stopped_at = self.lines[line].stopped_at;
-        let cost = charges.iter().find(|charge| charge.instance == stopped_at).map_or(0, |charge| u64::from(charge.cost));
+        let cost =
+            charges.iter().find(|charge| charge.instance == stopped_at).map_or(0, |charge| u64::from(charge.cost));
         let ahead = &mut self.stop_mut(stopped_at).ahead;
         *ahead = if comes { *ahead + cost } else { *ahead - cost };
     }

@@ -1,0 +1,140 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time;
+
+use super::scheduler::{Arrival, Decision, Rules, Scheduler, Snapshot};
+use super::{Permit, Refusal};
+use crate::queue::Ticket;
+use crate::route::Ask;
+
+type Verdict = Result<Permit, Refusal>;
+type Driven = Scheduler<oneshot::Sender<Verdict>>;
+
+/// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
+#[derive(Clone)]
+pub struct Admission {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    scheduler: Mutex<Driven>,
+    /// The scheduler wants to be called earlier than the timer knows.
+    earlier: Arc<Notify>,
+}
+
+impl Admission {
+    /// Starts the timer, which ends with the last clone. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(rules: Rules) -> Self {
+        let earlier = Arc::new(Notify::new());
+        let shared = Arc::new(Shared { scheduler: Mutex::new(Scheduler::new(rules)), earlier: Arc::clone(&earlier) });
+        tokio::spawn(keep_time(Arc::downgrade(&shared), earlier));
+        Self { shared }
+    }
+
+    /// Waits for a place in all the pools that are asked.
+    ///
+    /// Dropping the future at any time costs nothing: a place in the queue is left, and a permit that was granted in
+    /// the meantime is dropped with the channel it lies in, which gives it back.
+    ///
+    /// # Errors
+    /// [`Refusal`], at once where it is known at once.
+    pub async fn acquire(&self, asks: &[Ask]) -> Result<Permit, Refusal> {
+        let (waiter, verdict) = oneshot::channel();
+        let arrival = self.with(|scheduler, now| scheduler.arrive(now, asks, || waiter));
+        let ticket = match arrival {
+            Arrival::Granted(charges) => return Ok(Permit::new(self, charges, Duration::ZERO)),
+            Arrival::Refused(refusal) => return Err(refusal),
+            Arrival::Queued(ticket) => ticket,
+        };
+        let _leaves = Waiting { admission: self, ticket };
+        verdict.await.unwrap_or(Err(Refusal::DRAINING))
+    }
+
+    /// Refuses everybody who waits and whoever comes from now on.
+    pub fn drain(&self) {
+        self.with(|scheduler, _| scheduler.drain());
+    }
+
+    /// The state at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.with(Scheduler::snapshot)
+    }
+
+    /// Asks the scheduler something; what it decides on the way is delivered once the lock is free again.
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Driven, Instant) -> T) -> T {
+        let mut scheduler = self.shared.lock();
+        let due = scheduler.poll_timeout();
+        let answer = ask(&mut scheduler, time::Instant::now().into_std());
+        let decisions = scheduler.take_decisions();
+        let is_earlier = scheduler.poll_timeout().is_some_and(|at| due.is_none_or(|due| at < due));
+        drop(scheduler);
+        if is_earlier {
+            self.shared.earlier.notify_one();
+        }
+        self.deliver(decisions);
+        answer
+    }
+
+    /// A waiter that is gone leaves its permit with us, and dropping that gives it back.
+    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Verdict>>>) {
+        for decision in decisions {
+            let (waiter, verdict) = match decision {
+                Decision::Grant { waiter, charges, arrived } => {
+                    let waited = time::Instant::now().into_std().saturating_duration_since(arrived);
+                    (waiter, Ok(Permit::new(self, charges, waited)))
+                }
+                Decision::Refuse { waiter, refusal } => (waiter, Err(refusal)),
+            };
+            drop(waiter.send(verdict));
+        }
+    }
+}
+
+/// One who waits; dropped, it leaves the queue.
+struct Waiting<'a> {
+    admission: &'a Admission,
+    ticket: Ticket,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.admission.with(|scheduler, now| scheduler.cancel(now, self.ticket));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Driven> {
+        self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The timer must not outlive what it keeps time for.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.earlier.notify_one();
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Admission")
+    }
+}
+
+/// Calls the scheduler whenever it wants to be called. Holds it only while it does.
+async fn keep_time(shared: Weak<Shared>, earlier: Arc<Notify>) {
+    while let Some(admission) = shared.upgrade().map(|shared| Admission { shared }) {
+        admission.with(Scheduler::handle_timeout);
+        let due = admission.shared.lock().poll_timeout();
+        drop(admission);
+        match due {
+            Some(due) => drop(time::timeout_at(due.into(), earlier.notified()).await),
+            None => earlier.notified().await,
+        }
+    }
+}

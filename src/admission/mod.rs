@@ -1,0 +1,28 @@
+//! Admission control: a request arrives with what it asks of its pools, and gets a permit, its turn, or a refusal.
+//!
+//! The [`Scheduler`] decides: pure, `now` an argument, stepped by `poll_timeout` and `handle_timeout`. The
+//! [`Admission`] around it holds the lock, the clock and the timer, and is the only place in the house that waits.
+
+mod driver;
+mod permit;
+mod promises;
+mod refusal;
+mod scheduler;
+
+pub use driver::Admission;
+pub use permit::{InFlight, Permit, Place};
+pub use refusal::{Reason, Refusal};
+pub use scheduler::{Arrival, Decision, InstanceState, Rules, Scheduler, Snapshot, Tally};
+
+use std::time::Duration;
+
+/// How a pool treats those who wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolRules {
+    /// How many may wait for it.
+    pub max_waiting: usize,
+    /// How long a request may wait for it, from arrival to dispatch.
+    pub max_wait: Duration,
+    /// Nobody waits: what cannot go at once is refused.
+    pub refuse_when_full: bool,
+}

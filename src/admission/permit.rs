@@ -1,0 +1,70 @@
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::Admission;
+use crate::queue::Charges;
+
+/// Leave to send one request. It comes apart into what is used up when the request is sent and what lasts until its
+/// answer has ended; whatever is dropped is accounted for.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped gives its places back"]
+pub struct Permit {
+    /// How long it was waited for.
+    pub waited: Duration,
+    place: Place,
+    in_flight: InFlight,
+}
+
+/// The places in the windows. It travels with the request: spent when that is sent, given back if it never is.
+#[derive(Debug)]
+pub struct Place {
+    admission: Admission,
+    charges: Charges,
+    sent: Cell<bool>,
+}
+
+/// The places in flight. It travels with the answer and ends with the last byte of it.
+#[derive(Debug)]
+pub struct InFlight {
+    admission: Admission,
+    charges: Charges,
+}
+
+impl Permit {
+    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration) -> Self {
+        let in_flight = InFlight { admission: admission.clone(), charges: charges.clone() };
+        let place = Place { admission: admission.clone(), charges, sent: Cell::new(false) };
+        Self { waited, place, in_flight }
+    }
+
+    /// What goes with the request, and what goes with the answer.
+    pub fn split(self) -> (Place, InFlight) {
+        (self.place, self.in_flight)
+    }
+}
+
+impl Place {
+    /// The head of the request is being written to the upstream: from this instant on it counts. Saying so again
+    /// changes nothing.
+    pub fn sent(&self) {
+        if !self.sent.replace(true) && !self.charges.is_empty() {
+            self.admission.with(|scheduler, now| scheduler.sent(now, &self.charges));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.sent.get() && !self.charges.is_empty() {
+            self.admission.with(|scheduler, now| scheduler.give_back(now, &self.charges));
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.charges.is_empty() {
+            self.admission.with(|scheduler, now| scheduler.land(now, &self.charges));
+        }
+    }
+}

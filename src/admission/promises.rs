@@ -1,0 +1,65 @@
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::limit::InstanceId;
+
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_mins(1);
+
+/// When those who were refused have been told to come back: one by one, so that they do not come as a herd.
+#[derive(Debug, Default)]
+pub(super) struct Promises {
+    next: HashMap<InstanceId, Instant>,
+}
+
+impl Promises {
+    /// A time of its own to come back to this instance, not before `room` and one `gap` after whoever was told last.
+    ///
+    /// Nobody can be told more than a minute; those beyond it are spread over its second half.
+    pub(super) fn slot(&mut self, now: Instant, at: InstanceId, room: Instant, gap: Duration) -> Duration {
+        let slot = self.next.get(&at).map_or(room, |&next| next.max(room)).max(now + SOONEST);
+        self.next.insert(at, slot + gap);
+        let wait = slot - now;
+        if wait <= LATEST {
+            return wait;
+        }
+        let half = LATEST / 2;
+        half + Duration::from_nanos(u64::try_from(wait.as_nanos() % half.as_nanos()).unwrap_or(0))
+    }
+
+    /// Forgets what is past.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.next.retain(|_, next| *next > now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::{Ledger, Limits, PoolId, Shape};
+
+    #[test]
+    fn each_refused_gets_a_time_of_its_own_between_one_second_and_sixty() {
+        let limits = Limits { requests: vec![], in_flight: None, shape: Shape::Window, margin: Duration::ZERO };
+        let at = Ledger::new(vec![limits]).instance(PoolId(0), None);
+        let (mut promises, now) = (Promises::default(), tokio::time::Instant::now().into_std());
+        let gap = Duration::from_millis(700);
+        let told: Vec<_> = (0..80).map(|_| promises.slot(now, at, now, gap)).collect();
+        assert_eq!(told[..3], [1_000, 1_700, 2_400].map(Duration::from_millis));
+        assert!(told.iter().all(|wait| (SOONEST..=LATEST).contains(wait)), "{told:?}");
+        let mut distinct = told.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), told.len(), "{told:?}");
+    }
+
+    #[test]
+    fn what_was_promised_for_a_past_time_is_forgotten() {
+        let limits = Limits { requests: vec![], in_flight: None, shape: Shape::Window, margin: Duration::ZERO };
+        let at = Ledger::new(vec![limits]).instance(PoolId(0), None);
+        let (mut promises, now) = (Promises::default(), tokio::time::Instant::now().into_std());
+        promises.slot(now, at, now, SOONEST);
+        promises.sweep(now + LATEST);
+        assert!(promises.next.is_empty());
+    }
+}

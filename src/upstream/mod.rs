@@ -1,0 +1,168 @@
+//! The upstream: a pooled hyper client over rustls, and the bodies it sends.
+//!
+//! HTTP/1.1 unless told otherwise. With HTTP/2 there are several connections, one client each: hyper's pool keeps a
+//! single HTTP/2 connection to a host and queues unseen beyond its streams.
+
+mod outgoing;
+mod tls;
+
+pub use outgoing::{Outgoing, Prefetched};
+pub use tls::TlsError;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HOST, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::BoxError;
+use tower::timeout::Timeout;
+use tower::util::BoxCloneSyncService;
+
+use crate::config;
+
+type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+
+/// Where requests go.
+#[derive(Debug)]
+pub struct Upstream {
+    http1: Client<Connector, Outgoing>,
+    http2: Vec<Client<Connector, Outgoing>>,
+    next: AtomicUsize,
+    scheme: Scheme,
+    authority: Authority,
+    base: String,
+    key: Option<HeaderValue>,
+    response_timeout: Duration,
+}
+
+/// Why there is no upstream to send to.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The variable is not there, or holds what cannot be a key.
+    #[error("upstream.api_key_env names {0}, and that variable holds no key")]
+    NoKey(String),
+    /// No trusted authorities.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The URL has no host.
+    #[error("upstream.url {0} names no host")]
+    NoHost(Uri),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// No connection, or one that broke before the answer.
+    #[error("the upstream cannot be reached: {0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("the upstream has not answered within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The target and the base path make no URL together.
+    #[error("the target is no path")]
+    Target,
+    /// The body did not come whole from the client.
+    #[error("the request's body broke off")]
+    Body,
+}
+
+impl Upstream {
+    /// A client for this upstream; it connects when there is something to send.
+    ///
+    /// # Errors
+    /// [`SetupError`]: what is configured cannot be used.
+    pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
+        let no_host = || SetupError::NoHost(config.url.clone());
+        let scheme = config.url.scheme().cloned().ok_or_else(no_host)?;
+        let roots = if scheme == Scheme::HTTPS { tls::trusting(config.ca_file.as_deref())? } else { tls::unused()? };
+        let over_http2 = || client(roots.clone(), config.connect_timeout, true);
+        Ok(Self {
+            http1: client(roots.clone(), config.connect_timeout, false),
+            http2: (0..config.http2_connections.map_or(0, Into::into)).map(|_| over_http2()).collect(),
+            next: AtomicUsize::new(0),
+            scheme,
+            authority: config.url.authority().cloned().ok_or_else(no_host)?,
+            base: config.url.path().trim_end_matches('/').to_owned(),
+            key: config.api_key_env.as_deref().map(key).transpose()?,
+            response_timeout: config.response_timeout,
+        })
+    }
+
+    /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host.
+    ///
+    /// # Errors
+    /// [`Failed`]; nothing is ever sent again that may have been executed.
+    pub async fn send(&self, mut request: Request<Outgoing>, path: &str) -> Result<Response<Incoming>, Failed> {
+        *request.uri_mut() = self.target(path)?;
+        request.headers_mut().remove(HOST);
+        if let Some(key) = &self.key {
+            request.headers_mut().insert(AUTHORIZATION, key.clone());
+        }
+        let answer = self.client_for(&mut request).request(request);
+        match tokio::time::timeout(self.response_timeout, answer).await {
+            Ok(answer) => answer.map_err(|error| failed(&error)),
+            Err(_) => Err(Failed::Timeout(self.response_timeout)),
+        }
+    }
+
+    fn target(&self, path: &str) -> Result<Uri, Failed> {
+        let path: PathAndQuery = match (&*self.base, path) {
+            (base, path) if base.is_empty() => path.parse(),
+            (base, path) => format!("{base}{path}").parse(),
+        }
+        .map_err(|_| Failed::Target)?;
+        let whole = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(path);
+        whole.build().map_err(|_| Failed::Target)
+    }
+
+    /// Round robin over the HTTP/2 connections, if any; an upgrade is a thing of HTTP/1.1.
+    fn client_for(&self, request: &mut Request<Outgoing>) -> &Client<Connector, Outgoing> {
+        let over_http1 = self.http2.is_empty() || request.headers().contains_key(http::header::UPGRADE);
+        *request.version_mut() = if over_http1 { http::Version::HTTP_11 } else { http::Version::HTTP_2 };
+        if over_http1 {
+            return &self.http1;
+        }
+        &self.http2[self.next.fetch_add(1, Ordering::Relaxed) % self.http2.len()]
+    }
+}
+
+fn client(tls: rustls::ClientConfig, connect_timeout: Duration, http2: bool) -> Client<Connector, Outgoing> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_mins(1)));
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+    let connector =
+        if http2 { connector.enable_http2().wrap_connector(tcp) } else { connector.enable_http1().wrap_connector(tcp) };
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .http2_only(http2)
+        .build(BoxCloneSyncService::new(Timeout::new(connector, connect_timeout)))
+}
+
+fn key(variable: &str) -> Result<HeaderValue, SetupError> {
+    let no_key = || SetupError::NoKey(variable.to_owned());
+    let key = std::env::var(variable).ok().filter(|key| !key.is_empty()).ok_or_else(no_key)?;
+    let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| no_key())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn failed(error: &legacy::Error) -> Failed {
+    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let from_client = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
+    };
+    if causes().any(from_client) {
+        return Failed::Body;
+    }
+    Failed::Unreachable(causes().last().map_or_else(|| error.to_string(), ToString::to_string))
+}

@@ -1,0 +1,94 @@
+"""What the gate is for: many requests at once earn no refusal, and who leaves gives the place back."""
+
+import asyncio
+
+import openai
+import pytest
+from programs import Mock
+
+REQUESTS, WORKERS, LIMIT = 400, 50, 100
+
+PACED = f"""
+[pools.post]
+requests = ["{LIMIT}/1s"]
+margin = "25ms"
+
+[[routes]]
+match = "POST /v1/threads"
+pools = ["post"]
+"""
+
+ONE_AN_HOUR = """
+[pools.post]
+requests = ["1/h"]
+max_wait = "2h"
+
+[[routes]]
+match = "POST /v1/threads"
+pools = ["post"]
+"""
+
+pytestmark = pytest.mark.anyio
+
+
+async def create_threads(client, count, workers):
+    """Creates `count` threads, `workers` at a time, and returns their ids."""
+    turns = iter(range(count))
+
+    async def work():
+        return [(await client.beta.threads.create()).id for _ in turns]
+
+    return sum(await asyncio.gather(*(work() for _ in range(workers))), [])
+
+
+async def test_a_batch_far_over_the_limit_earns_no_refusal(gate_with, tmp_path):
+    limits = tmp_path / "limits.toml"
+    limits.write_text(PACED)
+    with Mock("--window", "sliding", "--config", str(limits)) as mock:
+        gate = gate_with(PACED, mock.url)
+        async with openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0) as client:
+            ids = await create_threads(client, REQUESTS, WORKERS)
+        stats = mock.stats()
+    assert len(set(ids)) == REQUESTS
+    assert (stats["admitted"], stats["denied"]) == (REQUESTS, 0)
+    assert [pool["most_in_window"] for pool in stats["pools"] if pool["pool"] == "post"] == [LIMIT]
+    assert stats["elapsed_ms"] >= (REQUESTS / LIMIT - 1) * 1000
+
+
+async def test_the_same_batch_sent_directly_is_refused(tmp_path):
+    limits = tmp_path / "limits.toml"
+    limits.write_text(PACED)
+    with Mock("--window", "sliding", "--config", str(limits)) as mock:
+        async with openai.AsyncOpenAI(base_url=f"{mock.url}/v1", api_key="sk-test", max_retries=0) as client:
+            with pytest.raises(openai.RateLimitError):
+                await create_threads(client, REQUESTS, WORKERS)
+        assert mock.stats()["denied"] > 0
+
+
+@pytest.fixture
+async def waiting(mock, gate_with):
+    """A gate whose only place is taken, and a client of it that would wait for ten minutes."""
+    gate = gate_with(ONE_AN_HOUR, mock.url)
+    patient = {"x-stainless-read-timeout": "600"}
+    async with openai.AsyncOpenAI(
+        base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0, default_headers=patient
+    ) as client:
+        await client.beta.threads.create()
+        yield gate, client
+
+
+async def test_a_client_that_times_out_leaves_the_queue(waiting):
+    gate, client = waiting
+    with pytest.raises(openai.APITimeoutError):
+        await client.beta.threads.create(timeout=0.5)
+    gate.wait_for_waiting(0, within=1.0)
+
+
+async def test_a_client_that_gives_up_leaves_the_queue(waiting):
+    gate, client = waiting
+    call = asyncio.create_task(client.beta.threads.create())
+    await asyncio.to_thread(gate.wait_for_waiting, 1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    gate.wait_for_waiting(0, within=1.0)
