@@ -89,12 +89,12 @@ impl Check {
     }
 
     fn clients(&mut self, file: &file::Clients) -> Clients {
-        let by = file.by.iter().flatten().filter_map(|text| match text.as_ref().as_str() {
-            "peer" => Some(ClientKey::Peer),
-            _ => {
-                let mend = "name a header, as in \"authorization\", or \"peer\" for the address it comes from";
-                self.parsed(Some(text), "no way to tell clients apart", mend).map(ClientKey::Header)
+        let mend = "name a header, as in \"authorization\", or \"peer\" for the address it comes from";
+        let by = file.by.iter().flatten().filter_map(|text| {
+            if text.as_ref() == "peer" {
+                return Some(ClientKey::Peer);
             }
+            self.parsed(Some(text), "no way to tell clients apart", mend).map(ClientKey::Header)
         });
         let by: Vec<_> = by.collect();
         let by_credential = || vec![ClientKey::Header(http::header::AUTHORIZATION)];

@@ -114,7 +114,7 @@ impl Upstream {
 
     fn target(&self, path: &str) -> Result<Uri, Failed> {
         let path: PathAndQuery = match (&*self.base, path) {
-            (base, path) if base.is_empty() => path.parse(),
+            ("", path) => path.parse(),
             (base, path) => format!("{base}{path}").parse(),
         }
         .map_err(|_| Failed::Target)?;

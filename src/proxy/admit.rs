@@ -1,0 +1,80 @@
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use http::Method;
+use tokio::time::Instant;
+use tower::{Service, ServiceExt};
+
+use super::Gate;
+use super::failure::{Cause, Failure};
+use super::forward::{Passed, Permitted};
+use super::incoming::Routed;
+use super::stack::Passing;
+use crate::admission::Permit;
+use crate::upstream::Failed;
+
+/// Waits for a place in every pool of the request's route.
+#[derive(Clone)]
+pub(super) struct Admit<Inner> {
+    gate: Gate,
+    inner: Inner,
+}
+
+impl<Inner> Admit<Inner> {
+    pub(super) fn new(gate: Gate, inner: Inner) -> Self {
+        Self { gate, inner }
+    }
+}
+
+impl<Inner> Service<Routed> for Admit<Inner>
+where
+    Inner: Service<Permitted, Response = Passed, Error = Failure, Future = Passing> + Clone + Send + 'static,
+{
+    type Response = Passed;
+    type Error = Failure;
+    type Future = Passing;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut routed: Routed) -> Passing {
+        let (gate, inner) = (self.gate.clone(), self.inner.clone());
+        Box::pin(async move {
+            let came = Instant::now();
+            match gate.admit(&mut routed).await {
+                Ok(permit) => inner.oneshot(Permitted { routed, permit }).await,
+                Err(cause) => Err(Failure::refusing(routed.arrived, cause, came.elapsed()).await),
+            }
+        })
+    }
+}
+
+impl Gate {
+    /// Dropped while it waits, it leaves the queue; what was read of the body goes with the request.
+    async fn admit(&self, routed: &mut Routed) -> Result<Permit, Cause> {
+        if routed.arrived.head.method == Method::CONNECT {
+            return Err(Cause::Connect);
+        }
+        let broke_off = |_| Cause::Upstream(Failed::Body);
+        if self.reads_body(routed.found.id) {
+            routed.arrived.body.fill(self.shared.buffer).await.map_err(broke_off)?;
+        }
+        let asks = self.asks(routed);
+        let turn = pin!(self.shared.admission.acquire(&asks));
+        // While it waits its body is read: a client that leaves is seen only once nothing of it is left unread.
+        let permit = match select(turn, pin!(routed.arrived.body.fill(self.shared.buffer))).await {
+            Either::Left((permit, _)) => permit,
+            Either::Right((read, turn)) => {
+                read.map_err(broke_off)?;
+                turn.await
+            }
+        };
+        permit.map_err(Cause::Refused)
+    }
+}
+
+/// How long a client that is refused may go on sending before it is answered.
+pub(super) const HEAR_OUT: Duration = Duration::from_secs(1);

@@ -1,0 +1,239 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::Gate;
+use super::failure::Failure;
+use super::forward::Passed;
+use super::incoming::Routed;
+use super::stack::Passing;
+use crate::admission::InFlight;
+use crate::config::Pool;
+use crate::route::{RouteId, Table};
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Turns whatever comes back into one HTTP answer.
+#[derive(Clone)]
+pub(super) struct Answers<Inner> {
+    gate: Gate,
+    inner: Inner,
+}
+
+impl<Inner> Answers<Inner> {
+    pub(super) fn new(gate: Gate, inner: Inner) -> Self {
+        Self { gate, inner }
+    }
+}
+
+impl<Inner> Service<Routed> for Answers<Inner>
+where
+    Inner: Service<Routed, Response = Passed, Error = Failure, Future = Passing>,
+{
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<AnswerBody>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, routed: Routed) -> Self::Future {
+        let gate = self.gate.clone();
+        let (route, method) = (routed.found.id, routed.arrived.head.method.clone());
+        let came = Instant::now();
+        let passing = self.inner.call(routed);
+        Box::pin(async move {
+            let mut line = Line { gate: gate.clone(), route, method, came, ended: Ended::Left };
+            let (mut response, waited) = match passing.await {
+                Ok(passed) => line.pass(passed),
+                Err(failure) => line.refuse(&failure),
+            };
+            gate.shared.labels.mark(response.headers_mut(), route, waited);
+            response.body_mut().line = Some(line);
+            Ok(response)
+        })
+    }
+}
+
+/// A body on its way to the client. It carries what is in flight, and the request's line in the log, to its last byte.
+pub(super) struct AnswerBody {
+    body: Source,
+    in_flight: Option<InFlight>,
+    line: Option<Line>,
+}
+
+enum Source {
+    Upstream(Incoming),
+    Own(Full<Bytes>),
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.body {
+            Source::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
+            Source::Own(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
+            }
+        };
+        if frame.is_none() {
+            this.in_flight = None;
+            this.line = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Source::Upstream(body) => body.is_end_stream(),
+            Source::Own(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Source::Upstream(body) => body.size_hint(),
+            Source::Own(body) => body.size_hint(),
+        }
+    }
+}
+
+/// What every answer says of its route, made once.
+pub(super) struct Labels {
+    routes: Vec<Label>,
+}
+
+struct Label {
+    route: Option<HeaderValue>,
+    pools: Option<HeaderValue>,
+}
+
+const ROUTE: HeaderName = HeaderName::from_static("x-tidegate-route");
+const POOLS: HeaderName = HeaderName::from_static("x-tidegate-pools");
+const WAIT_MS: HeaderName = HeaderName::from_static("x-tidegate-wait-ms");
+const SOURCE: HeaderName = HeaderName::from_static("x-tidegate-source");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-tidegate-attempts");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+impl Labels {
+    pub(super) fn new(routes: &Table, pools: &[Pool]) -> Self {
+        let labels = routes.routes().map(|(_, route)| {
+            let mut names: Vec<&str> = route.charges.iter().map(|charge| &*pools[charge.pool.0].name).collect();
+            names.dedup();
+            let pools = (!names.is_empty()).then(|| HeaderValue::try_from(names.join(", ")).ok()).flatten();
+            Label { route: HeaderValue::try_from(&route.name).ok(), pools }
+        });
+        Self { routes: labels.collect() }
+    }
+
+    fn mark(&self, headers: &mut HeaderMap, route: RouteId, waited: Duration) {
+        let label = &self.routes[route.0];
+        headers.extend(label.route.clone().map(|route| (ROUTE, route)));
+        headers.extend(label.pools.clone().map(|pools| (POOLS, pools)));
+        headers.insert(WAIT_MS, HeaderValue::from(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
+        let timing = HeaderValue::try_from(format!("tidegate;dur={:.1}", waited.as_secs_f64() * 1e3));
+        headers.extend(timing.ok().map(|timing| (SERVER_TIMING, timing)));
+    }
+}
+
+/// One request's line in the log, written when it is dropped: at the last byte, or when the client has gone.
+struct Line {
+    gate: Gate,
+    route: RouteId,
+    method: Method,
+    came: Instant,
+    ended: Ended,
+}
+
+enum Ended {
+    /// The client left before there was an answer.
+    Left,
+    Passed {
+        status: StatusCode,
+        waited: Duration,
+    },
+    Failed {
+        status: StatusCode,
+        waited: Duration,
+        code: &'static str,
+    },
+}
+
+impl Line {
+    fn pass(&mut self, passed: Passed) -> (Response<AnswerBody>, Duration) {
+        let Passed { response, in_flight, waited } = passed;
+        self.ended = Ended::Passed { status: response.status(), waited };
+        let mut response = response.map(|body| AnswerBody { body: Source::Upstream(body), in_flight, line: None });
+        response.headers_mut().insert(SOURCE, HeaderValue::from_static("upstream"));
+        response.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("1"));
+        (response, waited)
+    }
+
+    fn refuse(&mut self, failure: &Failure) -> (Response<AnswerBody>, Duration) {
+        let described = failure.cause.describe(&self.gate.shared.pools);
+        self.ended = Ended::Failed { status: described.status, waited: failure.waited, code: described.code };
+        let body = Source::Own(Full::new(described.body()));
+        let mut response = Response::new(AnswerBody { body, in_flight: None, line: None });
+        *response.status_mut() = described.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
+        headers.insert(ATTEMPTS, HeaderValue::from(u16::from(failure.was_sent())));
+        if let Some(wait) = described.retry_after {
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis));
+        }
+        if described.hopeless {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        (response, failure.waited)
+    }
+}
+
+impl Failure {
+    fn was_sent(&self) -> bool {
+        matches!(self.cause, super::failure::Cause::Upstream(_))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let route = &*self.gate.shared.routes.route(self.route).name;
+        let (method, total_ms) = (self.method.as_str(), millis(self.came.elapsed()));
+        match self.ended {
+            Ended::Passed { status, waited } if waited.is_zero() => {
+                tracing::debug!(method, route, status = status.as_u16(), total_ms, "passed");
+            }
+            Ended::Passed { status, waited } => {
+                tracing::info!(method, route, status = status.as_u16(), wait_ms = millis(waited), total_ms, "passed");
+            }
+            Ended::Failed { status, waited, code } => {
+                let wait_ms = millis(waited);
+                tracing::info!(method, route, status = status.as_u16(), code, wait_ms, total_ms, "not passed");
+            }
+            Ended::Left => tracing::info!(method, route, total_ms, "the client left"),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,181 @@
+use std::any::Any;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use super::admit::HEAR_OUT;
+use super::incoming::Arrived;
+use crate::admission::{Reason, Refusal};
+use crate::config::Pool;
+use crate::limit::{PoolId, Rate};
+use crate::upstream::Failed;
+
+/// A request that got no answer of the upstream.
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) waited: Duration,
+}
+
+/// Why it got none.
+pub(super) enum Cause {
+    /// Admission said no.
+    Refused(Refusal),
+    /// The client sends more than it may.
+    ClientQuota { rate: Rate, retry_after: Duration },
+    /// There was no answer.
+    Upstream(Failed),
+    /// The client takes the gate for a proxy that it can tunnel through.
+    Connect,
+}
+
+/// As an OpenAI SDK reads it.
+pub(super) struct Described {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    message: String,
+    details: Value,
+    pub(super) retry_after: Option<Duration>,
+    /// Coming back early cannot help.
+    pub(super) hopeless: bool,
+}
+
+/// How much of a refused body is heard out.
+const HEARD: usize = 16 << 20;
+
+impl Failure {
+    /// Refuses a request that has not gone. A client that is still sending would not read its answer, so it is heard
+    /// out for a while, unless it waits to be invited.
+    pub(super) async fn refusing(arrived: Arrived, cause: Cause, waited: Duration) -> Self {
+        let uninvited = arrived.head.headers.contains_key(http::header::EXPECT);
+        if !uninvited && arrived.head.method != Method::CONNECT {
+            drop(tokio::time::timeout(HEAR_OUT, arrived.body.discard(HEARD)).await);
+        }
+        Self { cause, waited }
+    }
+}
+
+impl Described {
+    pub(super) fn body(&self) -> Bytes {
+        let kind = if self.status == StatusCode::TOO_MANY_REQUESTS { "rate_limit_error" } else { "server_error" };
+        let error = json!({
+            "message": format!("Tidegate: {}", self.message), "type": kind, "param": null, "code": self.code,
+            "tidegate": self.details,
+        });
+        json!({ "error": error }).to_string().into()
+    }
+
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: json!({}), retry_after: None, hopeless: false }
+    }
+}
+
+impl Cause {
+    /// The one place that says what each failure looks like from outside.
+    pub(super) fn describe(&self, pools: &[Pool]) -> Described {
+        match self {
+            Self::Refused(refusal) => {
+                Described { retry_after: Some(refusal.retry_after), ..refused(refusal.reason, pools) }
+            }
+            Self::ClientQuota { rate, retry_after } => Described {
+                details: json!({ "limit": rate.to_string() }),
+                retry_after: Some((*retry_after).clamp(Duration::from_secs(1), Duration::from_mins(1))),
+                ..Described::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "tidegate_client_quota",
+                    format!("this client may send {rate}, and has."),
+                )
+            },
+            Self::Upstream(failed) => unanswered(failed),
+            Self::Connect => Described::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "tidegate_no_tunnel",
+                "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
+                 with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
+            ),
+        }
+    }
+}
+
+fn refused(reason: Reason, pools: &[Pool]) -> Described {
+    let name = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
+    let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
+    let too_many = |code, message: String| Described::new(StatusCode::TOO_MANY_REQUESTS, code, message);
+    match reason {
+        Reason::QueueFull { pool: None, waiting } => Described {
+            details: json!({ "waiting": waiting }),
+            ..too_many("tidegate_queue_full", format!("the queue is full: {waiting} wait in all."))
+        },
+        Reason::QueueFull { pool: Some(pool), waiting } => Described {
+            details: details(pool, waiting),
+            ..too_many("tidegate_queue_full", format!("{} has {waiting} waiting, as many as may.", name(pool)))
+        },
+        Reason::NoQueue { pool, eta } => Described {
+            details: with_eta(details(pool, 0), eta),
+            ..too_many(
+                "tidegate_queue_full",
+                format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
+            )
+        },
+        Reason::WaitTooLong { pool, waiting, eta, max_wait } => Described {
+            details: with_eta(details(pool, waiting), eta),
+            hopeless: eta.saturating_sub(max_wait) > Duration::from_mins(1),
+            ..too_many(
+                "tidegate_wait_too_long",
+                format!(
+                    "{} has {waiting} waiting; your turn would come in {}, and you wait at most {}.",
+                    name(pool),
+                    seconds(eta),
+                    seconds(max_wait)
+                ),
+            )
+        },
+        Reason::NeverFits { pool, limit, cost } => Described {
+            details: details(pool, 0),
+            hopeless: true,
+            ..too_many(
+                "tidegate_never_fits",
+                format!("this request costs {cost}, more than {} ever admits at {limit}.", name(pool)),
+            )
+        },
+        Reason::Draining => Described::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tidegate_draining",
+            "the gate is stopping; send it again to the one that follows.",
+        ),
+    }
+}
+
+fn unanswered(failed: &Failed) -> Described {
+    let (status, code) = match failed {
+        Failed::Unreachable(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
+        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
+        Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
+    };
+    Described::new(status, code, format!("{failed}."))
+}
+
+fn with_eta(mut details: Value, eta: Duration) -> Value {
+    details["eta_ms"] = json!(u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
+    details
+}
+
+/// Rounded up: a turn promised in 0 s would be now.
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_millis().div_ceil(1_000))
+}
+
+/// What a panic on the way looks like from outside.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response<Full<Bytes>> {
+    let described = Described::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "tidegate_internal_error",
+        "a defect in the gate ended this request; its log says where.",
+    );
+    let mut response = Response::new(Full::new(described.body()));
+    *response.status_mut() = described.status;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, super::answer::JSON);
+    response
+}

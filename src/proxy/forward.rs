@@ -1,0 +1,78 @@
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower::Service;
+
+use super::failure::{Cause, Failure};
+use super::incoming::Routed;
+use super::stack::Passing;
+use super::{Gate, headers, relay};
+use crate::admission::{InFlight, Permit};
+use crate::upstream::Outgoing;
+
+/// A request that may go.
+pub(super) struct Permitted {
+    pub(super) routed: Routed,
+    pub(super) permit: Permit,
+}
+
+/// An answer of the upstream.
+pub(super) struct Passed {
+    pub(super) response: Response<Incoming>,
+    /// What lasts until the answer's last byte; nothing where the connection has left HTTP and took it along.
+    pub(super) in_flight: Option<InFlight>,
+    pub(super) waited: Duration,
+}
+
+/// Sends the request to the upstream.
+#[derive(Clone)]
+pub(super) struct Forward {
+    gate: Gate,
+}
+
+impl Forward {
+    pub(super) fn new(gate: &Gate) -> Self {
+        Self { gate: gate.clone() }
+    }
+}
+
+impl Service<Permitted> for Forward {
+    type Response = Passed;
+    type Error = Failure;
+    type Future = Passing;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, permitted: Permitted) -> Passing {
+        let gate = self.gate.clone();
+        Box::pin(async move { gate.forward(permitted).await })
+    }
+}
+
+impl Gate {
+    /// Dropped at any time, the upstream's connection is closed, and the places end as they stand: unsent ones are
+    /// given back.
+    async fn forward(&self, Permitted { routed, permit }: Permitted) -> Result<Passed, Failure> {
+        let waited = permit.waited;
+        let (place, in_flight) = permit.split();
+        let Routed { arrived, found } = routed;
+        let mut request = Request::new(Outgoing::new(arrived.body, place));
+        *request.method_mut() = arrived.head.method;
+        *request.headers_mut() = arrived.head.headers;
+        headers::for_upstream(request.headers_mut());
+        let answer = self.shared.upstream.send(request, &found.target).await;
+        let mut response = answer.map_err(|failed| Failure { cause: Cause::Upstream(failed), waited })?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            headers::for_client(response.headers_mut());
+            return Ok(Passed { response, in_flight: Some(in_flight), waited });
+        }
+        if let Some(client) = arrived.upgrade {
+            relay::start(self, client, &mut response, in_flight);
+        }
+        Ok(Passed { response, in_flight: None, waited })
+    }
+}

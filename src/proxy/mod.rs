@@ -1,0 +1,85 @@
+//! The forwarding proxy: one request from accept to last byte. [`stack`] is the way through, [`server`] the door.
+
+mod admit;
+mod answer;
+mod classify;
+mod failure;
+mod forward;
+mod headers;
+mod incoming;
+mod quota;
+mod relay;
+mod server;
+mod stack;
+mod strict;
+
+pub use server::run;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::{Admission, PoolRules, Rules};
+use crate::config::{Config, Pool};
+use crate::route::Table;
+use crate::upstream::{SetupError, Upstream};
+use answer::Labels;
+use quota::Quota;
+
+/// Everything the way through needs, shared by all requests.
+#[derive(Clone)]
+pub struct Gate {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    routes: Arc<Table>,
+    pools: Vec<Pool>,
+    labels: Labels,
+    quota: Option<Quota>,
+    admission: Admission,
+    upstream: Upstream,
+    buffer: usize,
+    /// Connections that have left HTTP.
+    relays: TaskTracker,
+    /// Their end, when draining has lasted long enough.
+    cut: CancellationToken,
+}
+
+impl Gate {
+    /// A gate with this configuration. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`SetupError`]: the upstream cannot be used as configured.
+    pub fn start(config: &Config) -> Result<Self, SetupError> {
+        let shared = Shared {
+            routes: Arc::clone(&config.routes),
+            pools: config.pools.clone(),
+            labels: Labels::new(&config.routes, &config.pools),
+            quota: Quota::new(&config.clients),
+            admission: Admission::start(rules(config)),
+            upstream: Upstream::new(&config.upstream)?,
+            buffer: config.queue.buffer,
+            relays: TaskTracker::new(),
+            cut: CancellationToken::new(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Who goes when.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.shared.admission
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let rules = |pool: &Pool| PoolRules {
+        max_waiting: pool.max_waiting,
+        max_wait: pool.max_wait,
+        refuse_when_full: pool.refuse_when_full,
+    };
+    let pools = config.pools.iter().map(|pool| (pool.limits.clone(), rules(pool)));
+    Rules { pools: pools.collect(), max_waiting: config.queue.max_waiting }
+}

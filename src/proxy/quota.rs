@@ -1,0 +1,94 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU32;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota as Rate, RateLimiter};
+use tower::Service;
+
+use super::Gate;
+use super::failure::{Cause, Failure};
+use super::forward::Passed;
+use super::incoming::{Arrived, Routed};
+use super::stack::Passing;
+use crate::config::{ClientKey, Clients};
+
+/// What each client may send. `governor`'s GCRA with a burst: who kept still may send a whole window's worth at once.
+pub(super) struct Quota {
+    limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, DefaultClock>,
+    by: Vec<ClientKey>,
+    pub(super) rate: crate::limit::Rate,
+    forget_at: usize,
+}
+
+/// How many clients are remembered before those that have been still are forgotten.
+const REMEMBERED: usize = 10_000;
+
+impl Quota {
+    pub(super) fn new(clients: &Clients) -> Option<Self> {
+        let rate = clients.quota?;
+        let burst = NonZeroU32::new(rate.amount())?;
+        let limiter = RateLimiter::keyed(Rate::with_period(rate.interval())?.allow_burst(burst));
+        Some(Self { limiter, by: clients.by.clone(), rate, forget_at: REMEMBERED })
+    }
+
+    /// How long this client must stay away, if it must.
+    fn check(&self, arrived: &Arrived) -> Result<(), Duration> {
+        if self.limiter.len() > self.forget_at {
+            self.limiter.retain_recent();
+        }
+        let verdict = self.limiter.check_key(&self.client(arrived));
+        verdict.map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+    }
+
+    fn client(&self, arrived: &Arrived) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for part in &self.by {
+            match part {
+                ClientKey::Header(name) => arrived.head.headers.get(name).hash(&mut hasher),
+                ClientKey::Peer => arrived.peer.ip().hash(&mut hasher),
+            }
+        }
+        hasher.finish()
+    }
+}
+
+/// Refuses a client that sends more than it may.
+#[derive(Clone)]
+pub(super) struct CheckQuota<Inner> {
+    gate: Gate,
+    inner: Inner,
+}
+
+impl<Inner> CheckQuota<Inner> {
+    pub(super) fn new(gate: Gate, inner: Inner) -> Self {
+        Self { gate, inner }
+    }
+}
+
+impl<Inner> Service<Routed> for CheckQuota<Inner>
+where
+    Inner: Service<Routed, Response = Passed, Error = Failure, Future = Passing>,
+{
+    type Response = Passed;
+    type Error = Failure;
+    type Future = Passing;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, routed: Routed) -> Passing {
+        let checked = self.gate.shared.quota.as_ref().map(|quota| (quota.rate, quota.check(&routed.arrived)));
+        match checked {
+            Some((rate, Err(retry_after))) => {
+                let cause = Cause::ClientQuota { rate, retry_after };
+                Failure::refusing(routed.arrived, cause, Duration::ZERO).map(Err).boxed()
+            }
+            _ => self.inner.call(routed),
+        }
+    }
+}

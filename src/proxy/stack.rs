@@ -1,0 +1,53 @@
+use std::convert::Infallible;
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower::layer::layer_fn;
+use tower::{BoxError, Layer, Service, ServiceBuilder};
+use tower_http::body::UnsyncBoxBody;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::admit::Admit;
+use super::answer::Answers;
+use super::classify::Classify;
+use super::failure::{Failure, panicked};
+use super::forward::Forward;
+use super::incoming::Arrived;
+use super::quota::CheckQuota;
+use super::{Gate, forward::Passed};
+
+/// What a step hands back to the one before it.
+pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
+
+/// What goes back to the client.
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+
+/// The way of a request through the gate, outermost first.
+pub(super) fn stack(
+    gate: &Gate,
+    peer: SocketAddr,
+) -> impl Service<Request<Incoming>, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + use<> {
+    ServiceBuilder::new()
+        // A bug met by one request is that request's 500, not the end of its connection.
+        .layer(CatchPanicLayer::custom(panicked))
+        .map_request(move |request| Arrived::new(request, peer))
+        // Method and path say which route it is, and so which pools it takes from.
+        .layer(step(gate, Classify::new))
+        // Whatever comes back, answer or failure, becomes one HTTP answer with one line in the log at its last byte.
+        .layer(step(gate, Answers::new))
+        // One client's code gone wild is refused at once, before it can fill the queue for the rest.
+        .layer(step(gate, CheckQuota::new))
+        // Here it waits, and nowhere else, for a place in all of its pools.
+        .layer(step(gate, Admit::new))
+        // Its place is spent as its head is written; the answer carries what is in flight to its own last byte.
+        .service(Forward::new(gate))
+}
+
+fn step<Inner, Step>(gate: &Gate, new: fn(Gate, Inner) -> Step) -> impl Layer<Inner, Service = Step> + Clone {
+    let gate = gate.clone();
+    layer_fn(move |inner| new(gate.clone(), inner))
+}

@@ -1,0 +1,250 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A connection that lets no ambiguous request in (RFC 9112 §6.1, §6.3): neither both of Content-Length and
+/// Transfer-Encoding, nor Content-Length twice.
+///
+/// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
+/// the blank line of an ambiguous one is spoilt: hyper then answers 400 and closes.
+pub(super) struct Strict {
+    stream: TcpStream,
+    framing: Framing,
+}
+
+impl Strict {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, framing: Framing::default() }
+    }
+}
+
+impl AsyncRead for Strict {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.framing.follow(&mut buf.filled_mut()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Strict {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// Where in the sequence of requests the bytes are.
+#[derive(Debug, Default)]
+struct Framing {
+    at: At,
+    line: Vec<u8>,
+    head: Head,
+}
+
+#[derive(Debug, Default)]
+enum At {
+    #[default]
+    Head,
+    /// In a body, with so many bytes to come.
+    Body(u64),
+    ChunkSize,
+    /// In a chunk, its line end included.
+    Chunk(u64),
+    Trailers,
+    /// HTTP/1 no longer, or nothing that can be followed: hyper will say what it thinks of it.
+    Beyond,
+}
+
+/// What the head has said so far of how its body is framed.
+#[derive(Debug, Default)]
+struct Head {
+    started: bool,
+    length: Option<u64>,
+    lengths: u32,
+    chunked: bool,
+    leaves_http: bool,
+}
+
+/// Of a line no more is looked at; no framing header is this long.
+const LINE: usize = 256;
+
+impl Framing {
+    fn follow(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            let taken = match &mut self.at {
+                At::Beyond => return,
+                At::Body(left) | At::Chunk(left) => {
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    *left -= taken as u64;
+                    taken
+                }
+                At::Head | At::ChunkSize | At::Trailers => self.follow_line(bytes),
+            };
+            bytes = &mut bytes[taken..];
+            self.at = match std::mem::take(&mut self.at) {
+                At::Body(0) => At::Head,
+                At::Chunk(0) => At::ChunkSize,
+                at => at,
+            };
+        }
+    }
+
+    /// Takes bytes up to the end of the line, and acts on the line once it is whole.
+    fn follow_line(&mut self, bytes: &mut [u8]) -> usize {
+        let end = bytes.iter().position(|&byte| byte == b'\n');
+        let taken = end.map_or(bytes.len(), |end| end + 1);
+        let room = LINE.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&bytes[..taken.min(room)]);
+        if end.is_some() && self.end_line() == Verdict::Ambiguous {
+            tracing::warn!("a request with an ambiguous length is refused");
+            bytes[taken - 1] = 0;
+        }
+        taken
+    }
+
+    fn end_line(&mut self) -> Verdict {
+        let mut whole = std::mem::take(&mut self.line);
+        let line = whole.trim_ascii_end();
+        let mut verdict = Verdict::Clear;
+        match self.at {
+            At::Head if line.is_empty() => verdict = self.end_head(),
+            At::Head => self.head.read(line),
+            At::ChunkSize => self.at = chunk(line),
+            At::Trailers if line.is_empty() => self.at = At::Head,
+            At::Trailers | At::Body(_) | At::Chunk(_) | At::Beyond => {}
+        }
+        whole.clear();
+        self.line = whole;
+        verdict
+    }
+
+    fn end_head(&mut self) -> Verdict {
+        let head = std::mem::take(&mut self.head);
+        if head.lengths > 1 || head.lengths > 0 && head.chunked {
+            self.at = At::Beyond;
+            return Verdict::Ambiguous;
+        }
+        self.at = match head {
+            Head { started: false, .. } => At::Head,
+            Head { leaves_http: true, .. } => At::Beyond,
+            Head { chunked: true, .. } => At::ChunkSize,
+            Head { length, .. } => At::Body(length.unwrap_or(0)),
+        };
+        Verdict::Clear
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Clear,
+    Ambiguous,
+}
+
+impl Head {
+    fn read(&mut self, line: &[u8]) {
+        if !self.started {
+            self.started = true;
+            self.leaves_http = line.starts_with(b"PRI ") || line.starts_with(b"CONNECT ");
+            return;
+        }
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { return };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            // A list of lengths is as ambiguous as two headers.
+            self.lengths += if value.contains(&b',') { 2 } else { 1 };
+            self.length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            self.leaves_http = true;
+        }
+    }
+}
+
+/// What follows a chunk's size: the chunk, or after the last the trailers.
+fn chunk(line: &[u8]) -> At {
+    let size = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    match std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok()) {
+        Some(0) => At::Trailers,
+        Some(size) => size.checked_add(2).map_or(At::Beyond, At::Chunk),
+        None => At::Beyond,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the bytes were let through unchanged, in pieces of every size.
+    fn clear(text: &str) -> bool {
+        let outcomes: Vec<bool> = (1..=text.len())
+            .map(|size| {
+                let (mut framing, mut bytes) = (Framing::default(), text.as_bytes().to_vec());
+                bytes.chunks_mut(size).for_each(|piece| framing.follow(piece));
+                bytes == text.as_bytes()
+            })
+            .collect();
+        assert!(outcomes.iter().all(|&outcome| outcome == outcomes[0]), "{text:?} depends on how it is cut");
+        outcomes[0]
+    }
+
+    const AMBIGUOUS: &str = "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn two_ways_to_tell_the_length_are_ambiguous() {
+        assert!(!clear(AMBIGUOUS));
+        assert!(!clear("POST / HTTP/1.1\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx"));
+        assert!(!clear("POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\nx"));
+        assert!(!clear("POST / HTTP/1.1\nContent-Length: 1\nTransfer-Encoding : x\ncontent-length: 2\n\n"));
+    }
+
+    #[test]
+    fn one_way_is_clear() {
+        assert!(clear("GET / HTTP/1.1\r\n\r\n"));
+        assert!(clear("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"));
+        assert!(clear("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n"));
+    }
+
+    #[test]
+    fn what_a_body_says_is_no_head() {
+        let body = "A: b\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
+        assert!(clear(&format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())));
+        let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        assert!(clear(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}")));
+    }
+
+    #[test]
+    fn a_request_that_follows_a_body_is_looked_at() {
+        assert!(!clear(&format!("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello{AMBIGUOUS}")));
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+        assert!(!clear(&format!("{chunked}\r\n{AMBIGUOUS}")));
+    }
+
+    #[test]
+    fn http_2_is_not_looked_at() {
+        assert!(clear(&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{AMBIGUOUS}")));
+    }
+}
