@@ -9,11 +9,14 @@ use tokio::net::TcpStream;
 /// Transfer-Encoding, nor Content-Length twice.
 ///
 /// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
-/// the blank line of an ambiguous one is spoilt: hyper then answers 400 and closes.
+/// an ambiguous one is [`SPOILT`].
 pub(super) struct Strict {
     stream: TcpStream,
     framing: Framing,
 }
+
+/// What stands for the end of an ambiguous head, and for whatever follows: hyper answers it with 400 and closes.
+const SPOILT: &[u8] = b"\0\r\n\r\n";
 
 impl Strict {
     pub(super) fn new(stream: TcpStream) -> Self {
@@ -25,7 +28,14 @@ impl AsyncRead for Strict {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.framing.follow(&mut buf.filled_mut()[before..]);
+        if let Some(end) = self.framing.follow(&buf.filled()[before..]) {
+            tracing::warn!("a request with an ambiguous length is refused");
+            buf.set_filled(before + end);
+            if buf.remaining() < SPOILT.len() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            buf.put_slice(SPOILT);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -92,37 +102,42 @@ struct Head {
 const LINE: usize = 256;
 
 impl Framing {
-    fn follow(&mut self, mut bytes: &mut [u8]) {
-        while !bytes.is_empty() {
-            let taken = match &mut self.at {
-                At::Beyond => return,
+    /// Follows what has been read; says where in it an ambiguous head ends, short of its last line feed.
+    fn follow(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            match &mut self.at {
+                At::Beyond => return None,
                 At::Body(left) | At::Chunk(left) => {
-                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     *left -= taken as u64;
-                    taken
+                    at += taken;
                 }
-                At::Head | At::ChunkSize | At::Trailers => self.follow_line(bytes),
-            };
-            bytes = &mut bytes[taken..];
+                At::Head | At::ChunkSize | At::Trailers => {
+                    let (taken, verdict) = self.follow_line(rest);
+                    at += taken;
+                    if verdict == Verdict::Ambiguous {
+                        return Some(at - 1);
+                    }
+                }
+            }
             self.at = match std::mem::take(&mut self.at) {
                 At::Body(0) => At::Head,
                 At::Chunk(0) => At::ChunkSize,
                 at => at,
             };
         }
+        None
     }
 
     /// Takes bytes up to the end of the line, and acts on the line once it is whole.
-    fn follow_line(&mut self, bytes: &mut [u8]) -> usize {
+    fn follow_line(&mut self, bytes: &[u8]) -> (usize, Verdict) {
         let end = bytes.iter().position(|&byte| byte == b'\n');
         let taken = end.map_or(bytes.len(), |end| end + 1);
         let room = LINE.saturating_sub(self.line.len());
         self.line.extend_from_slice(&bytes[..taken.min(room)]);
-        if end.is_some() && self.end_line() == Verdict::Ambiguous {
-            tracing::warn!("a request with an ambiguous length is refused");
-            bytes[taken - 1] = 0;
-        }
-        taken
+        (taken, if end.is_some() { self.end_line() } else { Verdict::Clear })
     }
 
     fn end_line(&mut self) -> Verdict {
@@ -198,13 +213,12 @@ fn chunk(line: &[u8]) -> At {
 mod tests {
     use super::*;
 
-    /// Whether the bytes were let through unchanged, in pieces of every size.
+    /// Whether the bytes are let through, in pieces of every size.
     fn clear(text: &str) -> bool {
         let outcomes: Vec<bool> = (1..=text.len())
             .map(|size| {
-                let (mut framing, mut bytes) = (Framing::default(), text.as_bytes().to_vec());
-                bytes.chunks_mut(size).for_each(|piece| framing.follow(piece));
-                bytes == text.as_bytes()
+                let mut framing = Framing::default();
+                text.as_bytes().chunks(size).all(|piece| framing.follow(piece).is_none())
             })
             .collect();
         assert!(outcomes.iter().all(|&outcome| outcome == outcomes[0]), "{text:?} depends on how it is cut");
