@@ -113,6 +113,17 @@ pub struct Pool {
     pub refuse_when_full: bool,
 }
 
+impl Upstream {
+    /// Sends requests somewhere else.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn set_url(&mut self, url: &str) -> Result<(), String> {
+        self.url = validate::parse_upstream(url)?;
+        Ok(())
+    }
+}
+
 impl Pool {
     /// Its limits as people write them: `200/min`, `300/min, 10/s` or, for one without a rate, `50 in flight`.
     #[must_use]

@@ -273,7 +273,8 @@ impl Check {
     }
 }
 
-fn parse_upstream(text: &str) -> Result<http::Uri, String> {
+/// A URL that requests can be sent to, or what is wrong with it.
+pub(super) fn parse_upstream(text: &str) -> Result<http::Uri, String> {
     let url: http::Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
     match url.scheme_str() {
         Some("http" | "https") if url.query().is_none() => Ok(url),

@@ -63,8 +63,7 @@ impl Gate {
         let facts = Seen {
             params: &routed.found.params,
             headers: &routed.arrived.head.headers,
-            unread: body.is_none(),
-            body: body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default(),
+            body: body.map(|body| serde_json::from_slice(body).unwrap_or_default()),
         };
         let charges = &self.shared.routes.route(routed.found.id).charges;
         charges.iter().filter_map(|charge| charge.ask(&facts)).collect()
@@ -74,8 +73,7 @@ impl Gate {
 struct Seen<'r> {
     params: &'r [(String, String)],
     headers: &'r HeaderMap,
-    unread: bool,
-    body: Value,
+    body: Option<Value>,
 }
 
 impl Facts for Seen<'_> {
@@ -87,12 +85,7 @@ impl Facts for Seen<'_> {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
     }
 
-    fn body_text(&self, field: &str) -> Option<String> {
-        self.body.get(field)?.as_str().map(str::to_owned)
-    }
-
-    fn body_array_len(&self, field: &str) -> Option<u32> {
-        let len = self.body.get(field).and_then(Value::as_array).map_or(0, Vec::len);
-        (!self.unread).then(|| u32::try_from(len).unwrap_or(u32::MAX))
+    fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
     }
 }

@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::limit::PoolId;
@@ -60,10 +61,19 @@ pub trait Facts {
     fn param(&self, name: &str) -> Option<&str>;
     /// The value of a header.
     fn header(&self, name: &str) -> Option<&[u8]>;
-    /// A text field of the JSON body.
-    fn body_text(&self, field: &str) -> Option<String>;
-    /// The length of an array in the JSON body; nothing where the body could not be read.
-    fn body_array_len(&self, field: &str) -> Option<u32>;
+    /// The JSON body, or null for a body that is none; nothing where it was not read.
+    fn body(&self) -> Option<&Value>;
+
+    /// A text field of the body.
+    fn body_text(&self, field: &str) -> Option<&str> {
+        self.body()?.get(field)?.as_str()
+    }
+
+    /// The length of an array in the body, zero where there is none; nothing where the body was not read.
+    fn body_array_len(&self, field: &str) -> Option<u32> {
+        let len = self.body()?.get(field).and_then(Value::as_array).map_or(0, Vec::len);
+        Some(u32::try_from(len).unwrap_or(u32::MAX))
+    }
 }
 
 impl RouteCharge {
@@ -83,13 +93,20 @@ impl RouteCharge {
     }
 
     fn key_of(&self, facts: &dyn Facts) -> Option<Box<str>> {
-        let values = self.key.iter().map(|part| match part {
-            KeyPart::Path(name) => facts.param(name).unwrap_or_default().to_owned(),
-            KeyPart::Header(name) => hashed(&[facts.header(name).unwrap_or_default()]),
-            KeyPart::Body(field) => facts.body_text(field).unwrap_or_default(),
-            KeyPart::Account => account_label(|name| facts.header(name)),
-        });
+        let values = self.key.iter().map(|part| part.value(facts));
         (!self.key.is_empty()).then(|| values.collect::<Vec<_>>().join(" ").into())
+    }
+}
+
+impl KeyPart {
+    /// What this part of the key is for a request.
+    pub fn value(&self, facts: &dyn Facts) -> String {
+        match self {
+            Self::Path(name) => facts.param(name).unwrap_or_default().to_owned(),
+            Self::Header(name) => hashed(&[facts.header(name).unwrap_or_default()]),
+            Self::Body(field) => facts.body_text(field).unwrap_or_default().to_owned(),
+            Self::Account => account_label(|name| facts.header(name)),
+        }
     }
 }
 
@@ -139,6 +156,15 @@ impl std::fmt::Display for KeyPart {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a cost is a whole number from 1 up, or \"body.FIELD\" for the length of that array")]
 pub struct ParseChargeError;
+
+impl std::fmt::Display for Weight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(cost) => write!(f, "{cost}"),
+            Self::BodyArray(field) => write!(f, "body.{field}"),
+        }
+    }
+}
 
 impl FromStr for Weight {
     type Err = ParseChargeError;

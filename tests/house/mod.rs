@@ -14,19 +14,19 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A gate that serves.
-pub struct House {
-    pub address: SocketAddr,
-    pub gate: Gate,
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) gate: Gate,
     stop: Arc<Notify>,
     served: JoinHandle<std::io::Result<()>>,
 }
 
 impl House {
     /// A gate with this configuration, before this upstream.
-    pub async fn open(config: &str, upstream: impl std::fmt::Display) -> Self {
+    pub(crate) async fn open(config: &str, upstream: impl std::fmt::Display) -> Self {
         let text = format!("[upstream]\nurl = \"http://{upstream}\"\n{config}");
         let config = Config::parse(&Source::Text("test".to_owned()), &text).expect("a valid configuration");
         let gate = Gate::start(&config).expect("an upstream");
@@ -39,18 +39,18 @@ impl House {
     }
 
     /// Tells the gate to stop, as a signal would.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.notify_one();
     }
 
     /// Waits until the gate has stopped.
-    pub async fn stopped(self) {
+    pub(crate) async fn stopped(self) {
         let served = timeout(PATIENCE, self.served).await.expect("stops in time");
         served.expect("no panic").expect("no error");
     }
 
     /// Waits until the state of the gate is so.
-    pub async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
         let look = async {
             while !is_so(&self.gate.admission().snapshot()) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -59,12 +59,12 @@ impl House {
         timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.gate.admission().snapshot()));
     }
 
-    pub async fn connect(&self) -> Wire {
+    pub(crate) async fn connect(&self) -> Wire {
         Wire(TcpStream::connect(self.address).await.expect("a connection"))
     }
 
     /// Sends one request on a connection of its own and reads until the gate closes it.
-    pub async fn ask(&self, request: &str) -> String {
+    pub(crate) async fn ask(&self, request: &str) -> String {
         let mut wire = self.connect().await;
         wire.send(request).await;
         wire.rest().await
@@ -72,15 +72,15 @@ impl House {
 }
 
 /// A connection of plain bytes.
-pub struct Wire(pub TcpStream);
+pub(crate) struct Wire(pub(crate) TcpStream);
 
 impl Wire {
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.expect("sends");
     }
 
     /// Reads until this has come, and gives all that has.
-    pub async fn until(&mut self, end: &str) -> String {
+    pub(crate) async fn until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
         let reading = async {
             while !String::from_utf8_lossy(&read).contains(end) {
@@ -95,7 +95,7 @@ impl Wire {
     }
 
     /// Reads until the other side closes.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         let mut read = Vec::new();
         // A connection that is reset has been closed as well.
         drop(timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("closes in time"));
@@ -104,13 +104,13 @@ impl Wire {
 }
 
 /// An upstream that takes one connection after the other, and hands each to the test.
-pub async fn upstream() -> (TcpListener, SocketAddr) {
+pub(crate) async fn upstream() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
 }
 
 /// The next connection of the gate.
-pub async fn accept(listener: &TcpListener) -> Wire {
+pub(crate) async fn accept(listener: &TcpListener) -> Wire {
     Wire(timeout(PATIENCE, listener.accept()).await.expect("the gate connects").expect("accepts").0)
 }

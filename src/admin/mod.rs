@@ -1,0 +1,72 @@
+//! What people and probes see of the gate, on a port of its own.
+
+mod status;
+
+pub use status::{LimitStatus, PoolStatus, Status, TallyStatus};
+
+use std::io;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::admission::Admission;
+use crate::config::{Config, Pool};
+
+/// Where the admin pages get what they show.
+#[derive(Debug)]
+pub struct Watched {
+    admission: Admission,
+    pools: Vec<Pool>,
+    config: String,
+    started: Instant,
+}
+
+impl Watched {
+    /// A gate that starts now.
+    #[must_use]
+    pub fn new(config: &Config, admission: Admission) -> Self {
+        Self { admission, pools: config.pools.clone(), config: config.source.to_string(), started: Instant::now() }
+    }
+
+    /// The state of the gate at this moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::new(&self.config, self.started.elapsed(), &self.pools, &self.admission.snapshot())
+    }
+}
+
+/// Serves the admin pages on `listener` until `shutdown`.
+///
+/// # Errors
+/// The listener's own.
+pub async fn run(
+    watched: Watched,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let pages = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/status", get(async |State(watched): State<Arc<Watched>>| Json(watched.status())))
+        .fallback(unknown)
+        .with_state(Arc::new(watched));
+    axum::serve(listener, pages).with_graceful_shutdown(shutdown).await
+}
+
+/// Ready for requests, which a gate that is stopping is not.
+async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, &'static str) {
+    if watched.admission.snapshot().draining {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+    }
+    (StatusCode::OK, "ready\n")
+}
+
+async fn unknown() -> (StatusCode, Json<Value>) {
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there are /healthz, /readyz and /status" })))
+}

@@ -1,0 +1,65 @@
+use std::io::{Write, stdout};
+
+use anyhow::Result;
+use clap::Args;
+
+use super::ConfigArgs;
+use crate::config::{Config, Pool};
+use crate::limit::Shape;
+
+/// Check a configuration and print what would be in force.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Result<()> {
+        let config = self.config.load()?;
+        let mut out = stdout().lock();
+        print_addresses(&mut out, &config)?;
+        writeln!(out, "\npools")?;
+        config.pools.iter().try_for_each(|pool| print_pool(&mut out, pool))?;
+        writeln!(out, "\nroutes")?;
+        for (_, route) in config.routes.routes() {
+            let pools = route.charges.iter().map(|charge| {
+                let name = &config.pools[charge.pool.0].name;
+                match charge.weight.to_string().as_str() {
+                    "1" => name.clone(),
+                    weight => format!("{name}:{weight}"),
+                }
+            });
+            let pools = pools.collect::<Vec<_>>().join(", ");
+            writeln!(out, "  {:<58} {}", route.name, if pools.is_empty() { "no limit" } else { &pools })?;
+        }
+        Ok(())
+    }
+}
+
+fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
+    writeln!(out, "valid: {}", config.source)?;
+    writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1", config.server.listen)?;
+    match config.server.admin {
+        Some(admin) => writeln!(out, "admin     http://{admin}")?,
+        None => writeln!(out, "admin     off")?,
+    }
+    writeln!(out, "upstream  {}", config.upstream.url)?;
+    let quota = config.clients.quota.map_or("none".to_owned(), |quota| quota.to_string());
+    Ok(writeln!(out, "a client  {quota}")?)
+}
+
+fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
+    let shape = match pool.limits.shape {
+        Shape::Window => "at once while there is room".to_owned(),
+        Shape::Smooth { burst } => format!("evenly, {burst} at once"),
+    };
+    let keys = pool.key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let each = if keys.is_empty() { String::new() } else { format!(", for each {keys}") };
+    let wait = if pool.refuse_when_full {
+        "refuses when full".to_owned()
+    } else {
+        format!("waits up to {}", humantime::format_duration(pool.max_wait))
+    };
+    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}", pool.name, pool.limits_text())?)
+}

@@ -1,0 +1,164 @@
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::crowd::Crowd;
+use crate::config::{Config, Source};
+use crate::mock::{Counting, Mock, Options, Stats};
+use crate::proxy::{self, Gate};
+
+/// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How many requests to send.
+    #[arg(long, value_name = "N", default_value = "600")]
+    requests: NonZeroU32,
+    /// How many the upstream takes in a minute.
+    #[arg(long, value_name = "N", default_value = "300")]
+    limit: NonZeroU32,
+    /// How long "a minute" is.
+    #[arg(long, value_name = "TIME", default_value = "6s", value_parser = humantime::parse_duration)]
+    minute: Duration,
+    /// How many workers send at once.
+    #[arg(long, value_name = "N", default_value = "100")]
+    at_once: NonZeroU32,
+    /// How the upstream counts.
+    #[arg(long, value_enum, default_value_t = Counting::Sliding)]
+    window: Counting,
+}
+
+/// How often the table gets a line.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Demo {
+    pub(super) fn run(self) -> Result<()> {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.show())
+    }
+
+    async fn show(self) -> Result<()> {
+        let (alone, behind) = (self.upstream()?, self.upstream()?);
+        let gate = self.gate(serve_mock(&behind).await?)?;
+        let direct = Crowd::new(serve_mock(&alone).await?, self.requests.get());
+        let gated = Crowd::new(serve_gate(&gate).await?, self.requests.get());
+        self.print_head();
+        let watching = tokio::spawn(watch(Arc::clone(&direct), Arc::clone(&gated), gate));
+        let at_once = self.at_once.get();
+        let (direct_took, gated_took) =
+            tokio::join!(Arc::clone(&direct).send(at_once), Arc::clone(&gated).send(at_once));
+        watching.abort();
+        let direct = Outcome::new(&direct, &alone.stats(), direct_took);
+        let gated = Outcome::new(&gated, &behind.stats(), gated_took);
+        self.print_result(&direct, &gated);
+        if gated.refused > 0 || gated.failed > 0 {
+            bail!(
+                "through the gate: {} upstream refusals, {} failures; there should be none",
+                gated.refused,
+                gated.failed
+            );
+        }
+        Ok(())
+    }
+
+    fn upstream(&self) -> Result<Mock> {
+        Ok(Mock::new(&self.config()?, Options { window: self.window, ..Options::default() }))
+    }
+
+    fn gate(&self, upstream: SocketAddr) -> Result<Gate> {
+        let mut config = self.config()?;
+        config.upstream.set_url(&format!("http://{upstream}")).map_err(anyhow::Error::msg)?;
+        Ok(Gate::start(&config)?)
+    }
+
+    fn config(&self) -> Result<Config> {
+        let (limit, minute) = (self.limit, humantime::format_duration(self.minute).to_string().replace(' ', ""));
+        // Where the upstream does not count windows one by one, an even pace is safe and a window's worth at once is not.
+        let counts_windows = !matches!(self.window, Counting::Bucket | Counting::Counter);
+        let shape = if counts_windows { "window" } else { "smooth" };
+        let max_waiting = self.requests;
+        let text = format!(
+            "[queue]\nmax_waiting = {max_waiting}\nmax_wait = \"1h\"\n\
+             [pools.assistants-post]\nrequests = [\"{limit}/{minute}\"]\nshape = \"{shape}\"\n\
+             [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"assistants-post\"]\n"
+        );
+        Ok(Config::parse(&Source::Text("demo".to_owned()), &text)?)
+    }
+
+    fn print_head(&self) {
+        let (requests, at_once, limit) = (self.requests, self.at_once, self.limit);
+        let minute = humantime::format_duration(self.minute);
+        println!(
+            "An upstream takes {limit} POSTs a minute; here a minute lasts {minute}. {requests} POSTs go to it, {at_once} at a"
+        );
+        println!("time, sent as the OpenAI SDKs send: a refused one is tried again twice.\n");
+        println!("             directly                    through Tidegate");
+        println!("   time      answered  429s upstream     answered  429s upstream  waiting");
+    }
+
+    fn print_result(&self, direct: &Outcome, gated: &Outcome) {
+        let all = self.requests;
+        println!("\n                             directly    through Tidegate");
+        let line = |what: &str, direct: String, gated: String| println!("{what:<24} {direct:>12} {gated:>19}");
+        line("answered", format!("{} of {all}", direct.answered), format!("{} of {all}", gated.answered));
+        line("429s of the upstream", direct.refused.to_string(), gated.refused.to_string());
+        line("failed for the app", direct.failed.to_string(), gated.failed.to_string());
+        line("most in any minute", direct.most.to_string(), gated.most.to_string());
+        line("seconds", format!("{:.1}", direct.took.as_secs_f64()), format!("{:.1}", gated.took.as_secs_f64()));
+        println!();
+    }
+}
+
+/// What one side met, as its clients and its upstream counted it.
+struct Outcome {
+    answered: u32,
+    failed: u32,
+    refused: u64,
+    most: u32,
+    took: Duration,
+}
+
+impl Outcome {
+    fn new(crowd: &Crowd, upstream: &Stats, took: Duration) -> Self {
+        let (answered, failed) = (crowd.met().answered.load(Relaxed), crowd.met().failed.load(Relaxed));
+        let most = upstream.pools.iter().map(|pool| pool.most_in_window).max().unwrap_or_default();
+        Self { answered, failed, refused: upstream.denied, most, took }
+    }
+}
+
+async fn serve_mock(mock: &Mock) -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(mock.clone().run(listener, std::future::pending()));
+    Ok(address)
+}
+
+async fn serve_gate(gate: &Gate) -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(proxy::run(gate.clone(), listener, Duration::ZERO, std::future::pending()));
+    Ok(address)
+}
+
+async fn watch(direct: Arc<Crowd>, gated: Arc<Crowd>, gate: Gate) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    for second in 1.. {
+        ticks.tick().await;
+        let (direct, gated) = (direct.met(), gated.met());
+        println!(
+            "{second:>5} s {:>13} {:>14} {:>12} {:>14} {:>8}",
+            direct.answered.load(Relaxed),
+            direct.refusals.load(Relaxed),
+            gated.answered.load(Relaxed),
+            gated.refusals.load(Relaxed),
+            gate.admission().snapshot().waiting,
+        );
+    }
+}

@@ -1,0 +1,33 @@
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::ConfigArgs;
+use super::stop::Stop;
+use crate::mock::{Mock, Options};
+
+/// Run a stand-in for api.openai.com that enforces the limits, to test against.
+#[derive(Debug, Args)]
+pub(super) struct MockArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4292")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl MockArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let config = self.config.load()?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            let mut stop = Stop::listen()?;
+            let listener = TcpListener::bind(self.listen).await?;
+            println!("listening on http://{}", listener.local_addr()?);
+            Ok(Mock::new(&config, self.options).run(listener, async move { stop.asked().await }).await?)
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The commands, one file each.
+
+mod check;
+mod crowd;
+mod demo;
+mod explain;
+mod healthcheck;
+mod mock;
+mod serve;
+mod stop;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::{Config, DEFAULT, LoadError};
+
+/// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate.
+    Serve(serve::Serve),
+    /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
+    Demo(demo::Demo),
+    /// Run a stand-in for api.openai.com that enforces the limits, to test against.
+    Mock(mock::MockArgs),
+    /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
+    Explain(explain::Explain),
+    /// Check a configuration and print what would be in force.
+    Check(check::Check),
+    /// Print the built-in configuration, commented, to start one's own from.
+    Init,
+    /// Ask a running gate whether it is well; for containers that have no curl.
+    Healthcheck(healthcheck::Healthcheck),
+    /// Print the completions for a shell.
+    Completions {
+        /// Which.
+        shell: Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Default, Args)]
+struct ConfigArgs {
+    /// The configuration file. Without it: ./tidegate.toml, /etc/tidegate/tidegate.toml, or the built-in one.
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, LoadError> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+/// Exit code of a command line that makes no sense, `clap`'s own.
+const USAGE: u8 = 2;
+/// Exit code of an invalid configuration (`EX_CONFIG` of sysexits.h).
+const INVALID_CONFIG: u8 = 78;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<()> {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Demo(demo) => demo.run(),
+            Self::Mock(mock) => mock.run(),
+            Self::Explain(explain) => explain.run(),
+            Self::Check(check) => check.run(),
+            Self::Init => Ok(io::stdout().write_all(DEFAULT.as_bytes())?),
+            Self::Healthcheck(healthcheck) => healthcheck.run(),
+            Self::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut io::stdout());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    if broken_pipe {
+        return ExitCode::SUCCESS;
+    }
+    match error.downcast_ref::<LoadError>() {
+        Some(LoadError::Invalid(invalid)) => {
+            eprintln!("{invalid}");
+            ExitCode::from(INVALID_CONFIG)
+        }
+        Some(unreadable) => {
+            eprintln!("error: {unreadable}");
+            ExitCode::from(INVALID_CONFIG)
+        }
+        None if error.is::<Usage>() => {
+            eprintln!("error: {error}");
+            ExitCode::from(USAGE)
+        }
+        None => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An argument that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);

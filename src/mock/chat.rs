@@ -1,0 +1,52 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::complaint::Complaint;
+use super::events::{done, json_event, sse};
+use super::sent::{Sent, usage_json};
+use super::with::with;
+use super::world::World;
+
+/// `POST /v1/chat/completions`.
+pub(super) async fn complete(State(world): State<Arc<World>>, sent: Sent) -> Result<Response, Complaint> {
+    let model = sent.required("model")?.to_owned();
+    let words = world.words();
+    let choices = sent.0.get("n").and_then(Value::as_u64).unwrap_or(1);
+    let usage = usage_json(sent.usage(words.len()));
+    let made = json!({
+        "id": world.id("chatcmpl-"), "created": world.now(), "model": model, "system_fingerprint": "fp_mock",
+        "service_tier": "default",
+    });
+    if sent.flag("stream") {
+        let wants_usage = sent.0.get("stream_options").is_some_and(|options| options["include_usage"] == true);
+        let events = chunks(&made, choices, &words, wants_usage.then_some(usage));
+        let events = events.iter().map(|chunk| json_event(None, chunk)).chain([done(None)]).collect();
+        return Ok(sse(events, world.options.gap).into_response());
+    }
+    let choice = |index| {
+        let message = json!({ "role": "assistant", "content": words.concat(), "refusal": null, "annotations": [] });
+        json!({ "index": index, "message": message, "logprobs": null, "finish_reason": "stop" })
+    };
+    let choices: Vec<Value> = (0..choices).map(choice).collect();
+    let said = json!({ "object": "chat.completion", "choices": choices, "usage": usage });
+    Ok(Json(with(said, &made)).into_response())
+}
+
+fn chunks(made: &Value, choices: u64, words: &[String], usage: Option<Value>) -> Vec<Value> {
+    let chunk = |choices: Value, usage: &Value| {
+        with(json!({ "object": "chat.completion.chunk", "choices": choices, "usage": usage }), made)
+    };
+    let all = |delta: &Value, finish: Option<&str>| {
+        let choice = |index| json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": finish });
+        chunk((0..choices).map(choice).collect(), &Value::Null)
+    };
+    let mut chunks = vec![all(&json!({ "role": "assistant", "content": "", "refusal": null }), None)];
+    chunks.extend(words.iter().map(|word| all(&json!({ "content": word }), None)));
+    chunks.push(all(&json!({}), Some("stop")));
+    chunks.extend(usage.map(|usage| chunk(json!([]), &usage)));
+    chunks
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::multipart::Field;
+use axum::extract::{Multipart, Path, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::collection::Answered;
+use super::complaint::Complaint;
+use super::world::World;
+
+/// Where files are kept, and where what is in them is.
+const SHELF: &str = "/v1/files";
+const CONTENTS: &str = "/v1/files/contents";
+
+/// Of larger files only the length is remembered.
+const KEPT: usize = 1 << 20;
+
+/// `POST /v1/files`: reads the upload as it comes.
+pub(super) async fn upload(State(world): State<Arc<World>>, mut form: Multipart) -> Answered {
+    let (mut purpose, mut file) = (None, None);
+    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+        match field.name() {
+            Some("purpose") => purpose = Some(field.text().await.map_err(unreadable)?),
+            Some("file") => file = Some(Upload::read(field).await.map_err(unreadable)?),
+            _ => {}
+        }
+    }
+    let missing = |name| Complaint::bad_request(format!("Missing required parameter: '{name}'."));
+    let purpose = purpose.ok_or_else(|| missing("purpose"))?;
+    let Upload { name, bytes, head } = file.ok_or_else(|| missing("file"))?;
+    let object = json!({
+        "id": world.id("file-"), "object": "file", "bytes": bytes, "created_at": world.now(), "filename": name,
+        "purpose": purpose, "status": "processed", "expires_at": null, "status_details": null,
+    });
+    if bytes == head.len() {
+        let text = String::from_utf8_lossy(&head);
+        world.put(CONTENTS, json!({ "id": object["id"], "text": text }));
+    }
+    Ok(Json(world.put(SHELF, object)))
+}
+
+/// `GET /v1/files/{file_id}/content`.
+pub(super) async fn content(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Response, Complaint> {
+    world.find(SHELF, &id)?;
+    let content = world.find(CONTENTS, &id);
+    let content = content.map_err(|_| Complaint::not_found("The stand-in keeps the content of files up to 1 MiB."))?;
+    Ok(content["text"].as_str().unwrap_or_default().to_owned().into_response())
+}
+
+struct Upload {
+    name: String,
+    bytes: usize,
+    head: Vec<u8>,
+}
+
+impl Upload {
+    async fn read(mut field: Field<'_>) -> Result<Self, axum::extract::multipart::MultipartError> {
+        let mut read = Self { name: field.file_name().unwrap_or("upload").to_owned(), bytes: 0, head: Vec::new() };
+        while let Some(chunk) = field.chunk().await? {
+            read.bytes += chunk.len();
+            if read.bytes <= KEPT {
+                read.head.extend_from_slice(&chunk);
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Complaint {
+    Complaint::bad_request(format!("The upload cannot be read: {error}"))
+}

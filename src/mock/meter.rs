@@ -1,0 +1,151 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::{Counting, Options};
+use crate::limit::Rate;
+
+/// One limit as an upstream counts it. It has its own arithmetic on purpose: were it the gate's, a mistake there would
+/// be agreed with here.
+#[derive(Debug)]
+pub(super) struct Meter {
+    amount: f64,
+    per: Duration,
+    count: Count,
+    /// What has arrived, admitted or not.
+    arrivals: Log,
+    most: u32,
+}
+
+#[derive(Debug)]
+enum Count {
+    Fixed { began: Option<Instant>, used: f64 },
+    Clock { epoch: Instant, window: u128, used: f64, before: f64, slides: bool },
+    Sliding { log: Log },
+    Bucket { burst: f64, level: f64, filled: Instant },
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    entries: VecDeque<(Instant, u32)>,
+    sum: u32,
+}
+
+impl Meter {
+    pub(super) fn new(rate: Rate, options: &Options, now: Instant, phase: f64) -> Self {
+        let amount = f64::from(rate.amount());
+        let per = rate.per().mul_f64(options.minute.as_secs_f64() / 60.0);
+        let clock = |slides| Count::Clock {
+            epoch: now.checked_sub(per.mul_f64(phase)).unwrap_or(now),
+            window: 0,
+            used: 0.0,
+            before: 0.0,
+            slides,
+        };
+        let burst = options.burst.map_or(amount, |burst| f64::from(burst.get()));
+        let count = match options.window {
+            Counting::Fixed => Count::Fixed { began: None, used: 0.0 },
+            Counting::FixedClock => clock(false),
+            Counting::Counter => clock(true),
+            Counting::Sliding => Count::Sliding { log: Log::default() },
+            Counting::Bucket => Count::Bucket { burst, level: burst, filled: now },
+        };
+        Self { amount, per, count, arrivals: Log::default(), most: 0 }
+    }
+
+    /// The most that has arrived in any trailing window, admitted or not.
+    pub(super) fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// How long the window is, scaled.
+    pub(super) fn per(&self) -> Duration {
+        self.per
+    }
+
+    /// A request arrives.
+    pub(super) fn arrive(&mut self, now: Instant, cost: u32) {
+        self.arrivals.forget(now, self.per);
+        self.arrivals.push(now, cost);
+        self.most = self.most.max(self.arrivals.sum);
+    }
+
+    /// Whether there is room for `cost`, or about how long there is none.
+    pub(super) fn room(&mut self, now: Instant, cost: u32) -> Result<(), Duration> {
+        self.turn(now);
+        let cost = f64::from(cost);
+        let (room, wait) = match &self.count {
+            Count::Fixed { began, used } => {
+                (self.amount - used, began.map_or(Duration::ZERO, |began| began + self.per - now))
+            }
+            Count::Clock { epoch, used, before, slides, .. } => {
+                let into = fraction(now - *epoch, self.per);
+                let still = if *slides { before * (1.0 - into) } else { 0.0 };
+                (self.amount - used - still, self.per.mul_f64(1.0 - into))
+            }
+            Count::Sliding { log } => {
+                let oldest = log.entries.front().map_or(Duration::ZERO, |&(at, _)| at + self.per - now);
+                (self.amount - f64::from(log.sum), oldest)
+            }
+            Count::Bucket { level, .. } => (*level, self.per.mul_f64((cost - level).max(0.0) / self.amount)),
+        };
+        // A billionth of a request is a rounding error of the arithmetic, not a request.
+        if cost <= room + 1e-9 { Ok(()) } else { Err(wait) }
+    }
+
+    /// Counts `cost`.
+    pub(super) fn count(&mut self, now: Instant, cost: u32) {
+        match &mut self.count {
+            Count::Fixed { began, used } => {
+                began.get_or_insert(now);
+                *used += f64::from(cost);
+            }
+            Count::Clock { used, .. } => *used += f64::from(cost),
+            Count::Sliding { log } => log.push(now, cost),
+            Count::Bucket { level, .. } => *level = (*level - f64::from(cost)).max(0.0),
+        }
+    }
+
+    /// Lets time pass up to `now`.
+    fn turn(&mut self, now: Instant) {
+        match &mut self.count {
+            Count::Fixed { began, used } => {
+                if began.is_some_and(|began| now - began >= self.per) {
+                    (*began, *used) = (None, 0.0);
+                }
+            }
+            Count::Clock { epoch, window, used, before, .. } => {
+                let current = (now - *epoch).as_nanos() / self.per.as_nanos();
+                if current > *window {
+                    *before = if current == *window + 1 { *used } else { 0.0 };
+                    (*window, *used) = (current, 0.0);
+                }
+            }
+            Count::Sliding { log } => log.forget(now, self.per),
+            Count::Bucket { burst, level, filled } => {
+                let flowed = self.amount * (now - *filled).as_secs_f64() / self.per.as_secs_f64();
+                (*level, *filled) = ((*level + flowed).min(*burst), now);
+            }
+        }
+    }
+}
+
+/// How far into its window an instant is, from 0 to 1.
+fn fraction(since_epoch: Duration, per: Duration) -> f64 {
+    (since_epoch.as_secs_f64() / per.as_secs_f64()).fract()
+}
+
+impl Log {
+    fn push(&mut self, now: Instant, cost: u32) {
+        self.entries.push_back((now, cost));
+        self.sum += cost;
+    }
+
+    fn forget(&mut self, now: Instant, per: Duration) {
+        while let Some(&(at, cost)) = self.entries.front()
+            && now - at >= per
+        {
+            self.entries.pop_front();
+            self.sum -= cost;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::complaint::Complaint;
+use super::world::World;
+use crate::route::{Facts, RouteCharge};
+
+/// What every request meets before its endpoint: the network's jitter, the limits, the time an answer takes.
+pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
+    if !world.options.arrival_jitter.is_zero() {
+        sleep(world.up_to(world.options.arrival_jitter)).await;
+    }
+    let mut answer = match charge(&world, request).await {
+        Ok(request) => {
+            let takes = world.options.latency + world.up_to(world.options.jitter);
+            if !takes.is_zero() {
+                sleep(takes).await;
+            }
+            next.run(request).await
+        }
+        Err(complaint) => complaint.into_response(),
+    };
+    if let Ok(id) = HeaderValue::try_from(world.id("req_")) {
+        answer.headers_mut().insert("x-request-id", id);
+    }
+    answer
+}
+
+/// Hands the request back once it has taken from all of its pools.
+async fn charge(world: &World, request: Request) -> Result<Request, Complaint> {
+    let (head, body) = request.into_parts();
+    let found = world.limits.find(head.method.as_str(), head.uri.path());
+    let charges = &found.route.charges;
+    let (body, read) = if charges.iter().any(RouteCharge::reads_body) {
+        let read = to_bytes(body, usize::MAX).await.map_err(|error| Complaint::bad_request(error.to_string()))?;
+        let json = serde_json::from_slice(&read).unwrap_or_default();
+        (Body::from(read), json)
+    } else {
+        (body, Value::Null)
+    };
+    let facts = Seen { params: &found.params, headers: &head.headers, body: &read };
+    let arrived = world.limits.arrive(Instant::now().into_std(), charges, &facts);
+    let model = facts.body_text("model").unwrap_or_default();
+    arrived.map_err(|denied| Complaint::over_limit(&denied, model, world.options.retry_after))?;
+    Ok(Request::from_parts(head, body))
+}
+
+struct Seen<'r> {
+    params: &'r [(&'r str, String)],
+    headers: &'r HeaderMap,
+    body: &'r Value,
+}
+
+impl Facts for Seen<'_> {
+    fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(param, _)| *param == name).map(|(_, value)| &**value)
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name).map(HeaderValue::as_bytes)
+    }
+
+    fn body(&self) -> Option<&Value> {
+        Some(self.body)
+    }
+}
