@@ -51,7 +51,7 @@ pub struct PoolStatus {
     /// Each limit, and what of it is used.
     pub limits: Vec<LimitStatus>,
     /// Granted and not sent yet (cost).
-    pub held: u32,
+    pub held: u64,
     /// Granted and not over yet (requests).
     pub in_flight: u32,
     /// How many requests wait for it.
@@ -66,7 +66,7 @@ pub struct LimitStatus {
     /// As it is written.
     pub limit: String,
     /// What the trailing window holds.
-    pub used: u32,
+    pub used: u64,
 }
 
 impl Status {

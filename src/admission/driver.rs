@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::scheduler::{Arrival, Decision, Rules, Scheduler, Snapshot};
 use super::{Permit, Refusal};
-use crate::queue::Ticket;
+use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
 type Verdict = Result<Permit, Refusal>;
@@ -35,7 +35,7 @@ impl Admission {
         Self { shared }
     }
 
-    /// Waits for a place in all the pools that are asked.
+    /// Waits for a place in all the pools that are asked; who asks nothing goes at once.
     ///
     /// Dropping the future at any time costs nothing: a place in the queue is left, and a permit that was granted in
     /// the meantime is dropped with the channel it lies in, which gives it back.
@@ -43,14 +43,22 @@ impl Admission {
     /// # Errors
     /// [`Refusal`], at once where it is known at once.
     pub async fn acquire(&self, asks: &[Ask]) -> Result<Permit, Refusal> {
-        let (waiter, verdict) = oneshot::channel();
-        let arrival = self.with(|scheduler, now| scheduler.arrive(now, asks, || waiter));
-        let ticket = match arrival {
+        if asks.is_empty() {
+            return Ok(Permit::new(self, Charges::new(), Duration::ZERO));
+        }
+        let mut verdict = None;
+        let waiter = || {
+            let (waiter, receiver) = oneshot::channel();
+            verdict = Some(receiver);
+            waiter
+        };
+        let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, waiter)) {
             Arrival::Granted(charges) => return Ok(Permit::new(self, charges, Duration::ZERO)),
             Arrival::Refused(refusal) => return Err(refusal),
             Arrival::Queued(ticket) => ticket,
         };
         let _leaves = Waiting { admission: self, ticket };
+        let verdict = verdict.expect("whoever is queued was asked for its waiter");
         verdict.await.unwrap_or(Err(Refusal::DRAINING))
     }
 

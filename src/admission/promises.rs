@@ -10,7 +10,11 @@ const LATEST: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Promises {
     next: HashMap<InstanceId, Instant>,
+    beyond: u32,
 }
+
+/// Multiples of it, modulo one, are spread as evenly as can be, however many there are (the golden ratio's fraction).
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
 
 impl Promises {
     /// A time of its own to come back to this instance, not before `room` and one `gap` after whoever was told last.
@@ -18,13 +22,17 @@ impl Promises {
     /// Nobody can be told more than a minute; those beyond it are spread over its second half.
     pub(super) fn slot(&mut self, now: Instant, at: InstanceId, room: Instant, gap: Duration) -> Duration {
         let slot = self.next.get(&at).map_or(room, |&next| next.max(room)).max(now + SOONEST);
-        self.next.insert(at, slot + gap);
-        let wait = slot - now;
-        if wait <= LATEST {
-            return wait;
+        if slot <= now + LATEST {
+            self.next.insert(at, slot + gap.min(LATEST));
+            return slot - now;
         }
-        let half = LATEST / 2;
-        half + Duration::from_nanos(u64::try_from(wait.as_nanos() % half.as_nanos()).unwrap_or(0))
+        self.beyond = self.beyond.wrapping_add(1);
+        LATEST / 2 + (LATEST / 2).mul_f64((f64::from(self.beyond) * GOLDEN).fract())
+    }
+
+    /// Whether nothing is promised.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next.is_empty()
     }
 
     /// Forgets what is past.

@@ -217,7 +217,7 @@ impl<W> Scheduler<W> {
         if self.sweep_at.is_some_and(|at| at <= now) {
             self.ledger.sweep(now);
             self.promises.sweep(now);
-            self.sweep_at = (self.ledger.keyed() > 0).then_some(now + SWEEP);
+            self.sweep_at = (self.ledger.keyed() > 0 || !self.promises.is_empty()).then_some(now + SWEEP);
         }
     }
 
@@ -234,7 +234,7 @@ impl<W> Scheduler<W> {
             key: usage.key,
             taken: usage.taken,
             waiting: self.queue.waiting_for(id),
-            eta: self.ledger.turn_of(now, id, self.queue.ahead_at(id) + 1).saturating_duration_since(now),
+            eta: self.turn_at(now, Charge { instance: id, cost: 1 }, &[]).saturating_duration_since(now),
         });
         let instances = instances.collect();
         Snapshot { waiting: self.queue.len(), tally: self.tally, draining: self.draining, instances }
@@ -264,12 +264,17 @@ impl<W> Scheduler<W> {
     fn charges(&mut self, now: Instant, asks: &[Ask]) -> Result<Charges, Refusal> {
         let mut charges = Charges::new();
         for ask in asks {
-            let limits = &self.rules.pools[ask.pool.0].0;
-            let capacity = limits.capacity();
             let instance = self.ledger.instance(ask.pool, ask.key.as_deref());
+            if self.ledger.keyed() > 0 {
+                self.sweep_at.get_or_insert(now + SWEEP);
+            }
+            let limits = &self.rules.pools[ask.pool.0].0;
             let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
             let before = known.as_ref().map_or(0, |charge| charge.cost);
-            let cost = ask.cost.map_or(capacity, |cost| before.saturating_add(cost));
+            // Where a cost is unknown the sum is at most all that there is.
+            let unknown = asks.iter().any(|other| other.pool == ask.pool && other.cost.is_none());
+            let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
+            let cost = if unknown { sum.min(limits.capacity()) } else { sum };
             limits.fits(cost).map_err(|never| Refusal {
                 reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
                 retry_after: Duration::from_mins(1),
@@ -279,9 +284,6 @@ impl<W> Scheduler<W> {
                 None => charges.push(Charge { instance, cost }),
             }
         }
-        if self.ledger.keyed() > 0 {
-            self.sweep_at.get_or_insert(now + SWEEP);
-        }
         Ok(charges)
     }
 
@@ -290,25 +292,28 @@ impl<W> Scheduler<W> {
         let (last, turn) = self.predict(now, charges);
         let pool = self.ledger.pool_of(last.instance);
         let eta = turn - now;
-        if let Some(reason) = self.no_place(charges, eta) {
-            return Err(self.refusal(now, reason, last.instance, now));
+        if let Some((reason, instance)) = self.no_place(now, charges, eta) {
+            return Err(self.refusal(now, reason, instance.unwrap_or(last.instance), turn));
         }
         let max_wait = self.max_wait(charges);
         if eta > max_wait {
             let waiting = self.queue.waiting_for(last.instance);
             let reason = Reason::WaitTooLong { pool, waiting, eta, max_wait };
-            return Err(self.refusal(now, reason, last.instance, now + eta.saturating_sub(max_wait)));
+            return Err(self.refusal(now, reason, last.instance, turn - max_wait));
         }
         Ok(max_wait)
     }
 
-    /// The pool instance whose turn comes last, and when.
+    /// The charge whose turn would come last for a newcomer, and when.
     fn predict(&mut self, now: Instant, charges: &[Charge]) -> (Charge, Instant) {
-        let turns = charges.iter().map(|charge| {
-            let ahead = self.queue.ahead_at(charge.instance) + u64::from(charge.cost);
-            (*charge, self.ledger.turn_of(now, charge.instance, ahead))
-        });
+        let turns = charges.iter().map(|&charge| (charge, self.turn_at(now, charge, charges)));
         turns.max_by_key(|&(_, turn)| turn).expect("what takes from no pool never waits")
+    }
+
+    /// When the turn of a newcomer would come at one of its pools.
+    fn turn_at(&mut self, now: Instant, charge: Charge, charges: &[Charge]) -> Instant {
+        let ahead = self.queue.ahead_of(charges, charge.instance);
+        self.ledger.turn_of(now, ahead, charge)
     }
 
     fn max_wait(&self, charges: &[Charge]) -> Duration {
@@ -316,24 +321,31 @@ impl<W> Scheduler<W> {
         waits.min().unwrap_or(Duration::ZERO)
     }
 
-    /// Why nobody more may wait for these, if so.
-    fn no_place(&self, charges: &[Charge], eta: Duration) -> Option<Reason> {
+    /// Why nobody more may wait for these, if so, and for which instance.
+    fn no_place(&mut self, now: Instant, charges: &[Charge], eta: Duration) -> Option<(Reason, Option<InstanceId>)> {
         if self.queue.len() >= self.rules.max_waiting {
-            return Some(Reason::QueueFull { pool: None, waiting: self.queue.len() });
+            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len() }, None));
         }
-        charges.iter().find_map(|charge| {
+        charges.iter().find_map(|&charge| {
             let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
             let waiting = self.queue.waiting_for(charge.instance);
-            if rules.refuse_when_full {
-                return Some(Reason::NoQueue { pool, eta });
-            }
-            (waiting >= rules.max_waiting).then_some(Reason::QueueFull { pool: Some(pool), waiting })
+            let mut is_full = || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge);
+            let reason = if rules.refuse_when_full && is_full() {
+                Reason::NoQueue { pool, eta }
+            } else if waiting >= rules.max_waiting {
+                Reason::QueueFull { pool: Some(pool), waiting }
+            } else {
+                return None;
+            };
+            Some((reason, Some(charge.instance)))
         })
     }
 
+    /// A refusal that is worth coming back from once there is `room`.
     fn refusal(&mut self, now: Instant, reason: Reason, at: InstanceId, room: Instant) -> Refusal {
         let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
         let gap = limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_millis(100));
+        self.sweep_at.get_or_insert(now + SWEEP);
         Refusal { reason, retry_after: self.promises.slot(now, at, room, gap) }
     }
 
@@ -360,16 +372,19 @@ impl<W> Scheduler<W> {
     /// The rates had promised a turn in time; what is in flight, or was sent late, has made it later.
     fn time_out(&mut self, now: Instant, ticket: Ticket) {
         let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let (last, turn) = self.predict(now, &waiting.charges);
+        let Waiting { charges, arrived, deadline, waiter } = waiting;
+        let at_best = charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance)).max();
+        let (at_best, instance) = at_best.expect("what takes from no pool never waits");
         let reason = Reason::WaitTooLong {
-            pool: self.ledger.pool_of(last.instance),
-            waiting: self.queue.waiting_for(last.instance),
-            eta: turn - waiting.arrived,
-            max_wait: waiting.deadline - waiting.arrived,
+            pool: self.ledger.pool_of(instance),
+            waiting: self.queue.waiting_for(instance),
+            eta: at_best.max(deadline) - arrived,
+            max_wait: deadline - arrived,
         };
-        let refusal = self.refusal(now, reason, last.instance, turn);
+        let (_, room) = self.predict(now, &charges);
+        let refusal = self.refusal(now, reason, instance, room);
         self.tally.refused += 1;
-        self.decisions.push(Decision::Refuse { waiter: waiting.waiter, refusal });
+        self.decisions.push(Decision::Refuse { waiter, refusal });
         self.pump_at(now, stopped_at);
     }
 

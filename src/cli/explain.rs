@@ -1,19 +1,22 @@
 use std::io::{Write, stdout};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{ConfigArgs, Usage};
+use crate::admission::{Reason, Refusal};
 use crate::config::{Config, Pool};
-use crate::route::{Ask, Facts, Found, KeyPart};
+use crate::proxy;
+use crate::route::{Ask, Facts, Found};
 
 /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// The method, as in POST.
     method: String,
-    /// The path, as in /v1/threads/runs.
+    /// The path, as in /v1/threads/runs; a whole URL will do.
     path: String,
     /// The model named in the body.
     #[arg(long)]
@@ -34,25 +37,18 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let config = self.config.load()?;
-        let path = self.path.split('?').next().unwrap_or_default();
-        let found = config.routes.find(&self.method.to_ascii_uppercase(), path);
-        let told = Told { params: found.params.clone(), headers: self.headers()?, body: self.body()? };
-        let asks: Vec<(Ask, &Pool)> = found
-            .route
-            .charges
-            .iter()
-            .filter_map(|charge| charge.ask(&told))
-            .map(|ask| {
-                let pool = &config.pools[ask.pool.0];
-                (ask, pool)
-            })
-            .collect();
-        if self.json {
-            let pools: Vec<Value> = asks.iter().map(|(ask, pool)| as_json(ask, pool, &told)).collect();
-            let said = json!({ "route": found.route.name, "pools": pools, "lacks_v1": found.lacks_v1 });
-            return Ok(writeln!(stdout(), "{said}")?);
-        }
-        print(&config, &found, &asks, &told)
+        let found = config.routes.find(&self.method, self.path_alone());
+        let told = Told { headers: self.headers()?, body: self.body()? };
+        let asks = config.routes.asks(&found, &told).into_iter();
+        let taken: Vec<Taken<'_>> = asks.map(|ask| Taken { pool: &config.pools[ask.pool.0], ask }).collect();
+        let explained = Explained { config: &config, found: &found, taken: &taken };
+        if self.json { Ok(writeln!(stdout(), "{}", explained.json())?) } else { explained.print(&mut stdout().lock()) }
+    }
+
+    /// Without the query, nor scheme and host.
+    fn path_alone(&self) -> &str {
+        let target = self.path.split_once("://").map_or(&*self.path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+        target.split(['?', '#']).next().unwrap_or_default()
     }
 
     fn headers(&self) -> Result<Vec<(String, String)>> {
@@ -68,7 +64,8 @@ impl Explain {
         let text = self.body.as_deref().unwrap_or("{}");
         let mut body: Value =
             serde_json::from_str(text).map_err(|error| Usage(format!("--body is no JSON: {error}")))?;
-        if let (Some(model), Some(fields)) = (&self.model, body.as_object_mut()) {
+        if let Some(model) = &self.model {
+            let fields = body.as_object_mut().ok_or_else(|| Usage("--model needs a --body that is an object".to_owned()))?;
             fields.insert("model".to_owned(), json!(model));
         }
         Ok(body)
@@ -76,17 +73,12 @@ impl Explain {
 }
 
 /// What the command line tells of the request.
-struct Told<'t> {
-    params: Vec<(&'t str, String)>,
+struct Told {
     headers: Vec<(String, String)>,
     body: Value,
 }
 
-impl Facts for Told<'_> {
-    fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(param, _)| *param == name).map(|(_, value)| &**value)
-    }
-
+impl Facts for Told {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_bytes())
     }
@@ -96,41 +88,95 @@ impl Facts for Told<'_> {
     }
 }
 
-fn as_json(ask: &Ask, pool: &Pool, told: &Told<'_>) -> Value {
-    let limits: Vec<String> = pool.limits.requests.iter().map(ToString::to_string).collect();
-    let key: Map<String, Value> = pool.key.iter().map(|part| (part.to_string(), json!(part.value(told)))).collect();
-    let in_flight = pool.limits.in_flight;
-    let max_wait_ms = u64::try_from(pool.max_wait.as_millis()).unwrap_or(u64::MAX);
-    json!({
-        "pool": pool.name, "key": key, "cost": ask.cost, "limits": limits, "in_flight": in_flight,
-        "max_wait_ms": max_wait_ms,
-    })
+/// What the request takes from one pool.
+struct Taken<'c> {
+    ask: Ask,
+    pool: &'c Pool,
 }
 
-fn print(config: &Config, found: &Found<'_>, asks: &[(Ask, &Pool)], told: &Told<'_>) -> Result<()> {
-    let mut out = stdout().lock();
-    writeln!(out, "route  {}", found.route.name)?;
-    if found.lacks_v1 {
-        writeln!(out, "       the path lacks /v1; the gate puts it there")?;
+impl Taken<'_> {
+    fn cost(&self) -> u32 {
+        self.ask.cost.unwrap_or_else(|| self.pool.limits.capacity())
     }
-    if asks.is_empty() {
-        writeln!(out, "pools  none: it is forwarded at once to {}", config.upstream.url)?;
+
+    /// Each part of the key with its value.
+    fn key(&self) -> impl Iterator<Item = (String, &str)> {
+        let values = self.ask.key.iter().flat_map(|key| key.split(' '));
+        self.pool.key.iter().map(ToString::to_string).zip(values)
     }
-    for (index, (ask, pool)) in asks.iter().enumerate() {
-        let keys = pool.key.iter().map(|part: &KeyPart| format!(" {part} = {:?}", part.value(told)));
-        let keys: String = keys.collect();
-        let cost = ask.cost.unwrap_or_default();
-        let head = if index == 0 { "pools" } else { "     " };
-        writeln!(out, "{head}  {}{keys}: takes {cost} of {}", pool.name, pool.limits_text())?;
+
+    fn json(&self) -> Value {
+        let Pool { limits, max_waiting, refuse_when_full, .. } = self.pool;
+        let key: Map<String, Value> = self.key().map(|(part, value)| (part, json!(value))).collect();
+        json!({
+            "pool": self.pool.name, "key": key, "cost": self.cost(), "in_flight": limits.in_flight,
+            "limits": limits.requests.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "when_full": if *refuse_when_full { "refuse" } else { "queue" }, "max_waiting": max_waiting,
+            "max_wait_ms": u64::try_from(self.pool.max_wait.as_millis()).unwrap_or(u64::MAX),
+        })
     }
-    let Some((_, pool)) = asks.iter().min_by_key(|(_, pool)| pool.max_wait) else { return Ok(()) };
-    if pool.refuse_when_full {
-        writeln!(out, "full   refused at once: 429 tidegate_queue_full with its own retry-after")?;
-    } else {
-        let most = humantime::format_duration(pool.max_wait);
-        writeln!(out, "wait   until every pool has room, at most {most}; x-tidegate-wait-ms says how long it was")?;
-        writeln!(out, "full   a turn later than that is refused on arrival: 429 tidegate_wait_too_long,")?;
-        writeln!(out, "       and beyond {} waiting: 429 tidegate_queue_full", pool.max_waiting)?;
+}
+
+struct Explained<'c> {
+    config: &'c Config,
+    found: &'c Found,
+    taken: &'c [Taken<'c>],
+}
+
+impl Explained<'_> {
+    fn route(&self) -> &str {
+        &self.config.routes.route(self.found.route()).name
     }
-    Ok(())
+
+    /// The pool that is waited for the least.
+    fn least_patient(&self) -> Option<&Taken<'_>> {
+        self.taken.iter().min_by_key(|taken| (!taken.pool.refuse_when_full, taken.pool.max_wait))
+    }
+
+    /// A refusal as it would look with a queue a little too long.
+    fn refusal(&self) -> Option<(u16, Value)> {
+        let Taken { ask, pool } = self.least_patient()?;
+        let gap = pool.limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_secs(1));
+        let waiting = usize::try_from(pool.max_wait.as_nanos() / gap.as_nanos() + 1).unwrap_or(usize::MAX);
+        let reason = if pool.refuse_when_full {
+            Reason::NoQueue { pool: ask.pool, eta: gap }
+        } else if waiting > pool.max_waiting {
+            Reason::QueueFull { pool: Some(ask.pool), waiting: pool.max_waiting }
+        } else {
+            Reason::WaitTooLong { pool: ask.pool, waiting, eta: pool.max_wait + gap, max_wait: pool.max_wait }
+        };
+        Some(proxy::describe(&Refusal { reason, retry_after: gap }, &self.config.pools))
+    }
+
+    fn json(&self) -> Value {
+        let pools: Vec<Value> = self.taken.iter().map(Taken::json).collect();
+        let refusal = self.refusal().map(|(status, body)| json!({ "status": status, "body": body }));
+        json!({
+            "route": self.route(), "lacks_v1": self.found.lacks_v1(), "upstream": self.config.upstream.url.to_string(),
+            "pools": pools, "refusal": refusal,
+        })
+    }
+
+    fn print(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "route    {}", self.route())?;
+        if self.found.lacks_v1() {
+            writeln!(out, "         the path lacks /v1; the gate puts it there")?;
+        }
+        let Some(least_patient) = self.least_patient() else {
+            return Ok(writeln!(out, "pools    none: it is forwarded at once to {}", self.config.upstream.url)?);
+        };
+        for (index, taken) in self.taken.iter().enumerate() {
+            let keys: String = taken.key().map(|(part, value)| format!(", {part} = {value:?}")).collect();
+            let head = if index == 0 { "pools" } else { "" };
+            writeln!(out, "{head:<8} {}: takes {} of {}{keys}", taken.pool.name, taken.cost(), taken.pool.limits_text())?;
+        }
+        if least_patient.pool.refuse_when_full {
+            writeln!(out, "wait     none: pool '{}' refuses when it is full", least_patient.pool.name)?;
+        } else {
+            let most = humantime::format_duration(least_patient.pool.max_wait);
+            writeln!(out, "wait     until every pool has room, at most {most}; x-tidegate-wait-ms tells how long it was")?;
+        }
+        let Some((status, body)) = self.refusal() else { return Ok(()) };
+        Ok(writeln!(out, "refusal  {status} {}, for example:\n         {}", body["error"]["code"].as_str().unwrap_or_default(), body["error"]["message"].as_str().unwrap_or_default())?)
+    }
 }

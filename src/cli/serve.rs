@@ -1,3 +1,4 @@
+use std::io::{Write, stdout};
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
@@ -79,10 +80,10 @@ async fn serve(config: Config) -> Result<()> {
     let listener = bind(config.server.listen, "--listen").await?;
     let stopping = CancellationToken::new();
     let address = listener.local_addr()?;
-    println!("listening on http://{address}");
+    say(&format!("listening on http://{address}"));
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
-        println!("admin on http://{}", listener.local_addr()?);
+        say(&format!("admin on http://{}", listener.local_addr()?));
         let watched = admin::Watched::new(&config, gate.admission().clone());
         tokio::spawn(admin::run(watched, listener, stopping.clone().cancelled_owned()));
     }
@@ -103,6 +104,11 @@ async fn serve(config: Config) -> Result<()> {
         ended = serving => Ok(ended?),
         () = stop.asked() => bail!("ended at once, by a second signal"),
     }
+}
+
+/// Says it on standard output. That nobody may be reading there is no reason to stop.
+fn say(line: &str) {
+    drop(writeln!(stdout(), "{line}"));
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {

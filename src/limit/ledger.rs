@@ -131,8 +131,13 @@ impl Ledger {
     }
 
     /// See [`Pool::turn_of`].
-    pub fn turn_of(&mut self, now: Instant, id: InstanceId, ahead: u64) -> Instant {
-        self.get_mut(id).pool.turn_of(now, ahead)
+    pub fn turn_of(&mut self, now: Instant, ahead: u64, charge: Charge) -> Instant {
+        self.get_mut(charge.instance).pool.turn_of(now, ahead, charge.cost)
+    }
+
+    /// Whether this one pool has room for a charge.
+    pub fn has_room(&mut self, now: Instant, charge: Charge) -> bool {
+        self.get_mut(charge.instance).pool.check(now, charge.cost).is_ok()
     }
 
     /// Drops the instances that nobody names and of which nothing counts any more.

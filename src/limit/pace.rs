@@ -32,9 +32,9 @@ impl Pace {
     /// May `cost` go now, while `held` more may be spent at any moment?
     ///
     /// A cost above the burst goes when a whole burst could, and is paid off afterwards.
-    pub(super) fn check(&self, now: Instant, held: u32, cost: u32) -> Result<(), NotYet> {
+    pub(super) fn check(&self, now: Instant, held: u64, cost: u32) -> Result<(), NotYet> {
         let burst = self.quota.burst_size().get();
-        let asked = held.saturating_add(cost);
+        let asked = u32::try_from(held + u64::from(cost)).unwrap_or(u32::MAX);
         if held > 0 && asked > burst {
             return Err(NotYet::Freed);
         }
@@ -47,8 +47,9 @@ impl Pace {
         self.tat = Some(after + self.interval() * (cost - at_once));
     }
 
-    /// When the last of `ahead` more would go, if all of them went as early as they may.
-    pub(super) fn turn_of(&self, now: Instant, ahead: u64) -> Instant {
+    /// When something that costs `own` would go after `ahead` more, if all of them went as early as they may.
+    pub(super) fn turn_of(&self, now: Instant, ahead: u64, own: u32) -> Instant {
+        let ahead = ahead + u64::from(own.min(self.quota.burst_size().get()));
         let beyond_burst = ahead.saturating_sub(u64::from(self.quota.burst_size().get()));
         let cells = u32::try_from(beyond_burst).unwrap_or(u32::MAX);
         let burst_ago = self.backlog(now) + self.interval() * u32::try_from(ahead - beyond_burst).unwrap_or(u32::MAX);

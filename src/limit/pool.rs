@@ -42,10 +42,10 @@ impl Limits {
         }
     }
 
-    /// The most that a single request may cost.
+    /// The most that a single request may cost. Where no rate counts costs, each request is one.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.requests.iter().map(|rate| rate.amount()).min().unwrap_or(u32::MAX)
+        self.requests.iter().map(|rate| rate.amount()).min().unwrap_or(1)
     }
 }
 
@@ -55,7 +55,7 @@ pub struct Pool {
     windows: Vec<Window>,
     paces: Vec<Pace>,
     most_in_flight: Option<NonZeroU32>,
-    held: u32,
+    held: u64,
     in_flight: u32,
 }
 
@@ -63,9 +63,9 @@ pub struct Pool {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolUsage {
     /// Each limit with what its window holds now.
-    pub windows: Vec<(Rate, u32)>,
+    pub windows: Vec<(Rate, u64)>,
     /// Granted and not sent yet (cost).
-    pub held: u32,
+    pub held: u64,
     /// Granted and not over yet (requests).
     pub in_flight: u32,
 }
@@ -107,20 +107,20 @@ impl Pool {
 
     /// Takes a place, from the grant on.
     pub fn hold(&mut self, cost: u32) {
-        self.held += cost;
+        self.held += u64::from(cost);
         self.in_flight += 1;
     }
 
     /// The request was sent: what was held is spent.
     pub fn spend(&mut self, now: Instant, cost: u32) {
-        self.held -= cost;
+        self.held -= u64::from(cost);
         self.windows.iter_mut().for_each(|window| window.spend(now, cost));
         self.paces.iter_mut().for_each(|pace| pace.spend(now, cost));
     }
 
     /// The request was never sent: what was held is free again.
     pub fn give_back(&mut self, cost: u32) {
-        self.held -= cost;
+        self.held -= u64::from(cost);
     }
 
     /// The request is over, sent or not.
@@ -128,11 +128,12 @@ impl Pool {
         self.in_flight -= 1;
     }
 
-    /// When the last of `ahead` more would go, by the rates alone: how long others stay in flight nobody can say.
-    pub fn turn_of(&mut self, now: Instant, ahead: u64) -> Instant {
-        let ahead = ahead + u64::from(self.held);
-        let windows = self.windows.iter_mut().map(|window| window.turn_of(now, ahead));
-        let paces = self.paces.iter().map(|pace| pace.turn_of(now, ahead));
+    /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight
+    /// nobody can say.
+    pub fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
+        let ahead = ahead + self.held;
+        let windows = self.windows.iter_mut().map(|window| window.turn_of(now, ahead + u64::from(own)));
+        let paces = self.paces.iter().map(|pace| pace.turn_of(now, ahead, own));
         windows.chain(paces).max().unwrap_or(now)
     }
 

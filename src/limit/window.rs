@@ -12,13 +12,32 @@ pub(super) struct Window {
     rate: Rate,
     /// The window's own length and the margin against jitter on the way.
     span: Duration,
-    spent: VecDeque<(Instant, u32)>,
-    used: u32,
+    /// What is spent within so short a time of each other is kept as one [`Grain`].
+    grain: Duration,
+    spent: VecDeque<Grain>,
+    /// All that has ever been spent, and of it what no longer counts.
+    total: u64,
+    gone: u64,
 }
+
+/// What was spent at about the same time. All of it counts until the last of it no longer does.
+#[derive(Clone, Copy, Debug)]
+struct Grain {
+    first: Instant,
+    last: Instant,
+    /// All that has ever been spent up to its end.
+    total: u64,
+}
+
+/// The longest log, in grains. Limits up to it are kept request by request, and greater ones to the 8192nd part of their
+/// window: freed up to so much late, never early. Otherwise a pool of millions a minute would remember millions.
+const GRAINS: u32 = 8_192;
 
 impl Window {
     pub(super) fn new(rate: Rate, margin: Duration) -> Self {
-        Self { rate, span: rate.per() + margin, spent: VecDeque::new(), used: 0 }
+        let span = rate.per().saturating_add(margin);
+        let grain = if rate.amount() > GRAINS { span / GRAINS } else { Duration::ZERO };
+        Self { rate, span, grain, spent: VecDeque::new(), total: 0, gone: 0 }
     }
 
     pub(super) fn rate(&self) -> Rate {
@@ -26,9 +45,8 @@ impl Window {
     }
 
     /// May `cost` go now, while `held` more may be spent at any moment?
-    pub(super) fn check(&mut self, now: Instant, held: u32, cost: u32) -> Result<(), NotYet> {
-        self.forget(now);
-        let asked = u64::from(self.used) + u64::from(held) + u64::from(cost);
+    pub(super) fn check(&mut self, now: Instant, held: u64, cost: u32) -> Result<(), NotYet> {
+        let asked = self.used(now) + held + u64::from(cost);
         let excess = asked.saturating_sub(u64::from(self.rate.amount()));
         if excess == 0 {
             return Ok(());
@@ -38,18 +56,21 @@ impl Window {
 
     pub(super) fn spend(&mut self, now: Instant, cost: u32) {
         self.forget(now);
-        self.used += cost;
+        self.total += u64::from(cost);
         match self.spent.back_mut() {
-            Some((at, sum)) if *at == now => *sum += cost,
-            _ => self.spent.push_back((now, cost)),
+            Some(grain) if now - grain.first <= self.grain => {
+                grain.last = now;
+                grain.total = self.total;
+            }
+            _ => self.spent.push_back(Grain { first: now, last: now, total: self.total }),
         }
     }
 
     /// When the last of `ahead` more would go, if all of them went as early as they may.
+    /// When the last of `ahead` more would go, if all of them went as early as they may.
     pub(super) fn turn_of(&mut self, now: Instant, ahead: u64) -> Instant {
-        self.forget(now);
         let amount = u64::from(self.rate.amount());
-        let nth = u64::from(self.used) + ahead;
+        let nth = self.used(now) + ahead;
         if nth <= amount {
             return now;
         }
@@ -60,28 +81,23 @@ impl Window {
         first.max(now) + self.span * u32::try_from(windows - 1).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn used(&mut self, now: Instant) -> u32 {
+    pub(super) fn used(&mut self, now: Instant) -> u64 {
         self.forget(now);
-        self.used
+        self.total - self.gone
     }
 
     /// The instant at which the oldest `count` of what is spent will have left the window.
-    fn when_freed(&self, mut count: u64) -> Option<Instant> {
-        for &(at, cost) in &self.spent {
-            count = count.saturating_sub(u64::from(cost));
-            if count == 0 {
-                return Some(at + self.span);
-            }
-        }
-        None
+    fn when_freed(&self, count: u64) -> Option<Instant> {
+        let freeing = self.spent.partition_point(|grain| grain.total < self.gone + count);
+        self.spent.get(freeing).map(|grain| grain.last + self.span)
     }
 
     fn forget(&mut self, now: Instant) {
-        while let Some(&(at, cost)) = self.spent.front()
-            && now >= at + self.span
+        while let Some(grain) = self.spent.front()
+            && now >= grain.last + self.span
         {
+            self.gone = grain.total;
             self.spent.pop_front();
-            self.used -= cost;
         }
         if self.spent.is_empty() && self.spent.capacity() > 64 {
             self.spent.shrink_to(0);

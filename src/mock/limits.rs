@@ -8,7 +8,7 @@ use super::Options;
 use super::meter::Meter;
 use crate::config::{Config, Pool};
 use crate::limit::PoolId;
-use crate::route::{Ask, Facts, Found, RouteCharge, Table};
+use crate::route::{Ask, Facts, Found, Table};
 
 /// The limits of the stand-in: those of the configuration, enforced its own way.
 #[derive(Debug)]
@@ -84,13 +84,17 @@ impl Limits {
         Self { routes, pools, options, counts: Mutex::default() }
     }
 
-    pub(super) fn find(&self, method: &str, path: &str) -> Found<'_> {
+    pub(super) fn find(&self, method: &str, path: &str) -> Found {
         self.routes.find(method, path)
     }
 
+    pub(super) fn reads_body(&self, found: &Found) -> bool {
+        self.routes.reads_body(found)
+    }
+
     /// A request arrives: it takes from all of its pools, or is refused by the one that is full the longest.
-    pub(super) fn arrive(&self, now: Instant, charges: &[RouteCharge], facts: &dyn Facts) -> Result<(), Denied> {
-        let costs = charges.iter().filter_map(|charge| charge.ask(facts)).fold(Costs::new(), merge);
+    pub(super) fn arrive(&self, now: Instant, found: &Found, facts: &dyn Facts) -> Result<(), Denied> {
+        let costs = self.routes.asks(found, facts).into_iter().fold(Costs::new(), merge);
         let counts = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.first_and_last = Some((counts.first_and_last.map_or(now, |(first, _)| first), now));
         let mut denied = None;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::complaint::Complaint;
 use super::world::World;
-use crate::route::{Facts, RouteCharge};
+use crate::route::Facts;
 
 /// What every request meets before its endpoint: the network's jitter, the limits, the time an answer takes.
 pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
@@ -37,32 +37,26 @@ pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next
 async fn charge(world: &World, request: Request) -> Result<Request, Complaint> {
     let (head, body) = request.into_parts();
     let found = world.limits.find(head.method.as_str(), head.uri.path());
-    let charges = &found.route.charges;
-    let (body, read) = if charges.iter().any(RouteCharge::reads_body) {
+    let (body, read) = if world.limits.reads_body(&found) {
         let read = to_bytes(body, usize::MAX).await.map_err(|error| Complaint::bad_request(error.to_string()))?;
         let json = serde_json::from_slice(&read).unwrap_or_default();
         (Body::from(read), json)
     } else {
         (body, Value::Null)
     };
-    let facts = Seen { params: &found.params, headers: &head.headers, body: &read };
-    let arrived = world.limits.arrive(Instant::now().into_std(), charges, &facts);
+    let facts = Seen { headers: &head.headers, body: &read };
+    let arrived = world.limits.arrive(Instant::now().into_std(), &found, &facts);
     let model = facts.body_text("model").unwrap_or_default();
     arrived.map_err(|denied| Complaint::over_limit(&denied, model, world.options.retry_after))?;
     Ok(Request::from_parts(head, body))
 }
 
 struct Seen<'r> {
-    params: &'r [(&'r str, String)],
     headers: &'r HeaderMap,
     body: &'r Value,
 }
 
 impl Facts for Seen<'_> {
-    fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(param, _)| *param == name).map(|(_, value)| &**value)
-    }
-
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(HeaderValue::as_bytes)
     }

@@ -1,7 +1,7 @@
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use http::Method;
 use tokio::time::Instant;
@@ -59,11 +59,15 @@ impl Gate {
             return Err(Cause::Connect);
         }
         let broke_off = |_| Cause::Upstream(Failed::Body);
-        if self.reads_body(routed.found.id) {
+        if self.reads_body(routed) {
             routed.arrived.body.fill(self.shared.buffer).await.map_err(broke_off)?;
         }
         let asks = self.asks(routed);
-        let turn = pin!(self.shared.admission.acquire(&asks));
+        let mut turn = pin!(self.shared.admission.acquire(&asks));
+        if let Some(at_once) = turn.as_mut().now_or_never() {
+            return at_once.map_err(Cause::Refused);
+        }
+        routed.arrived.compact();
         // While it waits its body is read: a client that leaves is seen only once nothing of it is left unread.
         let permit = match select(turn, pin!(routed.arrived.body.fill(self.shared.buffer))).await {
             Either::Left((permit, _)) => permit,
@@ -75,6 +79,3 @@ impl Gate {
         permit.map_err(Cause::Refused)
     }
 }
-
-/// How long a client that is refused may go on sending before it is answered.
-pub(super) const HEAR_OUT: Duration = Duration::from_secs(1);

@@ -1,11 +1,13 @@
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -22,7 +24,7 @@ use crate::admission::InFlight;
 use crate::config::Pool;
 use crate::route::{RouteId, Table};
 
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Turns whatever comes back into one HTTP answer.
 #[derive(Clone)]
@@ -51,16 +53,21 @@ where
 
     fn call(&mut self, routed: Routed) -> Self::Future {
         let gate = self.gate.clone();
-        let (route, method) = (routed.found.id, routed.arrived.head.method.clone());
+        let (route, method) = (routed.route.found.route(), routed.arrived.head.method.clone());
+        let leaves_http = routed.arrived.leaves_http();
         let came = Instant::now();
         let passing = self.inner.call(routed);
         Box::pin(async move {
             let mut line = Line { gate: gate.clone(), route, method, came, ended: Ended::Left };
-            let (mut response, waited) = match passing.await {
+            let passed = AssertUnwindSafe(passing).catch_unwind().await;
+            let (mut response, waited) = match passed.unwrap_or_else(|_| Err(Failure::PANICKED)) {
                 Ok(passed) => line.pass(passed),
                 Err(failure) => line.refuse(&failure),
             };
             gate.shared.labels.mark(response.headers_mut(), route, waited);
+            if leaves_http && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             response.body_mut().line = Some(line);
             Ok(response)
         })
@@ -145,11 +152,19 @@ impl Labels {
 
     fn mark(&self, headers: &mut HeaderMap, route: RouteId, waited: Duration) {
         let label = &self.routes[route.0];
-        headers.extend(label.route.clone().map(|route| (ROUTE, route)));
-        headers.extend(label.pools.clone().map(|pools| (POOLS, pools)));
+        set(headers, &ROUTE, label.route.as_ref());
+        set(headers, &POOLS, label.pools.as_ref());
         headers.insert(WAIT_MS, HeaderValue::from(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
         let timing = HeaderValue::try_from(format!("tidegate;dur={:.1}", waited.as_secs_f64() * 1e3));
         headers.extend(timing.ok().map(|timing| (SERVER_TIMING, timing)));
+    }
+}
+
+/// Also takes out what a gate further up may have said.
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
+    match value {
+        Some(value) => drop(headers.insert(name, value.clone())),
+        None => drop(headers.remove(name)),
     }
 }
 

@@ -6,12 +6,11 @@ use tower::Service;
 
 use super::Gate;
 use super::incoming::{Arrived, Routed};
-use crate::route::{Asks, Facts, RouteId};
+use crate::route::{Asks, Facts, Found};
 
 /// The route a request takes.
 pub(super) struct Route {
-    pub(super) id: RouteId,
-    pub(super) params: Vec<(String, String)>,
+    pub(super) found: Found,
     /// The target as the upstream gets it.
     pub(super) target: String,
 }
@@ -41,46 +40,38 @@ impl<Inner: Service<Routed>> Service<Arrived> for Classify<Inner> {
     fn call(&mut self, arrived: Arrived) -> Inner::Future {
         let found = self.gate.shared.routes.find(arrived.head.method.as_str(), arrived.path());
         let slash = if arrived.target().starts_with('/') { "" } else { "/" };
-        let missing = if found.lacks_v1 { "/v1" } else { "" };
-        let found = Route {
-            id: found.id,
-            params: found.params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            target: format!("{missing}{slash}{}", arrived.target()),
-        };
-        self.inner.call(Routed { arrived, found })
+        let missing = if found.lacks_v1() { "/v1" } else { "" };
+        let target = format!("{missing}{slash}{}", arrived.target());
+        let route = Route { found, target };
+        self.inner.call(Routed { arrived, route })
     }
 }
 
 impl Gate {
-    /// Whether what a request asks cannot be said before its body is read.
-    pub(super) fn reads_body(&self, route: RouteId) -> bool {
-        self.shared.routes.route(route).charges.iter().any(crate::route::RouteCharge::reads_body)
+    /// What a request asks of its pools. Whatever of its body cannot be read counts as much as it may.
+    pub(super) fn asks(&self, routed: &Routed) -> Asks {
+        let body = if self.reads_body(routed) { routed.arrived.body.whole().and_then(json) } else { None };
+        let seen = Seen { headers: &routed.arrived.head.headers, body };
+        self.shared.routes.asks(&routed.route.found, &seen)
     }
 
-    /// What a request asks of its pools; a body that was not read whole counts as one that says nothing.
-    pub(super) fn asks(&self, routed: &Routed) -> Asks {
-        let body = if self.reads_body(routed.found.id) { routed.arrived.body.whole() } else { None };
-        let facts = Seen {
-            params: &routed.found.params,
-            headers: &routed.arrived.head.headers,
-            body: body.map(|body| serde_json::from_slice(body).unwrap_or_default()),
-        };
-        let charges = &self.shared.routes.route(routed.found.id).charges;
-        charges.iter().filter_map(|charge| charge.ask(&facts)).collect()
+    /// Whether what a request asks cannot be said before its body is read.
+    pub(super) fn reads_body(&self, routed: &Routed) -> bool {
+        self.shared.routes.reads_body(&routed.route.found)
     }
 }
 
+/// A body that is compressed, or no JSON to us, may be JSON to the upstream, which need not be as strict.
+fn json(body: &[u8]) -> Option<Value> {
+    if body.is_empty() { Some(Value::Null) } else { serde_json::from_slice(body).ok() }
+}
+
 struct Seen<'r> {
-    params: &'r [(String, String)],
     headers: &'r HeaderMap,
     body: Option<Value>,
 }
 
 impl Facts for Seen<'_> {
-    fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(param, _)| param == name).map(|(_, value)| &**value)
-    }
-
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
     }

@@ -1,17 +1,14 @@
-use std::any::Any;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
-use http_body_util::Full;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::admit::HEAR_OUT;
 use super::incoming::Arrived;
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
-use crate::upstream::Failed;
+use crate::upstream::{Failed, Prefetched, Unanswered};
 
 /// A request that got no answer of the upstream.
 pub(super) struct Failure {
@@ -29,6 +26,8 @@ pub(super) enum Cause {
     Upstream(Failed),
     /// The client takes the gate for a proxy that it can tunnel through.
     Connect,
+    /// A defect in the gate. It is this request's end, not that of its connection.
+    Panicked,
 }
 
 /// As an OpenAI SDK reads it.
@@ -42,29 +41,55 @@ pub(super) struct Described {
     pub(super) hopeless: bool,
 }
 
-/// How much of a refused body is heard out.
+/// How much of a refused body is heard out, and for how long.
 const HEARD: usize = 16 << 20;
+const HEAR_OUT: Duration = Duration::from_secs(1);
 
 impl Failure {
-    /// Refuses a request that has not gone. A client that is still sending would not read its answer, so it is heard
-    /// out for a while, unless it waits to be invited.
+    pub(super) const PANICKED: Self = Self { cause: Cause::Panicked, waited: Duration::ZERO };
+
+    /// Refuses a request that has not gone.
     pub(super) async fn refusing(arrived: Arrived, cause: Cause, waited: Duration) -> Self {
-        let uninvited = arrived.head.headers.contains_key(http::header::EXPECT);
+        let uninvited = arrived.head.headers.contains_key(http::header::EXPECT) && !arrived.body.is_touched();
         if !uninvited && arrived.head.method != Method::CONNECT {
-            drop(tokio::time::timeout(HEAR_OUT, arrived.body.discard(HEARD)).await);
+            hear_out(arrived.body).await;
         }
         Self { cause, waited }
     }
+
+    /// The upstream has not answered.
+    pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered, waited: Duration) -> Self {
+        if let Some(unread) = unread {
+            hear_out(unread).await;
+        }
+        Self { cause: Cause::Upstream(failed), waited }
+    }
+}
+
+/// A client that is still sending would not read its answer, so it is heard out for a while.
+async fn hear_out(body: Prefetched) {
+    drop(tokio::time::timeout(HEAR_OUT, body.discard(HEARD)).await);
+}
+
+/// What a refusal looks like from outside: its status and its body.
+#[must_use]
+pub fn describe(refusal: &Refusal, pools: &[Pool]) -> (u16, Value) {
+    let described = Cause::Refused(*refusal).describe(pools);
+    (described.status.as_u16(), described.json())
 }
 
 impl Described {
     pub(super) fn body(&self) -> Bytes {
+        self.json().to_string().into()
+    }
+
+    fn json(&self) -> Value {
         let kind = if self.status == StatusCode::TOO_MANY_REQUESTS { "rate_limit_error" } else { "server_error" };
         let error = json!({
             "message": format!("Tidegate: {}", self.message), "type": kind, "param": null, "code": self.code,
             "tidegate": self.details,
         });
-        json!({ "error": error }).to_string().into()
+        json!({ "error": error })
     }
 
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -94,6 +119,11 @@ impl Cause {
                 "tidegate_no_tunnel",
                 "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
                  with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
+            ),
+            Self::Panicked => Described::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "tidegate_internal_error",
+                "a defect in the gate ended this request; its log says where.",
             ),
         }
     }
@@ -150,7 +180,7 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
 
 fn unanswered(failed: &Failed) -> Described {
     let (status, code) = match failed {
-        Failed::Unreachable(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
+        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
         Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
     };
@@ -165,17 +195,4 @@ fn with_eta(mut details: Value, eta: Duration) -> Value {
 /// Rounded up: a turn promised in 0 s would be now.
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_millis().div_ceil(1_000))
-}
-
-/// What a panic on the way looks like from outside.
-pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response<Full<Bytes>> {
-    let described = Described::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "tidegate_internal_error",
-        "a defect in the gate ended this request; its log says where.",
-    );
-    let mut response = Response::new(Full::new(described.body()));
-    *response.status_mut() = described.status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, super::answer::JSON);
-    response
 }

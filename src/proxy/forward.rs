@@ -10,7 +10,7 @@ use super::incoming::Routed;
 use super::stack::Passing;
 use super::{Gate, headers, relay};
 use crate::admission::{InFlight, Permit};
-use crate::upstream::Outgoing;
+use crate::upstream::Failed;
 
 /// A request that may go.
 pub(super) struct Permitted {
@@ -59,20 +59,23 @@ impl Gate {
     async fn forward(&self, Permitted { routed, permit }: Permitted) -> Result<Passed, Failure> {
         let waited = permit.waited;
         let (place, in_flight) = permit.split();
-        let Routed { arrived, found } = routed;
-        let mut request = Request::new(Outgoing::new(arrived.body, place));
+        let Routed { arrived, route } = routed;
+        let mut request = Request::new(arrived.body);
         *request.method_mut() = arrived.head.method;
         *request.headers_mut() = arrived.head.headers;
-        headers::for_upstream(request.headers_mut());
-        let answer = self.shared.upstream.send(request, &found.target).await;
-        let mut response = answer.map_err(|failed| Failure { cause: Cause::Upstream(failed), waited })?;
+        headers::for_upstream(request.headers_mut(), arrived.upgrade.is_some());
+        let mut response = match self.shared.upstream.send(request, place, &route.target).await {
+            Ok(response) => response,
+            Err(unanswered) => return Err(Failure::unanswered(unanswered, waited).await),
+        };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             headers::for_client(response.headers_mut());
             return Ok(Passed { response, in_flight: Some(in_flight), waited });
         }
-        if let Some(client) = arrived.upgrade {
-            relay::start(self, client, &mut response, in_flight);
-        }
+        let Some(client) = arrived.upgrade else {
+            return Err(Failure { cause: Cause::Upstream(Failed::Senseless("it switches protocols unasked")), waited });
+        };
+        relay::start(self, client, &mut response, in_flight);
         Ok(Passed { response, in_flight: None, waited })
     }
 }

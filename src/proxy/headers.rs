@@ -3,7 +3,8 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
-const HOP_BY_HOP: [HeaderName; 5] = [
+const HOP_BY_HOP: [HeaderName; 6] = [
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     TRANSFER_ENCODING,
@@ -11,18 +12,25 @@ const HOP_BY_HOP: [HeaderName; 5] = [
     PROXY_AUTHORIZATION,
 ];
 
+/// Whether these ask to leave HTTP/1.1 for a WebSocket. No other upgrade goes on: behind one to h2c, say, requests would
+/// pass that nobody counts.
+pub(super) fn ask_for_websocket(headers: &HeaderMap) -> bool {
+    let asks = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    asks && headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
 /// Takes out what is between client and gate only (RFC 9110 §7.6.1). Each side of the gate frames, keeps alive and
-/// continues by itself; an upgrade and the wish for trailers go on.
-pub(super) fn for_upstream(headers: &mut HeaderMap) {
-    let upgrade = headers.get(UPGRADE).cloned();
+/// continues by itself; the wish for a WebSocket and the one for trailers go on.
+pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     strip(headers);
     headers.remove(EXPECT);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    if let Some(upgrade) = upgrade {
-        headers.insert(UPGRADE, upgrade);
+    if websocket {
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
 }
@@ -64,14 +72,20 @@ mod tests {
             ("proxy-authorization", "secret"),
             ("authorization", "Bearer sk"),
         ]);
-        for_upstream(&mut sent);
-        assert_eq!(sent, headers(&[("te", "trailers"), ("authorization", "Bearer sk")]));
+        for_upstream(&mut sent, false);
+        assert_eq!(sent, headers(&[("te", "trailers"), ("connection", "te"), ("authorization", "Bearer sk")]));
     }
 
     #[test]
-    fn an_upgrade_goes_on() {
-        let mut sent = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
-        for_upstream(&mut sent);
-        assert_eq!(sent, headers(&[("upgrade", "websocket"), ("connection", "upgrade")]));
+    fn an_upgrade_to_a_websocket_goes_on_and_no_other() {
+        let mut websocket = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]);
+        assert!(ask_for_websocket(&websocket));
+        for_upstream(&mut websocket, true);
+        assert_eq!(websocket, headers(&[("upgrade", "websocket"), ("connection", "upgrade")]));
+        let mut h2c = headers(&[("connection", "Upgrade"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")]);
+        assert!(!ask_for_websocket(&h2c));
+        for_upstream(&mut h2c, false);
+        assert!(h2c.is_empty());
+        assert!(!ask_for_websocket(&headers(&[("upgrade", "websocket")])));
     }
 }

@@ -13,9 +13,11 @@ mod server;
 mod stack;
 mod strict;
 
+pub use failure::describe;
 pub use server::run;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +43,8 @@ struct Shared {
     admission: Admission,
     upstream: Upstream,
     buffer: usize,
+    /// How many connections have come and gone.
+    closed: AtomicU64,
     /// Connections that have left HTTP.
     relays: TaskTracker,
     /// Their end, when draining has lasted long enough.
@@ -61,10 +65,17 @@ impl Gate {
             admission: Admission::start(rules(config)),
             upstream: Upstream::new(&config.upstream)?,
             buffer: config.queue.buffer,
+            closed: AtomicU64::new(0),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// How many connections of clients have come and gone.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.shared.closed.load(Ordering::Relaxed)
     }
 
     /// Who goes when.

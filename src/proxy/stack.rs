@@ -1,43 +1,41 @@
 use std::convert::Infallible;
-
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::layer::layer_fn;
-use tower::{BoxError, Layer, Service, ServiceBuilder};
-use tower_http::body::UnsyncBoxBody;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::{Layer, Service, ServiceBuilder};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+use super::Gate;
 use super::admit::Admit;
-use super::answer::Answers;
+use super::answer::{AnswerBody, Answers};
 use super::classify::Classify;
-use super::failure::{Failure, panicked};
-use super::forward::Forward;
+use super::failure::Failure;
+use super::forward::{Forward, Passed};
 use super::incoming::Arrived;
 use super::quota::CheckQuota;
-use super::{Gate, forward::Passed};
 
 /// What a step hands back to the one before it.
 pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
 
-/// What goes back to the client.
-pub(super) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+/// What no log may show, whoever prints a request's headers.
+const SECRETS: [HeaderName; 4] = [AUTHORIZATION, HeaderName::from_static("api-key"), COOKIE, PROXY_AUTHORIZATION];
 
 /// The way of a request through the gate, outermost first.
 pub(super) fn stack(
     gate: &Gate,
     peer: SocketAddr,
-) -> impl Service<Request<Incoming>, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + use<> {
+) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible, Future: Send> + Clone + Send + use<> {
     ServiceBuilder::new()
-        // A bug met by one request is that request's 500, not the end of its connection.
-        .layer(CatchPanicLayer::custom(panicked))
+        // Keys are marked before anything else can look at them.
+        .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))
         .map_request(move |request| Arrived::new(request, peer))
         // Method and path say which route it is, and so which pools it takes from.
         .layer(step(gate, Classify::new))
-        // Whatever comes back, answer or failure, becomes one HTTP answer with one line in the log at its last byte.
+        // Whatever comes back, answer, failure or panic, becomes one HTTP answer with one line in the log at its last byte.
         .layer(step(gate, Answers::new))
         // One client's code gone wild is refused at once, before it can fill the queue for the rest.
         .layer(step(gate, CheckQuota::new))

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that lets no ambiguous request in (RFC 9112 §6.1, §6.3): neither both of Content-Length and
-/// Transfer-Encoding, nor Content-Length twice.
+/// A connection of HTTP/1 that lets no ambiguous request in (RFC 9112 §3.2, §6.1, §6.3): neither both of Content-Length
+/// and Transfer-Encoding, nor Content-Length twice, nor a transfer coding beside `chunked`, nor Host twice or not at all.
 ///
 /// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
 /// an ambiguous one is [`SPOILT`].
@@ -84,7 +84,7 @@ enum At {
     /// In a chunk, its line end included.
     Chunk(u64),
     Trailers,
-    /// HTTP/1 no longer, or nothing that can be followed: hyper will say what it thinks of it.
+    /// HTTP no longer, or nothing that can be followed: hyper will say what it thinks of it, and end the connection.
     Beyond,
 }
 
@@ -95,10 +95,13 @@ struct Head {
     length: Option<u64>,
     lengths: u32,
     chunked: bool,
+    other_coding: bool,
+    wants_host: bool,
+    hosts: u32,
     leaves_http: bool,
 }
 
-/// Of a line no more is looked at; no framing header is this long.
+/// Of a line no more is looked at. A line about framing has no reason to be as long.
 const LINE: usize = 256;
 
 impl Framing {
@@ -142,11 +145,12 @@ impl Framing {
 
     fn end_line(&mut self) -> Verdict {
         let mut whole = std::mem::take(&mut self.line);
+        let cut = whole.len() == LINE;
         let line = whole.trim_ascii_end();
         let mut verdict = Verdict::Clear;
         match self.at {
             At::Head if line.is_empty() => verdict = self.end_head(),
-            At::Head => self.head.read(line),
+            At::Head => self.head.read(line, cut),
             At::ChunkSize => self.at = chunk(line),
             At::Trailers if line.is_empty() => self.at = At::Head,
             At::Trailers | At::Body(_) | At::Chunk(_) | At::Beyond => {}
@@ -158,7 +162,7 @@ impl Framing {
 
     fn end_head(&mut self) -> Verdict {
         let head = std::mem::take(&mut self.head);
-        if head.lengths > 1 || head.lengths > 0 && head.chunked {
+        if head.is_ambiguous() {
             self.at = At::Beyond;
             return Verdict::Ambiguous;
         }
@@ -179,27 +183,38 @@ enum Verdict {
 }
 
 impl Head {
-    fn read(&mut self, line: &[u8]) {
+    fn is_ambiguous(&self) -> bool {
+        let framed_twice = self.lengths > 1 || self.lengths > 0 && self.chunked || self.other_coding;
+        framed_twice || self.hosts > 1 || self.wants_host && self.hosts == 0
+    }
+
+    fn read(&mut self, line: &[u8], cut: bool) {
         if !self.started {
             self.started = true;
-            self.leaves_http = line.starts_with(b"PRI ") || line.starts_with(b"CONNECT ");
+            self.leaves_http = line.starts_with(b"CONNECT ");
+            // The version stands at the end of the line, and of a line that was cut it is not known.
+            self.wants_host = !cut && line.ends_with(b"HTTP/1.1");
             return;
         }
         let Some(colon) = line.iter().position(|&byte| byte == b':') else { return };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             // A list of lengths is as ambiguous as two headers.
-            self.lengths += if value.contains(&b',') { 2 } else { 1 };
+            self.lengths += if value.contains(&b',') || cut { 2 } else { 1 };
             self.length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.other_coding |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
             self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"host") {
+            self.hosts += 1;
         } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.leaves_http = true;
+            self.leaves_http |= value.eq_ignore_ascii_case(b"websocket");
         }
     }
 }
 
 /// What follows a chunk's size: the chunk, or after the last the trailers.
+/// A size that was cut is one that `u64` cannot hold.
 fn chunk(line: &[u8]) -> At {
     let size = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     match std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok()) {
@@ -225,40 +240,58 @@ mod tests {
         outcomes[0]
     }
 
-    const AMBIGUOUS: &str = "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const AMBIGUOUS: &str = "POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
 
     #[test]
     fn two_ways_to_tell_the_length_are_ambiguous() {
         assert!(!clear(AMBIGUOUS));
-        assert!(!clear("POST / HTTP/1.1\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx"));
-        assert!(!clear("POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\nx"));
-        assert!(!clear("POST / HTTP/1.1\nContent-Length: 1\nTransfer-Encoding : x\ncontent-length: 2\n\n"));
+        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx"));
+        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 1, 1\r\n\r\nx"));
+        assert!(!clear("POST / HTTP/1.1\nHost: o\nContent-Length: 1\nTransfer-Encoding : x\ncontent-length: 2\n\n"));
     }
 
     #[test]
     fn one_way_is_clear() {
-        assert!(clear("GET / HTTP/1.1\r\n\r\n"));
-        assert!(clear("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"));
-        assert!(clear("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n"));
+        assert!(clear("GET / HTTP/1.1\r\nHost: o\r\n\r\n"));
+        assert!(clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 5\r\n\r\nhello"));
+        assert!(clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n"));
     }
 
     #[test]
     fn what_a_body_says_is_no_head() {
         let body = "A: b\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
-        assert!(clear(&format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())));
+        assert!(clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: {}\r\n\r\n{body}", body.len())));
         let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-        assert!(clear(&format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}")));
+        assert!(clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}")));
     }
 
     #[test]
     fn a_request_that_follows_a_body_is_looked_at() {
-        assert!(!clear(&format!("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello{AMBIGUOUS}")));
-        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+        assert!(!clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 5\r\n\r\nhello{AMBIGUOUS}")));
+        let chunked = "POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
         assert!(!clear(&format!("{chunked}\r\n{AMBIGUOUS}")));
     }
 
     #[test]
-    fn http_2_is_not_looked_at() {
-        assert!(clear(&format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{AMBIGUOUS}")));
+    fn other_codings_and_hosts_are_ambiguous() {
+        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"));
+        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        assert!(!clear("GET / HTTP/1.1\r\n\r\n"));
+        assert!(!clear("GET / HTTP/1.1\r\nHost: o\r\nhost: p\r\n\r\n"));
+        assert!(clear("GET / HTTP/1.0\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_length_hidden_behind_zeros_is_ambiguous() {
+        let zeros = "0".repeat(LINE);
+        assert!(!clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: {zeros}5\r\n\r\nhello")));
+    }
+
+    #[test]
+    fn only_a_websocket_leaves_http() {
+        let h2c = "GET / HTTP/1.1\r\nHost: o\r\nUpgrade: h2c\r\n\r\n";
+        assert!(!clear(&format!("{h2c}{AMBIGUOUS}")));
+        let websocket = "GET / HTTP/1.1\r\nHost: o\r\nUpgrade: websocket\r\n\r\n";
+        assert!(clear(&format!("{websocket}{AMBIGUOUS}")));
     }
 }

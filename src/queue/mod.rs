@@ -88,10 +88,13 @@ impl<W> Queue<W> {
         self.stops.get(instance.index()).map_or(0, |stop| stop.waiting)
     }
 
-    /// What those take of this instance who are in line for it now.
+    /// What goes before a newcomer with these charges at one of their instances: those whose line is stopped there, and
+    /// those of its own line wherever that is stopped.
     #[must_use]
-    pub fn ahead_at(&self, instance: InstanceId) -> u64 {
-        self.stops.get(instance.index()).map_or(0, |stop| stop.ahead)
+    pub fn ahead_of(&self, charges: &[Charge], instance: InstanceId) -> u64 {
+        let stopped = self.stops.get(instance.index()).map_or(0, |stop| stop.ahead);
+        let own = self.by_pools.get(&instances(charges)).map(|&line| &self.lines[line]);
+        stopped + own.filter(|line| line.stopped_at != instance).map_or(0, |line| line.taken_of(instance))
     }
 
     /// Whether somebody is stopped here.
@@ -177,9 +180,8 @@ impl<W> Queue<W> {
     }
 
     fn line_of(&mut self, charges: &[Charge], stopped_at: InstanceId) -> usize {
-        let pools: SmallVec<[InstanceId; 2]> = charges.iter().map(|charge| charge.instance).collect();
         let lines = &mut self.lines;
-        *self.by_pools.entry(pools).or_insert_with_key(|pools| lines.insert(Line::new(pools.clone(), stopped_at)))
+        *self.by_pools.entry(instances(charges)).or_insert_with_key(|pools| lines.insert(Line::new(pools.clone(), stopped_at)))
     }
 
     fn count_ahead(&mut self, line: usize, charges: &[Charge], comes: bool) {
@@ -197,4 +199,8 @@ impl<W> Queue<W> {
         }
         &mut self.stops[index]
     }
+}
+
+fn instances(charges: &[Charge]) -> SmallVec<[InstanceId; 2]> {
+    charges.iter().map(|charge| charge.instance).collect()
 }

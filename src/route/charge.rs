@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use smallvec::SmallVec;
 
+use super::table::Params;
 use crate::limit::PoolId;
 
 /// What a route takes from one pool.
@@ -32,7 +33,7 @@ pub enum Weight {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPart {
     /// A parameter of the route's path.
-    Path(Box<str>),
+    Path(Arc<str>),
     /// A header; its value is hashed, as it may be secret.
     Header(Box<str>),
     /// A text field of the JSON body.
@@ -46,7 +47,7 @@ pub enum KeyPart {
 pub struct Ask {
     /// Which.
     pub pool: PoolId,
-    /// Of its instances, which.
+    /// Of its instances, which: the values of the parts of its key, with a space between them and none within.
     pub key: Option<Box<str>>,
     /// How much; nothing stands for as much as the pool can give, where the body was too large to look into.
     pub cost: Option<u32>,
@@ -57,11 +58,9 @@ pub type Asks = SmallVec<[Ask; 2]>;
 
 /// What of a request decides its keys and costs.
 pub trait Facts {
-    /// The value of a path parameter.
-    fn param(&self, name: &str) -> Option<&str>;
     /// The value of a header.
     fn header(&self, name: &str) -> Option<&[u8]>;
-    /// The JSON body, or null for a body that is none; nothing where it was not read.
+    /// The JSON body, null if it is empty; nothing where it was not read or is no JSON.
     fn body(&self) -> Option<&Value>;
 
     /// A text field of the body.
@@ -69,7 +68,7 @@ pub trait Facts {
         self.body()?.get(field)?.as_str()
     }
 
-    /// The length of an array in the body, zero where there is none; nothing where the body was not read.
+    /// The length of an array in the body, zero where there is none; nothing where the body could not be read.
     fn body_array_len(&self, field: &str) -> Option<u32> {
         let len = self.body()?.get(field).and_then(Value::as_array).map_or(0, Vec::len);
         Some(u32::try_from(len).unwrap_or(u32::MAX))
@@ -78,12 +77,12 @@ pub trait Facts {
 
 impl RouteCharge {
     /// What this request asks; nothing where its weight is zero.
-    pub fn ask(&self, facts: &dyn Facts) -> Option<Ask> {
+    pub(super) fn ask(&self, params: &Params, facts: &dyn Facts) -> Option<Ask> {
         let cost = match &self.weight {
             Weight::Fixed(cost) => Some(cost.get()),
             Weight::BodyArray(field) => facts.body_array_len(field),
         };
-        (cost != Some(0)).then(|| Ask { pool: self.pool, key: self.key_of(facts), cost })
+        (cost != Some(0)).then(|| Ask { pool: self.pool, key: self.key_of(params, facts), cost })
     }
 
     /// Whether the body must be read before this can be said.
@@ -92,29 +91,43 @@ impl RouteCharge {
         matches!(self.weight, Weight::BodyArray(_)) || self.key.iter().any(|part| matches!(part, KeyPart::Body(_)))
     }
 
-    fn key_of(&self, facts: &dyn Facts) -> Option<Box<str>> {
-        let values = self.key.iter().map(|part| part.value(facts));
+    fn key_of(&self, params: &Params, facts: &dyn Facts) -> Option<Box<str>> {
+        let values = self.key.iter().map(|part| part.value(params, facts));
         (!self.key.is_empty()).then(|| values.collect::<Vec<_>>().join(" ").into())
     }
 }
 
 impl KeyPart {
-    /// What this part of the key is for a request.
-    pub fn value(&self, facts: &dyn Facts) -> String {
+    /// What this part of the key is for a request. Case is folded: to some servers, another case is the same name.
+    fn value(&self, params: &Params, facts: &dyn Facts) -> String {
         match self {
-            Self::Path(name) => facts.param(name).unwrap_or_default().to_owned(),
+            Self::Path(name) => {
+                let param = params.iter().find(|(param, _)| param == name).map(|(_, value)| value.as_str());
+                legible(param.unwrap_or_default())
+            }
             Self::Header(name) => hashed(&[facts.header(name).unwrap_or_default()]),
-            Self::Body(field) => facts.body_text(field).unwrap_or_default().to_owned(),
+            Self::Body(field) => legible(facts.body_text(field).unwrap_or_default()),
             Self::Account => account_label(|name| facts.header(name)),
         }
     }
 }
 
 /// A label for whoever pays: it tells accounts apart and does not give them away.
-pub fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
+fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
     let names = ["authorization", "api-key", "openai-organization", "openai-project"];
     hashed(&names.map(|name| header(name).unwrap_or_default()))
 }
+
+/// As it is, unless it is longer than any name: clients must not fill the ledger's memory with keys.
+fn legible(value: &str) -> String {
+    if value.len() > LONGEST_KEY {
+        return hashed(&[value.as_bytes()]);
+    }
+    value.replace(|c: char| c.is_whitespace() || c.is_control(), "_").to_lowercase()
+}
+
+/// Ids of OpenAI have 30 to 70 characters.
+const LONGEST_KEY: usize = 128;
 
 fn hashed(values: &[&[u8]]) -> String {
     let mut hasher = DefaultHasher::new();

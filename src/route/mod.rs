@@ -1,7 +1,7 @@
 //! The route table: method and path decide the route, and the route decides what a request takes from which pools.
 //!
-//! A path is read as the upstream might read it (see [`Reading`](path::Reading)), so that no spelling of it slips past
-//! its pool. The path that is *sent* stays as it came.
+//! A path is read in every way in which an upstream might read it (see [`Reading`](path::Reading)), so that no spelling
+//! of it slips past its pool. The path that is *sent* stays as it came.
 
 mod charge;
 mod path;
@@ -9,6 +9,7 @@ mod table;
 mod template;
 mod tree;
 
-pub use charge::{Ask, Asks, Facts, KeyPart, ParseChargeError, ParseKeyError, RouteCharge, Weight, account_label};
+pub use charge::{Ask, Asks, Facts, KeyPart, ParseChargeError, ParseKeyError, RouteCharge, Weight};
+pub use path::climbs;
 pub use table::{Found, Route, RouteId, Table, Tie};
 pub use template::{ParseTemplateError, Template};

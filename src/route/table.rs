@@ -1,4 +1,9 @@
-use super::charge::RouteCharge;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::charge::{Ask, Asks, Facts, RouteCharge};
 use super::path::{self, Reading};
 use super::template::Template;
 use super::tree::Node;
@@ -31,20 +36,39 @@ pub struct Tie {
 }
 
 /// What the table says of a request.
-#[derive(Debug)]
-pub struct Found<'t> {
-    /// Which route.
-    pub id: RouteId,
-    /// The route.
-    pub route: &'t Route,
-    /// Its path parameters.
-    pub params: Vec<(&'t str, String)>,
-    /// The path lacks the `/v1` that the route has: some users forget it in their base URL.
-    pub lacks_v1: bool,
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The route, and for a disguised path also those that it has in its other readings.
+    matches: SmallVec<[Match; 1]>,
 }
+
+/// A route with what its path parameters hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Match {
+    route: RouteId,
+    params: Params,
+    lacks_v1: bool,
+}
+
+/// The path parameters of a request.
+pub(super) type Params = SmallVec<[(Arc<str>, String); 2]>;
 
 /// The place of the default route.
 const DEFAULT: RouteId = RouteId(0);
+
+impl Found {
+    /// The route that the request goes by.
+    #[must_use]
+    pub fn route(&self) -> RouteId {
+        self.matches[0].route
+    }
+
+    /// Whether the path lacks the `/v1` that the route has: some users forget it in their base URL.
+    #[must_use]
+    pub fn lacks_v1(&self) -> bool {
+        self.matches[0].lacks_v1
+    }
+}
 
 impl Default for Table {
     fn default() -> Self {
@@ -78,34 +102,56 @@ impl Table {
 
     /// The route of a request; there always is one. `path` is as it came, without the query.
     ///
-    /// Of the readings of a disguised path the one that takes from the most pools counts.
+    /// A disguised path has several readings, and it goes by the route that takes from the most pools.
     #[must_use]
-    pub fn find(&self, method: &str, path: &str) -> Found<'_> {
-        let found = path::readings(path).iter().map(|&reading| self.find_read(method, path, reading));
-        found
-            .reduce(|one, other| if other.route.charges.len() > one.route.charges.len() { other } else { one })
-            .unwrap_or_else(|| self.default_route())
+    pub fn find(&self, method: &str, path: &str) -> Found {
+        let readings = path::readings(path);
+        let mut matches: SmallVec<[Match; 1]> =
+            readings.iter().map(|&reading| self.find_read(method, path, reading)).collect();
+        if matches.len() > 1 {
+            matches.sort_by_key(|found| std::cmp::Reverse(self.route(found.route).charges.len()));
+            matches.dedup();
+        }
+        Found { matches }
     }
 
-    fn find_read(&self, method: &str, path: &str, reading: Reading) -> Found<'_> {
+    /// What a request asks of its pools: in whatever way the upstream reads its path, all that this takes is asked.
+    #[must_use]
+    pub fn asks(&self, found: &Found, facts: &dyn Facts) -> Asks {
+        let mut asks = Asks::new();
+        for Match { route, params, .. } in &found.matches {
+            let of_reading: Asks =
+                self.route(*route).charges.iter().filter_map(|charge| charge.ask(params, facts)).collect();
+            let is_new = |ask: &Ask| !asks.iter().any(|known: &Ask| known.pool == ask.pool && known.key == ask.key);
+            let new: Asks = of_reading.into_iter().filter(is_new).collect();
+            asks.extend(new);
+        }
+        asks
+    }
+
+    /// Whether what a request asks cannot be said before its body is read.
+    #[must_use]
+    pub fn reads_body(&self, found: &Found) -> bool {
+        found.matches.iter().any(|found| self.route(found.route).charges.iter().any(RouteCharge::reads_body))
+    }
+
+    fn find_read(&self, method: &str, path: &str, reading: Reading) -> Match {
         let mut segments = path::segments(path, reading);
         let as_written = self.find_segments(method, &segments);
-        if as_written.id != DEFAULT || segments.first().is_some_and(|first| first.eq_ignore_ascii_case("v1")) {
+        if as_written.route != DEFAULT || segments.first().is_some_and(|first| first.eq_ignore_ascii_case("v1")) {
             return as_written;
         }
         segments.insert(0, "v1".into());
         let with_v1 = self.find_segments(method, &segments);
-        if with_v1.id == DEFAULT { as_written } else { Found { lacks_v1: true, ..with_v1 } }
+        if with_v1.route == DEFAULT { as_written } else { Match { lacks_v1: true, ..with_v1 } }
     }
 
-    fn find_segments(&self, method: &str, segments: &path::Segments<'_>) -> Found<'_> {
-        let mut values = Vec::new();
-        let Some(leaf) = self.tree.find(method, segments, 0, &mut values) else { return self.default_route() };
-        let params = leaf.params.iter().map(|name| &**name).zip(values).collect();
-        Found { id: leaf.route, route: self.route(leaf.route), params, lacks_v1: false }
-    }
-
-    fn default_route(&self) -> Found<'_> {
-        Found { id: DEFAULT, route: self.route(DEFAULT), params: Vec::new(), lacks_v1: false }
+    fn find_segments(&self, method: &str, segments: &path::Segments<'_>) -> Match {
+        let mut values = SmallVec::new();
+        let Some(leaf) = self.tree.find(method, segments, 0, &mut values) else {
+            return Match { route: DEFAULT, params: Params::new(), lacks_v1: false };
+        };
+        let params = leaf.params.iter().cloned().zip(values.into_iter().map(Cow::into_owned)).collect();
+        Match { route: leaf.route, params, lacks_v1: false }
     }
 }

@@ -1,3 +1,8 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
 use super::path::Segments;
 use super::table::RouteId;
 use super::template::{Methods, Segment, Template};
@@ -11,12 +16,15 @@ pub(super) struct Node {
     rest: Vec<Leaf>,
 }
 
+/// What the parameters on the way hold.
+pub(super) type Held<'s> = SmallVec<[Cow<'s, str>; 4]>;
+
 /// Where a template ends.
 #[derive(Debug)]
 pub(super) struct Leaf {
     methods: Methods,
     pub(super) route: RouteId,
-    pub(super) params: Vec<Box<str>>,
+    pub(super) params: Vec<Arc<str>>,
 }
 
 impl Node {
@@ -49,15 +57,15 @@ impl Node {
     }
 
     /// The most specific leaf, and what its parameters hold.
-    pub(super) fn find<'n>(
+    pub(super) fn find<'n, 's>(
         &'n self,
         method: &str,
-        segments: &Segments<'_>,
+        segments: &'s Segments<'_>,
         at: usize,
-        held: &mut Vec<String>,
+        held: &mut Held<'s>,
     ) -> Option<&'n Leaf> {
         let Some(segment) = segments.get(at) else {
-            return choose(&self.here, method).or_else(|| self.find_rest(method, "", held));
+            return choose(&self.here, method).or_else(|| self.find_rest(method, &[], held));
         };
         // Case is folded: should an upstream not mind the case, a route is not left by changing it.
         let literal = self.literals.iter().find(|(literal, _)| literal.eq_ignore_ascii_case(segment));
@@ -65,32 +73,33 @@ impl Node {
             return Some(leaf);
         }
         if let Some(node) = &self.param {
-            held.push(segment.clone().into_owned());
+            held.push(Cow::Borrowed(&**segment));
             if let Some(leaf) = node.find(method, segments, at + 1, held) {
                 return Some(leaf);
             }
             held.pop();
         }
-        self.find_rest(method, &segments[at..].join("/"), held)
+        self.find_rest(method, &segments[at..], held)
     }
 
-    fn find_rest(&self, method: &str, rest: &str, held: &mut Vec<String>) -> Option<&Leaf> {
+    fn find_rest<'s>(&self, method: &str, rest: &'s [Cow<'_, str>], held: &mut Held<'s>) -> Option<&Leaf> {
         let leaf = choose(&self.rest, method)?;
-        held.push(rest.to_owned());
+        held.push(rest.join("/").into());
         Some(leaf)
     }
 }
 
-/// A named method wins over `*`; HEAD is a GET whose answer has no body (RFC 9110 §9.3.2).
+/// A named method wins over `*`; HEAD is a GET whose answer has no body (RFC 9110 §9.3.2). Case is folded: `post` is
+/// another method than `POST`, but some servers take it for the same.
 fn choose<'l>(leaves: &'l [Leaf], method: &str) -> Option<&'l Leaf> {
     let named = |method: &str| leaves.iter().find(|leaf| leaf.methods.name(method));
-    let as_get = || if method == "HEAD" { named("GET") } else { None };
+    let as_get = || if method.eq_ignore_ascii_case("HEAD") { named("GET") } else { None };
     named(method).or_else(as_get).or_else(|| leaves.iter().find(|leaf| leaf.methods == Methods::Any))
 }
 
 impl Methods {
     fn name(&self, method: &str) -> bool {
-        matches!(self, Self::Named(names) if names.iter().any(|name| &**name == method))
+        matches!(self, Self::Named(names) if names.iter().any(|name| name.eq_ignore_ascii_case(method)))
     }
 
     fn overlaps(&self, other: &Self) -> bool {

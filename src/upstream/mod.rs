@@ -4,15 +4,17 @@
 //! single HTTP/2 connection to a host and queues unseen beyond its streams.
 
 mod outgoing;
+mod prefetched;
 mod tls;
 
-pub use outgoing::{Outgoing, Prefetched};
+pub use prefetched::Prefetched;
 pub use tls::TlsError;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
@@ -21,11 +23,15 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tower::BoxError;
 use tower::timeout::Timeout;
 use tower::util::BoxCloneSyncService;
 
-use crate::config;
+use crate::admission::Place;
+use crate::{config, route};
+use outgoing::{Outgoing, Remains};
 
 type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 
@@ -62,16 +68,33 @@ pub enum Failed {
     /// No connection, or one that broke before the answer.
     #[error("the upstream cannot be reached: {0}")]
     Unreachable(String),
+    /// An answer that cannot be passed on.
+    #[error("the upstream's answer cannot be passed on: {0}")]
+    Senseless(&'static str),
     /// No answer in time.
     #[error("the upstream has not answered within {} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The target and the base path make no URL together.
-    #[error("the target is no path")]
+    #[error("the target is no path below the upstream's own")]
     Target,
     /// The body did not come whole from the client.
     #[error("the request's body broke off")]
     Body,
 }
+
+/// A request without an answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// Why.
+    pub failed: Failed,
+    /// What the upstream did not take of the body. Its client is still sending.
+    pub unread: Option<Prefetched>,
+}
+
+/// How long an upload that failed may take to say what is left of it.
+const ENDING: Duration = Duration::from_secs(1);
+
+type Answer = Result<Response<Incoming>, legacy::Error>;
 
 impl Upstream {
     /// A client for this upstream; it connects when there is something to send.
@@ -95,24 +118,68 @@ impl Upstream {
         })
     }
 
-    /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host.
+    /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host. The
+    /// place is spent as the request's head is written, and given back if it never is.
     ///
     /// # Errors
-    /// [`Failed`]; nothing is ever sent again that may have been executed.
-    pub async fn send(&self, mut request: Request<Outgoing>, path: &str) -> Result<Response<Incoming>, Failed> {
-        *request.uri_mut() = self.target(path)?;
-        request.headers_mut().remove(HOST);
+    /// [`Unanswered`]; nothing is ever sent again that may have been executed.
+    pub async fn send(
+        &self,
+        request: Request<Prefetched>,
+        place: Place,
+        path: &str,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let (mut head, body) = request.into_parts();
+        head.uri = match self.target(path) {
+            Ok(target) => target,
+            Err(failed) => return Err(Unanswered { failed, unread: Some(body) }),
+        };
+        head.headers.remove(HOST);
         if let Some(key) = &self.key {
-            request.headers_mut().insert(AUTHORIZATION, key.clone());
+            head.headers.insert(AUTHORIZATION, key.clone());
         }
-        let answer = self.client_for(&mut request).request(request);
-        match tokio::time::timeout(self.response_timeout, answer).await {
-            Ok(answer) => answer.map_err(|error| failed(&error)),
-            Err(_) => Err(Failed::Timeout(self.response_timeout)),
+        let (body, upload) = Outgoing::new(body, place);
+        let mut request = Request::from_parts(head, body);
+        let client = self.client_for(&mut request);
+        let response = self.answer(client.request(request), upload).await?;
+        let codings = response.headers().get_all(TRANSFER_ENCODING).iter();
+        if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            return Err(Failed::Senseless("its transfer coding is not 'chunked'").into());
+        }
+        Ok(response)
+    }
+
+    /// However long an upload takes, the time for the answer runs from its end.
+    async fn answer(
+        &self,
+        answer: impl Future<Output = Answer>,
+        mut upload: Option<oneshot::Receiver<Remains>>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let mut answer = pin!(answer);
+        let mut broke_off = false;
+        if let Some(upload) = upload.as_mut() {
+            tokio::select! {
+                answer = &mut answer => match answer {
+                    Ok(response) => return Ok(response),
+                    Err(error) => {
+                        let remains = timeout(ENDING, upload).await.ok().and_then(Result::ok).unwrap_or_default();
+                        let unread = remains.unread.map(Prefetched::from);
+                        return Err(Unanswered { failed: failed(&error, remains.broke_off), unread });
+                    }
+                },
+                remains = &mut *upload => broke_off = remains.is_ok_and(|remains| remains.broke_off),
+            }
+        }
+        match timeout(self.response_timeout, answer).await {
+            Ok(answer) => answer.map_err(|error| failed(&error, broke_off).into()),
+            Err(_) => Err(Failed::Timeout(self.response_timeout).into()),
         }
     }
 
     fn target(&self, path: &str) -> Result<Uri, Failed> {
+        if !self.base.is_empty() && route::climbs(path.split('?').next().unwrap_or_default()) {
+            return Err(Failed::Target);
+        }
         let path: PathAndQuery = match (&*self.base, path) {
             ("", path) => path.parse(),
             (base, path) => format!("{base}{path}").parse(),
@@ -127,6 +194,10 @@ impl Upstream {
         let over_http1 = self.http2.is_empty() || request.headers().contains_key(http::header::UPGRADE);
         *request.version_mut() = if over_http1 { http::Version::HTTP_11 } else { http::Version::HTTP_2 };
         if over_http1 {
+            if request.body().is_unmeasured() {
+                // Of itself hyper would leave out such a body from a GET.
+                request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
             return &self.http1;
         }
         &self.http2[self.next.fetch_add(1, Ordering::Relaxed) % self.http2.len()]
@@ -156,13 +227,16 @@ fn key(variable: &str) -> Result<HeaderValue, SetupError> {
     Ok(value)
 }
 
-fn failed(error: &legacy::Error) -> Failed {
-    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let from_client = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
-    };
-    if causes().any(from_client) {
+fn failed(error: &legacy::Error, broke_off: bool) -> Failed {
+    if broke_off {
         return Failed::Body;
     }
-    Failed::Unreachable(causes().last().map_or_else(|| error.to_string(), ToString::to_string))
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    Failed::Unreachable(causes.last().map_or_else(|| error.to_string(), ToString::to_string))
+}
+
+impl From<Failed> for Unanswered {
+    fn from(failed: Failed) -> Self {
+        Self { failed, unread: None }
+    }
 }

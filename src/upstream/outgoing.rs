@@ -1,89 +1,47 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 
+use super::Prefetched;
 use crate::admission::Place;
-
-/// A request's body of which some may have been read before its request goes.
-#[derive(Debug)]
-pub struct Prefetched {
-    read: BytesMut,
-    trailers: Option<HeaderMap>,
-    rest: Option<Incoming>,
-}
-
-impl From<Incoming> for Prefetched {
-    fn from(body: Incoming) -> Self {
-        let rest = (!body.is_end_stream()).then_some(body);
-        Self { read: BytesMut::new(), trailers: None, rest }
-    }
-}
-
-impl Prefetched {
-    /// Reads until the body ends or `enough` bytes are here. May be dropped at any time: what was read stays.
-    ///
-    /// # Errors
-    /// The body did not come whole.
-    pub async fn fill(&mut self, enough: usize) -> Result<(), hyper::Error> {
-        while self.read.len() < enough
-            && let Some(rest) = &mut self.rest
-        {
-            let Some(frame) = rest.frame().await else {
-                self.rest = None;
-                break;
-            };
-            match frame?.into_data() {
-                Ok(data) => self.read.extend_from_slice(&data),
-                Err(frame) => self.trailers = frame.into_trailers().ok(),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads up to `most` bytes and forgets them, so that a client that is still sending can read its answer.
-    ///
-    /// # Errors
-    /// The body did not come whole.
-    pub async fn discard(mut self, most: usize) -> Result<(), hyper::Error> {
-        let mut seen = 0;
-        while seen < most {
-            self.read.clear();
-            self.fill(1).await?;
-            if self.read.is_empty() {
-                return Ok(());
-            }
-            seen += self.read.len();
-        }
-        Ok(())
-    }
-
-    /// The whole body, if it has been read to its end.
-    #[must_use]
-    pub fn whole(&self) -> Option<&[u8]> {
-        self.rest.is_none().then_some(&self.read[..])
-    }
-}
 
 /// A body on its way to the upstream. It carries the request's place and spends it when the head is written.
 #[derive(Debug)]
-pub struct Outgoing {
+pub(super) struct Outgoing {
     read: Option<Bytes>,
     trailers: Option<HeaderMap>,
     rest: Option<Incoming>,
     place: Place,
+    upload: Option<oneshot::Sender<Remains>>,
+    broke_off: bool,
+}
+
+/// What becomes of an upload that is over, or that the upstream wants no more of.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    /// What the upstream did not take.
+    pub(super) unread: Option<Incoming>,
+    /// The client did not send it whole.
+    pub(super) broke_off: bool,
 }
 
 impl Outgoing {
-    /// What was read, then the rest as it comes.
-    #[must_use]
-    pub fn new(body: Prefetched, place: Place) -> Self {
-        let read = (!body.read.is_empty()).then(|| body.read.freeze());
-        Self { read, trailers: body.trailers, rest: body.rest, place }
+    /// What was read, then the rest as it comes; of an upload that is still to come it is told how it ends.
+    pub(super) fn new(body: Prefetched, place: Place) -> (Self, Option<oneshot::Receiver<Remains>>) {
+        let Prefetched { read, trailers, rest, .. } = body;
+        let (upload, ending) = rest.as_ref().map(|_| oneshot::channel()).unzip();
+        let read = (!read.is_empty()).then(|| read.freeze());
+        (Self { read, trailers, rest, place, upload, broke_off: false }, ending)
+    }
+
+    /// Whether nobody can say how long it will be, so that HTTP/1.1 must chunk it.
+    pub(super) fn is_unmeasured(&self) -> bool {
+        self.size_hint().exact().is_none()
     }
 }
 
@@ -98,6 +56,7 @@ impl Body for Outgoing {
         }
         if let Some(rest) = &mut this.rest {
             let frame = ready!(Pin::new(rest).poll_frame(cx));
+            this.broke_off |= matches!(frame, Some(Err(_)));
             if frame.is_some() {
                 return Poll::Ready(frame);
             }
@@ -123,5 +82,14 @@ impl Body for Outgoing {
             hint.set_upper(read + upper);
         }
         hint
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            // Nobody listens any more once there is an answer.
+            drop(upload.send(Remains { unread: self.rest.take(), broke_off: self.broke_off }));
+        }
     }
 }
