@@ -46,7 +46,7 @@ fn forwarding(runtime: &Runtime, folder: &Path) -> Result<()> {
         for (subject, figures) in subjects.iter().zip(&mut figures) {
             let before = subject.cpu();
             let wall = runtime.block_on(load::crowd(subject.address(), 64, load::REQUESTS))?;
-            let cpu = subject.cpu() - before;
+            let cpu = subject.cpu().saturating_sub(before);
             let p50 = runtime.block_on(load::one_by_one(subject.address(), 2_000))?;
             // The first round warms up.
             if round > 0 {

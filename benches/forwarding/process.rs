@@ -151,7 +151,7 @@ fn nginx(folder: &Path, name: &str, server: &str) -> Result<(SocketAddr, Running
     let (pid, temp) = (folder.join(format!("{name}.pid")), folder.join(name));
     fs::create_dir_all(&temp)?;
     let temps = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temps: String = temps.iter().map(|kind| format!("{kind}_temp_path {}/{kind};", temp.display())).collect();
+    let temps = temps.map(|kind| format!("{kind}_temp_path {}/{kind};", temp.display())).concat();
     fs::write(
         &config,
         format!(

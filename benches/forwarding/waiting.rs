@@ -10,7 +10,7 @@ use crate::mb;
 use crate::process::{Subject, nginx_upstream};
 
 const WAITING: u32 = 9_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a request that waits costs, and whether the memory comes back when its client has gone.
 pub(crate) async fn measure(folder: &Path) -> Result<()> {

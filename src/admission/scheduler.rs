@@ -299,7 +299,7 @@ impl<W> Scheduler<W> {
         if eta > max_wait {
             let waiting = self.queue.waiting_for(last.instance);
             let reason = Reason::WaitTooLong { pool, waiting, eta, max_wait };
-            return Err(self.refusal(now, reason, last.instance, turn - max_wait));
+            return Err(self.refusal(now, reason, last.instance, now + eta.saturating_sub(max_wait)));
         }
         Ok(max_wait)
     }

@@ -3,7 +3,7 @@ use std::io::{Write, stdout};
 use anyhow::Result;
 use clap::Args;
 
-use super::ConfigArgs;
+use super::in_force::InForce;
 use crate::config::{Config, Pool};
 use crate::limit::Shape;
 
@@ -11,7 +11,7 @@ use crate::limit::Shape;
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InForce,
 }
 
 impl Check {
@@ -45,6 +45,11 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
         None => writeln!(out, "admin     off")?,
     }
     writeln!(out, "upstream  {}", config.upstream.url)?;
+    if let Some(variable) = &config.upstream.api_key_env {
+        let missing =
+            if std::env::var_os(variable).is_none_or(|key| key.is_empty()) { ", which is not set here" } else { "" };
+        writeln!(out, "key       from the environment, {variable}{missing}")?;
+    }
     let quota = config.clients.quota.map_or("none".to_owned(), |quota| quota.to_string());
     Ok(writeln!(out, "a client  {quota}")?)
 }

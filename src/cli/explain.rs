@@ -47,7 +47,8 @@ impl Explain {
 
     /// Without the query, nor scheme and host.
     fn path_alone(&self) -> &str {
-        let target = self.path.split_once("://").map_or(&*self.path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+        let target =
+            self.path.split_once("://").map_or(&*self.path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
         target.split(['?', '#']).next().unwrap_or_default()
     }
 
@@ -65,7 +66,8 @@ impl Explain {
         let mut body: Value =
             serde_json::from_str(text).map_err(|error| Usage(format!("--body is no JSON: {error}")))?;
         if let Some(model) = &self.model {
-            let fields = body.as_object_mut().ok_or_else(|| Usage("--model needs a --body that is an object".to_owned()))?;
+            let fields =
+                body.as_object_mut().ok_or_else(|| Usage("--model needs a --body that is an object".to_owned()))?;
             fields.insert("model".to_owned(), json!(model));
         }
         Ok(body)
@@ -166,17 +168,26 @@ impl Explained<'_> {
             return Ok(writeln!(out, "pools    none: it is forwarded at once to {}", self.config.upstream.url)?);
         };
         for (index, taken) in self.taken.iter().enumerate() {
-            let keys: String = taken.key().map(|(part, value)| format!(", {part} = {value:?}")).collect();
             let head = if index == 0 { "pools" } else { "" };
-            writeln!(out, "{head:<8} {}: takes {} of {}{keys}", taken.pool.name, taken.cost(), taken.pool.limits_text())?;
+            write!(out, "{head:<8} {}: takes {} of {}", taken.pool.name, taken.cost(), taken.pool.limits_text())?;
+            taken.key().try_for_each(|(part, value)| write!(out, ", {part} = {value:?}"))?;
+            writeln!(out)?;
         }
         if least_patient.pool.refuse_when_full {
             writeln!(out, "wait     none: pool '{}' refuses when it is full", least_patient.pool.name)?;
         } else {
             let most = humantime::format_duration(least_patient.pool.max_wait);
-            writeln!(out, "wait     until every pool has room, at most {most}; x-tidegate-wait-ms tells how long it was")?;
+            writeln!(
+                out,
+                "wait     until every pool has room, at most {most}; x-tidegate-wait-ms tells how long it was"
+            )?;
         }
         let Some((status, body)) = self.refusal() else { return Ok(()) };
-        Ok(writeln!(out, "refusal  {status} {}, for example:\n         {}", body["error"]["code"].as_str().unwrap_or_default(), body["error"]["message"].as_str().unwrap_or_default())?)
+        Ok(writeln!(
+            out,
+            "refusal  {status} {}, for example:\n         {}",
+            body["error"]["code"].as_str().unwrap_or_default(),
+            body["error"]["message"].as_str().unwrap_or_default()
+        )?)
     }
 }

@@ -23,6 +23,9 @@ impl Healthcheck {
     }
 
     async fn ask(&self) -> Result<()> {
+        if self.admin == "off" {
+            bail!("this gate has its admin port off, and nothing else tells whether it is well");
+        }
         let scheme = if self.admin.contains("://") { "" } else { "http://" };
         let url: Uri = format!("{scheme}{}/healthz", self.admin.trim_end_matches('/')).parse()?;
         let request = Request::get(url.clone()).body(Empty::<bytes::Bytes>::new())?;

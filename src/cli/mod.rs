@@ -5,6 +5,8 @@ mod crowd;
 mod demo;
 mod explain;
 mod healthcheck;
+mod in_force;
+mod memory;
 mod mock;
 mod serve;
 mod stop;
@@ -18,6 +20,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{Config, DEFAULT, LoadError};
+use crate::upstream::SetupError;
 
 /// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
 #[derive(Debug, Parser)]
@@ -100,6 +103,10 @@ fn report(error: &anyhow::Error) -> ExitCode {
     let broken_pipe = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
     if broken_pipe {
         return ExitCode::SUCCESS;
+    }
+    if let Some(error) = error.downcast_ref::<SetupError>() {
+        eprintln!("error: {error}");
+        return ExitCode::from(INVALID_CONFIG);
     }
     match error.downcast_ref::<LoadError>() {
         Some(LoadError::Invalid(invalid)) => {

@@ -1,4 +1,4 @@
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
@@ -7,8 +7,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use super::in_force::InForce;
 use super::stop::Stop;
-use super::{ConfigArgs, Usage};
+use super::{Usage, memory};
 use crate::config::Config;
 use crate::{admin, proxy};
 
@@ -16,16 +17,7 @@ use crate::{admin, proxy};
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    config: ConfigArgs,
-    /// Where apps find the gate; port 0 picks a free one [default: 127.0.0.1:4290].
-    #[arg(long, value_name = "ADDR", env = "TIDEGATE_LISTEN")]
-    listen: Option<SocketAddr>,
-    /// Where people and probes find it, or "off" [default: 127.0.0.1:4291].
-    #[arg(long, value_name = "ADDR|off", env = "TIDEGATE_ADMIN")]
-    admin: Option<String>,
-    /// Where requests go [default: https://api.openai.com].
-    #[arg(long, value_name = "URL", env = "TIDEGATE_UPSTREAM")]
-    upstream: Option<String>,
+    config: InForce,
     /// How much to log, to standard error, as in "info" or "tidegate=debug".
     #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info")]
     log: String,
@@ -43,53 +35,44 @@ enum LogFormat {
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
         self.start_log()?;
-        let config = self.in_force()?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config))
+        let config = self.config.load()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let served = runtime.block_on(serve(config));
+        // A name that is being looked up, say, would be waited for.
+        runtime.shutdown_background();
+        served
     }
 
     fn start_log(&self) -> Result<()> {
         let filter = EnvFilter::try_new(&self.log).map_err(|error| Usage(format!("--log {}: {error}", self.log)))?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
         match self.log_format {
-            LogFormat::Text => log.init(),
+            LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
             LogFormat::Json => log.json().flatten_event(true).init(),
         }
         Ok(())
-    }
-
-    /// Flags win over the environment, and both over the file.
-    fn in_force(&self) -> Result<Config> {
-        let mut config = self.config.load()?;
-        if let Some(listen) = self.listen {
-            config.server.listen = listen;
-        }
-        if let Some(admin) = &self.admin {
-            let address = || admin.parse().map_err(|error| Usage(format!("--admin {admin}: {error}, and not \"off\"")));
-            config.server.admin = if admin == "off" { None } else { Some(address()?) };
-        }
-        if let Some(upstream) = &self.upstream {
-            config.upstream.set_url(upstream).map_err(|error| Usage(format!("--upstream {upstream}: {error}")))?;
-        }
-        Ok(config)
     }
 }
 
 async fn serve(config: Config) -> Result<()> {
     let mut stop = Stop::listen()?;
+    raise_open_files();
     let gate = proxy::Gate::start(&config)?;
     let listener = bind(config.server.listen, "--listen").await?;
-    let stopping = CancellationToken::new();
+    let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
         let watched = admin::Watched::new(&config, gate.admission().clone());
-        tokio::spawn(admin::run(watched, listener, stopping.clone().cancelled_owned()));
+        // It is there to the end: that the gate is draining is worth asking about.
+        tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
     tracing::info!(config = %config.source, upstream = %config.upstream.url, "apps: OPENAI_BASE_URL=http://{address}/v1");
-    let stopped = stopping.clone();
-    let serving = proxy::run(gate, listener, config.server.drain, async move { stopped.cancelled().await });
+    tokio::spawn(stopped.clone().run_until_cancelled_owned(memory::give_back(gate.clone())));
+    let _stopped = stopped.drop_guard();
+    let serving = proxy::run(gate, listener, config.server.drain, stopping.clone().cancelled_owned());
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
@@ -103,6 +86,13 @@ async fn serve(config: Config) -> Result<()> {
     tokio::select! {
         ended = serving => Ok(ended?),
         () = stop.asked() => bail!("ended at once, by a second signal"),
+    }
+}
+
+/// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.
+fn raise_open_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
     }
 }
 

@@ -40,7 +40,8 @@ impl Config {
     /// # Errors
     /// [`LoadError`]: a file that is named or found must be readable and valid.
     pub fn load(named: Option<&Path>) -> Result<Self, LoadError> {
-        let found = || PLACES.iter().map(Path::new).find(|path| path.exists());
+        // A file that is there and cannot be looked at is an error, not a reason to go on without it.
+        let found = || PLACES.iter().map(Path::new).find(|path| path.try_exists().unwrap_or(true));
         let Some(path) = named.or_else(found) else {
             return Ok(Self::parse(&Source::BuiltIn, DEFAULT)?);
         };

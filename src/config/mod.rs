@@ -12,9 +12,10 @@ pub use report::Invalid;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::RootCertStore;
 
 use crate::limit::{Limits, Rate};
 use crate::route::{KeyPart, Table};
@@ -65,8 +66,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// HTTP/2 over this many connections; HTTP/1.1 if nothing.
     pub http2_connections: Option<NonZeroUsize>,
-    /// A PEM file of the only authorities to be trusted.
-    pub ca_file: Option<PathBuf>,
+    /// The only certificate authorities to be trusted; the system's if nothing.
+    pub authorities: Option<Arc<RootCertStore>>,
 }
 
 /// How requests wait.

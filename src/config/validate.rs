@@ -1,12 +1,15 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use toml::Spanned;
 
 use super::file::{self, Text};
@@ -17,6 +20,9 @@ use crate::route::{KeyPart, RouteCharge, Table, Template, Weight};
 
 /// Against jitter on the way: with 100 ms of it, 250 ms kept every exact window upstream (UPSTREAM.md §6, 2026-11-24).
 const MARGIN: Duration = Duration::from_millis(250);
+
+/// Longer than anything waits or is counted, and short of what overflows a clock.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
 pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<Problem>> {
@@ -70,21 +76,18 @@ impl Check {
                 None
             }
         });
-        if let Some(name) = &file.api_key_env
-            && std::env::var(name.as_ref())
-                .map_or(true, |key| http::HeaderValue::try_from(format!("Bearer {key}")).is_err())
-        {
-            let mend = "set it before the gate starts, or take this line out and let each app send its own key";
-            let label = "no such environment variable, or no key in it";
-            self.problems.push(Problem::new("the API key is missing", name.span(), label, mend));
+        let url = url.unwrap_or_else(|| http::Uri::from_static("https://api.openai.com"));
+        if let (Some(path), Some("http")) = (&file.ca_file, url.scheme_str()) {
+            let mend = "take it out, or write an https:// URL";
+            self.problems.push(Problem::new("ca_file without TLS", path.span(), "has no effect", mend));
         }
         Upstream {
-            url: url.unwrap_or_else(|| http::Uri::from_static("https://api.openai.com")),
+            url,
             api_key_env: file.api_key_env.as_ref().map(|name| name.as_ref().clone()),
-            connect_timeout: self.time(file.connect_timeout.as_ref(), Duration::from_secs(5)),
-            response_timeout: self.time(file.response_timeout.as_ref(), Duration::from_mins(10)),
+            connect_timeout: self.some_time(file.connect_timeout.as_ref(), Duration::from_secs(5)),
+            response_timeout: self.some_time(file.response_timeout.as_ref(), Duration::from_mins(10)),
             http2_connections: file.http2_connections,
-            ca_file: file.ca_file.as_ref().map(|path| self.readable(path)),
+            authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
         }
     }
 
@@ -97,6 +100,10 @@ impl Check {
             self.parsed(Some(text), "no way to tell clients apart", mend).map(ClientKey::Header)
         });
         let by: Vec<_> = by.collect();
+        if file.by.as_ref().is_some_and(Vec::is_empty) {
+            let at = file.quota.as_ref().map_or(0..0, Spanned::span);
+            self.problems.push(Problem::new("by = [] tells no client from another", at, "one for all", mend));
+        }
         let by_credential = || vec![ClientKey::Header(http::header::AUTHORIZATION)];
         Clients { quota: self.rate(file.quota.as_ref()), by: if file.by.is_none() { by_credential() } else { by } }
     }
@@ -107,6 +114,7 @@ impl Check {
             let mend = "give it requests = [\"300/min\"], in_flight = 50, or both";
             self.problems.push(Problem::new(format!("pool '{name}' limits nothing"), spanned.span(), "no limit", mend));
         }
+        self.pool_effects(file);
         let requests: Vec<Rate> = file.requests.iter().filter_map(|text| self.rate(Some(text))).collect();
         let shape = self.shape(file, &requests);
         let key = file.key.iter().filter_map(|text| self.parsed(Some(text), "no key", ""));
@@ -122,6 +130,19 @@ impl Check {
             max_waiting: file.max_waiting.unwrap_or(queue.max_waiting),
             max_wait: self.time(file.max_wait.as_ref(), max_wait),
             refuse_when_full: file.when_full == Some(file::WhenFull::Refuse),
+        }
+    }
+
+    /// Says which settings of a pool have no effect beside its others.
+    fn pool_effects(&mut self, file: &file::Pool) {
+        if let (Some(margin), true) = (&file.margin, file.requests.is_empty()) {
+            let mend = "give the pool requests = [\"300/min\"], or take it out";
+            self.problems.push(Problem::new("margin without a rate", margin.span(), "has no effect", mend));
+        }
+        if let (Some(file::WhenFull::Refuse), Some(max_wait)) = (file.when_full, &file.max_wait) {
+            let mend = "take it out, or write when_full = \"queue\"";
+            let what = "max_wait beside when_full = \"refuse\"";
+            self.problems.push(Problem::new(what, max_wait.span(), "nobody waits", mend));
         }
     }
 
@@ -166,6 +187,7 @@ impl Check {
             let template = self.parsed::<Template>(Some(&route.matches), "no match", "");
             let charges = route.pools.iter().filter_map(|text| self.charge(text, template.as_ref(), pools, &by_name));
             let charges: Vec<_> = charges.collect();
+            self.sums(route, &charges, pools);
             let Some(template) = template else { continue };
             if let Err(tie) = table.insert(&template, charges) {
                 let label = format!("matches the same requests as '{}'", table.route(tie.with).name);
@@ -202,6 +224,11 @@ impl Check {
             }
         };
         let pool = &pools[id.0];
+        if pool.limits.requests.is_empty() && weight != Weight::Fixed(NonZeroU32::MIN) {
+            let mend = format!("write \"{name}\", or give that pool a rate");
+            let label = "only requests in flight are counted there";
+            self.problems.push(Problem::new("a cost without a rate", text.span(), label, mend));
+        }
         if let Weight::Fixed(cost) = weight
             && let Err(never) = pool.limits.fits(cost.get())
         {
@@ -211,6 +238,31 @@ impl Check {
         }
         self.key_params(text, template, pool);
         Some(RouteCharge { pool: id, weight, key: Arc::clone(&pool.key) })
+    }
+
+    /// A route may name a pool several times, and takes the sum.
+    fn sums(&mut self, route: &file::Route, charges: &[RouteCharge], pools: &[Pool]) {
+        let mut sums: HashMap<PoolId, u32> = HashMap::new();
+        for charge in charges {
+            if let Weight::Fixed(cost) = charge.weight {
+                let sum = sums.entry(charge.pool).or_default();
+                *sum = sum.saturating_add(cost.get());
+            }
+        }
+        for (pool, sum) in sums {
+            let Pool { name, limits, .. } = &pools[pool.0];
+            let names = charges.iter().filter(|charge| charge.pool == pool).count();
+            if let (Err(never), true) = (limits.fits(sum), names > 1) {
+                let label = format!("takes {sum} of pool '{name}', more than {} ever admits", never.limit);
+                let mend = "name the pool once, with what one request takes of it";
+                self.problems.push(Problem::new(
+                    "a route that can never be admitted",
+                    route.matches.span(),
+                    label,
+                    mend,
+                ));
+            }
+        }
     }
 
     /// A pool that is keyed by a path parameter needs it in the path.
@@ -246,21 +298,48 @@ impl Check {
     }
 
     fn rate(&mut self, text: Option<&Text>) -> Option<Rate> {
-        self.parsed(text, "no rate", "")
+        let rate = self.parsed::<Rate>(text, "no rate", "")?;
+        if let (Some(text), true) = (text, rate.per() > LONGEST) {
+            let mend = "write a window of at most a year";
+            self.problems.push(Problem::new("a window without end", text.span(), "longer than a year", mend));
+            return None;
+        }
+        Some(rate)
     }
 
     fn time(&mut self, text: Option<&Text>, default: Duration) -> Duration {
-        let mend = "write a number and a unit, as in \"500ms\", \"30s\" or \"2m\"";
-        let time = self.parsed::<humantime::Duration>(text, "no length of time", mend);
-        time.map_or(default, Into::into)
+        self.bounded_time(text).unwrap_or(default)
     }
 
-    fn readable(&mut self, path: &Text) -> PathBuf {
-        if let Err(error) = std::fs::metadata(path.as_ref()) {
-            let mend = "write the path of a PEM file of certificates";
-            self.problems.push(Problem::new("no such file", path.span(), error.to_string(), mend));
+    fn bounded_time(&mut self, text: Option<&Text>) -> Option<Duration> {
+        let mend = "write a number and a unit, as in \"500ms\", \"30s\" or \"2m\"";
+        let time: Duration = self.parsed::<humantime::Duration>(text, "no length of time", mend)?.into();
+        if let (Some(text), true) = (text, time > LONGEST) {
+            self.problems.push(Problem::new("a time without end", text.span(), "longer than a year", mend));
+            return None;
         }
-        path.as_ref().into()
+        Some(time)
+    }
+
+    /// A time that must not be nothing.
+    fn some_time(&mut self, text: Option<&Text>, default: Duration) -> Duration {
+        let time = self.time(text, default);
+        if let (Some(text), true) = (text, time.is_zero()) {
+            let mend = "write how long it may take, as in \"5s\"";
+            self.problems.push(Problem::new("no time at all", text.span(), "nothing ever comes in 0 s", mend));
+        }
+        time
+    }
+
+    fn authorities(&mut self, path: &Text) -> Option<Arc<RootCertStore>> {
+        let roots = read_authorities(path.as_ref().as_ref());
+        let mend = "write the path of a PEM file of certificates";
+        roots
+            .map_err(|error| {
+                self.problems.push(Problem::new("no certificate authorities", path.span(), error.to_string(), mend));
+            })
+            .ok()
+            .map(Arc::new)
     }
 
     /// The parsed text, or a problem that points to it.
@@ -277,8 +356,27 @@ impl Check {
 pub(super) fn parse_upstream(text: &str) -> Result<http::Uri, String> {
     let url: http::Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
     match url.scheme_str() {
-        Some("http" | "https") if url.query().is_none() => Ok(url),
-        Some("http" | "https") => Err("a query has no place here".to_owned()),
+        Some("http" | "https") if url.query().is_some() => Err("a query has no place here".to_owned()),
+        Some("http" | "https") if url.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err("it names a user, which would be sent nowhere and shown everywhere".to_owned())
+        }
+        Some("http" | "https") => Ok(without_v1(url)),
         _ => Err("it starts with neither http:// nor https://".to_owned()),
     }
+}
+
+/// What apps ask for begins with `/v1`, so a base URL as the SDKs want it means the same without.
+fn without_v1(url: http::Uri) -> http::Uri {
+    let Some(base) = url.path().trim_end_matches('/').strip_suffix("/v1") else { return url };
+    let mut parts = url.clone().into_parts();
+    parts.path_and_query = format!("{base}/").parse().ok();
+    http::Uri::from_parts(parts).unwrap_or(url)
+}
+
+fn read_authorities(path: &Path) -> Result<RootCertStore, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    if roots.is_empty() { Err("there is no certificate in it".into()) } else { Ok(roots) }
 }

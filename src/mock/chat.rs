@@ -15,7 +15,7 @@ use super::world::World;
 pub(super) async fn complete(State(world): State<Arc<World>>, sent: Sent) -> Result<Response, Complaint> {
     let model = sent.required("model")?.to_owned();
     let words = world.words();
-    let choices = sent.0.get("n").and_then(Value::as_u64).unwrap_or(1);
+    let choices = sent.number("n", 1, 128)?;
     let usage = usage_json(sent.usage(words.len()));
     let made = json!({
         "id": world.id("chatcmpl-"), "created": world.now(), "model": model, "system_fingerprint": "fp_mock",

@@ -11,7 +11,7 @@ use super::sent::Sent;
 pub(super) async fn create(sent: Sent) -> Answered {
     let model = sent.required("model")?;
     let usual = if model.ends_with("large") { 3072 } else { 1536 };
-    let dimensions = sent.0.get("dimensions").and_then(Value::as_u64).unwrap_or(usual);
+    let dimensions = sent.number("dimensions", usual, usual)?;
     let inputs = match sent.0.get("input") {
         Some(Value::Array(inputs)) if inputs.iter().any(|input| !input.is_number()) => inputs.clone(),
         Some(input) => vec![input.clone()],

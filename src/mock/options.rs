@@ -16,7 +16,7 @@ pub struct Options {
     #[arg(long)]
     pub count_denied: bool,
     /// How long "a minute" is; the spans of all limits shrink with it.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = some_time)]
     pub minute: Duration,
     /// Refusals carry Retry-After.
     #[arg(long)]
@@ -57,6 +57,13 @@ pub enum Counting {
     Counter,
     /// A bucket that fills at the limit's rate.
     Bucket,
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("a minute takes some time".to_owned()),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 impl Default for Options {

@@ -25,6 +25,18 @@ impl Sent {
         self.0.get(field).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// A whole number from 1 to `most`.
+    pub(super) fn number(&self, field: &str, default: u64, most: u64) -> Result<u64, Complaint> {
+        match self.0.get(field).filter(|value| !value.is_null()) {
+            None => Ok(default),
+            Some(value) => value.as_u64().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
+                Complaint::bad_request(format!(
+                    "Invalid value for '{field}': expected a whole number from 1 to {most}."
+                ))
+            }),
+        }
+    }
+
     /// These fields of what was sent over those of `object`, as far as it has them.
     pub(super) fn over(&self, mut object: Value) -> Value {
         for (field, default) in object.as_object_mut().into_iter().flatten() {

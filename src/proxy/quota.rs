@@ -1,5 +1,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(super) struct Quota {
     limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, DefaultClock>,
     by: Vec<ClientKey>,
     pub(super) rate: crate::limit::Rate,
-    forget_at: usize,
+    forget_at: AtomicUsize,
 }
 
 /// How many clients are remembered before those that have been still are forgotten.
@@ -32,13 +33,15 @@ impl Quota {
         let rate = clients.quota?;
         let burst = NonZeroU32::new(rate.amount())?;
         let limiter = RateLimiter::keyed(Rate::with_period(rate.interval())?.allow_burst(burst));
-        Some(Self { limiter, by: clients.by.clone(), rate, forget_at: REMEMBERED })
+        Some(Self { limiter, by: clients.by.clone(), rate, forget_at: REMEMBERED.into() })
     }
 
     /// How long this client must stay away, if it must.
     fn check(&self, arrived: &Arrived) -> Result<(), Duration> {
-        if self.limiter.len() > self.forget_at {
+        if self.limiter.len() > self.forget_at.load(Ordering::Relaxed) {
             self.limiter.retain_recent();
+            // So that a crowd of which nobody can be forgotten yet is not looked through at every request.
+            self.forget_at.store(REMEMBERED.max(2 * self.limiter.len()), Ordering::Relaxed);
         }
         let verdict = self.limiter.check_key(&self.client(arrived));
         verdict.map_err(|until| until.wait_time_from(DefaultClock::default().now()))

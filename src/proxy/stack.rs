@@ -28,7 +28,8 @@ const SECRETS: [HeaderName; 4] = [AUTHORIZATION, HeaderName::from_static("api-ke
 pub(super) fn stack(
     gate: &Gate,
     peer: SocketAddr,
-) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible, Future: Send> + Clone + Send + use<> {
+) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible, Future: Send> + Clone + Send + use<>
+{
     ServiceBuilder::new()
         // Keys are marked before anything else can look at them.
         .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))

@@ -93,11 +93,12 @@ enum At {
 struct Head {
     started: bool,
     length: Option<u64>,
+    /// How many lengths, codings and hosts there are; one that is ambiguous in itself counts as two.
     lengths: u32,
-    chunked: bool,
-    other_coding: bool,
-    wants_host: bool,
+    codings: u32,
     hosts: u32,
+    /// How many hosts there must be.
+    least_hosts: u32,
     leaves_http: bool,
 }
 
@@ -169,7 +170,7 @@ impl Framing {
         self.at = match head {
             Head { started: false, .. } => At::Head,
             Head { leaves_http: true, .. } => At::Beyond,
-            Head { chunked: true, .. } => At::ChunkSize,
+            Head { codings: 1, .. } => At::ChunkSize,
             Head { length, .. } => At::Body(length.unwrap_or(0)),
         };
         Verdict::Clear
@@ -184,8 +185,7 @@ enum Verdict {
 
 impl Head {
     fn is_ambiguous(&self) -> bool {
-        let framed_twice = self.lengths > 1 || self.lengths > 0 && self.chunked || self.other_coding;
-        framed_twice || self.hosts > 1 || self.wants_host && self.hosts == 0
+        self.lengths + self.codings > 1 || self.hosts > 1 || self.hosts < self.least_hosts
     }
 
     fn read(&mut self, line: &[u8], cut: bool) {
@@ -193,7 +193,7 @@ impl Head {
             self.started = true;
             self.leaves_http = line.starts_with(b"CONNECT ");
             // The version stands at the end of the line, and of a line that was cut it is not known.
-            self.wants_host = !cut && line.ends_with(b"HTTP/1.1");
+            self.least_hosts = u32::from(!cut && line.ends_with(b"HTTP/1.1"));
             return;
         }
         let Some(colon) = line.iter().position(|&byte| byte == b':') else { return };
@@ -203,8 +203,7 @@ impl Head {
             self.lengths += if value.contains(&b',') || cut { 2 } else { 1 };
             self.length = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.other_coding |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
-            self.chunked = true;
+            self.codings += if value.eq_ignore_ascii_case(b"chunked") { 1 } else { 2 };
         } else if name.eq_ignore_ascii_case(b"host") {
             self.hosts += 1;
         } else if name.eq_ignore_ascii_case(b"upgrade") {
@@ -254,7 +253,9 @@ mod tests {
     fn one_way_is_clear() {
         assert!(clear("GET / HTTP/1.1\r\nHost: o\r\n\r\n"));
         assert!(clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 5\r\n\r\nhello"));
-        assert!(clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n"));
+        assert!(clear(
+            "POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n"
+        ));
     }
 
     #[test]
@@ -275,7 +276,9 @@ mod tests {
     #[test]
     fn other_codings_and_hosts_are_ambiguous() {
         assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"));
-        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        assert!(!clear(
+            "POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ));
         assert!(!clear("GET / HTTP/1.1\r\n\r\n"));
         assert!(!clear("GET / HTTP/1.1\r\nHost: o\r\nhost: p\r\n\r\n"));
         assert!(clear("GET / HTTP/1.0\r\n\r\n"));

@@ -181,7 +181,10 @@ impl<W> Queue<W> {
 
     fn line_of(&mut self, charges: &[Charge], stopped_at: InstanceId) -> usize {
         let lines = &mut self.lines;
-        *self.by_pools.entry(instances(charges)).or_insert_with_key(|pools| lines.insert(Line::new(pools.clone(), stopped_at)))
+        *self
+            .by_pools
+            .entry(instances(charges))
+            .or_insert_with_key(|pools| lines.insert(Line::new(pools.clone(), stopped_at)))
     }
 
     fn count_ahead(&mut self, line: usize, charges: &[Charge], comes: bool) {

@@ -54,7 +54,8 @@ pub fn climbs(path: &str) -> bool {
 }
 
 fn is_disguised(path: &str) -> bool {
-    let encoded = |window: &[u8]| [b"%2f", b"%2e", b"%5c", b"%3b"].iter().any(|code| window.eq_ignore_ascii_case(*code));
+    let encoded =
+        |window: &[u8]| [b"%2f", b"%2e", b"%5c", b"%3b"].iter().any(|code| window.eq_ignore_ascii_case(*code));
     path.contains("/.") || path.contains(['\\', ';']) || path.as_bytes().windows(3).any(encoded)
 }
 

@@ -33,7 +33,10 @@ pub enum ParseTemplateError {
     #[error("'{0}' is no method: write GET, POST, …, several as GET,POST, or * for any")]
     Method(String),
     /// No request would ever match it.
-    #[error("no path has the segment '{0}' once it is read: slashes are folded, dots resolved and %-encoding undone")]
+    #[error(
+        "no path has the segment '{0}' once it is read: queries are left out, slashes folded, dots resolved and \
+         %-encoding undone"
+    )]
     Dead(String),
     /// Braces that do not match, or a name that is none.
     #[error("'{0}' is no parameter: write {{name}} for one segment or, at the end, {{*name}} for the rest")]
@@ -101,7 +104,7 @@ impl FromStr for Segment {
     type Err = ParseTemplateError;
 
     fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
-        if matches!(text, "" | "." | "..") || text.contains('%') {
+        if matches!(text, "" | "." | "..") || text.contains(['%', '?', '#', '\\', ';']) {
             return Err(ParseTemplateError::Dead(text.to_owned()));
         }
         if !text.contains(['{', '}']) {

@@ -8,7 +8,6 @@ mod prefetched;
 mod tls;
 
 pub use prefetched::Prefetched;
-pub use tls::TlsError;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,11 +51,14 @@ pub struct Upstream {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// The variable is not there, or holds what cannot be a key.
-    #[error("upstream.api_key_env names {0}, and that variable holds no key")]
+    #[error(
+        "upstream.api_key_env names {0}, and that environment variable holds no key: set it before the gate starts, or \
+         take the line out and let each app send its own"
+    )]
     NoKey(String),
-    /// No trusted authorities.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    /// No TLS.
+    #[error("the upstream cannot be reached over TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The URL has no host.
     #[error("upstream.url {0} names no host")]
     NoHost(Uri),
@@ -104,7 +106,7 @@ impl Upstream {
     pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
         let no_host = || SetupError::NoHost(config.url.clone());
         let scheme = config.url.scheme().cloned().ok_or_else(no_host)?;
-        let roots = if scheme == Scheme::HTTPS { tls::trusting(config.ca_file.as_deref())? } else { tls::unused()? };
+        let roots = if scheme == Scheme::HTTPS { tls::trusting(config.authorities.as_ref())? } else { tls::unused()? };
         let over_http2 = || client(roots.clone(), config.connect_timeout, true);
         Ok(Self {
             http1: client(roots.clone(), config.connect_timeout, false),

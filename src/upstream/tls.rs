@@ -1,32 +1,13 @@
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::WantsClientCert};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// Why the upstream could not be trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// The file cannot be read as certificates.
-    #[error("upstream.ca_file {}: {error}", path.display())]
-    CaFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: String,
-    },
-    /// The library's own complaint.
-    #[error(transparent)]
-    Rustls(#[from] rustls::Error),
-}
-
-/// Trusts the authorities in `ca_file` alone, else the system's, else, where it has none, the bundled ones.
-pub(super) fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
-    if let Some(path) = ca_file {
-        return Ok(finish(builder()?.with_root_certificates(read(path)?)));
+/// Trusts these authorities alone, else the system's, else, where it has none, the bundled ones.
+pub(super) fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
+    if let Some(authorities) = authorities {
+        return Ok(finish(builder()?.with_root_certificates(Arc::clone(authorities))));
     }
     match builder()?.with_platform_verifier() {
         Ok(system) => Ok(finish(system)),
@@ -39,7 +20,7 @@ pub(super) fn trusting(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError>
 }
 
 /// For upstreams without TLS: trusts nobody.
-pub(super) fn unused() -> Result<ClientConfig, TlsError> {
+pub(super) fn unused() -> Result<ClientConfig, rustls::Error> {
     Ok(finish(builder()?.with_root_certificates(RootCertStore::empty())))
 }
 
@@ -55,14 +36,4 @@ fn finish(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig
 fn provider() -> Arc<CryptoProvider> {
     let _already_installed = aws_lc_rs::default_provider().install_default();
     Arc::new(aws_lc_rs::default_provider())
-}
-
-fn read(path: &Path) -> Result<RootCertStore, TlsError> {
-    let unreadable = |error: String| TlsError::CaFile { path: path.to_owned(), error };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
-        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-        roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(unreadable("no certificate in it".to_owned())) } else { Ok(roots) }
 }

@@ -1,0 +1,40 @@
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{ConfigArgs, Usage};
+use crate::config::Config;
+
+/// What decides the configuration: flags win over the environment, and both over the file.
+#[derive(Debug, Args)]
+pub(super) struct InForce {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where apps find the gate; port 0 picks a free one [default: 127.0.0.1:4290].
+    #[arg(long, value_name = "ADDR", env = "TIDEGATE_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where people and probes find it, or "off" [default: 127.0.0.1:4291].
+    #[arg(long, value_name = "ADDR|off", env = "TIDEGATE_ADMIN")]
+    admin: Option<String>,
+    /// Where requests go [default: https://api.openai.com].
+    #[arg(long, value_name = "URL", env = "TIDEGATE_UPSTREAM")]
+    upstream: Option<String>,
+}
+
+impl InForce {
+    pub(super) fn load(&self) -> Result<Config> {
+        let mut config = self.config.load()?;
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if let Some(admin) = &self.admin {
+            let address = || admin.parse().map_err(|error| Usage(format!("--admin {admin}: {error}, and not \"off\"")));
+            config.server.admin = if admin == "off" { None } else { Some(address()?) };
+        }
+        if let Some(upstream) = &self.upstream {
+            config.upstream.set_url(upstream).map_err(|error| Usage(format!("--upstream {upstream}: {error}")))?;
+        }
+        Ok(config)
+    }
+}
