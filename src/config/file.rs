@@ -27,6 +27,8 @@ pub(super) struct Server {
     pub(super) listen: Option<Text>,
     pub(super) admin: Option<Text>,
     pub(super) drain: Option<Text>,
+    pub(super) cert_file: Option<Text>,
+    pub(super) key_file: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,6 +4,7 @@
 
 mod file;
 mod load;
+mod pem;
 mod report;
 mod validate;
 
@@ -15,7 +16,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
+use rustls::{RootCertStore, ServerConfig};
 
 use crate::limit::{Limits, Rate};
 use crate::route::{KeyPart, Table};
@@ -51,6 +52,8 @@ pub struct Server {
     pub admin: Option<SocketAddr>,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
+    /// The gate's own certificate, for apps that speak TLS to it; others go on without.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// Where requests go.

@@ -1,20 +1,17 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::{RootCertStore, ServerConfig};
 use toml::Spanned;
 
 use super::file::{self, Text};
 use super::report::Problem;
-use super::{ClientKey, Clients, Config, Pool, Queue, Server, Source, Upstream};
+use super::{ClientKey, Clients, Config, Pool, Queue, Server, Source, Upstream, pem};
 use crate::limit::{Limits, PoolId, Rate, Shape};
 use crate::route::{KeyPart, RouteCharge, Table, Template, Weight};
 
@@ -63,7 +60,28 @@ impl Check {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4290))),
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4291)))),
             drain: self.time(file.drain.as_ref(), Duration::from_mins(1)),
+            tls: self.own_tls(file),
         }
+    }
+
+    fn own_tls(&mut self, file: &file::Server) -> Option<Arc<ServerConfig>> {
+        let (cert_file, key_file) = match (&file.cert_file, &file.key_file) {
+            (Some(cert_file), Some(key_file)) => (cert_file, key_file),
+            (Some(alone), None) | (None, Some(alone)) => {
+                let mend = "write both cert_file and key_file, or neither";
+                self.problems.push(Problem::new("half of a certificate", alone.span(), "needs the other half", mend));
+                return None;
+            }
+            (None, None) => return None,
+        };
+        let server = pem::server(cert_file.as_ref().as_ref(), key_file.as_ref().as_ref());
+        server
+            .map_err(|error| {
+                let mend = "write the paths of PEM files: a chain of certificates, and the key of the first";
+                self.problems.push(Problem::new("no certificate", cert_file.span(), error.to_string(), mend));
+            })
+            .ok()
+            .map(Arc::new)
     }
 
     fn upstream(&mut self, file: &file::Upstream) -> Upstream {
@@ -332,7 +350,7 @@ impl Check {
     }
 
     fn authorities(&mut self, path: &Text) -> Option<Arc<RootCertStore>> {
-        let roots = read_authorities(path.as_ref().as_ref());
+        let roots = pem::authorities(path.as_ref().as_ref());
         let mend = "write the path of a PEM file of certificates";
         roots
             .map_err(|error| {
@@ -371,12 +389,4 @@ fn without_v1(url: http::Uri) -> http::Uri {
     let mut parts = url.clone().into_parts();
     parts.path_and_query = format!("{base}/").parse().ok();
     http::Uri::from_parts(parts).unwrap_or(url)
-}
-
-fn read_authorities(path: &Path) -> Result<RootCertStore, Box<dyn std::error::Error>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path)? {
-        roots.add(certificate?)?;
-    }
-    if roots.is_empty() { Err("there is no certificate in it".into()) } else { Ok(roots) }
 }

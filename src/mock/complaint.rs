@@ -48,7 +48,12 @@ impl Complaint {
         Self { retry_after_s: says_when.then(|| denied.again_in.as_secs() + 1), ..refusal }
     }
 
-    fn new(status: StatusCode, message: impl Into<String>, kind: &'static str, code: Option<&'static str>) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        message: impl Into<String>,
+        kind: &'static str,
+        code: Option<&'static str>,
+    ) -> Self {
         Self { status, message: message.into(), kind, code, retry_after_s: None }
     }
 }

@@ -119,6 +119,11 @@ impl Limits {
         denied.map_or(Ok(()), Err)
     }
 
+    /// A request is refused for another reason than its pools.
+    pub(super) fn refuse(&self) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).denied += 1;
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let pools = counts.instances.iter().flat_map(|((pool, key), instance)| {

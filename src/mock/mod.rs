@@ -16,6 +16,7 @@ mod models;
 mod moderations;
 mod options;
 mod realtime;
+mod refusals;
 mod responses;
 mod runs;
 mod sent;
@@ -26,6 +27,7 @@ mod world;
 
 pub use limits::{PoolStats, Stats};
 pub use options::{Counting, Options};
+pub use refusals::Refusal;
 
 use std::io;
 use std::sync::Arc;

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::refusals::Refusal;
+
 /// How the stand-in counts, answers and dawdles.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
@@ -21,6 +23,12 @@ pub struct Options {
     /// Refusals carry Retry-After.
     #[arg(long)]
     pub retry_after: bool,
+    /// Refuse requests for this reason, whatever the limits say.
+    #[arg(long, value_enum, value_name = "REASON")]
+    pub refuse: Option<Refusal>,
+    /// How many of them, by chance: from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = share, requires = "refuse")]
+    pub refuse_share: f64,
     /// How long an answer takes.
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = humantime::parse_duration)]
     pub latency: Duration,
@@ -59,6 +67,11 @@ pub enum Counting {
     Bucket,
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
+}
+
 fn some_time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("a minute takes some time".to_owned()),
@@ -74,6 +87,8 @@ impl Default for Options {
             count_denied: false,
             minute: Duration::from_mins(1),
             retry_after: false,
+            refuse: None,
+            refuse_share: 1.0,
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
             arrival_jitter: Duration::ZERO,

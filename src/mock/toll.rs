@@ -25,7 +25,7 @@ pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next
             }
             next.run(request).await
         }
-        Err(complaint) => complaint.into_response(),
+        Err(refused) => *refused,
     };
     if let Ok(id) = HeaderValue::try_from(world.id("req_")) {
         answer.headers_mut().insert("x-request-id", id);
@@ -34,20 +34,27 @@ pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next
 }
 
 /// Hands the request back once it has taken from all of its pools.
-async fn charge(world: &World, request: Request) -> Result<Request, Complaint> {
+async fn charge(world: &World, request: Request) -> Result<Request, Box<Response>> {
     let (head, body) = request.into_parts();
     let found = world.limits.find(head.method.as_str(), head.uri.path());
     let (body, read) = if world.limits.reads_body(&found) {
-        let read = to_bytes(body, usize::MAX).await.map_err(|error| Complaint::bad_request(error.to_string()))?;
+        let read = to_bytes(body, usize::MAX)
+            .await
+            .map_err(|error| Box::new(Complaint::bad_request(error.to_string()).into_response()))?;
         let json = serde_json::from_slice(&read).unwrap_or_default();
         (Body::from(read), json)
     } else {
         (body, Value::Null)
     };
     let facts = Seen { headers: &head.headers, body: &read };
+    let model = facts.body_text("model").unwrap_or("gpt-mock");
+    if let Some(refusal) = world.refuses() {
+        world.limits.refuse();
+        return Err(Box::new(refusal.answer(model)));
+    }
     let arrived = world.limits.arrive(Instant::now().into_std(), &found, &facts);
-    let model = facts.body_text("model").unwrap_or_default();
-    arrived.map_err(|denied| Complaint::over_limit(&denied, model, world.options.retry_after))?;
+    arrived
+        .map_err(|denied| Box::new(Complaint::over_limit(&denied, model, world.options.retry_after).into_response()))?;
     Ok(Request::from_parts(head, body))
 }
 

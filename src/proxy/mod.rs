@@ -1,8 +1,10 @@
-//! The forwarding proxy: one request from accept to last byte. [`stack`] is the way through, [`server`] the door.
+//! The forwarding proxy: one request from accept to last byte. [`stack`] is the way through, [`server`] and
+//! [`connection`] the door.
 
 mod admit;
 mod answer;
 mod classify;
+mod connection;
 mod failure;
 mod forward;
 mod headers;
@@ -19,6 +21,7 @@ pub use server::run;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +45,7 @@ struct Shared {
     quota: Option<Quota>,
     admission: Admission,
     upstream: Upstream,
+    tls: Option<Arc<ServerConfig>>,
     buffer: usize,
     /// How many connections have come and gone.
     closed: AtomicU64,
@@ -64,6 +68,7 @@ impl Gate {
             quota: Quota::new(&config.clients),
             admission: Admission::start(rules(config)),
             upstream: Upstream::new(&config.upstream)?,
+            tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
             closed: AtomicU64::new(0),
             relays: TaskTracker::new(),

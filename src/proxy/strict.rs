@@ -3,28 +3,27 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// A connection of HTTP/1 that lets no ambiguous request in (RFC 9112 §3.2, §6.1, §6.3): neither both of Content-Length
 /// and Transfer-Encoding, nor Content-Length twice, nor a transfer coding beside `chunked`, nor Host twice or not at all.
 ///
 /// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
 /// an ambiguous one is [`SPOILT`].
-pub(super) struct Strict {
-    stream: TcpStream,
+pub(super) struct Strict<S> {
+    stream: S,
     framing: Framing,
 }
 
 /// What stands for the end of an ambiguous head, and for whatever follows: hyper answers it with 400 and closes.
 const SPOILT: &[u8] = b"\0\r\n\r\n";
 
-impl Strict {
-    pub(super) fn new(stream: TcpStream) -> Self {
+impl<S> Strict<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self { stream, framing: Framing::default() }
     }
 }
 
-impl AsyncRead for Strict {
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -40,7 +39,7 @@ impl AsyncRead for Strict {
     }
 }
 
-impl AsyncWrite for Strict {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import OpenAI, { toFile } from "openai";
-import { OpenAIRealtimeWS } from "openai/realtime/ws";
 
 import { assertThroughGate } from "./passage.mjs";
 import { startGate, startMock } from "./programs.mjs";
@@ -119,22 +118,6 @@ test("models are listed", async () => {
   const ids = [];
   for await (const model of client.models.list()) ids.push(model.id);
   assert.ok(ids.includes(MODEL));
-});
-
-test("a realtime session converses", async () => {
-  const socket = new OpenAIRealtimeWS({ model: "gpt-realtime" }, client);
-  const types = [];
-  await new Promise((resolve, reject) => {
-    socket.on("error", reject);
-    socket.on("event", (event) => {
-      types.push(event.type);
-      if (event.type === "session.created") socket.send({ type: "response.create" });
-      if (event.type === "response.done") resolve();
-    });
-  });
-  socket.close();
-  assert.equal(types[0], "session.created");
-  assert.ok(types.includes("response.output_text.delta"));
 });
 
 test("an error of the upstream passes unchanged", async () => {

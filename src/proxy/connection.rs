@@ -1,0 +1,145 @@
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::Gate;
+use super::stack::stack;
+use super::strict::Strict;
+
+/// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too.
+const HEAD: Duration = Duration::from_secs(90);
+
+/// How long to leave off when what a client says first comes in pieces.
+const BREATHE: Duration = Duration::from_millis(20);
+
+/// What a client of HTTP/2 says first (RFC 9113 §3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What one of TLS says first: the type of a handshake's record (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+
+/// What every connection is served with.
+#[derive(Clone)]
+pub(super) struct Door {
+    gate: Gate,
+    tls: Option<TlsAcceptor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    /// Nothing new is taken: connections end with the answers under way.
+    closing: CancellationToken,
+}
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+    Tls,
+}
+
+impl Door {
+    pub(super) fn new(gate: Gate) -> Self {
+        let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
+        http1.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        http2.timer(TokioTimer::new()).keep_alive_interval(HEAD);
+        let tls = gate.shared.tls.clone().map(TlsAcceptor::from);
+        Self { gate, tls, http1, http2, closing: CancellationToken::new() }
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Lets every connection end with the answers that are under way on it.
+    pub(super) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    pub(super) async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+        drop(stream.set_nodelay(true));
+        let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
+        let served = match (first.await, &self.tls) {
+            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => self.serve_tls(tls, stream, peer).await,
+            (Some(Ok(Ok(Protocol::Tls))), None) => {
+                tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
+                               server.cert_file and key_file");
+                Ok(())
+            }
+            (Some(Ok(Ok(protocol))), _) => self.serve_http(protocol, stream, peer).await,
+            _ => Ok(()),
+        };
+        if let Err(error) = served {
+            tracing::debug!(%peer, %error, "a connection broke off");
+        }
+        self.gate.shared.closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn serve_tls(&self, tls: &TlsAcceptor, stream: TcpStream, peer: SocketAddr) -> hyper::Result<()> {
+        let handshake = self.closing.run_until_cancelled(timeout(HEAD, tls.accept(stream)));
+        let stream = match handshake.await {
+            Some(Ok(Ok(stream))) => stream,
+            Some(Ok(Err(error))) => {
+                tracing::info!(%peer, %error, "a client and the gate do not agree on TLS");
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        self.serve_http(if http2 { Protocol::Http2 } else { Protocol::Http1 }, stream, peer).await
+    }
+
+    async fn serve_http<S>(&self, protocol: Protocol, stream: S, peer: SocketAddr) -> hyper::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stack = stack(&self.gate, peer);
+        let through = service_fn(move |request| {
+            let stack = stack.clone();
+            async move { Ok::<_, Infallible>(stack.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        });
+        if protocol == Protocol::Http2 {
+            let connection = self.http2.serve_connection(TokioIo::new(stream), through);
+            self.until_closing(connection, http2::Connection::graceful_shutdown).await
+        } else {
+            let connection = self.http1.serve_connection(TokioIo::new(Strict::new(stream)), through).with_upgrades();
+            self.until_closing(connection, http1::UpgradeableConnection::graceful_shutdown).await
+        }
+    }
+
+    async fn until_closing<C: Future>(&self, connection: C, end_gracefully: fn(Pin<&mut C>)) -> C::Output {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            biased;
+            ended = &mut connection => return ended,
+            () = self.closing.cancelled() => end_gracefully(connection.as_mut()),
+        }
+        connection.await
+    }
+}
+
+async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        match stream.peek(&mut first).await? {
+            0 => return Ok(Protocol::Http1),
+            _ if first[0] == HANDSHAKE => return Ok(Protocol::Tls),
+            length if !PREFACE.starts_with(&first[..length]) => return Ok(Protocol::Http1),
+            length if length == PREFACE.len() => return Ok(Protocol::Http2),
+            // Peeking again at once would give the same.
+            _ => sleep(BREATHE).await,
+        }
+    }
+}
