@@ -1,4 +1,36 @@
-//! Tidegate.
+//! Tidegate: a local HTTP gate before api.openai.com. Requests wait their turn here instead of earning 429s there.
+//!
+//! # The house
+//!
+//! Thinking is separate from waiting. The ground floor is arithmetic: `now` is an argument, nothing waits, and nothing
+//! there knows tokio, HTTP, a clock or a lock. Above it one room waits; above that, HTTP; at the top, people. A room
+//! uses the rooms below it and those named beside it (`tests/architecture.rs` holds that).
+//!
+//! | floor | room | one purpose |
+//! |---|---|---|
+//! | 3 | [`cli`] | the commands, one file each |
+//! | 2 | [`proxy`] | one request from accept to last byte |
+//! |   | [`upstream`] | the pooled client that sends it |
+//! |   | [`admin`] | what people and probes see |
+//! |   | [`mock`] | a stand-in for the upstream, to test against |
+//! | 1 | [`config`] | the file as written becomes the program's own valid form |
+//! |   | [`admission`] | who goes when; the only place that waits |
+//! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
+//! |   | [`route`] | method and path decide which pools, and how much of each |
+//! |   | [`queue`] | who waits, for what, and who is next |
+//!
+//! # One request
+//!
+//! `proxy::server` accepts the connection, and `proxy::connection` finds out what it speaks. Then `proxy::stack` is the
+//! way through, as it is written there:
+//!
+//! 1. `classify`: [`route::Table::find`] names the route; [`route::Table::asks`] says what it asks of which pools.
+//! 2. `quota`: a client beyond its own quota is refused.
+//! 3. `admit`: [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or later, or refuses.
+//! 4. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
+//!    as the head is written, and given back if it never is.
+//! 5. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
+//!    request's line in the log, to the last byte.
 
 pub mod admin;
 pub mod admission;

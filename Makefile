@@ -1,0 +1,41 @@
+# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make.
+
+.PHONY: test lint unit sdk matrix bench deny docker nginx clean
+
+test: lint unit sdk
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+unit:
+	cargo test --locked
+
+# The official SDKs, from their registries, through the gate to the stand-in upstream.
+sdk:
+	cargo build --locked
+	tests/sdk/run
+
+# Ways of sending against ways of counting, with nginx as the peer. Ten minutes; `make matrix ARGS="--minute 60"` more.
+matrix: nginx
+	cargo build --locked --release
+	tests/matrix/run $(ARGS)
+
+# What forwarding costs, beside nginx and a minimal hyper proxy in the same run.
+bench: nginx
+	cargo bench --locked --bench forwarding
+
+# Licences, advisories, duplicates (the advisories come from the network).
+deny:
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check $(ARGS)
+
+docker:
+	docker build --tag tidegate .
+
+nginx:
+	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }
+
+clean:
+	rm -rf target .venv tests/sdk/node/node_modules
