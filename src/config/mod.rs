@@ -1,4 +1,4 @@
-//! Configuration: the file as it is written ([`file`]), checked into the program's own valid form ([`Config`]).
+//! Configuration: the file as it is written ([`mod@file`]), checked into the program's own valid form ([`Config`]).
 //!
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`]).
 

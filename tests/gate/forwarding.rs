@@ -1,8 +1,6 @@
 //! What passes through the gate, and how: seen as bytes from both sides.
 
-mod house;
-
-use house::{House, Wire, accept, upstream};
+use crate::house::{House, Wire, accept, upstream};
 use tokio::net::TcpListener;
 
 const ONE: &str = r#"
@@ -61,6 +59,36 @@ async fn a_missing_v1_is_put_before_a_path_that_is_known_with_it() {
     assert!(got.starts_with("GET /v1/one HTTP/1.1\r\n"), "{got}");
     let (got, _) = through(ONE, "", "GET /other HTTP/1.1\r\nHost: o\r\n\r\n").await;
     assert!(got.starts_with("GET /other HTTP/1.1\r\n"), "{got}");
+}
+
+#[tokio::test]
+async fn nothing_climbs_out_of_the_base_path() {
+    let (listener, address) = upstream().await;
+    let house = House::open("", format!("{address}/base")).await;
+    for path in ["/../v1/one", "/v1/../../other", "/%2e%2e/v1/one", "/v1/..%2F..%5cone", "/a;/../../one"] {
+        let came = house.ask(&format!("GET {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n")).await;
+        assert!(came.starts_with("HTTP/1.1 400") && came.contains("tidegate_bad_request"), "{path}: {came}");
+    }
+    assert_untouched(listener).await;
+}
+
+#[tokio::test]
+async fn the_body_of_a_get_passes_in_chunks() {
+    let request = "GET /v1/x HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let (listener, address) = upstream().await;
+    let house = House::open("", address).await;
+    let mut client = house.connect().await;
+    client.send(request).await;
+    let got = accept(&listener).await.until("0\r\n\r\n").await;
+    assert!(got.contains("transfer-encoding: chunked\r\n") && got.contains("abc"), "{got}");
+}
+
+#[tokio::test]
+async fn no_upgrade_but_that_to_a_websocket_goes_on() {
+    let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+    let (got, came) = through("", "", &format!("GET /v1/x HTTP/1.1\r\nHost: o\r\n{h2c}\r\n")).await;
+    assert!(!got.contains("upgrade") && !got.contains("http2-settings"), "{got}");
+    assert!(came.starts_with("HTTP/1.1 200"), "{came}");
 }
 
 #[tokio::test]
@@ -124,6 +152,8 @@ async fn ambiguous_requests_are_refused_and_never_forwarded() {
     let (listener, address) = upstream().await;
     let house = House::open("", address).await;
     for ambiguous in [
+        "Host: p\r\n\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
         "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",

@@ -27,7 +27,12 @@ pub(crate) struct House {
 impl House {
     /// A gate with this configuration, before this upstream.
     pub(crate) async fn open(config: &str, upstream: impl std::fmt::Display) -> Self {
-        let text = format!("[upstream]\nurl = \"http://{upstream}\"\n{config}");
+        Self::open_before(&format!("http://{upstream}"), config).await
+    }
+
+    /// The same, with the upstream's whole URL; the configuration begins with more about the upstream.
+    pub(crate) async fn open_before(url: &str, config: &str) -> Self {
+        let text = format!("[upstream]\nurl = \"{url}\"\n{config}");
         let config = Config::parse(&Source::Text("test".to_owned()), &text).expect("a valid configuration");
         let gate = Gate::start(&config).expect("an upstream");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -1,0 +1,6 @@
+//! A whole gate on real sockets, seen as bytes from both sides.
+
+mod forwarding;
+mod house;
+mod uploads;
+mod upstream;

@@ -1,0 +1,116 @@
+//! Bodies that are larger than anything the gate would keep.
+
+use crate::house::{House, accept, upstream};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const MB: usize = 1 << 20;
+
+/// A pool that can never admit what its route takes for every file.
+const NEVER: &str = r#"
+[pools.files]
+requests = ["1/min"]
+
+[[routes]]
+match = "POST /v1/vector_stores"
+pools = ["files:body.file_ids"]
+"#;
+
+fn head(path: &str, length: usize) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+}
+
+/// The most memory this process has ever had, in bytes.
+fn peak_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+}
+
+/// Takes one request whose body is so long, and answers it.
+async fn take(listener: TcpListener, length: usize) -> usize {
+    let mut server = accept(&listener).await;
+    let got = server.until("\r\n\r\n").await;
+    let mut taken = got.len() - got.find("\r\n\r\n").expect("a head") - 4;
+    let mut piece = vec![0; MB / 4];
+    while taken < length {
+        taken += server.0.read(&mut piece).await.expect("reads");
+    }
+    server.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    taken
+}
+
+#[tokio::test]
+async fn half_a_gigabyte_passes_in_constant_memory() {
+    let (listener, address) = upstream().await;
+    let house = House::open("", address).await;
+    let length = 512 * MB;
+    let before = peak_memory();
+    let taking = tokio::spawn(take(listener, length));
+    let mut client = house.connect().await;
+    client.send(&head("/v1/files", length)).await;
+    let piece = vec![b'x'; MB];
+    for _ in 0..length / MB {
+        client.0.write_all(&piece).await.expect("sends");
+    }
+    client.until("ok").await;
+    assert_eq!(taking.await.expect("no panic"), length);
+    let grown = peak_memory() - before;
+    assert!(grown < 32 * MB, "it took {} MB", grown / MB);
+}
+
+#[tokio::test]
+async fn a_client_that_is_still_sending_reads_its_refusal() {
+    let (_listener, address) = upstream().await;
+    let house = House::open(NEVER, address).await;
+    let came = send_and_read(&house, "/v1/vector_stores", r#"{"file_ids": ["1", "2"]}"#, 0).await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_never_fits"), "{came}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_still_sending_reads_that_there_is_no_upstream() {
+    let (listener, address) = upstream().await;
+    drop(listener);
+    let house = House::open("", address).await;
+    let came = send_and_read(&house, "/v1/files", "", 4 * MB).await;
+    assert!(came.starts_with("HTTP/1.1 502") && came.contains("tidegate_upstream_unreachable"), "{came}");
+}
+
+#[tokio::test]
+async fn a_body_that_could_not_be_read_takes_all_there_is() {
+    let (listener, address) = upstream().await;
+    let house = House::open(&NEVER.replace("1/min", "50/min"), address).await;
+    let taking = tokio::spawn(take(listener, 20));
+    let came = send_and_read(&house, "/v1/vector_stores", "\u{feff}{\"file_ids\": [1]}", 0).await;
+    assert!(came.starts_with("HTTP/1.1 200"), "{came}");
+    assert_eq!(house.gate.admission().snapshot().instances[0].taken.windows[0].1, 50);
+    taking.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn the_time_for_the_answer_runs_from_the_end_of_the_upload() {
+    let (listener, address) = upstream().await;
+    let house = House::open("response_timeout = \"300ms\"", address).await;
+    let taking = tokio::spawn(take(listener, 4));
+    let mut client = house.connect().await;
+    client.send(&head("/v1/files", 4)).await;
+    for byte in ["a", "b", "c", "d"] {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        client.send(byte).await;
+    }
+    let came = client.rest().await;
+    assert!(came.starts_with("HTTP/1.1 200"), "{came}");
+    taking.await.expect("no panic");
+}
+
+/// Sends all of the body before it reads, as Python's clients do.
+async fn send_and_read(house: &House, path: &str, body: &str, filler: usize) -> String {
+    let mut stream = TcpStream::connect(house.address).await.expect("a connection");
+    stream.write_all(head(path, body.len() + filler).as_bytes()).await.expect("sends");
+    stream.write_all(body.as_bytes()).await.expect("sends");
+    stream.write_all(&vec![b' '; filler]).await.expect("the gate hears it out");
+    let mut came = String::new();
+    stream.read_to_string(&mut came).await.expect("reads");
+    came
+}
