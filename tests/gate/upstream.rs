@@ -50,7 +50,7 @@ impl Secure {
     }
 
     fn trusted(&self) -> String {
-        format!("ca_file = {:?}", self.authority.path())
+        format!("ca_file = '{}'", self.authority.path().display())
     }
 }
 
