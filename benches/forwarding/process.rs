@@ -83,10 +83,20 @@ impl Subject {
         fs::write(&file, config)?;
         let upstream = format!("http://{upstream}");
         let command = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", &upstream, "--config"])
+            .args([
+                "serve",
+                "--log",
+                "error",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--upstream",
+                &upstream,
+                "--config",
+            ])
             .arg(file)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn();
         Self::listening("tidegate", command?)
     }

@@ -67,7 +67,7 @@ impl Gate {
         if let Some(at_once) = turn.as_mut().now_or_never() {
             return at_once.map_err(Cause::Refused);
         }
-        routed.arrived.compact();
+        routed.compact();
         // While it waits its body is read: a client that leaves is seen only once nothing of it is left unread.
         let permit = match select(turn, pin!(routed.arrived.body.fill(self.shared.buffer))).await {
             Either::Left((permit, _)) => permit,

@@ -1,6 +1,7 @@
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
+use http::uri::PathAndQuery;
 use serde_json::Value;
 use tower::Service;
 
@@ -12,7 +13,7 @@ use crate::route::{Asks, Facts, Found};
 pub(super) struct Route {
     pub(super) found: Found,
     /// The target as the upstream gets it.
-    pub(super) target: String,
+    pub(super) target: PathAndQuery,
 }
 
 /// Finds the route of each request.
@@ -38,11 +39,11 @@ impl<Inner: Service<Routed>> Service<Arrived> for Classify<Inner> {
     }
 
     fn call(&mut self, arrived: Arrived) -> Inner::Future {
-        let found = self.gate.shared.routes.find(arrived.head.method.as_str(), arrived.path());
-        let slash = if arrived.target().starts_with('/') { "" } else { "/" };
-        let missing = if found.lacks_v1() { "/v1" } else { "" };
-        let target = format!("{missing}{slash}{}", arrived.target());
-        let route = Route { found, target };
+        let target = arrived.target();
+        let found = self.gate.shared.routes.find(arrived.head.method.as_str(), target.path());
+        // With what goes before it, it is a path all the more.
+        let with_v1 = found.lacks_v1().then(|| format!("/v1{target}").parse().ok()).flatten();
+        let route = Route { found, target: with_v1.unwrap_or(target) };
         self.inner.call(Routed { arrived, route })
     }
 }

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -32,7 +33,6 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HANDSHAKE: u8 = 22;
 
 /// What every connection is served with.
-#[derive(Clone)]
 pub(super) struct Door {
     gate: Gate,
     tls: Option<TlsAcceptor>,
@@ -68,11 +68,12 @@ impl Door {
         self.closing.cancel();
     }
 
-    pub(super) async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         drop(stream.set_nodelay(true));
         let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
         let served = match (first.await, &self.tls) {
-            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => self.serve_tls(tls, stream, peer).await,
+            // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
+            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => Box::pin(self.serve_tls(tls, stream, peer)).await,
             (Some(Ok(Ok(Protocol::Tls))), None) => {
                 tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
                                server.cert_file and key_file");
@@ -112,7 +113,7 @@ impl Door {
         });
         if protocol == Protocol::Http2 {
             let connection = self.http2.serve_connection(TokioIo::new(stream), through);
-            self.until_closing(connection, http2::Connection::graceful_shutdown).await
+            Box::pin(self.until_closing(connection, http2::Connection::graceful_shutdown)).await
         } else {
             let connection = self.http1.serve_connection(TokioIo::new(Strict::new(stream)), through).with_upgrades();
             self.until_closing(connection, http1::UpgradeableConnection::graceful_shutdown).await

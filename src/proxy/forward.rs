@@ -64,7 +64,7 @@ impl Gate {
         *request.method_mut() = arrived.head.method;
         *request.headers_mut() = arrived.head.headers;
         headers::for_upstream(request.headers_mut(), arrived.upgrade.is_some());
-        let mut response = match self.shared.upstream.send(request, place, &route.target).await {
+        let mut response = match self.shared.upstream.send(request, place, route.target).await {
             Ok(response) => response,
             Err(unanswered) => return Err(Failure::unanswered(unanswered, waited).await),
         };

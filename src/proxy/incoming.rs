@@ -1,11 +1,13 @@
 use std::net::SocketAddr;
 
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
+use super::classify::Route;
 use super::headers::ask_for_websocket;
 use crate::upstream::Prefetched;
 
@@ -27,41 +29,37 @@ impl Arrived {
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
-    pub(super) fn target(&self) -> &str {
-        match self.head.uri.path_and_query().map_or("/", |target| target.as_str()) {
-            "*" | "" => "/",
-            target => target,
-        }
+    pub(super) fn target(&self) -> PathAndQuery {
+        let root = || PathAndQuery::from_static("/");
+        self.head.uri.path_and_query().filter(|target| target.as_str() != "*").cloned().unwrap_or_else(root)
     }
 
-    pub(super) fn path(&self) -> &str {
-        let target = self.target();
-        target.split_once('?').map_or(target, |(path, _)| path)
-    }
-}
-
-impl Arrived {
     /// Whether what follows on its connection is HTTP only if it is refused. Then the connection ends with the answer:
     /// the bytes that followed were not looked at as requests.
     pub(super) fn leaves_http(&self) -> bool {
         self.upgrade.is_some() || self.head.method == Method::CONNECT && self.head.version < Version::HTTP_2
-    }
-
-    /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
-    pub(super) fn compact(&mut self) {
-        self.head.uri = Uri::default();
-        for value in self.head.headers.values_mut() {
-            let sensitive = value.is_sensitive();
-            if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
-                *value = copy;
-                value.set_sensitive(sensitive);
-            }
-        }
     }
 }
 
 /// A request of which the route is known.
 pub(super) struct Routed {
     pub(super) arrived: Arrived,
-    pub(super) route: super::classify::Route,
+    pub(super) route: Route,
+}
+
+impl Routed {
+    /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
+    pub(super) fn compact(&mut self) {
+        let Self { arrived, route } = self;
+        arrived.head.uri = Uri::default();
+        if let Ok(copy) = PathAndQuery::try_from(route.target.as_str()) {
+            route.target = copy;
+        }
+        for value in arrived.head.headers.values_mut() {
+            if let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes()) {
+                copy.set_sensitive(value.is_sensitive());
+                *value = copy;
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -24,13 +25,13 @@ pub async fn run(
     drain: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let door = Door::new(gate);
+    let door = Arc::new(Door::new(gate));
     let connections = TaskTracker::new();
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => drop(connections.spawn(door.clone().serve(stream, peer))),
+                Ok((stream, peer)) => drop(connections.spawn(Arc::clone(&door).serve(stream, peer))),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(BREATHE).await;

@@ -14,25 +14,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tower::BoxError;
 use tower::timeout::Timeout;
-use tower::util::BoxCloneSyncService;
 
 use crate::admission::Place;
 use crate::{config, route};
 use outgoing::{Outgoing, Remains};
 
-type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+type Connector = Timeout<HttpsConnector<HttpConnector>>;
 
 /// Where requests go.
 #[derive(Debug)]
@@ -129,7 +126,7 @@ impl Upstream {
         &self,
         request: Request<Prefetched>,
         place: Place,
-        path: &str,
+        path: PathAndQuery,
     ) -> Result<Response<Incoming>, Unanswered> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
@@ -178,17 +175,18 @@ impl Upstream {
         }
     }
 
-    fn target(&self, path: &str) -> Result<Uri, Failed> {
-        if !self.base.is_empty() && route::climbs(path.split('?').next().unwrap_or_default()) {
-            return Err(Failed::Target);
+    fn target(&self, mut path: PathAndQuery) -> Result<Uri, Failed> {
+        if !self.base.is_empty() {
+            if route::climbs(path.path()) {
+                return Err(Failed::Target);
+            }
+            path = format!("{}{path}", self.base).parse().map_err(|_| Failed::Target)?;
         }
-        let path: PathAndQuery = match (&*self.base, path) {
-            ("", path) => path.parse(),
-            (base, path) => format!("{base}{path}").parse(),
-        }
-        .map_err(|_| Failed::Target)?;
-        let whole = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(path);
-        whole.build().map_err(|_| Failed::Target)
+        let mut whole = uri::Parts::default();
+        whole.scheme = Some(self.scheme.clone());
+        whole.authority = Some(self.authority.clone());
+        whole.path_and_query = Some(path);
+        Uri::from_parts(whole).map_err(|_| Failed::Target)
     }
 
     /// Round robin over the HTTP/2 connections, if any; an upgrade is a thing of HTTP/1.1.
@@ -218,7 +216,7 @@ fn client(tls: rustls::ClientConfig, connect_timeout: Duration, http2: bool) -> 
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         .http2_only(http2)
-        .build(BoxCloneSyncService::new(Timeout::new(connector, connect_timeout)))
+        .build(Timeout::new(connector, connect_timeout))
 }
 
 fn key(variable: &str) -> Result<HeaderValue, SetupError> {
