@@ -3,6 +3,7 @@
 //! HTTP/1.1 unless told otherwise. With HTTP/2 there are several connections, one client each: hyper's pool keeps a
 //! single HTTP/2 connection to a host and queues unseen beyond its streams.
 
+mod connector;
 mod outgoing;
 mod prefetched;
 mod tls;
@@ -17,19 +18,15 @@ use http::header::{AUTHORIZATION, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tower::timeout::Timeout;
 
 use crate::admission::Place;
 use crate::{config, route};
+use connector::Connector;
 use outgoing::{Outgoing, Remains};
-
-type Connector = Timeout<HttpsConnector<HttpConnector>>;
 
 /// Where requests go.
 #[derive(Debug)]
@@ -104,10 +101,10 @@ impl Upstream {
         let no_host = || SetupError::NoHost(config.url.clone());
         let scheme = config.url.scheme().cloned().ok_or_else(no_host)?;
         let roots = if scheme == Scheme::HTTPS { tls::trusting(config.authorities.as_ref())? } else { tls::unused()? };
-        let over_http2 = || client(roots.clone(), config.connect_timeout, true);
+        let connector = |http2| Connector::new(roots.clone(), config.connect_timeout, http2);
         Ok(Self {
-            http1: client(roots.clone(), config.connect_timeout, false),
-            http2: (0..config.http2_connections.map_or(0, Into::into)).map(|_| over_http2()).collect(),
+            http1: client(connector(false)),
+            http2: (0..config.http2_connections.map_or(0, Into::into)).map(|_| http2_client(connector(true))).collect(),
             next: AtomicUsize::new(0),
             scheme,
             authority: config.url.authority().cloned().ok_or_else(no_host)?,
@@ -204,19 +201,14 @@ impl Upstream {
     }
 }
 
-fn client(tls: rustls::ClientConfig, connect_timeout: Duration, http2: bool) -> Client<Connector, Outgoing> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_mins(1)));
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-    let connector =
-        if http2 { connector.enable_http2().wrap_connector(tcp) } else { connector.enable_http1().wrap_connector(tcp) };
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .http2_only(http2)
-        .build(Timeout::new(connector, connect_timeout))
+fn client(connector: Connector) -> Client<Connector, Outgoing> {
+    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).timer(TokioTimer::new()).build(connector)
+}
+
+/// Speaks HTTP/2 without asking: there may be no TLS to agree on it in.
+fn http2_client(connector: Connector) -> Client<Connector, Outgoing> {
+    let mut client = Client::builder(TokioExecutor::new());
+    client.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).http2_only(true).build(connector)
 }
 
 fn key(variable: &str) -> Result<HeaderValue, SetupError> {
