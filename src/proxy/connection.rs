@@ -122,10 +122,12 @@ impl Door {
 
     async fn until_closing<C: Future>(&self, connection: C, end_gracefully: fn(Pin<&mut C>)) -> C::Output {
         let mut connection = pin!(connection);
+        // A token of its own: all connections would take turns at the lock of a shared one.
+        let closing = self.closing.child_token();
         tokio::select! {
             biased;
             ended = &mut connection => return ended,
-            () = self.closing.cancelled() => end_gracefully(connection.as_mut()),
+            () = closing.cancelled() => end_gracefully(connection.as_mut()),
         }
         connection.await
     }
