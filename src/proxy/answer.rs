@@ -154,9 +154,14 @@ impl Labels {
         let label = &self.routes[route.0];
         set(headers, &ROUTE, label.route.as_ref());
         set(headers, &POOLS, label.pools.as_ref());
-        headers.insert(WAIT_MS, HeaderValue::from(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
-        let timing = HeaderValue::try_from(format!("tidegate;dur={:.1}", waited.as_secs_f64() * 1e3));
-        headers.extend(timing.ok().map(|timing| (SERVER_TIMING, timing)));
+        let (wait_ms, timing) = if waited.is_zero() {
+            (HeaderValue::from_static("0"), HeaderValue::from_static("tidegate;dur=0.0"))
+        } else {
+            let timing = HeaderValue::try_from(format!("tidegate;dur={:.1}", waited.as_secs_f64() * 1e3));
+            (HeaderValue::from(millis(waited)), timing.expect("a number"))
+        };
+        headers.insert(WAIT_MS, wait_ms);
+        headers.append(SERVER_TIMING, timing);
     }
 }
 
@@ -212,9 +217,8 @@ impl Line {
         headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
         headers.insert(ATTEMPTS, HeaderValue::from(u16::from(failure.was_sent())));
         if let Some(wait) = described.retry_after {
-            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            headers.insert(RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000)));
-            headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis));
+            headers.insert(RETRY_AFTER, HeaderValue::from(millis(wait).div_ceil(1_000)));
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(wait)));
         }
         if described.hopeless {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

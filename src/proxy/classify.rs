@@ -29,7 +29,7 @@ impl<Inner> Classify<Inner> {
     }
 }
 
-impl<Inner: Service<Routed>> Service<Arrived> for Classify<Inner> {
+impl<Inner: Service<Routed>> Service<Box<Arrived>> for Classify<Inner> {
     type Response = Inner::Response;
     type Error = Inner::Error;
     type Future = Inner::Future;
@@ -38,7 +38,7 @@ impl<Inner: Service<Routed>> Service<Arrived> for Classify<Inner> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, arrived: Arrived) -> Inner::Future {
+    fn call(&mut self, arrived: Box<Arrived>) -> Inner::Future {
         let target = arrived.target();
         let found = self.gate.shared.routes.find(arrived.head.method.as_str(), target.path());
         // With what goes before it, it is a path all the more.

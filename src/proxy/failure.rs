@@ -49,7 +49,7 @@ impl Failure {
     pub(super) const PANICKED: Self = Self { cause: Cause::Panicked, waited: Duration::ZERO };
 
     /// Refuses a request that has not gone.
-    pub(super) async fn refusing(arrived: Arrived, cause: Cause, waited: Duration) -> Self {
+    pub(super) async fn refusing(arrived: Box<Arrived>, cause: Cause, waited: Duration) -> Self {
         let uninvited = arrived.head.headers.contains_key(http::header::EXPECT) && !arrived.body.is_touched();
         if !uninvited && arrived.head.method != Method::CONNECT {
             hear_out(arrived.body).await;

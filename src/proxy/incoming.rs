@@ -21,11 +21,12 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    pub(super) fn new(mut request: Request<Incoming>, peer: SocketAddr) -> Self {
+    /// Boxed, as it is handed from step to step.
+    pub(super) fn new(mut request: Request<Incoming>, peer: SocketAddr) -> Box<Self> {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Self { head, body: body.into(), peer, upgrade }
+        Box::new(Self { head, body: body.into(), peer, upgrade })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
@@ -43,7 +44,7 @@ impl Arrived {
 
 /// A request of which the route is known.
 pub(super) struct Routed {
-    pub(super) arrived: Arrived,
+    pub(super) arrived: Box<Arrived>,
     pub(super) route: Route,
 }
 

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
-use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, HeaderName};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower::layer::layer_fn;
@@ -22,7 +22,7 @@ use super::quota::CheckQuota;
 pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
 
 /// What no log may show, whoever prints a request's headers.
-const SECRETS: [HeaderName; 4] = [AUTHORIZATION, HeaderName::from_static("api-key"), COOKIE, PROXY_AUTHORIZATION];
+const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
 
 /// The way of a request through the gate, outermost first.
 pub(super) fn stack(
