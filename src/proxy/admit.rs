@@ -9,9 +9,7 @@ use tower::{Service, ServiceExt};
 
 use super::Gate;
 use super::failure::{Cause, Failure};
-use super::forward::{Passed, Permitted};
-use super::incoming::Routed;
-use super::stack::Passing;
+use super::passing::{Passed, Passing, Permitted, Routed};
 use crate::admission::Permit;
 use crate::upstream::Failed;
 
@@ -46,7 +44,7 @@ where
             let came = Instant::now();
             match gate.admit(&mut routed).await {
                 Ok(permit) => inner.oneshot(Permitted { routed, permit }).await,
-                Err(cause) => Err(Failure::refusing(routed.arrived, cause, came.elapsed()).await),
+                Err(cause) => Err(routed.arrived.refuse(cause, came.elapsed()).await),
             }
         })
     }

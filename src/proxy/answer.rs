@@ -17,9 +17,7 @@ use tower::Service;
 
 use super::Gate;
 use super::failure::Failure;
-use super::forward::Passed;
-use super::incoming::Routed;
-use super::stack::Passing;
+use super::passing::{Passed, Passing, Routed};
 use crate::admission::InFlight;
 use crate::config::Pool;
 use crate::route::{RouteId, Table};

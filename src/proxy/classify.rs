@@ -1,20 +1,12 @@
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
-use http::uri::PathAndQuery;
 use serde_json::Value;
 use tower::Service;
 
 use super::Gate;
-use super::incoming::{Arrived, Routed};
-use crate::route::{Asks, Facts, Found};
-
-/// The route a request takes.
-pub(super) struct Route {
-    pub(super) found: Found,
-    /// The target as the upstream gets it.
-    pub(super) target: PathAndQuery,
-}
+use super::passing::{Arrived, Route, Routed};
+use crate::route::{Asks, Facts};
 
 /// Finds the route of each request.
 #[derive(Clone)]

@@ -1,14 +1,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::incoming::Arrived;
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
-use crate::upstream::{Failed, Prefetched, Unanswered};
+use crate::upstream::{Failed, Unanswered};
 
 /// A request that got no answer of the upstream.
 pub(super) struct Failure {
@@ -41,34 +40,16 @@ pub(super) struct Described {
     pub(super) hopeless: bool,
 }
 
-/// How much of a refused body is heard out, and for how long.
-const HEARD: usize = 16 << 20;
-const HEAR_OUT: Duration = Duration::from_secs(1);
-
 impl Failure {
     pub(super) const PANICKED: Self = Self { cause: Cause::Panicked, waited: Duration::ZERO };
-
-    /// Refuses a request that has not gone.
-    pub(super) async fn refusing(arrived: Box<Arrived>, cause: Cause, waited: Duration) -> Self {
-        let uninvited = arrived.head.headers.contains_key(http::header::EXPECT) && !arrived.body.is_touched();
-        if !uninvited && arrived.head.method != Method::CONNECT {
-            hear_out(arrived.body).await;
-        }
-        Self { cause, waited }
-    }
 
     /// The upstream has not answered.
     pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered, waited: Duration) -> Self {
         if let Some(unread) = unread {
-            hear_out(unread).await;
+            unread.hear_out().await;
         }
         Self { cause: Cause::Upstream(failed), waited }
     }
-}
-
-/// A client that is still sending would not read its answer, so it is heard out for a while.
-async fn hear_out(body: Prefetched) {
-    drop(tokio::time::timeout(HEAR_OUT, body.discard(HEARD)).await);
 }
 
 /// What a refusal looks like from outside: its status and its body.

@@ -1,30 +1,12 @@
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Request, StatusCode};
 use tower::Service;
 
 use super::failure::{Cause, Failure};
-use super::incoming::Routed;
-use super::stack::Passing;
+use super::passing::{Passed, Passing, Permitted, Routed};
 use super::{Gate, headers, relay};
-use crate::admission::{InFlight, Permit};
 use crate::upstream::Failed;
-
-/// A request that may go.
-pub(super) struct Permitted {
-    pub(super) routed: Routed,
-    pub(super) permit: Permit,
-}
-
-/// An answer of the upstream.
-pub(super) struct Passed {
-    pub(super) response: Response<Incoming>,
-    /// What lasts until the answer's last byte; nothing where the connection has left HTTP and took it along.
-    pub(super) in_flight: Option<InFlight>,
-    pub(super) waited: Duration,
-}
 
 /// Sends the request to the upstream.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ mod connection;
 mod failure;
 mod forward;
 mod headers;
-mod incoming;
+mod passing;
 mod quota;
 mod relay;
 mod server;

@@ -12,9 +12,7 @@ use tower::Service;
 
 use super::Gate;
 use super::failure::{Cause, Failure};
-use super::forward::Passed;
-use super::incoming::{Arrived, Routed};
-use super::stack::Passing;
+use super::passing::{Arrived, Passed, Passing, Routed};
 use crate::config::{ClientKey, Clients};
 
 /// What each client may send. `governor`'s GCRA with a burst: who kept still may send a whole window's worth at once.
@@ -89,7 +87,7 @@ where
         match checked {
             Some((rate, Err(retry_after))) => {
                 let cause = Cause::ClientQuota { rate, retry_after };
-                Failure::refusing(routed.arrived, cause, Duration::ZERO).map(Err).boxed()
+                routed.arrived.refuse(cause, Duration::ZERO).map(Err).boxed()
             }
             _ => self.inner.call(routed),
         }

@@ -1,7 +1,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,13 +12,9 @@ use super::Gate;
 use super::admit::Admit;
 use super::answer::{AnswerBody, Answers};
 use super::classify::Classify;
-use super::failure::Failure;
-use super::forward::{Forward, Passed};
-use super::incoming::Arrived;
+use super::forward::Forward;
+use super::passing::Arrived;
 use super::quota::CheckQuota;
-
-/// What a step hands back to the one before it.
-pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
 
 /// What no log may show, whoever prints a request's headers.
 const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use smallvec::SmallVec;
 
-use super::table::Params;
+use super::found::Params;
 use crate::limit::PoolId;
 
 /// What a route takes from one pool.

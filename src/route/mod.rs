@@ -4,12 +4,14 @@
 //! of it slips past its pool. The path that is *sent* stays as it came.
 
 mod charge;
+mod found;
 mod path;
 mod table;
 mod template;
 mod tree;
 
 pub use charge::{Ask, Asks, Facts, KeyPart, ParseChargeError, ParseKeyError, RouteCharge, Weight};
+pub use found::{Found, RouteId};
 pub use path::climbs;
-pub use table::{Found, Route, RouteId, Table, Tie};
+pub use table::{Route, Table, Tie};
 pub use template::{ParseTemplateError, Template};

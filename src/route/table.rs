@@ -1,16 +1,12 @@
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::charge::{Ask, Asks, Facts, RouteCharge};
+use super::found::{Found, Match, Params, RouteId};
 use super::path::{self, Reading};
 use super::template::Template;
 use super::tree::Node;
-
-/// A route of the configuration, by its place in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RouteId(pub usize);
 
 /// A kind of request, and what each of that kind takes.
 #[derive(Clone, Debug)]
@@ -35,40 +31,8 @@ pub struct Tie {
     pub with: RouteId,
 }
 
-/// What the table says of a request.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// The route, and for a disguised path also those that it has in its other readings.
-    matches: SmallVec<[Match; 1]>,
-}
-
-/// A route with what its path parameters hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Match {
-    route: RouteId,
-    params: Params,
-    lacks_v1: bool,
-}
-
-/// The path parameters of a request.
-pub(super) type Params = SmallVec<[(Arc<str>, String); 2]>;
-
 /// The place of the default route.
 const DEFAULT: RouteId = RouteId(0);
-
-impl Found {
-    /// The route that the request goes by.
-    #[must_use]
-    pub fn route(&self) -> RouteId {
-        self.matches[0].route
-    }
-
-    /// Whether the path lacks the `/v1` that the route has: some users forget it in their base URL.
-    #[must_use]
-    pub fn lacks_v1(&self) -> bool {
-        self.matches[0].lacks_v1
-    }
-}
 
 impl Default for Table {
     fn default() -> Self {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::found::RouteId;
 use super::path::Segments;
-use super::table::RouteId;
 use super::template::{Methods, Segment, Template};
 
 /// The templates, one node a segment; at each, a literal wins over a parameter and a parameter over the rest.

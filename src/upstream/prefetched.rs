@@ -1,8 +1,15 @@
+use std::time::Duration;
+
 use bytes::BytesMut;
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::timeout;
+
+/// How much of a body that nobody wants is heard out, and for how long.
+const HEARD: usize = 16 << 20;
+const HEAR_OUT: Duration = Duration::from_secs(1);
 
 /// A request's body of which some may have been read before its request goes.
 #[derive(Debug)]
@@ -42,11 +49,12 @@ impl Prefetched {
         Ok(())
     }
 
-    /// Reads up to `most` bytes and forgets them, so that a client that is still sending can read its answer.
-    ///
-    /// # Errors
-    /// The body did not come whole.
-    pub async fn discard(mut self, most: usize) -> Result<(), hyper::Error> {
+    /// Reads on for a while and forgets it: a client that is still sending would not read its answer.
+    pub async fn hear_out(self) {
+        drop(timeout(HEAR_OUT, self.discard(HEARD)).await);
+    }
+
+    async fn discard(mut self, most: usize) -> Result<(), hyper::Error> {
         let mut seen = 0;
         while seen < most {
             self.read.clear();

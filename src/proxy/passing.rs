@@ -1,15 +1,25 @@
-use std::net::SocketAddr;
+//! What is handed from step to step: a request on its way in, an answer on its way back.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::header::EXPECT;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Response, Uri, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
-use super::classify::Route;
+use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
+use crate::admission::{InFlight, Permit};
+use crate::route::Found;
 use crate::upstream::Prefetched;
+
+/// What a step hands back to the one before it.
+pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
 
 /// A request at the door.
 pub(super) struct Arrived {
@@ -18,6 +28,33 @@ pub(super) struct Arrived {
     pub(super) peer: SocketAddr,
     /// The connection, should it leave HTTP.
     pub(super) upgrade: Option<OnUpgrade>,
+}
+
+/// A request of which the route is known.
+pub(super) struct Routed {
+    pub(super) arrived: Box<Arrived>,
+    pub(super) route: Route,
+}
+
+/// The route a request takes.
+pub(super) struct Route {
+    pub(super) found: Found,
+    /// The target as the upstream gets it.
+    pub(super) target: PathAndQuery,
+}
+
+/// A request that may go.
+pub(super) struct Permitted {
+    pub(super) routed: Routed,
+    pub(super) permit: Permit,
+}
+
+/// An answer of the upstream.
+pub(super) struct Passed {
+    pub(super) response: Response<Incoming>,
+    /// What lasts until the answer's last byte; nothing where the connection has left HTTP and took it along.
+    pub(super) in_flight: Option<InFlight>,
+    pub(super) waited: Duration,
 }
 
 impl Arrived {
@@ -35,17 +72,20 @@ impl Arrived {
         self.head.uri.path_and_query().filter(|target| target.as_str() != "*").cloned().unwrap_or_else(root)
     }
 
+    /// Ends a request that has not gone.
+    pub(super) async fn refuse(self, cause: Cause, waited: Duration) -> Failure {
+        let uninvited = self.head.headers.contains_key(EXPECT) && !self.body.is_touched();
+        if !uninvited && self.head.method != Method::CONNECT {
+            self.body.hear_out().await;
+        }
+        Failure { cause, waited }
+    }
+
     /// Whether what follows on its connection is HTTP only if it is refused. Then the connection ends with the answer:
     /// the bytes that followed were not looked at as requests.
     pub(super) fn leaves_http(&self) -> bool {
         self.upgrade.is_some() || self.head.method == Method::CONNECT && self.head.version < Version::HTTP_2
     }
-}
-
-/// A request of which the route is known.
-pub(super) struct Routed {
-    pub(super) arrived: Box<Arrived>,
-    pub(super) route: Route,
 }
 
 impl Routed {

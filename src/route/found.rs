@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+/// A route of the configuration, by its place in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(pub usize);
+
+/// What the table says of a request.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The route, and for a disguised path also those that it has in its other readings.
+    pub(super) matches: SmallVec<[Match; 1]>,
+}
+
+/// A route with what its path parameters hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Match {
+    pub(super) route: RouteId,
+    pub(super) params: Params,
+    pub(super) lacks_v1: bool,
+}
+
+/// The path parameters of a request.
+pub(super) type Params = SmallVec<[(Arc<str>, String); 2]>;
+
+impl Found {
+    /// The route that the request goes by.
+    #[must_use]
+    pub fn route(&self) -> RouteId {
+        self.matches[0].route
+    }
+
+    /// Whether the path lacks the `/v1` that the route has: some users forget it in their base URL.
+    #[must_use]
+    pub fn lacks_v1(&self) -> bool {
+        self.matches[0].lacks_v1
+    }
+}
