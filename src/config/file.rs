@@ -22,7 +22,7 @@ pub(super) struct File {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [server]")]
 pub(super) struct Server {
     pub(super) listen: Option<Text>,
     pub(super) admin: Option<Text>,
@@ -32,7 +32,7 @@ pub(super) struct Server {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [upstream]")]
 pub(super) struct Upstream {
     pub(super) url: Option<Text>,
     pub(super) api_key_env: Option<Text>,
@@ -43,7 +43,7 @@ pub(super) struct Upstream {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [queue]")]
 pub(super) struct Queue {
     pub(super) max_waiting: Option<usize>,
     pub(super) max_wait: Option<Text>,
@@ -51,14 +51,14 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [clients]")]
 pub(super) struct Clients {
     pub(super) quota: Option<Text>,
-    pub(super) by: Option<Vec<Text>>,
+    pub(super) by: Option<Spanned<Vec<Text>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [pools.NAME]")]
 pub(super) struct Pool {
     pub(super) requests: Vec<Text>,
     pub(super) in_flight: Option<NonZeroU32>,
@@ -86,7 +86,7 @@ pub(super) enum WhenFull {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table, as in [[routes]]")]
 pub(super) struct Route {
     #[serde(rename = "match")]
     pub(super) matches: Text,

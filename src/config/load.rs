@@ -68,16 +68,41 @@ impl Config {
     }
 }
 
+/// What serde and the TOML parser say, and what they mean to someone who writes the file.
+const WORDS: [(&str, &str); 15] = [
+    ("unknown field", "unknown key"),
+    ("missing field", "missing key"),
+    ("unknown variant", "unknown value"),
+    ("invalid type: map", "invalid type: table"),
+    ("invalid type: sequence", "invalid type: list"),
+    ("wanted string or table", "invalid type, expected a text in quotes"),
+    ("expected a sequence", "expected a list, as in [\"300/min\"] or, for routes, [[routes]]"),
+    ("expected a map", "expected tables, as in [pools.NAME]"),
+    ("expected a string", "expected a text in quotes"),
+    ("expected usize", "expected a whole number from 0 up"),
+    ("expected a nonzero usize", "expected a whole number from 1 up"),
+    ("expected a nonzero u32", "expected a whole number from 1 to 4294967295"),
+    ("expected an integer or string", A_SIZE),
+    ("expected integer overflow", A_SIZE),
+    ("expected parsable string", A_SIZE),
+];
+
+const A_SIZE: &str = "expected a size, as in \"1MiB\" or 65536";
+
 /// What is not TOML, or has an unknown key or a value of another type.
 fn malformed(error: &toml::de::Error) -> Problem {
-    let what = error.message().trim();
-    let mend = if what.contains("unknown field") {
+    let said = error.message().trim().to_owned();
+    let said = WORDS.iter().fold(said, |said, (theirs, plain)| said.replace(theirs, plain));
+    let (what, label) = said.split_at(said.rfind(", expected ").unwrap_or(said.len()));
+    let is = |heads: &[&str]| heads.iter().any(|head| what.starts_with(head));
+    let mend = if is(&["unknown key", "missing key"]) {
         "see `tidegate init` for every key there is, with its meaning"
-    } else {
+    } else if is(&["invalid type", "invalid value", "unknown value", "duplicate key"]) {
         ""
+    } else {
+        "write TOML: [server] for a table, and in it listen = \"127.0.0.1:4290\", with texts in quotes"
     };
-    let (head, rest) = what.split_once(", ").unwrap_or((what, ""));
-    Problem::new(head.replace("unknown field", "unknown key"), error.span().unwrap_or(0..0), rest, mend)
+    Problem::new(what, error.span().unwrap_or(0..0), label.trim_start_matches(", "), mend)
 }
 
 impl fmt::Display for Source {

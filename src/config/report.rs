@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// Everything that is wrong with a configuration, each with its place in the file.
+/// Everything that is wrong with a configuration, each with its place in the file, from its top down.
 #[derive(Debug)]
 pub struct Invalid {
     origin: String,
@@ -33,7 +33,8 @@ impl Problem {
 }
 
 impl Invalid {
-    pub(super) fn new(origin: String, text: &str, problems: Vec<Problem>) -> Self {
+    pub(super) fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.at.start);
         Self { origin, text: text.to_owned(), problems }
     }
 }

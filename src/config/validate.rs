@@ -52,9 +52,9 @@ struct Check {
 impl Check {
     fn server(&mut self, file: &file::Server) -> Server {
         let address = "an address is IP:PORT, as in \"127.0.0.1:4290\" or \"[::1]:4290\"; port 0 picks a free one";
-        let listen = self.parsed(file.listen.as_ref(), "no address to listen on", address);
+        let listen = self.parsed(file.listen.as_ref(), "not an address to listen on", address);
         let admin = file.admin.as_ref().filter(|text| text.as_ref() != "off");
-        let admin_at = self.parsed(admin, "no address for admin", &format!("{address}; \"off\" for none"));
+        let admin_at = self.parsed(admin, "not an address for admin", &format!("{address}; \"off\" for none"));
         let is_off = file.admin.is_some() && admin.is_none();
         Server {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4290))),
@@ -90,7 +90,7 @@ impl Check {
             Err(label) => {
                 let mend =
                     "write where requests go, as in \"https://api.openai.com\" or \"http://127.0.0.1:8000/base\"";
-                self.problems.push(Problem::new("no upstream URL", text.span(), label, mend));
+                self.problems.push(Problem::new("not an upstream URL", text.span(), label, mend));
                 None
             }
         });
@@ -111,16 +111,19 @@ impl Check {
 
     fn clients(&mut self, file: &file::Clients) -> Clients {
         let mend = "name a header, as in \"authorization\", or \"peer\" for the address it comes from";
-        let by = file.by.iter().flatten().filter_map(|text| {
+        let by = file.by.iter().flat_map(Spanned::get_ref).filter_map(|text| {
             if text.as_ref() == "peer" {
                 return Some(ClientKey::Peer);
             }
-            self.parsed(Some(text), "no way to tell clients apart", mend).map(ClientKey::Header)
+            self.parsed(Some(text), "not a way to tell clients apart", mend).map(ClientKey::Header)
         });
         let by: Vec<_> = by.collect();
-        if file.by.as_ref().is_some_and(Vec::is_empty) {
-            let at = file.quota.as_ref().map_or(0..0, Spanned::span);
-            self.problems.push(Problem::new("by = [] tells no client from another", at, "one for all", mend));
+        if let Some(empty) = file.by.as_ref().filter(|by| by.get_ref().is_empty()) {
+            self.problems.push(Problem::new("no client is told from another", empty.span(), "one for all", mend));
+        }
+        if let (Some(by), None) = (&file.by, &file.quota) {
+            let mend = "write quota = \"600/min\" beside it, or take it out";
+            self.problems.push(Problem::new("by without a quota", by.span(), "has no effect", mend));
         }
         let by_credential = || vec![ClientKey::Header(http::header::AUTHORIZATION)];
         Clients { quota: self.rate(file.quota.as_ref()), by: if file.by.is_none() { by_credential() } else { by } }
@@ -132,10 +135,15 @@ impl Check {
             let mend = "give it requests = [\"300/min\"], in_flight = 50, or both";
             self.problems.push(Problem::new(format!("pool '{name}' limits nothing"), spanned.span(), "no limit", mend));
         }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(is_plain) {
+            let mend = "name it with letters, digits, - and _ only, as in [pools.files-upload]";
+            self.problems.push(Problem::new(format!("not a pool's name: {name:?}"), spanned.span(), "this pool", mend));
+        }
         self.pool_effects(file);
         let requests: Vec<Rate> = file.requests.iter().filter_map(|text| self.rate(Some(text))).collect();
         let shape = self.shape(file, &requests);
-        let key = file.key.iter().filter_map(|text| self.parsed(Some(text), "no key", ""));
+        let key = file.key.iter().filter_map(|text| self.parsed(Some(text), "not a key", ""));
         Pool {
             name: name.to_owned(),
             key: key.collect(),
@@ -170,23 +178,15 @@ impl Check {
             if let Some(burst) = &file.burst {
                 let mend =
                     "write shape = \"smooth\" beside it, or take it out: a window pool goes at once while it has room";
-                self.problems.push(Problem::new(
-                    "burst without shape = \"smooth\"",
-                    burst.span(),
-                    "has no effect",
-                    mend,
-                ));
+                let what = "burst without shape = \"smooth\"";
+                self.problems.push(Problem::new(what, burst.span(), "has no effect", mend));
             }
             return Shape::Window;
         };
-        if requests.is_empty() && !file.requests.iter().any(|_| true) {
+        if file.requests.is_empty() {
             let mend = "give the pool requests = [\"300/min\"]";
-            self.problems.push(Problem::new(
-                "an even pace of nothing",
-                smooth.span(),
-                "there is no rate to pace",
-                mend,
-            ));
+            let what = "an even pace of nothing";
+            self.problems.push(Problem::new(what, smooth.span(), "there is no rate to pace", mend));
         }
         let burst = file.burst.as_ref().map_or(NonZeroU32::MIN, |burst| *burst.get_ref());
         if let (Some(at), Some(rate)) = (&file.burst, requests.iter().find(|rate| rate.amount() < burst.get())) {
@@ -202,15 +202,15 @@ impl Check {
             pools.iter().enumerate().map(|(index, pool)| (pool.name.as_str(), PoolId(index))).collect();
         let mut table = Table::default();
         for route in file {
-            let template = self.parsed::<Template>(Some(&route.matches), "no match", "");
+            let template = self.parsed::<Template>(Some(&route.matches), "not a match", "");
             let charges = route.pools.iter().filter_map(|text| self.charge(text, template.as_ref(), pools, &by_name));
             let charges: Vec<_> = charges.collect();
             self.sums(route, &charges, pools);
             let Some(template) = template else { continue };
             if let Err(tie) = table.insert(&template, charges) {
-                let label = format!("matches the same requests as '{}'", table.route(tie.with).name);
-                let mend = "no request would ever take this route: make it more specific, or put the two together";
-                self.problems.push(Problem::new("a dead route", route.matches.span(), label, mend));
+                let label = format!("matches requests of '{}', and is no more specific", table.route(tie.with).name);
+                let mend = "leave those requests to one of the two, or make one more specific";
+                self.problems.push(Problem::new("two routes for one request", route.matches.span(), label, mend));
             }
         }
         table
@@ -237,7 +237,7 @@ impl Check {
         let weight: Weight = match weight.parse() {
             Ok(weight) => weight,
             Err(error) => {
-                self.problems.push(Problem::new("no cost", text.span(), format!("{error}"), ""));
+                self.problems.push(Problem::new("not a cost", text.span(), format!("{error}"), ""));
                 return None;
             }
         };
@@ -260,7 +260,7 @@ impl Check {
 
     /// A route may name a pool several times, and takes the sum.
     fn sums(&mut self, route: &file::Route, charges: &[RouteCharge], pools: &[Pool]) {
-        let mut sums: HashMap<PoolId, u32> = HashMap::new();
+        let mut sums: IndexMap<PoolId, u32> = IndexMap::new();
         for charge in charges {
             if let Weight::Fixed(cost) = charge.weight {
                 let sum = sums.entry(charge.pool).or_default();
@@ -273,12 +273,8 @@ impl Check {
             if let (Err(never), true) = (limits.fits(sum), names > 1) {
                 let label = format!("takes {sum} of pool '{name}', more than {} ever admits", never.limit);
                 let mend = "name the pool once, with what one request takes of it";
-                self.problems.push(Problem::new(
-                    "a route that can never be admitted",
-                    route.matches.span(),
-                    label,
-                    mend,
-                ));
+                let what = "a route that can never be admitted";
+                self.problems.push(Problem::new(what, route.matches.span(), label, mend));
             }
         }
     }
@@ -292,12 +288,8 @@ impl Check {
             {
                 let label = format!("keyed by path.{name}, and '{template}' has no {{{name}}}");
                 let mend = format!("name a segment of the match {{{name}}}, or use a pool without that key");
-                self.problems.push(Problem::new(
-                    format!("pool '{}' has no key here", pool.name),
-                    at.span(),
-                    label,
-                    mend,
-                ));
+                let what = format!("pool '{}' has no key here", pool.name);
+                self.problems.push(Problem::new(what, at.span(), label, mend));
             }
         }
     }
@@ -316,7 +308,7 @@ impl Check {
     }
 
     fn rate(&mut self, text: Option<&Text>) -> Option<Rate> {
-        let rate = self.parsed::<Rate>(text, "no rate", "")?;
+        let rate = self.parsed::<Rate>(text, "not a rate", "")?;
         if let (Some(text), true) = (text, rate.per() > LONGEST) {
             let mend = "write a window of at most a year";
             self.problems.push(Problem::new("a window without end", text.span(), "longer than a year", mend));
@@ -331,8 +323,9 @@ impl Check {
 
     fn bounded_time(&mut self, text: Option<&Text>) -> Option<Duration> {
         let mend = "write a number and a unit, as in \"500ms\", \"30s\" or \"2m\"";
-        let time: Duration = self.parsed::<humantime::Duration>(text, "no length of time", mend)?.into();
+        let time: Duration = self.parsed::<humantime::Duration>(text, "not a length of time", mend)?.into();
         if let (Some(text), true) = (text, time > LONGEST) {
+            let mend = "write a time of at most a year";
             self.problems.push(Problem::new("a time without end", text.span(), "longer than a year", mend));
             return None;
         }

@@ -51,10 +51,11 @@ impl FromStr for Template {
 
     fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
         let (methods, path) = text.trim().split_once(char::is_whitespace).ok_or(ParseTemplateError::Shape)?;
+        let methods = methods.parse()?;
         let path = path.trim().strip_prefix('/').ok_or(ParseTemplateError::Shape)?;
         let texts = path.strip_suffix('/').unwrap_or(path).split('/').filter(|_| !path.is_empty());
         let segments = texts.map(str::parse).collect::<Result<Vec<Segment>, _>>()?;
-        let template = Self { methods: methods.parse()?, segments };
+        let template = Self { methods, segments };
         template.check_params()?;
         Ok(template)
     }

@@ -1,0 +1,196 @@
+//! The floors of the house, held against its sources: who may use whom, and what the pure rooms do without.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
+const ROOMS: [(&str, &[&str]); 10] = [
+    ("limit", &[]),
+    ("route", &["limit"]),
+    ("queue", &["limit"]),
+    ("admission", &["limit", "queue", "route"]),
+    ("config", &["limit", "route"]),
+    ("upstream", &["admission", "config", "route"]),
+    ("proxy", &["admission", "config", "limit", "route", "upstream"]),
+    ("admin", &["admission", "config"]),
+    ("mock", &["config", "limit", "route"]),
+    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "upstream"]),
+];
+
+/// What is plain Rust: rooms, and files of a room that also waits.
+const PURE: [&str; 8] = [
+    "limit/",
+    "route/",
+    "queue/",
+    "admission/mod.rs",
+    "admission/permit.rs",
+    "admission/promises.rs",
+    "admission/refusal.rs",
+    "admission/scheduler.rs",
+];
+
+/// The one file of that room which waits.
+const WAITS: &str = "admission/driver.rs";
+
+/// What plain Rust does not know.
+const IMPURE: [&str; 10] =
+    ["tokio", "hyper", "http::", "std::net", "std::fs", "std::thread", "Instant::now", "SystemTime", "Mutex", "RwLock"];
+
+const LONGEST: usize = 400;
+
+/// Files that are longer, to be split; a place here is lost once its file is short enough.
+const TO_BE_SPLIT: [&str; 1] = ["src/admission/scheduler.rs"];
+
+#[test]
+fn every_room_is_listed_and_every_listed_room_is_there() {
+    let listed: BTreeSet<&str> = ROOMS.iter().map(|&(room, _)| room).chain(["lib.rs", "main.rs"]).collect();
+    let sources = sources();
+    let there: BTreeSet<&str> = sources.iter().filter_map(|source| source.path.split('/').next()).collect();
+    assert_eq!(there, listed, "what is there (left), and listed (right)");
+}
+
+#[test]
+fn a_room_uses_exactly_what_it_is_listed_with() {
+    for (room, listed) in ROOMS {
+        let sources = sources();
+        let own = sources.iter().filter(|source| source.room() == room);
+        let used: BTreeSet<&str> =
+            own.flat_map(|source| used_rooms(&source.code)).filter(|&used| used != room).collect();
+        assert_eq!(used, listed.iter().copied().collect(), "{room} uses (left), and is listed with (right)");
+    }
+}
+
+#[test]
+fn a_room_uses_only_what_stands_below_it() {
+    for (at, (room, listed)) in ROOMS.iter().enumerate() {
+        let below: Vec<_> = ROOMS[..at].iter().map(|(lower, _)| lower).collect();
+        assert!(listed.iter().all(|used| below.contains(&used)), "{room} uses what stands above it: {listed:?}");
+    }
+}
+
+#[test]
+fn no_room_is_entered_through_the_back_door() {
+    for source in sources() {
+        let climbs = source.path == format!("{}/mod.rs", source.room()) && source.code.contains("super::");
+        assert!(!climbs && !source.code.contains("super::super"), "{} leaves its room by super::", source.path);
+        let by_name = source.code.contains("tidegate::");
+        assert!(!by_name || source.path == "main.rs", "{} names the crate from within", source.path);
+    }
+}
+
+#[test]
+fn the_pure_rooms_know_no_runtime_no_network_no_file_no_clock_and_no_lock() {
+    let sources = sources();
+    for pure in PURE {
+        let mut own = sources.iter().filter(|source| source.path.starts_with(pure)).peekable();
+        assert!(own.peek().is_some(), "{pure} does not exist");
+        for Source { path, code } in own {
+            let known: Vec<_> = IMPURE.iter().filter(|&&name| code.contains(name)).collect();
+            assert!(known.is_empty(), "{path} knows {known:?}");
+        }
+    }
+    let unsaid = |source: &&Source| source.room() == "admission" && !PURE.contains(&&*source.path);
+    assert_eq!(sources.iter().filter(unsaid).map(|source| &*source.path).collect::<Vec<_>>(), [WAITS]);
+}
+
+#[test]
+fn the_scheduler_knows_nothing_of_what_drives_it() {
+    let drivers = ["Admission", "Permit", "Place", "InFlight", "driver", "permit"];
+    for source in sources() {
+        if ["admission/scheduler.rs", "admission/promises.rs", "admission/refusal.rs"].contains(&&*source.path) {
+            let known: Vec<_> = drivers.iter().filter(|&&name| words(&source.code).any(|word| word == name)).collect();
+            assert!(known.is_empty(), "{} knows {known:?}", source.path);
+        }
+    }
+}
+
+#[test]
+fn errors_of_any_kind_are_for_the_commands() {
+    let careless = |source: &&Source| words(&source.code).any(|word| word == "anyhow");
+    let rooms: BTreeSet<String> = sources().iter().filter(careless).map(|source| source.room().to_owned()).collect();
+    assert_eq!(rooms, ["cli".to_owned()].into());
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let files = ["src", "tests", "benches"].map(|folder| rust_files(Path::new(folder)));
+    assert!(files.iter().all(|files| !files.is_empty()), "there is no source");
+    let is_long = |(_, text): &&(String, String)| text.lines().count() > LONGEST;
+    let long: Vec<&str> = files.iter().flatten().filter(is_long).map(|(path, _)| &**path).collect();
+    assert_eq!(long, TO_BE_SPLIT, "longer than {LONGEST} lines (left), and known to be (right)");
+}
+
+/// A source file: its path under `src`, and what it says apart from comments and tests.
+struct Source {
+    path: String,
+    code: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        self.path.split_once('/').map_or("", |(room, _)| room)
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let files = rust_files(Path::new("src"));
+    assert!(!files.is_empty(), "there is no source");
+    let source = |(path, text): (String, String)| Source { path: path["src/".len()..].to_owned(), code: code(&text) };
+    files.into_iter().map(source).collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push((path.display().to_string(), fs::read_to_string(&path).expect("a text")));
+        }
+    }
+    files
+}
+
+fn code(text: &str) -> String {
+    let (before, tests) = text.split_once("#[cfg(test)]\nmod tests {\n").unwrap_or((text, ""));
+    let after = tests.split_once("\n}\n").map_or("", |(_, after)| after);
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    before.lines().chain(after.lines()).filter(is_code).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The rooms named after `crate::`, alone or in braces.
+fn used_rooms(code: &str) -> BTreeSet<&str> {
+    let paths = code.split("crate::").skip(1);
+    paths.flat_map(|path| path.strip_prefix('{').map_or_else(|| vec![path], members)).map(head).collect()
+}
+
+/// The paths of a group, up to the brace that closes it.
+fn members(group: &str) -> Vec<&str> {
+    let (mut depth, mut members) = (1, Vec::new());
+    for piece in group.split_inclusive([',', '{', '}']) {
+        if depth == 1 && !head(piece).is_empty() {
+            members.push(piece);
+        }
+        match piece.chars().last() {
+            Some('{') => depth += 1,
+            Some('}') if depth == 1 => break,
+            Some('}') => depth -= 1,
+            _ => {}
+        }
+    }
+    members
+}
+
+fn head(path: &str) -> &str {
+    path.trim_start().split(|c: char| !is_word(c) && c != '*').next().unwrap_or_default()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !is_word(c))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}

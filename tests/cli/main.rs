@@ -1,0 +1,138 @@
+//! The program as people and supervisors use it: its commands, what they print, and how they end.
+
+mod serving;
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+
+const DEFAULT: &str = "config/default.toml";
+
+/// What a command printed, what it complained of, and how it ended.
+struct Ended {
+    said: String,
+    complained: String,
+    code: Option<i32>,
+}
+
+/// Runs a command to its end. The environment is the test's own.
+fn tidegate(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let mut command = Command::cargo_bin("tidegate").expect("the program");
+    let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).envs(environment.iter().copied());
+    let output = command.args(arguments).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("a text");
+    Ended { said: text(output.stdout), complained: text(output.stderr), code: output.status.code() }
+}
+
+#[test]
+fn init_prints_the_built_in_configuration_which_is_valid() {
+    let Ended { said, code, .. } = tidegate(&["init"], &[]);
+    assert_eq!((said, code), (std::fs::read_to_string(DEFAULT).expect("a file"), Some(0)));
+    assert_eq!(tidegate(&["check"], &[]).code, Some(0));
+}
+
+#[test]
+fn check_ends_with_78_and_points_into_the_file_that_is_wrong() {
+    let wrong = "tests/config/invalid/unknown_key.toml";
+    let Ended { said, complained, code } = tidegate(&["check", "--config", wrong], &[]);
+    assert_eq!((&*said, code), ("", Some(78)));
+    assert!(complained.contains(&format!("--> {wrong}:2:1\n")), "{complained}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_named_and_ends_every_command_with_78() {
+    for command in [&["check"][..], &["serve"], &["mock"], &["explain", "GET", "/"]] {
+        let Ended { complained, code, .. } = tidegate(command, &[("TIDEGATE_CONFIG", "no/such.toml")]);
+        assert_eq!(code, Some(78), "{command:?}: {complained}");
+        assert!(complained.contains("no/such.toml"), "{command:?}: {complained}");
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_ends_with_2() {
+    for arguments in
+        [&["serve", "--nonsense"][..], &["check", "--admin", "nowhere"], &["check", "--upstream", "ftp://x"]]
+    {
+        let Ended { complained, code, .. } = tidegate(arguments, &[]);
+        assert_eq!(code, Some(2), "{arguments:?}: {complained}");
+        assert!(complained.starts_with("error: ") && complained.contains(arguments[1]), "{complained}");
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:11\"\n[upstream]\nurl = \"http://file\"\n";
+    std::fs::write(file.path(), text).expect("is written");
+    let from_file = ("TIDEGATE_CONFIG", file.path().to_str().expect("a path"));
+    let from_env = [
+        from_file,
+        ("TIDEGATE_LISTEN", "127.0.0.1:2"),
+        ("TIDEGATE_ADMIN", "127.0.0.1:12"),
+        ("TIDEGATE_UPSTREAM", "http://env"),
+    ];
+    let flags = ["check", "--listen", "127.0.0.1:3", "--admin", "off", "--upstream", "http://flag"];
+    for (arguments, environment, listen, admin, upstream) in [
+        (&flags[..1], &from_env[..1], "127.0.0.1:1", "http://127.0.0.1:11", "http://file/"),
+        (&flags[..1], &from_env, "127.0.0.1:2", "http://127.0.0.1:12", "http://env/"),
+        (&flags, &from_env, "127.0.0.1:3", "off", "http://flag/"),
+    ] {
+        let said = tidegate(arguments, environment).said;
+        let line = format!("OPENAI_BASE_URL=http://{listen}/v1\nadmin     {admin}\nupstream  {upstream}\n");
+        assert!(said.contains(&line), "no {line:?} in\n{said}");
+    }
+}
+
+#[test]
+fn explain_says_the_route_the_pools_the_wait_and_a_refusal() {
+    let Ended { said, code, .. } = tidegate(&["explain", "POST", "/threads/t_1/runs?x=1"], &[]);
+    assert_eq!(code, Some(0));
+    for line in [
+        "route    POST /v1/threads/{thread_id}/runs\n         the path lacks /v1; the gate puts it there\n",
+        "pools    assistants-runs: takes 1 of 200/min\n         assistants-post: takes 1 of 300/min\n",
+        "wait     until every pool has room, at most 2m;",
+        "refusal  429 tidegate_wait_too_long, for example:\n",
+    ] {
+        assert!(said.contains(line), "no {line:?} in\n{said}");
+    }
+}
+
+#[test]
+fn explain_sends_what_it_does_not_know_on_its_way() {
+    let said = tidegate(&["explain", "GET", "/v1/what/is/this"], &[]).said;
+    assert_eq!(said, "route    default\npools    none: it is forwarded at once to https://api.openai.com/\n");
+}
+
+#[test]
+fn explain_prints_json_with_key_cost_and_limits_of_each_pool() {
+    let body = r#"{"file_ids": ["a", "b", "c"]}"#;
+    let path = "https://api.openai.com/v1/vector_stores/vs_1/file_batches";
+    let Ended { said, .. } = tidegate(&["explain", "POST", path, "--body", body, "--json"], &[]);
+    let explained: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(explained["route"], "POST /v1/vector_stores/{vector_store_id}/file_batches");
+    let pools = explained["pools"].as_array().expect("a list").iter();
+    let told: Vec<Value> = pools.map(|pool| json!([pool["pool"], pool["key"], pool["cost"], pool["limits"]])).collect();
+    assert_eq!(
+        Value::from(told),
+        json!([
+            ["vector-store-files", { "path.vector_store_id": "vs_1" }, 1, ["300/min"]],
+            ["files-attached", {}, 3, ["2000/min"]],
+        ])
+    );
+}
+
+#[test]
+fn every_shell_has_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let Ended { said, code, .. } = tidegate(&["completions", shell], &[]);
+        assert_eq!(code, Some(0));
+        assert!(said.contains("tidegate") && said.contains("healthcheck"), "{shell}: {said}");
+    }
+}
+
+#[test]
+fn the_demo_shows_both_ways_side_by_side() {
+    let small = ["demo", "--requests", "60", "--limit", "30", "--minute", "1s", "--at-once", "20"];
+    let Ended { said, complained, code } = tidegate(&small, &[]);
+    assert_eq!(code, Some(0), "{said}{complained}");
+    assert!(said.contains("429s of the upstream") && said.contains("60 of 60"), "{said}");
+}

@@ -1,0 +1,127 @@
+//! What serves until it is told to stop.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use serde_json::Value;
+
+use super::{DEFAULT, Ended, tidegate};
+
+#[test]
+fn a_gate_that_serves_is_well_and_one_that_is_gone_is_not() {
+    let gate = Running::gate(unused_address());
+    let admin = gate.said_address("admin on");
+    let Ended { said, code, .. } = tidegate(&["healthcheck"], &[("TIDEGATE_ADMIN", &admin.to_string())]);
+    assert_eq!((&*said, code), ("well\n", Some(0)));
+    drop(gate);
+    let Ended { complained, code, .. } = tidegate(&["healthcheck", "--admin", &format!("http://{admin}")], &[]);
+    assert_eq!(code, Some(1), "{complained}");
+    assert!(complained.contains(&admin.to_string()), "{complained}");
+}
+
+#[test]
+fn a_gate_that_is_told_to_stop_lets_an_answer_end_and_ends_well() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut gate = Running::gate(upstream.local_addr().expect("an address"));
+    let mut client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\n\r\n");
+    let (mut server, _) = upstream.accept().expect("the gate");
+    gate.signal();
+    gate.logs("stopping");
+    server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("an answer");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("last"), "{answer}");
+    assert_eq!(gate.ended(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_the_gate_at_once() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut gate = Running::gate(upstream.local_addr().expect("an address"));
+    let _client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\n\r\n");
+    let _server = upstream.accept().expect("the gate");
+    gate.signal();
+    gate.logs("stopping");
+    gate.signal();
+    gate.logs("ended at once");
+    assert_eq!(gate.ended(), Some(1));
+}
+
+#[test]
+fn the_stand_in_tells_what_has_arrived() {
+    let mock = Running::start(&["mock", "--listen", "127.0.0.1:0"], 1);
+    let mut answer = String::new();
+    let mut client = mock.ask("GET /__mock/stats HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n\r\n");
+    client.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    let stats: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(stats["denied"], 0);
+}
+
+/// A command that serves until it is told to stop, or until the test is over.
+struct Running {
+    child: Child,
+    said: Vec<String>,
+    log: BufReader<ChildStderr>,
+}
+
+impl Running {
+    fn gate(upstream: SocketAddr) -> Self {
+        let upstream = format!("http://{upstream}");
+        Self::start(&["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", &upstream], 2)
+    }
+
+    /// Starts it, and reads the lines that say it is ready.
+    fn start(arguments: &[&str], lines: usize) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let said = BufReader::new(child.stdout.take().expect("its output")).lines().take(lines);
+        let said = said.collect::<Result<_, _>>().expect("a text");
+        let log = BufReader::new(child.stderr.take().expect("its log"));
+        Self { child, said, log }
+    }
+
+    /// The address in the line `WHAT http://ADDRESS`.
+    fn said_address(&self, what: &str) -> SocketAddr {
+        let lines = self.said.iter();
+        let mut addresses = lines.filter_map(|line| line.strip_prefix(what)?.strip_prefix(" http://")?.parse().ok());
+        addresses.next().unwrap_or_else(|| panic!("no {what:?} in {:?}", self.said))
+    }
+
+    fn ask(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.said_address("listening on")).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        stream
+    }
+
+    /// Reads its log up to the line that has this.
+    fn logs(&mut self, what: &str) {
+        let mut lines = self.log.by_ref().lines().map(|line| line.expect("a text"));
+        assert!(lines.any(|line| line.contains(what)), "it ended without {what:?} in its log");
+    }
+
+    fn signal(&self) {
+        let kill = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        assert!(kill.expect("kill runs").success());
+    }
+
+    fn ended(&mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        drop(self.child.kill());
+        self.ended();
+    }
+}
+
+/// Where nobody listens.
+fn unused_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}

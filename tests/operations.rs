@@ -1,0 +1,155 @@
+//! Every operation of the OpenAI API on the built-in configuration: which route it takes and which pools, however its
+//! path is spelled.
+
+use serde_json::{Value, json};
+use tidegate::config::{Config, DEFAULT, Source};
+use tidegate::route::{Ask, Asks, Facts};
+
+/// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
+const OPERATIONS: &str = include_str!("operations.tsv");
+
+/// How many there are in the specification of 2026-08-21, its two readings of the responses among them.
+const ALL: usize = 291;
+
+#[test]
+fn every_operation_takes_its_route_and_its_pools() {
+    let (config, operations) = (built_in(), operations());
+    assert_eq!(operations.len(), ALL);
+    for Operation { method, template, path, route, pools } in operations {
+        let found = config.routes.find(method, &path);
+        let taken = config.routes.route(found.route());
+        assert_eq!((&*taken.name, found.lacks_v1()), (route, false), "{method} {template}");
+        let charges = taken.charges.iter().map(|charge| {
+            let (pool, weight) = (&config.pools[charge.pool.0].name, charge.weight.to_string());
+            if weight == "1" { pool.clone() } else { format!("{pool}:{weight}") }
+        });
+        let charges: Vec<String> = charges.collect();
+        assert_eq!(if charges.is_empty() { "-".to_owned() } else { charges.join(", ") }, pools, "{method} {template}");
+    }
+}
+
+#[test]
+fn no_disguise_of_an_operation_slips_past_a_pool() {
+    let config = built_in();
+    let mut disguised = 0;
+    for Operation { method, path, .. } in operations().iter().filter(|operation| operation.pools != "-") {
+        let plain = asks(&config, method, path);
+        assert!(!plain.is_empty(), "{method} {path} asks nothing");
+        // To some servers a method is the same in lower case.
+        let method = method.to_lowercase();
+        for path in disguises(path) {
+            let asked = asks(&config, &method, &path);
+            let is_asked = |ask: &Ask| asked.iter().any(|other| covers(other, ask));
+            assert!(plain.iter().all(is_asked), "{method} {path} asks only {asked:?} of {plain:?}");
+            disguised += 1;
+        }
+    }
+    assert!(disguised > ALL, "hardly anything was disguised");
+}
+
+#[test]
+fn a_vector_store_has_a_pool_of_its_own_for_both_ways_to_add_files() {
+    let config = built_in();
+    let key = |path: &str| asks(&config, "POST", path)[0].key.clone().expect("a key");
+    assert_eq!(&*key("/v1/vector_stores/vs_1/files"), "vs_1");
+    assert_eq!(&*key("/v1/vector_stores/vs_1/file_batches"), "vs_1");
+}
+
+#[test]
+fn the_admin_api_has_a_pool_for_each_kind_of_resource() {
+    let config = built_in();
+    for (path, resource) in [
+        ("/v1/organization/users", "users"),
+        ("/v1/organization/users/user_1", "users"),
+        ("/v1/organization/users/user_1/roles", "roles"),
+        ("/v1/organization/projects/proj_1/api_keys/key_1", "api_keys"),
+        ("/v1/projects/proj_1/groups/group_1/roles", "groups"),
+    ] {
+        assert_eq!(asks(&config, "GET", path)[0].key.as_deref(), Some(resource), "{path}");
+    }
+}
+
+/// A row of the table; `path` has a value in place of each parameter.
+struct Operation {
+    method: &'static str,
+    template: &'static str,
+    path: String,
+    route: &'static str,
+    pools: &'static str,
+}
+
+fn operations() -> Vec<Operation> {
+    let operation = |line: &'static str| {
+        let [method, template, route, pools] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("not four columns: {line}")
+        };
+        Operation { method, template, path: template.replace(['{', '}'], ""), route, pools }
+    };
+    OPERATIONS.lines().skip(1).map(operation).collect()
+}
+
+fn built_in() -> Config {
+    Config::parse(&Source::BuiltIn, DEFAULT).expect("the built-in configuration is valid")
+}
+
+/// A request with three files in its body.
+struct Request(Value);
+
+impl Facts for Request {
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn body(&self) -> Option<&Value> {
+        Some(&self.0)
+    }
+}
+
+fn asks(config: &Config, method: &str, path: &str) -> Asks {
+    let body = json!({ "file_ids": ["file-1", "file-2", "file-3"], "files": [] });
+    config.routes.asks(&config.routes.find(method, path), &Request(body))
+}
+
+fn covers(other: &Ask, ask: &Ask) -> bool {
+    other.pool == ask.pool && other.key == ask.key && other.cost >= ask.cost
+}
+
+/// What may stand before a segment without changing where the path leads, to some server: to one that folds slashes
+/// before it resolves dots, to one that resolves them first (RFC 3986 §5.2.4), to one that cuts a segment at its `;`.
+const DETOURS: [&str; 8] = ["", "./", "a/../", "a//../", "/../", "a/%2e%2E/", "a/..;x/", "a/%2e%2e%3bx/"];
+
+/// Ways to write the same segments.
+const SPELLINGS: [fn(&str) -> String; 12] = [
+    str::to_owned,
+    str::to_uppercase,
+    |path| format!("{path}/"),
+    |path| path.replace('/', "//"),
+    |path| format!("{path};x=1"),
+    |path| format!("{path}%3Bx"),
+    |path| slashes_as(";x/", path),
+    percent_encoded,
+    |path| slashes_as("%2F", path),
+    |path| slashes_as("%2f", path),
+    |path| slashes_as("\\", path),
+    |path| slashes_as("%5C", path),
+];
+
+/// Every detour in every spelling, and every two spellings, with `/v1` and without.
+fn disguises(path: &str) -> Vec<String> {
+    let short = path.strip_prefix("/v1").expect("every operation is below /v1");
+    let detours =
+        [path, short].into_iter().flat_map(|path| DETOURS.map(|detour| path.replace('/', &format!("/{detour}"))));
+    let spelled = [path, short].into_iter().flat_map(|path| SPELLINGS.map(|spell| spell(path)));
+    detours.chain(spelled).flat_map(|path| SPELLINGS.map(|spell| spell(&path))).collect()
+}
+
+/// The first slash stays: without it there is no path.
+fn slashes_as(text: &str, path: &str) -> String {
+    format!("/{}", path[1..].replace('/', text))
+}
+
+/// A path that has codes stays as it is: they are undone only once.
+fn percent_encoded(path: &str) -> String {
+    let code = |c: char| if c.is_ascii_alphanumeric() { format!("%{:02x}", u32::from(c)) } else { c.to_string() };
+    if path.contains('%') { path.to_owned() } else { path.chars().map(code).collect() }
+}
