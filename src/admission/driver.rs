@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
-use super::scheduler::{Arrival, Decision, Rules, Scheduler, Snapshot};
+use super::scheduler::{Arrival, Decision, Rules, Scheduler};
+use super::snapshot::Snapshot;
 use super::{Permit, Refusal};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;

@@ -4,15 +4,18 @@
 //! [`Admission`] around it holds the lock, the clock and the timer, and is the only place in the house that waits.
 
 mod driver;
+mod entry;
 mod permit;
 mod promises;
 mod refusal;
 mod scheduler;
+mod snapshot;
 
 pub use driver::Admission;
 pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};
-pub use scheduler::{Arrival, Decision, InstanceState, Rules, Scheduler, Snapshot, Tally};
+pub use scheduler::{Arrival, Decision, Rules, Scheduler};
+pub use snapshot::{InstanceState, Snapshot, Tally};
 
 use std::time::Duration;
 

@@ -1,15 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::entry::{Admit, Wait};
 use super::promises::Promises;
+use super::snapshot::{InstanceState, Snapshot, Tally};
 use super::{PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId, Ledger, Limits, NotYet, PoolId, PoolUsage};
+use crate::limit::{Charge, InstanceId, Ledger, Limits, NotYet};
 use crate::queue::{Charges, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
 /// How often pool instances that nobody uses any more are looked for, while there are any.
-const SWEEP: Duration = Duration::from_secs(30);
+pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
 /// What the scheduler is told once.
 #[derive(Clone, Debug)]
@@ -52,67 +53,22 @@ pub enum Decision<W> {
     },
 }
 
-/// What has happened so far, in requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Were given a permit.
-    pub granted: u64,
-    /// Were refused.
-    pub refused: u64,
-    /// Left before their turn.
-    pub cancelled: u64,
-    /// Were given a permit and never sent.
-    pub given_back: u64,
-    /// Were sent.
-    pub sent: u64,
-    /// Were given a permit and are over, sent or not.
-    pub landed: u64,
-}
-
-/// The state of the gate at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// How many wait.
-    pub waiting: usize,
-    /// What has happened so far.
-    pub tally: Tally,
-    /// Whether the gate is stopping.
-    pub draining: bool,
-    /// Every pool instance.
-    pub instances: Vec<InstanceState>,
-}
-
-/// One pool instance at one moment.
-#[derive(Clone, Debug)]
-pub struct InstanceState {
-    /// Its pool.
-    pub pool: PoolId,
-    /// Its key; empty where the pool has none.
-    pub key: Arc<str>,
-    /// What is taken.
-    pub taken: PoolUsage,
-    /// How many wait that need it.
-    pub waiting: usize,
-    /// How long one who comes now would wait for it, as far as the rates say.
-    pub eta: Duration,
-}
-
 /// Decides who goes when. It waits for nothing and knows no clock: whoever drives it tells it the time, and comes back
 /// at [`Scheduler::poll_timeout`].
 #[derive(Debug)]
 pub struct Scheduler<W> {
-    rules: Rules,
-    ledger: Ledger,
-    queue: Queue<W>,
+    pub(super) rules: Rules,
+    pub(super) ledger: Ledger,
+    pub(super) queue: Queue<W>,
     deadlines: BTreeSet<(Instant, Ticket)>,
     /// When an instance at which somebody is stopped will have room again, both ways round.
     wakes: BTreeSet<(Instant, InstanceId)>,
     wake_of: BTreeMap<InstanceId, Instant>,
-    sweep_at: Option<Instant>,
-    promises: Promises,
+    pub(super) sweep_at: Option<Instant>,
+    pub(super) promises: Promises,
     decisions: Vec<Decision<W>>,
     tally: Tally,
-    draining: bool,
+    pub(super) draining: bool,
 }
 
 impl<W> Scheduler<W> {
@@ -240,119 +196,6 @@ impl<W> Scheduler<W> {
         Snapshot { waiting: self.queue.len(), tally: self.tally, draining: self.draining, instances }
     }
 
-    fn admit(&mut self, now: Instant, asks: &[Ask]) -> Result<Admit, Refusal> {
-        if self.draining {
-            return Err(Refusal::DRAINING);
-        }
-        let charges = self.charges(now, asks)?;
-        let in_line = charges.iter().map(|charge| charge.instance).find(|&at| self.queue.is_stopped_at(at));
-        let (stopped_at, not_yet) = match in_line {
-            Some(at) => (at, None),
-            None => match self.ledger.take(now, &charges) {
-                Ok(()) => return Ok(Admit::Now(charges)),
-                Err((at, not_yet)) => (at, Some(not_yet)),
-            },
-        };
-        let max_wait = self.may_wait(now, &charges)?;
-        if let Some(not_yet) = not_yet {
-            self.wake(stopped_at, not_yet);
-        }
-        Ok(Admit::Wait(Wait { charges, stopped_at, deadline: now + max_wait }))
-    }
-
-    /// What is asked, as charges to instances; one charge an instance.
-    fn charges(&mut self, now: Instant, asks: &[Ask]) -> Result<Charges, Refusal> {
-        let mut charges = Charges::new();
-        for ask in asks {
-            let instance = self.ledger.instance(ask.pool, ask.key.as_deref());
-            if self.ledger.keyed() > 0 {
-                self.sweep_at.get_or_insert(now + SWEEP);
-            }
-            let limits = &self.rules.pools[ask.pool.0].0;
-            let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
-            let before = known.as_ref().map_or(0, |charge| charge.cost);
-            // Where a cost is unknown the sum is at most all that there is.
-            let unknown = asks.iter().any(|other| other.pool == ask.pool && other.cost.is_none());
-            let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
-            let cost = if unknown { sum.min(limits.capacity()) } else { sum };
-            limits.fits(cost).map_err(|never| Refusal {
-                reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
-                retry_after: Duration::from_mins(1),
-            })?;
-            match known {
-                Some(charge) => charge.cost = cost,
-                None => charges.push(Charge { instance, cost }),
-            }
-        }
-        Ok(charges)
-    }
-
-    /// How long a request with these charges may wait, if it may and if its turn comes in that time.
-    fn may_wait(&mut self, now: Instant, charges: &[Charge]) -> Result<Duration, Refusal> {
-        let (last, turn) = self.predict(now, charges);
-        let pool = self.ledger.pool_of(last.instance);
-        let eta = turn - now;
-        if let Some((reason, instance)) = self.no_place(now, charges, eta) {
-            return Err(self.refusal(now, reason, instance.unwrap_or(last.instance), turn));
-        }
-        let max_wait = self.max_wait(charges);
-        if eta > max_wait {
-            let waiting = self.queue.waiting_for(last.instance);
-            let reason = Reason::WaitTooLong { pool, waiting, eta, max_wait };
-            return Err(self.refusal(now, reason, last.instance, now + eta.saturating_sub(max_wait)));
-        }
-        Ok(max_wait)
-    }
-
-    /// The charge whose turn would come last for a newcomer, and when.
-    fn predict(&mut self, now: Instant, charges: &[Charge]) -> (Charge, Instant) {
-        let turns = charges.iter().map(|&charge| (charge, self.turn_at(now, charge, charges)));
-        turns.max_by_key(|&(_, turn)| turn).expect("what takes from no pool never waits")
-    }
-
-    /// When the turn of a newcomer would come at one of its pools.
-    fn turn_at(&mut self, now: Instant, charge: Charge, charges: &[Charge]) -> Instant {
-        let ahead = self.queue.ahead_of(charges, charge.instance);
-        self.ledger.turn_of(now, ahead, charge)
-    }
-
-    fn max_wait(&self, charges: &[Charge]) -> Duration {
-        let waits = charges.iter().map(|charge| self.rules_of(charge.instance).max_wait);
-        waits.min().unwrap_or(Duration::ZERO)
-    }
-
-    /// Why nobody more may wait for these, if so, and for which instance.
-    fn no_place(&mut self, now: Instant, charges: &[Charge], eta: Duration) -> Option<(Reason, Option<InstanceId>)> {
-        if self.queue.len() >= self.rules.max_waiting {
-            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len() }, None));
-        }
-        charges.iter().find_map(|&charge| {
-            let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
-            let waiting = self.queue.waiting_for(charge.instance);
-            let mut is_full = || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge);
-            let reason = if rules.refuse_when_full && is_full() {
-                Reason::NoQueue { pool, eta }
-            } else if waiting >= rules.max_waiting {
-                Reason::QueueFull { pool: Some(pool), waiting }
-            } else {
-                return None;
-            };
-            Some((reason, Some(charge.instance)))
-        })
-    }
-
-    /// A refusal that is worth coming back from once there is `room`.
-    fn refusal(&mut self, now: Instant, reason: Reason, at: InstanceId, room: Instant) -> Refusal {
-        let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
-        let gap = limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_millis(100));
-        self.sweep_at.get_or_insert(now + SWEEP);
-        Refusal { reason, retry_after: self.promises.slot(now, at, room, gap) }
-    }
-
-    fn rules_of(&self, instance: InstanceId) -> PoolRules {
-        self.rules.pools[self.ledger.pool_of(instance).0].1
-    }
-
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
         let Wait { charges, stopped_at, deadline } = wait;
         self.ledger.name(&charges);
@@ -429,7 +272,7 @@ impl<W> Scheduler<W> {
 
     /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who
     /// free them.
-    fn wake(&mut self, instance: InstanceId, not_yet: NotYet) {
+    pub(super) fn wake(&mut self, instance: InstanceId, not_yet: NotYet) {
         if let Some(before) = self.wake_of.remove(&instance) {
             self.wakes.remove(&(before, instance));
         }
@@ -438,15 +281,4 @@ impl<W> Scheduler<W> {
             self.wake_of.insert(instance, at);
         }
     }
-}
-
-enum Admit {
-    Now(Charges),
-    Wait(Wait),
-}
-
-struct Wait {
-    charges: Charges,
-    stopped_at: InstanceId,
-    deadline: Instant,
 }

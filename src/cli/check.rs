@@ -2,6 +2,7 @@ use std::io::{Write, stdout};
 
 use anyhow::Result;
 use clap::Args;
+use humantime::format_duration;
 
 use super::in_force::InForce;
 use crate::config::{Config, Pool};
@@ -38,19 +39,33 @@ impl Check {
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
-    writeln!(out, "valid: {}", config.source)?;
-    writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1", config.server.listen)?;
-    match config.server.admin {
+    let Config { source, server, upstream, queue, clients, .. } = config;
+    let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
+    writeln!(out, "valid: {source}")?;
+    writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1{tls}", server.listen)?;
+    match server.admin {
         Some(admin) => writeln!(out, "admin     http://{admin}")?,
         None => writeln!(out, "admin     off")?,
     }
-    writeln!(out, "upstream  {}", config.upstream.url)?;
-    if let Some(variable) = &config.upstream.api_key_env {
-        let missing =
-            if std::env::var_os(variable).is_none_or(|key| key.is_empty()) { ", which is not set here" } else { "" };
+    let protocol = upstream
+        .http2_connections
+        .map_or("HTTP/1.1".to_owned(), |connections| format!("HTTP/2 over {connections} connections"));
+    let trust = upstream
+        .authorities
+        .as_ref()
+        .map_or(String::new(), |authorities| format!(", trusting only the {} in ca_file", authorities.len()));
+    writeln!(out, "upstream  {}", upstream.url)?;
+    let (connect, answer) = (format_duration(upstream.connect_timeout), format_duration(upstream.response_timeout));
+    writeln!(out, "          by {protocol}{trust}; connects within {connect}, answers within {answer}")?;
+    if let Some(variable) = &upstream.api_key_env {
+        let is_missing = std::env::var_os(variable).is_none_or(|key| key.is_empty());
+        let missing = if is_missing { ", which is not set here" } else { "" };
         writeln!(out, "key       from the environment, {variable}{missing}")?;
     }
-    let quota = config.clients.quota.map_or("none".to_owned(), |quota| quota.to_string());
+    let buffer = bytesize::ByteSize(queue.buffer as u64);
+    writeln!(out, "queue     up to {} waiting; {buffer} of a body are read meanwhile", queue.max_waiting)?;
+    writeln!(out, "drain     up to {}", format_duration(server.drain))?;
+    let quota = clients.quota.map_or("no quota".to_owned(), |quota| quota.to_string());
     Ok(writeln!(out, "a client  {quota}")?)
 }
 
@@ -64,7 +79,7 @@ fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
     let wait = if pool.refuse_when_full {
         "refuses when full".to_owned()
     } else {
-        format!("waits up to {}", humantime::format_duration(pool.max_wait))
+        format!("waits up to {}", format_duration(pool.max_wait))
     };
     Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}", pool.name, pool.limits_text())?)
 }
