@@ -26,6 +26,8 @@ fn a_gate_that_is_told_to_stop_lets_an_answer_end_and_ends_well() {
     let mut gate = Running::gate(upstream.local_addr().expect("an address"));
     let mut client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\n\r\n");
     let (mut server, _) = upstream.accept().expect("the gate");
+    let request = BufReader::new(&server).lines().map_while(Result::ok);
+    assert!(request.take_while(|line| !line.is_empty()).count() > 0, "a request");
     gate.signal();
     gate.logs("stopping");
     server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("an answer");
