@@ -2,5 +2,6 @@
 
 mod forwarding;
 mod house;
+mod quota;
 mod uploads;
 mod upstream;
