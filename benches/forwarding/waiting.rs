@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::mb;
 use crate::process::{Subject, nginx_upstream};
 
-const WAITING: u32 = 9_000;
+const WAITING: u32 = 9_900;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a request that waits costs, and whether the memory comes back when its client has gone.
