@@ -9,7 +9,7 @@ use tower::{Service, ServiceExt};
 
 use super::Gate;
 use super::failure::{Cause, Failure};
-use super::passing::{Passed, Passing, Permitted, Routed};
+use super::passing::{Arrived, Passed, Passing, Permitted, Routed};
 use crate::admission::Permit;
 use crate::upstream::Failed;
 
@@ -66,11 +66,21 @@ impl Gate {
             return at_once.map_err(Cause::Refused);
         }
         routed.compact();
-        // While it waits its body is read: a client that leaves is seen only once nothing of it is left unread.
-        let permit = match select(turn, pin!(routed.arrived.body.fill(self.shared.buffer))).await {
+        let Arrived { body, client, .. } = &mut *routed.arrived;
+        // While it waits its body is read: hyper sees that a client leaves once nothing of it is left unread, and of one
+        // whose body is larger than that the socket is watched.
+        let leaves = async {
+            body.fill(self.shared.buffer).await.map_err(broke_off)?;
+            if body.whole().is_none() {
+                client.socket.hung_up().await;
+                return Err(Cause::Upstream(Failed::Body));
+            }
+            Ok(())
+        };
+        let permit = match select(turn, pin!(leaves)).await {
             Either::Left((permit, _)) => permit,
-            Either::Right((read, turn)) => {
-                read.map_err(broke_off)?;
+            Either::Right((left, turn)) => {
+                left?;
                 turn.await
             }
         };

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::Gate;
+use super::passing::Client;
+use super::socket::Socket;
 use super::stack::stack;
 use super::strict::Strict;
 
@@ -71,15 +73,17 @@ impl Door {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         drop(stream.set_nodelay(true));
         let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
-        let served = match (first.await, &self.tls) {
+        let protocol = first.await;
+        let socket = Socket::new(stream);
+        let served = match (protocol, &self.tls) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
-            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => Box::pin(self.serve_tls(tls, stream, peer)).await,
+            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
             (Some(Ok(Ok(Protocol::Tls))), None) => {
                 tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
                                server.cert_file and key_file");
                 Ok(())
             }
-            (Some(Ok(Ok(protocol))), _) => self.serve_http(protocol, stream, peer).await,
+            (Some(Ok(Ok(protocol))), _) => self.serve_http(protocol, socket.clone(), Client { peer, socket }).await,
             _ => Ok(()),
         };
         if let Err(error) = served {
@@ -88,8 +92,8 @@ impl Door {
         self.gate.shared.closed.fetch_add(1, Ordering::Relaxed);
     }
 
-    async fn serve_tls(&self, tls: &TlsAcceptor, stream: TcpStream, peer: SocketAddr) -> hyper::Result<()> {
-        let handshake = self.closing.run_until_cancelled(timeout(HEAD, tls.accept(stream)));
+    async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {
+        let handshake = self.closing.run_until_cancelled(timeout(HEAD, tls.accept(socket.clone())));
         let stream = match handshake.await {
             Some(Ok(Ok(stream))) => stream,
             Some(Ok(Err(error))) => {
@@ -99,14 +103,14 @@ impl Door {
             _ => return Ok(()),
         };
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        self.serve_http(if http2 { Protocol::Http2 } else { Protocol::Http1 }, stream, peer).await
+        self.serve_http(if http2 { Protocol::Http2 } else { Protocol::Http1 }, stream, Client { peer, socket }).await
     }
 
-    async fn serve_http<S>(&self, protocol: Protocol, stream: S, peer: SocketAddr) -> hyper::Result<()>
+    async fn serve_http<S>(&self, protocol: Protocol, stream: S, client: Client) -> hyper::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let stack = stack(&self.gate, peer);
+        let stack = stack(&self.gate, client);
         let through = service_fn(move |request| {
             let stack = stack.clone();
             async move { Ok::<_, Infallible>(stack.oneshot(request).await.unwrap_or_else(|never| match never {})) }

@@ -12,6 +12,7 @@ mod passing;
 mod quota;
 mod relay;
 mod server;
+mod socket;
 mod stack;
 mod strict;
 

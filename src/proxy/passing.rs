@@ -14,6 +14,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
+use super::socket::Socket;
 use crate::admission::{InFlight, Permit};
 use crate::route::Found;
 use crate::upstream::Prefetched;
@@ -21,11 +22,18 @@ use crate::upstream::Prefetched;
 /// What a step hands back to the one before it.
 pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
 
+/// Whoever is at the other end of a connection.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+    pub(super) socket: Socket,
+}
+
 /// A request at the door.
 pub(super) struct Arrived {
     pub(super) head: Parts,
     pub(super) body: Prefetched,
-    pub(super) peer: SocketAddr,
+    pub(super) client: Client,
     /// The connection, should it leave HTTP.
     pub(super) upgrade: Option<OnUpgrade>,
 }
@@ -59,11 +67,11 @@ pub(super) struct Passed {
 
 impl Arrived {
     /// Boxed, as it is handed from step to step.
-    pub(super) fn new(mut request: Request<Incoming>, peer: SocketAddr) -> Box<Self> {
+    pub(super) fn new(mut request: Request<Incoming>, client: Client) -> Box<Self> {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), peer, upgrade })
+        Box::new(Self { head, body: body.into(), client, upgrade })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.

@@ -50,7 +50,7 @@ impl Quota {
         for part in &self.by {
             match part {
                 ClientKey::Header(name) => arrived.head.headers.get(name).hash(&mut hasher),
-                ClientKey::Peer => arrived.peer.ip().hash(&mut hasher),
+                ClientKey::Peer => arrived.client.peer.ip().hash(&mut hasher),
             }
         }
         hasher.finish()

@@ -1,5 +1,4 @@
 use std::convert::Infallible;
-use std::net::SocketAddr;
 
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{Request, Response};
@@ -13,7 +12,7 @@ use super::admit::Admit;
 use super::answer::{AnswerBody, Answers};
 use super::classify::Classify;
 use super::forward::Forward;
-use super::passing::Arrived;
+use super::passing::{Arrived, Client};
 use super::quota::CheckQuota;
 
 /// What no log may show, whoever prints a request's headers.
@@ -22,13 +21,13 @@ const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-ke
 /// The way of a request through the gate, outermost first.
 pub(super) fn stack(
     gate: &Gate,
-    peer: SocketAddr,
+    client: Client,
 ) -> impl Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible, Future: Send> + Clone + Send + use<>
 {
     ServiceBuilder::new()
         // Keys are marked before anything else can look at them.
         .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))
-        .map_request(move |request| Arrived::new(request, peer))
+        .map_request(move |request| Arrived::new(request, client.clone()))
         // Method and path say which route it is, and so which pools it takes from.
         .layer(step(gate, Classify::new))
         // Whatever comes back, answer, failure or panic, becomes one HTTP answer with one line in the log at its last byte.

@@ -17,6 +17,15 @@ match = "POST /v1/vector_stores"
 pools = ["files:body.file_ids"]
 "#;
 
+const ONE_AT_A_TIME: &str = r#"
+[pools.files]
+in_flight = 1
+
+[[routes]]
+match = "* /v1/files"
+pools = ["files"]
+"#;
+
 fn head(path: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
 }
@@ -75,6 +84,46 @@ async fn a_client_that_is_still_sending_reads_that_there_is_no_upstream() {
     let house = House::open("", address).await;
     let came = send_and_read(&house, "/v1/files", "", 4 * MB).await;
     assert!(came.starts_with("HTTP/1.1 502") && came.contains("tidegate_upstream_unreachable"), "{came}");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_a_large_upload_leaves_the_queue() {
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_AT_A_TIME, address).await;
+    let mut first = house.connect().await;
+    first.send("GET /v1/files HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    let mut uploader = house.connect().await;
+    uploader.send(&head("/v1/files", 64 * MB)).await;
+    // More than the gate reads meanwhile, and less than the system takes for it.
+    uploader.0.write_all(&vec![b'x'; MB + MB / 4]).await.expect("sends");
+    house.until("it waits", |now| now.waiting == 1).await;
+    drop(uploader);
+    house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1).await;
+    assert_eq!(house.gate.admission().snapshot().tally.granted, 1);
+}
+
+#[tokio::test]
+async fn a_large_upload_goes_whole_after_it_has_waited() {
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_AT_A_TIME, address).await;
+    let mut first = house.connect().await;
+    first.send("GET /v1/files HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    let mut uploader = house.connect().await;
+    let length = 3 * MB;
+    let uploading = tokio::spawn(async move {
+        uploader.send(&head("/v1/files", length)).await;
+        uploader.0.write_all(&vec![b'x'; length]).await.expect("sends");
+        uploader.until("ok").await
+    });
+    house.until("it waits", |now| now.waiting == 1).await;
+    server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nfirst").await;
+    first.until("first").await;
+    assert_eq!(take(listener, length).await, length);
+    assert!(uploading.await.expect("no panic").starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
 #[tokio::test]
