@@ -9,6 +9,7 @@ use tower::{Service, ServiceExt};
 
 use super::Gate;
 use super::failure::{Cause, Failure};
+use super::headers::come_from_another_site;
 use super::passing::{Arrived, Passed, Passing, Permitted, Routed};
 use crate::admission::Permit;
 use crate::upstream::Failed;
@@ -55,6 +56,9 @@ impl Gate {
     async fn admit(&self, routed: &mut Routed) -> Result<Permit, Cause> {
         if routed.arrived.head.method == Method::CONNECT {
             return Err(Cause::Connect);
+        }
+        if self.shared.upstream.adds_key() && come_from_another_site(&routed.arrived.head.headers) {
+            return Err(Cause::CrossSite);
         }
         let broke_off = |_| Cause::Upstream(Failed::Body);
         if self.reads_body(routed) {

@@ -25,6 +25,8 @@ pub(super) enum Cause {
     Upstream(Failed),
     /// The client takes the gate for a proxy that it can tunnel through.
     Connect,
+    /// A page of another site would spend the key that the gate adds.
+    CrossSite,
     /// A defect in the gate. It is this request's end, not that of its connection.
     Panicked,
 }
@@ -100,6 +102,11 @@ impl Cause {
                 "tidegate_no_tunnel",
                 "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
                  with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
+            ),
+            Self::CrossSite => Described::new(
+                StatusCode::FORBIDDEN,
+                "tidegate_cross_site",
+                "the gate adds the key to what it sends (upstream.api_key_env), and does not do so for web pages.",
             ),
             Self::Panicked => Described::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

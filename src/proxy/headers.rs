@@ -19,6 +19,11 @@ pub(super) fn ask_for_websocket(headers: &HeaderMap) -> bool {
     asks && headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
+/// Whether a browser sends them for a page that is not the gate's own (<https://www.w3.org/TR/fetch-metadata/>).
+pub(super) fn come_from_another_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
 /// Takes out what is between client and gate only (RFC 9110 §7.6.1). Each side of the gate frames, keeps alive and
 /// continues by itself; the wish for a WebSocket and the one for trailers go on.
 pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {

@@ -114,6 +114,12 @@ impl Upstream {
         })
     }
 
+    /// Whether it adds a key to what it sends.
+    #[must_use]
+    pub fn adds_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host. The
     /// place is spent as the request's head is written, and given back if it never is.
     ///
