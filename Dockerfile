@@ -18,8 +18,8 @@ FROM scratch
 COPY --from=build /tidegate /tidegate
 # Nobody.
 USER 65534:65534
-# In a container, apps come from elsewhere. Only publish this port to whom you would give the key. Both addresses win over
-# a file's: `serve` and `healthcheck` agree on the second.
+# In a container, apps come from elsewhere. Only publish this port to whom you would give the key. Both addresses win
+# over a file's, so that `serve` and `healthcheck` agree on the second.
 ENV TIDEGATE_LISTEN=0.0.0.0:4290 TIDEGATE_ADMIN=127.0.0.1:4291
 EXPOSE 4290
 HEALTHCHECK --interval=10s --timeout=4s --start-period=3s CMD ["/tidegate", "healthcheck"]
