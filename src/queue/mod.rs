@@ -5,6 +5,8 @@
 //! need it, and nobody who came later and costs less slips past at the pool both wait for.
 
 mod line;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
