@@ -99,6 +99,12 @@ impl<W> Queue<W> {
         stopped + own.filter(|line| line.stopped_at != instance).map_or(0, |line| line.taken_of(instance))
     }
 
+    /// What goes before a newcomer with these charges in its own line, at one of their instances.
+    #[must_use]
+    pub fn before_in_line(&self, charges: &[Charge], instance: InstanceId) -> u64 {
+        self.by_pools.get(&instances(charges)).map_or(0, |&line| self.lines[line].taken_of(instance))
+    }
+
     /// Whether somebody is stopped here.
     #[must_use]
     pub fn is_stopped_at(&self, instance: InstanceId) -> bool {

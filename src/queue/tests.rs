@@ -134,6 +134,7 @@ impl Both {
             assert_eq!(self.queue.older_at(listed.ticket, &listed.charges), self.older_at(place));
             for &pool in &line(&listed.charges) {
                 assert_eq!(self.queue.ahead_of(&listed.charges, pool), self.ahead_of(&listed.charges, pool));
+                assert_eq!(self.queue.before_in_line(&listed.charges, pool), self.in_line(&listed.charges, pool));
             }
         }
     }
@@ -153,6 +154,11 @@ impl Both {
     fn older_at(&self, place: usize) -> Option<InstanceId> {
         let is_older = |&pool: &InstanceId| self.first_at(pool).is_some_and(|first| first < place);
         line(&self.list[place].charges).into_iter().find(is_older)
+    }
+
+    fn in_line(&self, charges: &[Charge], pool: InstanceId) -> u64 {
+        let own = self.list.iter().filter(|listed| line(&listed.charges) == line(charges));
+        own.filter_map(|listed| cost_at(&listed.charges, pool)).map(u64::from).sum()
     }
 
     fn ahead_of(&self, charges: &[Charge], pool: InstanceId) -> u64 {
