@@ -8,6 +8,8 @@ mod permit;
 mod promises;
 mod refusal;
 mod scheduler;
+#[cfg(test)]
+mod tests;
 
 pub use driver::Admission;
 pub use permit::{InFlight, Permit, Place};

@@ -46,7 +46,7 @@ fn limits(amounts: RangeInclusive<u32>) -> impl Strategy<Value = Limits> {
     let smooth = (1..=6_u32).prop_map(|burst| Shape::Smooth { burst: NonZeroU32::new(burst).expect("from 1 up") });
     let shape = prop_oneof![Just(Shape::Window), smooth];
     let in_flight = of(1..=4_u32).prop_map(|most| most.and_then(NonZeroU32::new));
-    (vec(rate(amounts), 1..=3), in_flight, shape, prop_oneof![Just(0), 1..5_u64]).prop_map(
+    (vec(rate(amounts), 0..=3), in_flight, shape, prop_oneof![Just(0), 1..5_u64]).prop_map(
         |(requests, in_flight, shape, margin)| Limits {
             requests,
             in_flight,
@@ -56,7 +56,7 @@ fn limits(amounts: RangeInclusive<u32>) -> impl Strategy<Value = Limits> {
     )
 }
 
-fn rate(amounts: RangeInclusive<u32>) -> impl Strategy<Value = Rate> {
+pub(crate) fn rate(amounts: RangeInclusive<u32>) -> impl Strategy<Value = Rate> {
     (amounts, 1..=40_u64).prop_map(|(amount, millis)| {
         let amount = NonZeroU32::new(amount).expect("from 1 up");
         Rate::new(amount, Duration::from_millis(millis)).expect("some time")

@@ -52,7 +52,7 @@ proptest! {
     #[test]
     fn a_large_window_has_room_never_early_and_at_most_its_8192nd_part_late((limits, steps) in any_history(IN_GRAINS)) {
         let limits = only_windows(limits);
-        let longest = limits.requests.iter().map(|rate| rate.per() + limits.margin).max().expect("some rate");
+        let longest = limits.requests.iter().map(|rate| rate.per() + limits.margin).max().unwrap_or_default();
         let mut history = History::new(&limits);
         for step in &steps {
             let (foreseen, now) = (history.foreseen(step), history.now);
