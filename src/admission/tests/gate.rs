@@ -78,7 +78,7 @@ impl<W: Copy> Gate<W> {
 
     /// Goes on until nothing more will happen; says who went, and when.
     pub(super) fn play(&mut self) -> &[(W, u128)] {
-        while self.step() {}
+        assert!((0..10_000).any(|_| !self.step()), "something is always due");
         &self.went
     }
 

@@ -121,7 +121,10 @@ impl World {
 
     /// Lets everything come to its end: whoever goes is sent and is over, until nothing is due any more.
     fn finish(&mut self, first: Index) {
+        let mut rounds = 0;
         while !self.held.is_empty() || !self.in_flight.is_empty() || self.scheduler.poll_timeout().is_some() {
+            rounds += 1;
+            assert!(rounds < 10_000, "something is always due");
             for step in [Step::Send(first), Step::Land(first), Step::WaitForTimeout] {
                 self.step(step);
                 self.handle_timeout();

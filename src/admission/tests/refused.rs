@@ -25,6 +25,17 @@ fn too_late_is_said_on_arrival() {
 }
 
 #[test]
+fn too_late_counts_those_who_need_other_pools_besides() {
+    let (limits, rules) = capped_pool("1/s");
+    let mut gate = Gate::new([(limits, PoolRules { max_wait: 2 * SECOND, ..rules }), capped_pool("100/s")]);
+    for who in ["first", "second", "third"] {
+        gate.comes(who, &on([0, 1]));
+    }
+    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 2, eta: 3 * SECOND, max_wait: 2 * SECOND };
+    assert_eq!(refusal(&gate.comes("late", &on([0]))).reason, reason);
+}
+
+#[test]
 fn who_waits_in_vain_is_told_at_his_deadline() {
     let mut gate = Gate::new([one_in_flight()]);
     let stays = gate.scheduler.arrive(gate.now, &on([0]), || "stays");
@@ -70,6 +81,19 @@ fn a_pool_that_refuses_when_full_lets_nobody_wait() {
     gate.wait(SECOND);
     gate.comes("goes too", &on([0]));
     assert_eq!(gate.play(), [("goes", 0), ("goes too", 1_000)]);
+}
+
+#[test]
+fn nor_does_anybody_wait_behind_one_who_was_stopped_elsewhere_first() {
+    let (limits, rules) = capped_pool("3/s");
+    let mut gate = Gate::new([(limits, PoolRules { refuse_when_full: true, ..rules }), capped_pool("1/2s")]);
+    gate.comes("first", &on([1]));
+    gate.comes("dear", &[costing(0, 3), costing(1, 1)]);
+    gate.wait(SECOND * 3 / 2);
+    gate.comes("cheap", &on([0]));
+    gate.wait(SECOND);
+    assert!(matches!(refusal(&gate.comes("refused", &on([0]))).reason, Reason::NoQueue { pool: PoolId(0), .. }));
+    assert_eq!(gate.play(), [("first", 0), ("cheap", 1_500), ("dear", 2_500)]);
 }
 
 #[test]

@@ -60,6 +60,16 @@ fn who_came_later_and_costs_less_does_not_slip_past() {
 }
 
 #[test]
+fn nor_does_who_comes_from_another_pool() {
+    let mut gate = Gate::new([capped_pool("1/s"), capped_pool("3/10s")]);
+    gate.comes("first", &[costing(0, 1), costing(1, 2)]);
+    gate.comes("second", &on([0]));
+    gate.comes("dear", &[costing(1, 3)]);
+    gate.comes("cheap", &on([0, 1]));
+    assert_eq!(gate.play(), [("first", 0), ("second", 1_000), ("dear", 10_000), ("cheap", 20_000)]);
+}
+
+#[test]
 fn a_request_on_two_pools_waits_for_both() {
     let mut gate = Gate::new([capped_pool("1/s"), capped_pool("1/3s")]);
     gate.comes("first", &on([0, 1]));

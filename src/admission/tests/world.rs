@@ -148,6 +148,7 @@ impl World {
     }
 
     fn grant(&mut self, who: u32, charges: Charges, costs: Costs) {
+        assert!(!self.draining, "nobody goes any more");
         let same_pools = |waiting: &Waiting| waiting.costs.keys().eq(costs.keys());
         assert!(!self.waiting.range(..who).any(|(_, waiting)| same_pools(waiting)), "{who} goes before its turn");
         assert_eq!(sorted(charges.iter().map(|charge| charge.cost)), sorted(costs.values().copied()));
@@ -158,6 +159,7 @@ impl World {
     }
 
     fn enqueue(&mut self, who: u32, ticket: Ticket, costs: Costs) {
+        assert!(!self.draining, "nobody waits any more");
         let rules = |name: &Name| self.rules.pools[name.0].1;
         let deadline = self.now + costs.keys().map(|name| rules(name).max_wait).min().expect("some pool");
         let refusing: Vec<_> = costs.iter().filter(|(name, _)| rules(name).refuse_when_full).collect();
