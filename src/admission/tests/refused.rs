@@ -91,7 +91,7 @@ fn nor_does_anybody_wait_behind_one_who_was_stopped_elsewhere_first() {
     gate.comes("dear", &[costing(0, 3), costing(1, 1)]);
     gate.wait(SECOND * 3 / 2);
     gate.comes("cheap", &on([0]));
-    gate.wait(SECOND);
+    gate.wait(SECOND * 3 / 4);
     assert!(matches!(refusal(&gate.comes("refused", &on([0]))).reason, Reason::NoQueue { pool: PoolId(0), .. }));
     assert_eq!(gate.play(), [("first", 0), ("cheap", 1_500), ("dear", 2_500)]);
 }
