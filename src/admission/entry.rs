@@ -88,7 +88,14 @@ impl<W> Scheduler<W> {
 
     /// The charge whose turn would come last for a newcomer, and when.
     pub(super) fn predict(&mut self, now: Instant, charges: &[Charge]) -> (Charge, Instant) {
-        let turns = charges.iter().map(|&charge| (charge, self.turn_at(now, charge, charges)));
+        // Nobody of its line goes before all of their pools have room, even where one of them has room by now.
+        let room = charges.iter().map(|&charge| self.ledger.turn_of(now, 0, Charge { cost: 1, ..charge })).max();
+        let room = room.unwrap_or(now);
+        let turns = charges.iter().map(|&charge| {
+            let before = self.queue.before_in_line(charges, charge.instance);
+            let after = self.ledger.turn_after(room, before, charge);
+            (charge, self.turn_at(now, charge, charges).max(after))
+        });
         turns.max_by_key(|&(_, turn)| turn).expect("what takes from no pool never waits")
     }
 

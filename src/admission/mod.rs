@@ -10,6 +10,8 @@ mod promises;
 mod refusal;
 mod scheduler;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use driver::Admission;
 pub use permit::{InFlight, Permit, Place};

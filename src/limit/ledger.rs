@@ -135,6 +135,12 @@ impl Ledger {
         self.get_mut(charge.instance).pool.turn_of(now, ahead, charge.cost)
     }
 
+    /// See [`Pool::turn_after`].
+    #[must_use]
+    pub fn turn_after(&self, first: Instant, before: u64, charge: Charge) -> Instant {
+        self.get(charge.instance).pool.turn_after(first, before, charge.cost)
+    }
+
     /// Whether this one pool has room for a charge.
     pub fn has_room(&mut self, now: Instant, charge: Charge) -> bool {
         self.get_mut(charge.instance).pool.check(now, charge.cost).is_ok()

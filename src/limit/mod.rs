@@ -12,6 +12,8 @@ mod ledger;
 mod pace;
 mod pool;
 mod rate;
+#[cfg(test)]
+pub(crate) mod tests;
 mod window;
 
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};

@@ -57,6 +57,13 @@ impl Pace {
         burst_ago.checked_sub(tolerance).map_or(now, |at| at.max(now)) + self.interval() * cells
     }
 
+    /// When something that costs `own` would go after `before` more of which none goes before `first`.
+    pub(super) fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
+        let burst = self.quota.burst_size().get();
+        let beyond_burst = (before + u64::from(own.min(burst))).saturating_sub(u64::from(burst));
+        first + self.interval() * u32::try_from(beyond_burst).unwrap_or(u32::MAX)
+    }
+
     /// No debt: as if nothing had ever been sent.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         self.tat.is_none_or(|tat| tat <= now)

@@ -137,6 +137,15 @@ impl Pool {
         windows.chain(paces).max().unwrap_or(now)
     }
 
+    /// When something that costs `own` would go after `before` more of which none goes before `first`: the earliest
+    /// that the rates allow, whatever else is taken.
+    #[must_use]
+    pub fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
+        let windows = self.windows.iter().map(|window| window.turn_after(first, before + u64::from(own)));
+        let paces = self.paces.iter().map(|pace| pace.turn_after(first, before, own));
+        windows.chain(paces).max().unwrap_or(first)
+    }
+
     /// Nothing of it is taken, and nothing that was taken still counts.
     pub fn is_idle(&mut self, now: Instant) -> bool {
         self.held == 0

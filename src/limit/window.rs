@@ -67,7 +67,6 @@ impl Window {
     }
 
     /// When the last of `ahead` more would go, if all of them went as early as they may.
-    /// When the last of `ahead` more would go, if all of them went as early as they may.
     pub(super) fn turn_of(&mut self, now: Instant, ahead: u64) -> Instant {
         let amount = u64::from(self.rate.amount());
         let nth = self.used(now) + ahead;
@@ -79,6 +78,12 @@ impl Window {
         let place = nth - windows * amount;
         let first = self.when_freed(place).unwrap_or(now + self.span);
         first.max(now) + self.span * u32::try_from(windows - 1).unwrap_or(u32::MAX)
+    }
+
+    /// When the `nth` of those would go of whom none goes before `first`.
+    pub(super) fn turn_after(&self, first: Instant, nth: u64) -> Instant {
+        let windows = nth.saturating_sub(1) / u64::from(self.rate.amount());
+        first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
     }
 
     pub(super) fn used(&mut self, now: Instant) -> u64 {

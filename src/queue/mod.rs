@@ -5,6 +5,8 @@
 //! need it, and nobody who came later and costs less slips past at the pool both wait for.
 
 mod line;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -95,6 +97,12 @@ impl<W> Queue<W> {
         let stopped = self.stops.get(instance.index()).map_or(0, |stop| stop.ahead);
         let own = self.by_pools.get(&instances(charges)).map(|&line| &self.lines[line]);
         stopped + own.filter(|line| line.stopped_at != instance).map_or(0, |line| line.taken_of(instance))
+    }
+
+    /// What goes before a newcomer with these charges in its own line, at one of their instances.
+    #[must_use]
+    pub fn before_in_line(&self, charges: &[Charge], instance: InstanceId) -> u64 {
+        self.by_pools.get(&instances(charges)).map_or(0, |&line| self.lines[line].taken_of(instance))
     }
 
     /// Whether somebody is stopped here.
