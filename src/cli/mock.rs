@@ -2,9 +2,9 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::Args;
-use tokio::net::TcpListener;
 
 use super::ConfigArgs;
+use super::listen::{bind, say};
 use super::stop::Stop;
 use crate::mock::{Mock, Options};
 
@@ -25,8 +25,8 @@ impl MockArgs {
         let config = self.config.load()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
             let mut stop = Stop::listen()?;
-            let listener = TcpListener::bind(self.listen).await?;
-            println!("listening on http://{}", listener.local_addr()?);
+            let listener = bind(self.listen, "--listen").await?;
+            say(&format!("listening on http://{}", listener.local_addr()?));
             Ok(Mock::new(&config, self.options).run(listener, async move { stop.asked().await }).await?)
         })
     }

@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod healthcheck;
 mod in_force;
+mod listen;
 mod memory;
 mod mock;
 mod serve;

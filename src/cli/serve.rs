@@ -1,13 +1,12 @@
-use std::io::{IsTerminal, Write, stderr, stdout};
-use std::net::SocketAddr;
+use std::io::{IsTerminal, stderr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::in_force::InForce;
+use super::listen::{bind, say};
 use super::stop::Stop;
 use super::{Usage, memory};
 use crate::config::Config;
@@ -94,14 +93,4 @@ fn raise_open_files() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit on open files stays as it is");
     }
-}
-
-/// Says it on standard output. That nobody may be reading there is no reason to stop.
-fn say(line: &str) {
-    drop(writeln!(stdout(), "{line}"));
-}
-
-async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    let hint = || format!("cannot listen on {address}: is another gate running? {flag} 127.0.0.1:0 picks a free port");
-    TcpListener::bind(address).await.with_context(hint)
 }
