@@ -83,6 +83,37 @@ proptest! {
     }
 
     #[test]
+    fn a_bucket_of_the_same_burst_refuses_nothing_whatever_the_jitter_within_the_margin(
+        (rate, burst) in (rate(1..=50), burst()).prop_filter("a burst", |(_, burst)| burst.get() > 1),
+        margin in 0..20_u64,
+        coming in vec((prop_oneof![Just(Duration::ZERO), wait()], 0.0..=1.0), 1..100),
+    ) {
+        let margin = Duration::from_millis(margin);
+        let (mut pace, mut now) = (Pace::new(rate, margin, burst), start());
+        let within = margin.min(rate.interval() * (burst.get() - 1));
+        let mut arrivals: Vec<Instant> = Vec::new();
+        for (time, jitter) in coming {
+            now += time;
+            if let Err(NotYet::Until(at)) = pace.check(now, 0, 1) {
+                now = at;
+            }
+            prop_assert_eq!(pace.check(now, 0, 1), Ok(()));
+            pace.spend(now, 1);
+            arrivals.push(now + within.mul_f64(jitter));
+        }
+        arrivals.sort();
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::with_period(rate.interval()).expect("an interval").allow_burst(burst);
+        let bucket = RateLimiter::direct_with_clock(quota, clock.clone());
+        let mut before = arrivals[0];
+        for arrival in arrivals {
+            clock.advance(arrival - before);
+            prop_assert!(bucket.check().is_ok());
+            before = arrival;
+        }
+    }
+
+    #[test]
     fn no_stretch_of_time_sees_more_than_a_burst_and_the_pace_however_late_it_was_sent_and_however_much_it_cost(
         (rate, burst) in (rate(1..=50), burst()),
         comings in vec((coming(), 1..10_u32, any::<bool>()), 1..100),
