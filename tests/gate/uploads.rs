@@ -1,6 +1,6 @@
 //! Bodies that are larger than anything the gate would keep.
 
-use crate::house::{House, accept, upstream};
+use crate::house::{House, Wire, accept, upstream};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -90,10 +90,7 @@ async fn a_client_that_is_still_sending_reads_that_there_is_no_upstream() {
 async fn a_client_that_leaves_in_the_middle_of_a_large_upload_leaves_the_queue() {
     let (listener, address) = upstream().await;
     let house = House::open(ONE_AT_A_TIME, address).await;
-    let mut first = house.connect().await;
-    first.send("GET /v1/files HTTP/1.1\r\nHost: o\r\n\r\n").await;
-    let mut server = accept(&listener).await;
-    server.until("\r\n\r\n").await;
+    let _first = take_the_place(&house, &listener).await;
     let mut uploader = house.connect().await;
     uploader.send(&head("/v1/files", 64 * MB)).await;
     // More than the gate reads meanwhile, and less than the system takes for it.
@@ -108,10 +105,7 @@ async fn a_client_that_leaves_in_the_middle_of_a_large_upload_leaves_the_queue()
 async fn a_large_upload_goes_whole_after_it_has_waited() {
     let (listener, address) = upstream().await;
     let house = House::open(ONE_AT_A_TIME, address).await;
-    let mut first = house.connect().await;
-    first.send("GET /v1/files HTTP/1.1\r\nHost: o\r\n\r\n").await;
-    let mut server = accept(&listener).await;
-    server.until("\r\n\r\n").await;
+    let (mut first, mut server) = take_the_place(&house, &listener).await;
     let mut uploader = house.connect().await;
     let length = 3 * MB;
     let uploading = tokio::spawn(async move {
@@ -162,4 +156,13 @@ async fn send_and_read(house: &House, path: &str, body: &str, filler: usize) -> 
     let mut came = String::new();
     stream.read_to_string(&mut came).await.expect("reads");
     came
+}
+
+/// Sends the one request that may be under way, and leaves it without an answer.
+async fn take_the_place(house: &House, listener: &TcpListener) -> (Wire, Wire) {
+    let mut client = house.connect().await;
+    client.send("GET /v1/files HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let mut server = accept(listener).await;
+    server.until("\r\n\r\n").await;
+    (client, server)
 }
