@@ -1,9 +1,10 @@
 //! The one place that waits: every way in which waiting can end, on a paused clock.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tidegate::admission::{Admission, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
+use tidegate::admission::{Admission, Applicant, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
 use tidegate::limit::{Limits, PoolId, Shape};
 use tidegate::route::Ask;
 use tokio::time::{Instant, advance, timeout};
@@ -18,14 +19,14 @@ fn admission(rate: &str, in_flight: Option<u32>) -> Admission {
         shape: Shape::Window,
         margin: Duration::ZERO,
     };
-    let rules = PoolRules { max_waiting: 100, max_wait: 10 * MINUTE, refuse_when_full: false };
-    Admission::start(Rules { pools: vec![(limits, rules)], max_waiting: 100 })
+    let rules = PoolRules { max_waiting: 100, max_bytes: u64::MAX, max_wait: 10 * MINUTE, refuse_when_full: false };
+    Admission::start(Rules { pools: vec![(limits, rules)], max_waiting: 100, weights: HashMap::new(), ageing: MINUTE })
 }
 
 const ONE: [Ask; 1] = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
 
 async fn acquire(admission: &Admission) -> Result<Permit, Refusal> {
-    admission.acquire(&ONE).await
+    admission.acquire(&ONE, Applicant::default()).await
 }
 
 /// What is held, spent and in flight of the pool.

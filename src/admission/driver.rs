@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
-use super::{Permit, Refusal};
+use super::{Applicant, Permit, Refusal};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -43,7 +43,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal`], at once where it is known at once.
-    pub async fn acquire(&self, asks: &[Ask]) -> Result<Permit, Refusal> {
+    pub async fn acquire(&self, asks: &[Ask], applicant: Applicant) -> Result<Permit, Refusal> {
         if asks.is_empty() {
             return Ok(Permit::new(self, Charges::new(), Duration::ZERO));
         }
@@ -53,7 +53,7 @@ impl Admission {
             verdict = Some(receiver);
             waiter
         };
-        let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, waiter)) {
+        let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
             Arrival::Granted(charges) => return Ok(Permit::new(self, charges, Duration::ZERO)),
             Arrival::Refused(refusal) => return Err(refusal),
             Arrival::Queued(ticket) => ticket,

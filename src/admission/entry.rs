@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::scheduler::{SWEEP, Scheduler};
-use super::{PoolRules, Reason, Refusal};
+use super::{Applicant, PoolRules, Reason, Refusal};
 use crate::limit::{Charge, InstanceId};
 use crate::queue::Charges;
 use crate::route::Ask;
@@ -22,7 +22,7 @@ pub(super) struct Wait {
 }
 
 impl<W> Scheduler<W> {
-    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask]) -> Result<Admit, Refusal> {
+    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], applicant: Applicant) -> Result<Admit, Refusal> {
         if self.draining {
             return Err(Refusal::DRAINING);
         }
@@ -35,7 +35,7 @@ impl<W> Scheduler<W> {
                 Err((at, not_yet)) => (at, Some(not_yet)),
             },
         };
-        let max_wait = self.may_wait(now, &charges)?;
+        let max_wait = self.may_wait(now, &charges, applicant)?;
         if let Some(not_yet) = not_yet {
             self.wake(stopped_at, not_yet);
         }
@@ -60,6 +60,7 @@ impl<W> Scheduler<W> {
             limits.fits(cost).map_err(|never| Refusal {
                 reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
                 retry_after: Duration::from_mins(1),
+                pointless: true,
             })?;
             match known {
                 Some(charge) => charge.cost = cost,
@@ -70,17 +71,17 @@ impl<W> Scheduler<W> {
     }
 
     /// How long a request with these charges may wait, if it may and if its turn comes in that time.
-    fn may_wait(&mut self, now: Instant, charges: &[Charge]) -> Result<Duration, Refusal> {
+    fn may_wait(&mut self, now: Instant, charges: &[Charge], applicant: Applicant) -> Result<Duration, Refusal> {
         let (last, turn) = self.predict(now, charges);
         let pool = self.ledger.pool_of(last.instance);
         let eta = turn - now;
         if let Some((reason, instance)) = self.no_place(now, charges, eta) {
             return Err(self.refusal(now, reason, instance.unwrap_or(last.instance), turn));
         }
-        let max_wait = self.max_wait(charges);
+        let max_wait = self.max_wait(charges).min(applicant.patience.unwrap_or(Duration::MAX));
         if eta > max_wait {
             let waiting = self.queue.waiting_for(last.instance);
-            let reason = Reason::WaitTooLong { pool, waiting, eta, max_wait };
+            let reason = Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait };
             return Err(self.refusal(now, reason, last.instance, now + eta.saturating_sub(max_wait)));
         }
         Ok(max_wait)
@@ -136,7 +137,7 @@ impl<W> Scheduler<W> {
         let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
         let gap = limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_millis(100));
         self.sweep_at.get_or_insert(now + SWEEP);
-        Refusal { reason, retry_after: self.promises.slot(now, at, room, gap) }
+        Refusal { reason, retry_after: self.promises.slot(now, at, room, gap), pointless: false }
     }
 
     fn rules_of(&self, instance: InstanceId) -> PoolRules {

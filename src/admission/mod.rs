@@ -3,6 +3,7 @@
 //! The [`Scheduler`] decides: pure, `now` an argument, stepped by `poll_timeout` and `handle_timeout`. The
 //! [`Admission`] around it holds the lock, the clock and the timer, and is the only place in the house that waits.
 
+mod applicant;
 mod driver;
 mod entry;
 mod permit;
@@ -13,6 +14,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use applicant::Applicant;
 pub use driver::Admission;
 pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};
@@ -26,6 +28,8 @@ use std::time::Duration;
 pub struct PoolRules {
     /// How many may wait for it.
     pub max_waiting: usize,
+    /// How much memory those who wait for it may take, in bytes.
+    pub max_bytes: u64,
     /// How long a request may wait for it, from arrival to dispatch.
     pub max_wait: Duration,
     /// Nobody waits: what cannot go at once is refused.

@@ -9,11 +9,14 @@ pub struct Refusal {
     pub reason: Reason,
     /// How long to stay away: 1 to 60 s, another time for each who is refused.
     pub retry_after: Duration,
+    /// Coming back, even as often as an official SDK does, cannot help.
+    pub pointless: bool,
 }
 
 impl Refusal {
     /// The gate is stopping; another one may be there in a moment.
-    pub(super) const DRAINING: Self = Self { reason: Reason::Draining, retry_after: Duration::from_secs(1) };
+    pub(super) const DRAINING: Self =
+        Self { reason: Reason::Draining, retry_after: Duration::from_secs(1), pointless: false };
 }
 
 /// Why a request will not go.
@@ -25,6 +28,13 @@ pub enum Reason {
         pool: Option<PoolId>,
         /// How many wait.
         waiting: usize,
+    },
+    /// Those who wait take as much memory as they may.
+    TooManyBytes {
+        /// For which pool; nothing where it is the queue as a whole.
+        pool: Option<PoolId>,
+        /// How much they take.
+        bytes: u64,
     },
     /// Nobody may wait for this pool, and it has no room.
     NoQueue {
@@ -39,6 +49,8 @@ pub enum Reason {
         pool: PoolId,
         /// How many wait for it.
         waiting: usize,
+        /// How many of them would go before it.
+        ahead: usize,
         /// When its turn would come, as far as the rates say.
         eta: Duration,
         /// How long it may wait.

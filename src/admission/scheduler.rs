@@ -1,12 +1,13 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::entry::{Admit, Wait};
 use super::promises::Promises;
 use super::snapshot::{InstanceState, Snapshot, Tally};
-use super::{PoolRules, Reason, Refusal};
+use super::{Applicant, PoolRules, Reason, Refusal};
 use crate::limit::{Charge, InstanceId, Ledger, Limits, NotYet};
-use crate::queue::{Charges, Queue, Ticket, Waiting};
+use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
 /// How often pool instances that nobody uses any more are looked for, while there are any.
@@ -19,6 +20,10 @@ pub struct Rules {
     pub pools: Vec<(Limits, PoolRules)>,
     /// How many may wait in all.
     pub max_waiting: usize,
+    /// The share of each client that has more than one.
+    pub weights: HashMap<ClientId, NonZeroU32>,
+    /// How long who is low waits before it counts as normal.
+    pub ageing: Duration,
 }
 
 /// What becomes of a request that arrives.
@@ -92,8 +97,8 @@ impl<W> Scheduler<W> {
     }
 
     /// A request comes. `waiter` is asked for only if it must wait.
-    pub fn arrive(&mut self, now: Instant, asks: &[Ask], waiter: impl FnOnce() -> W) -> Arrival {
-        let arrival = match self.admit(now, asks) {
+    pub fn arrive(&mut self, now: Instant, asks: &[Ask], applicant: Applicant, waiter: impl FnOnce() -> W) -> Arrival {
+        let arrival = match self.admit(now, asks, applicant) {
             Ok(Admit::Now(charges)) => Arrival::Granted(charges),
             Ok(Admit::Wait(wait)) => Arrival::Queued(self.enqueue(now, wait, waiter())),
             Err(refusal) => Arrival::Refused(refusal),
@@ -221,6 +226,7 @@ impl<W> Scheduler<W> {
         let reason = Reason::WaitTooLong {
             pool: self.ledger.pool_of(instance),
             waiting: self.queue.waiting_for(instance),
+            ahead: 0,
             eta: at_best.max(deadline) - arrived,
             max_wait: deadline - arrived,
         };

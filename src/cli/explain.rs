@@ -145,9 +145,15 @@ impl Explained<'_> {
         } else if waiting > pool.max_waiting {
             Reason::QueueFull { pool: Some(ask.pool), waiting: pool.max_waiting }
         } else {
-            Reason::WaitTooLong { pool: ask.pool, waiting, eta: pool.max_wait + gap, max_wait: pool.max_wait }
+            Reason::WaitTooLong {
+                pool: ask.pool,
+                waiting,
+                ahead: waiting,
+                eta: pool.max_wait + gap,
+                max_wait: pool.max_wait,
+            }
         };
-        Some(proxy::describe(&Refusal { reason, retry_after: gap }, &self.config.pools))
+        Some(proxy::describe(&Refusal { reason, retry_after: gap, pointless: false }, &self.config.pools))
     }
 
     fn json(&self) -> Value {

@@ -11,7 +11,7 @@ use super::Gate;
 use super::failure::{Cause, Failure};
 use super::headers::come_from_another_site;
 use super::passing::{Arrived, Passed, Passing, Permitted, Routed};
-use crate::admission::Permit;
+use crate::admission::{Applicant, Permit};
 use crate::upstream::Failed;
 
 /// Waits for a place in every pool of the request's route.
@@ -65,7 +65,7 @@ impl Gate {
             routed.arrived.body.fill(self.shared.buffer).await.map_err(broke_off)?;
         }
         let asks = self.asks(routed);
-        let mut turn = pin!(self.shared.admission.acquire(&asks));
+        let mut turn = pin!(self.shared.admission.acquire(&asks, Applicant::default()));
         if let Some(at_once) = turn.as_mut().now_or_never() {
             return at_once.map_err(Cause::Refused);
         }

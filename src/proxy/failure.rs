@@ -84,9 +84,11 @@ impl Cause {
     /// The one place that says what each failure looks like from outside.
     pub(super) fn describe(&self, pools: &[Pool]) -> Described {
         match self {
-            Self::Refused(refusal) => {
-                Described { retry_after: Some(refusal.retry_after), ..refused(refusal.reason, pools) }
-            }
+            Self::Refused(refusal) => Described {
+                retry_after: Some(refusal.retry_after),
+                hopeless: refusal.pointless,
+                ..refused(refusal.reason, pools)
+            },
             Self::ClientQuota { rate, retry_after } => Described {
                 details: json!({ "limit": rate.to_string() }),
                 retry_after: Some((*retry_after).clamp(Duration::from_secs(1), Duration::from_mins(1))),
@@ -130,6 +132,10 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
             details: details(pool, waiting),
             ..too_many("tidegate_queue_full", format!("{} has {waiting} waiting, as many as may.", name(pool)))
         },
+        Reason::TooManyBytes { pool, bytes } => Described {
+            details: pool.map_or_else(|| json!({}), |pool| details(pool, 0)),
+            ..too_many("tidegate_queue_full", format!("the queue is full: those who wait hold {bytes} bytes."))
+        },
         Reason::NoQueue { pool, eta } => Described {
             details: with_eta(details(pool, 0), eta),
             ..too_many(
@@ -137,9 +143,8 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
                 format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
             )
         },
-        Reason::WaitTooLong { pool, waiting, eta, max_wait } => Described {
+        Reason::WaitTooLong { pool, waiting, ahead: _, eta, max_wait } => Described {
             details: with_eta(details(pool, waiting), eta),
-            hopeless: eta.saturating_sub(max_wait) > Duration::from_mins(1),
             ..too_many(
                 "tidegate_wait_too_long",
                 format!(
@@ -152,7 +157,6 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
         },
         Reason::NeverFits { pool, limit, cost } => Described {
             details: details(pool, 0),
-            hopeless: true,
             ..too_many(
                 "tidegate_never_fits",
                 format!("this request costs {cost}, more than {} ever admits at {limit}.", name(pool)),

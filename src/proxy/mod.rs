@@ -19,8 +19,11 @@ mod strict;
 pub use failure::describe;
 pub use server::run;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
@@ -94,9 +97,15 @@ impl Gate {
 fn rules(config: &Config) -> Rules {
     let rules = |pool: &Pool| PoolRules {
         max_waiting: pool.max_waiting,
+        max_bytes: u64::MAX,
         max_wait: pool.max_wait,
         refuse_when_full: pool.refuse_when_full,
     };
     let pools = config.pools.iter().map(|pool| (pool.limits.clone(), rules(pool)));
-    Rules { pools: pools.collect(), max_waiting: config.queue.max_waiting }
+    Rules {
+        pools: pools.collect(),
+        max_waiting: config.queue.max_waiting,
+        weights: HashMap::new(),
+        ageing: Duration::from_secs(30),
+    }
 }

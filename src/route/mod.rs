@@ -6,6 +6,7 @@
 mod charge;
 mod found;
 mod path;
+mod priority;
 mod table;
 mod template;
 mod tree;
@@ -13,5 +14,6 @@ mod tree;
 pub use charge::{Ask, Asks, Facts, KeyPart, ParseChargeError, ParseKeyError, RouteCharge, Weight};
 pub use found::{Found, RouteId};
 pub use path::climbs;
+pub use priority::{ParsePriorityError, Priority};
 pub use table::{Route, Table, Tie};
 pub use template::{ParseTemplateError, Template};

@@ -1,7 +1,8 @@
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use crate::admission::{Arrival, Decision, PoolRules, Refusal, Rules, Scheduler};
+use crate::admission::{Applicant, Arrival, Decision, PoolRules, Refusal, Rules, Scheduler};
 use crate::limit::tests::{capped, start};
 use crate::limit::{Charge, Limits, PoolId};
 use crate::route::Ask;
@@ -19,7 +20,15 @@ pub(super) struct Gate<W> {
 
 /// A pool for which a thousand may wait, two minutes each.
 pub(super) fn pool(limits: Limits) -> (Limits, PoolRules) {
-    (limits, PoolRules { max_waiting: 1_000, max_wait: Duration::from_mins(2), refuse_when_full: false })
+    (
+        limits,
+        PoolRules {
+            max_waiting: 1_000,
+            max_bytes: u64::MAX,
+            max_wait: Duration::from_mins(2),
+            refuse_when_full: false,
+        },
+    )
 }
 
 /// A pool with this rate.
@@ -43,13 +52,21 @@ pub(super) fn costing(pool: usize, cost: u32) -> Ask {
 
 impl<W: Copy> Gate<W> {
     pub(super) fn new<const N: usize>(pools: [(Limits, PoolRules); N]) -> Self {
-        let (scheduler, now) = (Scheduler::new(Rules { pools: pools.into(), max_waiting: 1_000 }), start());
+        let (scheduler, now) = (
+            Scheduler::new(Rules {
+                pools: pools.into(),
+                max_waiting: 1_000,
+                weights: HashMap::new(),
+                ageing: Duration::from_secs(30),
+            }),
+            start(),
+        );
         Self { scheduler, now, went: Vec::new(), refused: Vec::new(), began: now }
     }
 
     /// A request comes, and is sent if it may go.
     pub(super) fn comes(&mut self, who: W, asks: &[Ask]) -> Arrival {
-        let arrival = self.scheduler.arrive(self.now, asks, || who);
+        let arrival = self.scheduler.arrive(self.now, asks, Applicant::default(), || who);
         if let Arrival::Granted(charges) = &arrival {
             self.goes(who, charges);
         }

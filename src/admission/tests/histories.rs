@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
@@ -28,10 +28,19 @@ const POOLS: usize = 3;
 fn rules() -> impl Strategy<Value = Rules> {
     let max_wait = prop_oneof![(5..60_u64).prop_map(Duration::from_millis), Just(Duration::from_mins(2))];
     let refuse_when_full = prop_oneof![4 => Just(false), 1 => Just(true)];
-    let pool_rules = (1..=20_usize, max_wait, refuse_when_full)
-        .prop_map(|(max_waiting, max_wait, refuse_when_full)| PoolRules { max_waiting, max_wait, refuse_when_full });
-    (vec((small_limits(), pool_rules), POOLS), 1..=30_usize)
-        .prop_map(|(pools, max_waiting)| Rules { pools, max_waiting })
+    let pool_rules =
+        (1..=20_usize, max_wait, refuse_when_full).prop_map(|(max_waiting, max_wait, refuse_when_full)| PoolRules {
+            max_waiting,
+            max_bytes: u64::MAX,
+            max_wait,
+            refuse_when_full,
+        });
+    (vec((small_limits(), pool_rules), POOLS), 1..=30_usize).prop_map(|(pools, max_waiting)| Rules {
+        pools,
+        max_waiting,
+        weights: HashMap::new(),
+        ageing: Duration::from_secs(30),
+    })
 }
 
 fn ask() -> impl Strategy<Value = Ask> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::gate::{Gate, capped_pool, costing, on, one_in_flight};
-use crate::admission::{Arrival, PoolRules, Reason, Refusal};
+use crate::admission::{Applicant, Arrival, PoolRules, Reason, Refusal};
 use crate::limit::PoolId;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -18,8 +18,8 @@ fn too_late_is_said_on_arrival() {
     for who in ["first", "second", "third"] {
         gate.comes(who, &on([0]));
     }
-    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 2, eta: 3 * SECOND, max_wait: 2 * SECOND };
-    assert_eq!(refusal(&gate.comes("late", &on([0]))), Refusal { reason, retry_after: SECOND });
+    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 2, ahead: 2, eta: 3 * SECOND, max_wait: 2 * SECOND };
+    assert_eq!(refusal(&gate.comes("late", &on([0]))), Refusal { reason, retry_after: SECOND, pointless: false });
     assert_eq!(gate.play().len(), 3);
     assert_eq!(gate.refused, []);
 }
@@ -31,20 +31,20 @@ fn too_late_counts_those_who_need_other_pools_besides() {
     for who in ["first", "second", "third"] {
         gate.comes(who, &on([0, 1]));
     }
-    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 2, eta: 3 * SECOND, max_wait: 2 * SECOND };
+    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 2, ahead: 2, eta: 3 * SECOND, max_wait: 2 * SECOND };
     assert_eq!(refusal(&gate.comes("late", &on([0]))).reason, reason);
 }
 
 #[test]
 fn who_waits_in_vain_is_told_at_his_deadline() {
     let mut gate = Gate::new([one_in_flight()]);
-    let stays = gate.scheduler.arrive(gate.now, &on([0]), || "stays");
+    let stays = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "stays");
     assert!(matches!(stays, Arrival::Granted(_)));
     gate.comes("in vain", &on([0]));
     gate.play();
     let (eta, max_wait) = (120 * SECOND, 120 * SECOND);
-    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 0, eta, max_wait };
-    assert_eq!(gate.refused, [("in vain", 120_000, Refusal { reason, retry_after: SECOND })]);
+    let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 0, ahead: 0, eta, max_wait };
+    assert_eq!(gate.refused, [("in vain", 120_000, Refusal { reason, retry_after: SECOND, pointless: false })]);
 }
 
 #[test]
@@ -54,7 +54,10 @@ fn a_full_queue_refuses() {
     gate.comes("goes", &on([0]));
     gate.comes("waits", &on([0]));
     let reason = Reason::QueueFull { pool: Some(PoolId(0)), waiting: 1 };
-    assert_eq!(refusal(&gate.comes("refused", &on([0]))), Refusal { reason, retry_after: 2 * SECOND });
+    assert_eq!(
+        refusal(&gate.comes("refused", &on([0]))),
+        Refusal { reason, retry_after: 2 * SECOND, pointless: false }
+    );
 }
 
 #[test]
@@ -77,7 +80,7 @@ fn a_pool_that_refuses_when_full_lets_nobody_wait() {
     let mut gate = Gate::new([(limits, PoolRules { refuse_when_full: true, ..rules })]);
     gate.comes("goes", &on([0]));
     let reason = Reason::NoQueue { pool: PoolId(0), eta: SECOND };
-    assert_eq!(refusal(&gate.comes("refused", &on([0]))), Refusal { reason, retry_after: SECOND });
+    assert_eq!(refusal(&gate.comes("refused", &on([0]))), Refusal { reason, retry_after: SECOND, pointless: false });
     gate.wait(SECOND);
     gate.comes("goes too", &on([0]));
     assert_eq!(gate.play(), [("goes", 0), ("goes too", 1_000)]);
@@ -102,7 +105,7 @@ fn what_never_fits_is_refused_for_good() {
     for asks in [&[costing(0, 4)][..], &[costing(0, 2), costing(0, 2)]] {
         let limit = "3/s".parse().expect("a rate");
         let reason = Reason::NeverFits { pool: PoolId(0), limit, cost: 4 };
-        assert_eq!(refusal(&gate.comes("never", asks)), Refusal { reason, retry_after: 60 * SECOND });
+        assert_eq!(refusal(&gate.comes("never", asks)), Refusal { reason, retry_after: 60 * SECOND, pointless: false });
     }
 }
 
@@ -114,7 +117,7 @@ fn draining_refuses_all() {
     }
     gate.scheduler.drain();
     gate.hear();
-    let draining = Refusal { reason: Reason::Draining, retry_after: SECOND };
+    let draining = Refusal { reason: Reason::Draining, retry_after: SECOND, pointless: false };
     gate.refused.sort_by_key(|&(who, ..)| who);
     assert_eq!(gate.refused, [("waits", 0, draining), ("waits too", 0, draining)]);
     assert_eq!(refusal(&gate.comes("comes later", &on([0]))), draining);

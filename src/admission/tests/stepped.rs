@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::gate::{Gate, capped_pool, costing, on, one_in_flight, pool};
-use crate::admission::Arrival;
+use crate::admission::{Applicant, Arrival};
 use crate::limit::Limits;
 use crate::limit::tests::{capped, rate, wait};
 use crate::queue::Ticket;
@@ -106,7 +106,9 @@ fn who_leaves_lets_those_go_whom_he_held_up() {
 #[test]
 fn a_place_that_is_given_back_goes_to_the_next() {
     let mut gate = Gate::new([capped_pool("1/s")]);
-    let Arrival::Granted(charges) = gate.scheduler.arrive(gate.now, &on([0]), || "first") else { panic!("room") };
+    let Arrival::Granted(charges) = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "first") else {
+        panic!("room")
+    };
     gate.comes("next", &on([0]));
     gate.wait(SECOND);
     gate.scheduler.give_back(gate.now, &charges);
@@ -118,7 +120,9 @@ fn a_place_that_is_given_back_goes_to_the_next() {
 #[test]
 fn a_place_in_flight_goes_to_the_next_when_the_answer_has_ended() {
     let mut gate = Gate::new([one_in_flight()]);
-    let Arrival::Granted(charges) = gate.scheduler.arrive(gate.now, &on([0]), || "first") else { panic!("room") };
+    let Arrival::Granted(charges) = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "first") else {
+        panic!("room")
+    };
     gate.scheduler.sent(gate.now, &charges);
     gate.comes("next", &on([0]));
     gate.wait(SECOND);

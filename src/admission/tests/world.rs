@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use proptest::sample::Index;
 
-use crate::admission::{Arrival, Decision, Reason, Refusal, Rules, Scheduler, Tally};
+use crate::admission::{Applicant, Arrival, Decision, Reason, Refusal, Rules, Scheduler, Tally};
 use crate::limit::Pool;
 use crate::limit::tests::{just_before, start};
 use crate::queue::{Charges, Ticket};
@@ -61,7 +61,7 @@ impl World {
             let limits = &self.rules.pools[name.0].0;
             self.pools.entry(name.clone()).or_insert_with(|| Pool::new(limits));
         }
-        match self.scheduler.arrive(self.now, asks, || who) {
+        match self.scheduler.arrive(self.now, asks, Applicant::default(), || who) {
             Arrival::Granted(charges) => self.grant(who, charges, costs),
             Arrival::Queued(ticket) => self.enqueue(who, ticket, costs),
             Arrival::Refused(refusal) => self.refuse(refusal, &costs),
@@ -177,7 +177,7 @@ impl World {
             Reason::Draining => assert!(self.draining),
             Reason::NeverFits { .. } => assert!(never),
             Reason::WaitTooLong { eta, max_wait, .. } => assert!(eta >= max_wait && !never),
-            Reason::NoQueue { .. } | Reason::QueueFull { .. } => assert!(!never),
+            Reason::NoQueue { .. } | Reason::TooManyBytes { .. } | Reason::QueueFull { .. } => assert!(!never),
         }
         assert!((1..=60).contains(&refusal.retry_after.as_secs()), "{refusal:?}");
         self.tally.refused += 1;
