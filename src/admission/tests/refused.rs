@@ -105,7 +105,7 @@ fn what_never_fits_is_refused_for_good() {
     for asks in [&[costing(0, 4)][..], &[costing(0, 2), costing(0, 2)]] {
         let limit = "3/s".parse().expect("a rate");
         let reason = Reason::NeverFits { pool: PoolId(0), limit, cost: 4 };
-        assert_eq!(refusal(&gate.comes("never", asks)), Refusal { reason, retry_after: 60 * SECOND, pointless: false });
+        assert_eq!(refusal(&gate.comes("never", asks)), Refusal { reason, retry_after: 60 * SECOND, pointless: true });
     }
 }
 
