@@ -6,13 +6,16 @@
 mod applicant;
 mod driver;
 mod entry;
+mod forecast;
 mod permit;
 mod promises;
 mod refusal;
+mod reservations;
 mod scheduler;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use applicant::Applicant;
 pub use driver::Admission;
