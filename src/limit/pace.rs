@@ -58,9 +58,11 @@ impl Pace {
 
     /// How much may go from now on until `by`, if all of it goes as early as it may.
     pub(super) fn room_by(&self, now: Instant, by: Instant) -> u64 {
-        let paid_off = self.tat.map_or(now, |tat| tat.max(now) + self.behind);
-        let payable = (by + self.interval() * self.quota.burst_size().get()).saturating_duration_since(paid_off);
-        u64::try_from(payable.as_nanos() / self.interval().as_nanos().max(1)).unwrap_or(u64::MAX)
+        let burst = self.quota.burst_size().get();
+        let paid_off = self.tat.map_or(now, |tat| tat.max(now)) + self.behind;
+        let paid = (by + self.interval() * burst).saturating_duration_since(paid_off);
+        let cells = u64::try_from(paid.as_nanos() / self.interval().as_nanos().max(1)).unwrap_or(u64::MAX);
+        if self.is_idle(now) { cells.max(u64::from(burst)) } else { cells }
     }
 
     pub(super) fn spend(&mut self, now: Instant, cost: u32) {
