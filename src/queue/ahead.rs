@@ -79,7 +79,7 @@ impl<W> Queue<W> {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);
             stop.kept += 1;
-            stop.shares.enter(flow.priority, flow.client, charge.cost);
+            stop.shares.keep(flow.priority, flow.client, charge.cost);
         }
     }
 
@@ -88,7 +88,7 @@ impl<W> Queue<W> {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);
             stop.kept -= 1;
-            stop.shares.leave(flow.priority, flow.client, charge.cost);
+            stop.shares.release(flow.priority, flow.client, charge.cost);
         }
     }
 }

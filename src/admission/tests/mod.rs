@@ -5,5 +5,6 @@ mod forecasts;
 mod gate;
 mod histories;
 mod refused;
+mod returns;
 mod stepped;
 mod world;
