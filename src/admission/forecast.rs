@@ -40,7 +40,10 @@ impl<W> Scheduler<W> {
             let before = self.queue.before_in_line(flow, charge.instance) - itself;
             let after = self.ledger.turn_after(room, before, charge);
             let ahead = self.queue.ahead_of(flow, charge.instance, itself);
-            let turn = self.turn_at(now, charge, &ahead).max(after);
+            let mut turn = self.turn_at(now, charge, &ahead).max(after);
+            if flow.priority == Priority::Low {
+                turn = turn.min(self.turn_of_aged(now, flow, charge, before).max(after));
+            }
             let waiting = self.queue.waiting_for(charge.instance) as u64;
             let ahead = usize::try_from(ahead.cost * waiting / ahead.waiting.max(1)).unwrap_or(usize::MAX);
             Forecast { instance: charge.instance, turn, ahead }
@@ -66,6 +69,14 @@ impl<W> Scheduler<W> {
             turn = next;
         }
         turn
+    }
+
+    /// When it comes at one pool to one who is low and counts as normal after a while, behind those of its line.
+    fn turn_of_aged(&mut self, now: Instant, flow: &Flow, charge: Charge, before: u64) -> Instant {
+        let aged = Flow { priority: Priority::Normal, ..flow.clone() };
+        let mut ahead = self.queue.ahead_of(&aged, charge.instance, 0);
+        ahead.cost += before;
+        self.turn_at(now, charge, &ahead).max(now + self.rules.ageing)
     }
 
     /// When one of a client that nobody knows yet would go.

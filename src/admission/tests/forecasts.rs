@@ -40,7 +40,11 @@ struct Traffic {
     by_itself: Vec<f64>,
     leaving: BTreeMap<Duration, (usize, Ticket)>,
     came: usize,
+    /// Of some whose patience is short: whether they were refused, and how long they would have waited.
+    short: Vec<(bool, Duration)>,
 }
+
+const SHORT: Duration = Duration::from_secs(45);
 
 /// How wrong a forecast was, as a part of what it may be: 2 % of the wait, and at least 50 ms.
 fn error(told: Told, went: Duration) -> f64 {
@@ -61,7 +65,16 @@ impl Traffic {
         };
         let gate = Gate::weighted(["1000/min", "300/min", "200/min"].map(shaped), HashMap::new());
         let random = Rng::with_seed(seed);
-        Self { gate, random, routes, told: BTreeMap::new(), by_itself: Vec::new(), leaving: BTreeMap::new(), came: 0 }
+        Self {
+            gate,
+            random,
+            routes,
+            told: BTreeMap::new(),
+            by_itself: Vec::new(),
+            leaving: BTreeMap::new(),
+            came: 0,
+            short: Vec::new(),
+        }
     }
 
     /// So many a minute come at random, for some minutes, and then nobody.
@@ -84,13 +97,19 @@ impl Traffic {
         let applicant = Applicant { client, priority, ..Applicant::default() };
         self.came += 1;
         let who = self.came;
+        let sampled = self.random.u32(0..15) == 0;
+        let asked = sampled.then(|| self.gate.clone());
         let Arrival::Queued { ticket, turn } = self.gate.comes_as(applicant, who, &asks) else { return };
         let told = Told { came, turn: turn - self.gate.began };
         self.told.insert(who, told);
-        if self.random.u32(0..25) == 0 {
+        if let Some(mut asked) = asked {
             let mut frozen = self.gate.clone();
             frozen.wait(Duration::from_mins(10));
-            self.by_itself.extend(frozen.went_at().find(|&(gone, _)| gone == who).map(|(_, went)| error(told, went)));
+            if let Some((_, went)) = frozen.went_at().find(|&(gone, _)| gone == who) {
+                let short = asked.comes_as(Applicant { patience: Some(SHORT), ..applicant }, who, &asks);
+                self.short.push((matches!(short, Arrival::Refused(_)), went.abs_diff(came)));
+                self.by_itself.push(error(told, went));
+            }
         }
         if self.random.u32(0..100) < 3 {
             let patience = Duration::from_millis(self.random.u64(100..60_000));
@@ -166,5 +185,22 @@ fn a_turn_comes_when_it_was_foretold() {
 fn so_it_does_where_pools_hold_each_other_up() {
     for shape in [Shape::Window, SMOOTH] {
         assert!(worst(shape, mixed, &[1_500, 900, 700, 1_500]) <= 1.0);
+    }
+}
+
+#[test]
+fn who_is_refused_would_have_been_late_and_who_is_not_is_in_time() {
+    for shape in [Shape::Window, SMOOTH] {
+        let short = Traffic::new(7, shape, mixed).play(&[1_500, 900, 700, 1_500]).short;
+        let tolerated = SHORT / 50 + Duration::from_millis(50);
+        let in_time = short.iter().filter(|&&(refused, wait)| refused && wait + tolerated < SHORT).count();
+        let late = short.iter().filter(|&&(refused, wait)| !refused && wait > SHORT + tolerated).count();
+        let refused = short.iter().filter(|&&(refused, _)| refused).count();
+        eprintln!(
+            "{shape:?}: of {} with {SHORT:?} refused {refused}, wrongly {in_time}; let in wrongly {late}",
+            short.len()
+        );
+        assert!(refused > 5 && short.len() - refused > 5);
+        assert_eq!((in_time, late), (0, 0), "by more than 2 % and 50 ms");
     }
 }
