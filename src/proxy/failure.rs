@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
-use crate::upstream::{Failed, Unanswered};
+use crate::upstream::{Exhausted, Failed, Unanswered};
 
 /// A request that got no answer of the upstream.
 pub(super) struct Failure {
@@ -21,6 +21,10 @@ pub(super) enum Cause {
     Refused(Refusal),
     /// The client sends more than it may.
     ClientQuota { rate: Rate, retry_after: Duration },
+    /// As much is held of bodies as may be.
+    Bodies(Exhausted),
+    /// As many are under way as may be.
+    UnderWay(Exhausted),
     /// There was no answer.
     Upstream(Failed),
     /// The client takes the gate for a proxy that it can tunnel through.
@@ -98,6 +102,17 @@ impl Cause {
                     format!("this client may send {rate}, and has."),
                 )
             },
+            Self::Bodies(Exhausted { held, most }) => exhausted(
+                format!(
+                    "{held} bytes are held of the bodies of requests, and this one's find no room below {most}; a larger \
+                     [queue] max_bytes makes some."
+                ),
+                json!({ "held_bytes": held, "max_bytes": most }),
+            ),
+            Self::UnderWay(Exhausted { held, most }) => exhausted(
+                format!("{held} requests are under way, as many as may; [queue] max_in_flight says so."),
+                json!({ "in_flight": held, "max_in_flight": most }),
+            ),
             Self::Upstream(failed) => unanswered(failed),
             Self::Connect => Described::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -119,6 +134,16 @@ impl Cause {
     }
 }
 
+/// Nobody can say when there will be room again; so that not all come back at once, each is told another time.
+fn exhausted(message: String, details: Value) -> Described {
+    let retry_after = Duration::from_millis(fastrand::u64(1_000..=10_000));
+    Described {
+        details,
+        retry_after: Some(retry_after),
+        ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message)
+    }
+}
+
 fn refused(reason: Reason, pools: &[Pool]) -> Described {
     let name = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
     let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
@@ -132,10 +157,7 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
             details: details(pool, waiting),
             ..too_many("tidegate_queue_full", format!("{} has {waiting} waiting, as many as may.", name(pool)))
         },
-        Reason::TooManyBytes { pool, bytes } => Described {
-            details: pool.map_or_else(|| json!({}), |pool| details(pool, 0)),
-            ..too_many("tidegate_queue_full", format!("the queue is full: those who wait hold {bytes} bytes."))
-        },
+        Reason::TooManyBytes { pool, bytes } => too_many_bytes(pool.map(|pool| &pools[pool.0]), bytes),
         Reason::NoQueue { pool, eta } => Described {
             details: with_eta(details(pool, 0), eta),
             ..too_many(
@@ -143,18 +165,18 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
                 format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
             )
         },
-        Reason::WaitTooLong { pool, waiting, ahead: _, eta, max_wait } => Described {
-            details: with_eta(details(pool, waiting), eta),
-            ..too_many(
-                "tidegate_wait_too_long",
-                format!(
-                    "{} has {waiting} waiting; your turn would come in {}, and you wait at most {}.",
-                    name(pool),
-                    seconds(eta),
-                    seconds(max_wait)
-                ),
-            )
-        },
+        Reason::WaitTooLong { pool, waiting, ahead, eta, max_wait } => {
+            let before = if ahead == waiting { String::new() } else { format!(", {ahead} of them before you") };
+            let mut details = with_eta(details(pool, waiting), eta);
+            details["position"] = json!(ahead + 1);
+            let message = format!(
+                "{} has {waiting} waiting{before}; your turn would come in {}, and you wait at most {}.",
+                name(pool),
+                seconds(eta),
+                seconds(max_wait)
+            );
+            Described { details, ..too_many("tidegate_wait_too_long", message) }
+        }
         Reason::NeverFits { pool, limit, cost } => Described {
             details: details(pool, 0),
             ..too_many(
@@ -170,10 +192,30 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
     }
 }
 
+fn too_many_bytes(pool: Option<&Pool>, bytes: u64) -> Described {
+    let (message, details) = match pool {
+        None => {
+            (format!("the queue is full: those who wait hold {bytes} bytes of bodies."), json!({ "held_bytes": bytes }))
+        }
+        Some(pool) => (
+            format!(
+                "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
+                 max_bytes of the pool makes some.",
+                pool.name, pool.max_bytes
+            ),
+            json!({
+                "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
+            }),
+        ),
+    };
+    Described { details, ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message) }
+}
+
 fn unanswered(failed: &Failed) -> Described {
     let (status, code) = match failed {
         Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
         Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
+        Failed::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
     };
     Described::new(status, code, format!("{failed}."))
