@@ -133,3 +133,39 @@ impl AsRef<[u8]> for Kept {
         &self.read
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    use http::Response;
+    use http_body_util::Empty;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::sync::mpsc;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_which_nothing_comes_for_half_a_minute_is_given_up() {
+        let (mut client, server) = duplex(1024);
+        let (tell, mut told) = mpsc::channel(1);
+        let take = service_fn(move |request: http::Request<Incoming>| {
+            let tell = tell.clone();
+            async move {
+                let filled = Prefetched::from(request.into_body()).fill(1024).await;
+                tell.send(filled).await.expect("is heard");
+                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), take));
+        let began = Instant::now();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 9\r\n\r\n").await.expect("sends");
+        sleep(STALL - Duration::from_secs(1)).await;
+        client.write_all(b"x").await.expect("sends");
+        assert!(matches!(told.recv().await, Some(Err(Failed::Stalled(STALL)))));
+        assert!(began.elapsed() >= 2 * STALL - Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+}
