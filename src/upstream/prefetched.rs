@@ -163,9 +163,9 @@ mod tests {
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), take));
         let began = Instant::now();
         client.write_all(b"POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 9\r\n\r\n").await.expect("sends");
-        sleep(STALL - Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(29)).await;
         client.write_all(b"x").await.expect("sends");
-        assert!(matches!(told.recv().await, Some(Err(Failed::Stalled(STALL)))));
-        assert!(began.elapsed() >= 2 * STALL - Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(matches!(told.recv().await, Some(Err(Failed::Stalled(_)))));
+        assert!(began.elapsed() >= Duration::from_secs(59), "{:?}", began.elapsed());
     }
 }

@@ -1,10 +1,10 @@
 //! How long clients will wait by their own account, and what they are told who would wait longer.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::house::{House, Wire, accept, upstream};
 use tokio::net::TcpListener;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// A pool whose next turn comes in an hour, and nobody but an impatient client minds.
 const ONE_AN_HOUR: &str = r#"

@@ -67,9 +67,9 @@ async def test_the_same_batch_sent_directly_is_refused(tmp_path):
 
 @pytest.fixture
 async def waiting(mock, gate_with):
-    """A gate whose only place is taken, and a client of it that would wait for ten minutes."""
+    """A gate whose only place is taken, and a client of it that would wait for two hours."""
     gate = gate_with(ONE_AN_HOUR, mock.url)
-    patient = {"x-stainless-read-timeout": "600"}
+    patient = {"x-stainless-read-timeout": "7200"}
     async with openai.AsyncOpenAI(
         base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0, default_headers=patient
     ) as client:
