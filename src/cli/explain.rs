@@ -107,6 +107,8 @@ struct Who {
     label: String,
     weight: NonZeroU32,
     priority: Priority,
+    /// How long he waits by his own account, where answers take no time.
+    patience: Option<Duration>,
 }
 
 impl Who {
@@ -114,7 +116,8 @@ impl Who {
         let clients = Clients::new(&config.clients);
         let client = clients.identify(headers, peer);
         let priority = clients.priority(config.routes.priority(found), headers);
-        Self { label: proxy::label(client), weight: clients.weight(client), priority }
+        let patience = proxy::patience(headers, Duration::ZERO);
+        Self { label: Clients::label(client), weight: clients.weight(client), priority, patience }
     }
 }
 
@@ -164,23 +167,23 @@ impl Explained<'_> {
         self.taken.iter().min_by_key(|taken| (!taken.pool.refuse_when_full, taken.pool.max_wait))
     }
 
+    /// How long the request waits for this pool.
+    fn max_wait(&self, pool: &Pool) -> Duration {
+        self.who.patience.map_or(pool.max_wait, |patience| patience.min(pool.max_wait))
+    }
+
     /// A refusal as it would look with a queue a little too long.
     fn refusal(&self) -> Option<(u16, Value)> {
         let Taken { ask, pool } = self.least_patient()?;
         let gap = pool.limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_secs(1));
-        let waiting = usize::try_from(pool.max_wait.as_nanos() / gap.as_nanos() + 1).unwrap_or(usize::MAX);
+        let max_wait = self.max_wait(pool);
+        let waiting = usize::try_from(max_wait.as_nanos() / gap.as_nanos() + 1).unwrap_or(usize::MAX);
         let reason = if pool.refuse_when_full {
             Reason::NoQueue { pool: ask.pool, eta: gap }
         } else if waiting > pool.max_waiting {
             Reason::QueueFull { pool: Some(ask.pool), waiting: pool.max_waiting }
         } else {
-            Reason::WaitTooLong {
-                pool: ask.pool,
-                waiting,
-                ahead: waiting,
-                eta: pool.max_wait + gap,
-                max_wait: pool.max_wait,
-            }
+            Reason::WaitTooLong { pool: ask.pool, waiting, ahead: waiting, eta: max_wait + gap, max_wait }
         };
         Some(proxy::describe(&Refusal { reason, retry_after: gap, pointless: false }, &self.config.pools))
     }
@@ -191,6 +194,7 @@ impl Explained<'_> {
         json!({
             "route": self.route(), "lacks_v1": self.found.lacks_v1(), "upstream": self.config.upstream.url.to_string(),
             "client": self.who.label, "weight": self.who.weight, "priority": self.who.priority.to_string(),
+            "patience_ms": self.who.patience.map(|patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)),
             "pools": pools, "refusal": refusal,
         })
     }
@@ -209,12 +213,12 @@ impl Explained<'_> {
             taken.key().try_for_each(|(part, value)| write!(out, ", {part} = {value:?}"))?;
             writeln!(out)?;
         }
-        let Who { label, weight, priority } = &self.who;
+        let Who { label, weight, priority, .. } = &self.who;
         writeln!(out, "client   {label}, weight {weight}; priority {priority}")?;
         if least_patient.pool.refuse_when_full {
             writeln!(out, "wait     none: pool '{}' refuses when it is full", least_patient.pool.name)?;
         } else {
-            let most = humantime::format_duration(least_patient.pool.max_wait);
+            let most = humantime::format_duration(self.max_wait(least_patient.pool));
             writeln!(
                 out,
                 "wait     until every pool has room, at most {most}; x-tidegate-wait-ms tells how long it was"

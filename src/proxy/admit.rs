@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use http::Method;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
 
 use super::Gate;
@@ -14,6 +14,7 @@ use super::failure::{Cause, Failure};
 use super::headers::come_from_another_site;
 use super::passing::{Arrived, Passed, Passing, Permitted, Routed};
 use crate::admission::{Permit, Refusal};
+use crate::route::RouteId;
 use crate::upstream::{Failed, Held};
 
 /// Waits for a place in every pool of the request's route.
@@ -89,12 +90,13 @@ impl Gate {
     /// Waits for its turn, unless the client leaves. Once it is long, the log says so.
     async fn wait(&self, turn: Pin<&mut impl Future<Output = Verdict>>, routed: &mut Routed) -> Result<Permit, Cause> {
         routed.compact();
-        let said = self.say_when_long(routed);
+        let (method, route, came) =
+            (routed.arrived.head.method.clone(), routed.route.found.route(), routed.arrived.came);
         tokio::select! {
             biased;
             verdict = turn => verdict.map_err(Cause::Refused),
             left = self.leaves(routed) => Err(left),
-            never = said => match never {},
+            never = self.say_when_long(method, route, came) => match never {},
         }
     }
 
@@ -113,16 +115,11 @@ impl Gate {
     }
 
     /// Says in the log that a request has waited for long, while it still does.
-    fn say_when_long(&self, routed: &Routed) -> impl Future<Output = Infallible> + use<> {
-        let (gate, after) = (self.clone(), self.shared.log_wait);
-        let (method, route, came) =
-            (routed.arrived.head.method.clone(), routed.route.found.route(), routed.arrived.came);
-        async move {
-            sleep(after.saturating_sub(came.elapsed())).await;
-            let (name, pools) = (&*gate.shared.routes.route(route).name, gate.shared.labels.pools(route));
-            let waited_ms = millis(came.elapsed());
-            tracing::info!(method = method.as_str(), route = name, pools, waited_ms, "still waiting");
-            pending().await
-        }
+    async fn say_when_long(&self, method: Method, route: RouteId, came: Instant) -> Infallible {
+        sleep(self.shared.log_wait.saturating_sub(came.elapsed())).await;
+        let (name, pools) = (&*self.shared.routes.route(route).name, self.shared.labels.pools(route));
+        let waited_ms = millis(came.elapsed());
+        tracing::info!(method = method.as_str(), route = name, pools, waited_ms, "still waiting");
+        pending().await
     }
 }

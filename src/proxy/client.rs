@@ -47,6 +47,12 @@ impl Clients {
         named(&name)
     }
 
+    /// How people speak of a client: it tells clients apart and gives no credential away.
+    #[must_use]
+    pub fn label(client: ClientId) -> String {
+        format!("{LABEL}{:016x}", client.0)
+    }
+
     /// How many shares it has where others have one.
     #[must_use]
     pub fn weight(&self, client: ClientId) -> NonZeroU32 {
@@ -69,12 +75,6 @@ impl Clients {
             None => of_route,
         }
     }
-}
-
-/// How people speak of a client: it tells clients apart and gives no credential away.
-#[must_use]
-pub fn label(client: ClientId) -> String {
-    format!("{LABEL}{:016x}", client.0)
 }
 
 const LABEL: &str = "client-";
@@ -124,7 +124,7 @@ mod tests {
         let web = by_name.identify(&headers(&[("x-tidegate-client", "web")]), HOME);
         let other = by_name.identify(&headers(&[("x-tidegate-client", "job")]), HOME);
         assert_eq!([web, other].map(|client| by_name.weight(client).get()), [3, 1]);
-        let by_label = clients(&by, &[(&label(web), 5)], false);
+        let by_label = clients(&by, &[(&Clients::label(web), 5)], false);
         assert_eq!([web, other].map(|client| by_label.weight(client).get()), [5, 1]);
     }
 

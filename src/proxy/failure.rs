@@ -230,3 +230,44 @@ fn with_eta(mut details: Value, eta: Duration) -> Value {
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_millis().div_ceil(1_000))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source};
+
+    /// What a refusal by the pool of this configuration looks like.
+    fn described(reason: Reason) -> (String, Value) {
+        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
+        let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
+        let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false };
+        let (status, body) = describe(&refusal, &config.pools);
+        assert_eq!((status, &body["error"]["type"]), (429, &json!("rate_limit_error")));
+        (body["error"]["message"].as_str().expect("a text").to_owned(), body["error"]["tidegate"].clone())
+    }
+
+    const POOL: PoolId = PoolId(0);
+
+    #[test]
+    fn who_would_wait_too_long_is_told_its_place_in_the_line() {
+        let (eta, max_wait) = (Duration::from_millis(4_200), Duration::from_secs(2));
+        let (message, details) = described(Reason::WaitTooLong { pool: POOL, waiting: 9, ahead: 4, eta, max_wait });
+        let said = "Tidegate: pool 'posts' (1/s) has 9 waiting, 4 of them before you; your turn would come in 5 s, and you wait at \
+                    most 2 s.";
+        assert_eq!(message, said);
+        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "waiting": 9, "position": 5, "eta_ms": 4_200 }));
+        let (message, _) = described(Reason::WaitTooLong { pool: POOL, waiting: 4, ahead: 4, eta, max_wait });
+        assert!(message.contains("has 4 waiting; your turn would come"), "{message}");
+    }
+
+    #[test]
+    fn whose_body_finds_no_room_is_told_how_much_is_held_and_what_would_help() {
+        let (message, details) = described(Reason::TooManyBytes { pool: Some(POOL), bytes: 1_900 });
+        assert!(
+            message.contains("1900 bytes") && message.contains("2000") && message.contains("max_bytes"),
+            "{message}"
+        );
+        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "held_bytes": 1_900, "max_bytes": 2_000 }));
+        assert_eq!(described(Reason::TooManyBytes { pool: None, bytes: 7 }).1, json!({ "held_bytes": 7 }));
+    }
+}

@@ -19,8 +19,9 @@ mod socket;
 mod stack;
 mod strict;
 
-pub use client::{Clients, label};
+pub use client::Clients;
 pub use failure::describe;
+pub use patience::patience;
 pub use server::run;
 
 use std::sync::Arc;

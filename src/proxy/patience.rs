@@ -12,7 +12,8 @@ const NODE: Duration = Duration::from_secs(290);
 /// How long a client will wait for its turn by its own account, if it gives one: its shortest word counts.
 ///
 /// The SDKs say how long they wait for the answer, so what an answer usually takes goes off that, up to a half.
-pub(super) fn patience(headers: &HeaderMap, usual: Duration) -> Option<Duration> {
+#[must_use]
+pub fn patience(headers: &HeaderMap, usual: Duration) -> Option<Duration> {
     let for_answer = ["x-stainless-read-timeout", "x-stainless-timeout"].into_iter().filter_map(|name| {
         let whole = seconds(text(headers, name)?).filter(|whole| !whole.is_zero())?;
         Some(whole.saturating_sub(usual.min(whole / 2)))

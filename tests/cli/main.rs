@@ -160,6 +160,13 @@ fn explain_says_before_whom_a_request_goes() {
 }
 
 #[test]
+fn explain_says_how_long_this_client_would_wait() {
+    let headers = ["-H", "x-stainless-read-timeout: 600", "-H", "x-tidegate-max-wait: 30s"];
+    let said = tidegate(&[&["explain", "POST", "/v1/threads/t_1/runs"][..], &headers].concat(), &[]).said;
+    assert!(said.contains("at most 30s;") && said.contains("and you wait at most 30 s."), "{said}");
+}
+
+#[test]
 fn explain_does_not_repeat_a_header_that_makes_no_sense() {
     let Ended { complained, code, .. } = tidegate(&["explain", "GET", "/", "-H", "Bearer sk-secret"], &[]);
     assert!(code == Some(2) && complained.contains("-H") && !complained.contains("sk-secret"), "{complained}");
