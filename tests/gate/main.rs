@@ -5,5 +5,6 @@ mod forwarding;
 mod house;
 mod patience;
 mod quota;
+mod turns;
 mod uploads;
 mod upstream;
