@@ -24,6 +24,8 @@ pub use refusal::{Reason, Refusal};
 pub use scheduler::{Arrival, Decision, Rules, Scheduler};
 pub use snapshot::{InstanceState, Snapshot, Tally};
 
+pub use crate::queue::ClientId;
+
 use std::time::Duration;
 
 /// How a pool treats those who wait for it.

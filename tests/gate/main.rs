@@ -1,7 +1,10 @@
 //! A whole gate on real sockets, seen as bytes from both sides.
 
+mod bounds;
 mod forwarding;
 mod house;
+mod patience;
 mod quota;
+mod turns;
 mod uploads;
 mod upstream;
