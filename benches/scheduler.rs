@@ -42,7 +42,7 @@ impl Crowd {
             weights: HashMap::new(),
             ageing: Duration::from_secs(30),
         };
-        let (scheduler, now) = (Scheduler::new(rules), Instant::now());
+        let (scheduler, now) = (Scheduler::new(rules), time());
         let mut crowd = Self { scheduler, now, clients, came: 0, granted: VecDeque::new() };
         crowd.arrive();
         crowd
@@ -77,7 +77,7 @@ impl Crowd {
 
     /// Microseconds for one arrival, one grant and one completion.
     fn cycle(&mut self) -> f64 {
-        let began = Instant::now();
+        let began = time();
         for _ in 0..CYCLES {
             self.now += Duration::from_micros(20);
             self.arrive();
@@ -85,6 +85,10 @@ impl Crowd {
         }
         began.elapsed().as_secs_f64() * 1e6 / f64::from(CYCLES)
     }
+}
+
+fn time() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// The memory of this process, in bytes.
