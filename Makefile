@@ -1,6 +1,6 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make.
 
-.PHONY: test lint unit sdk matrix bench deny docker nginx clean
+.PHONY: test lint unit sdk crowd soak matrix bench deny docker nginx clean
 
 test: lint unit sdk
 
@@ -16,6 +16,15 @@ unit:
 sdk:
 	cargo build --locked
 	tests/sdk/run
+
+# The crowd of `make sdk` with minutes of sixty seconds: 200 calls for three of them. Fifteen minutes.
+crowd:
+	cargo build --locked
+	CROWD_MINUTE=60 tests/sdk/run crowd
+
+# 100,000 connections in bursts, half of which are cut at random points. Two minutes; `make unit` runs a short form.
+soak:
+	cargo bench --locked --bench soak
 
 # Ways of sending against ways of counting, with nginx as the peer. Ten minutes; `make matrix ARGS="--minute 60"` more.
 matrix: nginx

@@ -1,7 +1,9 @@
 //! The one place that waits: every way in which waiting can end, on a paused clock.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::num::NonZeroU32;
+use std::task::Poll;
 use std::time::Duration;
 
 use tidegate::admission::{Admission, Applicant, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
@@ -143,4 +145,58 @@ async fn whenever_a_client_goes_away_all_is_given_back_or_spent_once() {
     }
     advance(MINUTE).await;
     assert_eq!(taken(&admission.snapshot()), (0, 0, 0));
+}
+
+/// When a request that has been polled so often is dropped.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// As it begins to wait.
+    AtOnce,
+    /// As it has been woken: what it waited for lies ready and is never fetched.
+    Woken,
+}
+
+/// Polls the future at most so often, and drops it then; says whether it was over before.
+async fn cut_after(polls: usize, cut: Cut, future: impl Future<Output = ()>) -> bool {
+    let (mut future, mut left) = (Some(Box::pin(future)), polls);
+    let over = poll_fn(|cx| {
+        let Some(driven) = future.as_mut().filter(|_| left > 0) else { return Poll::Ready(false) };
+        left -= 1;
+        match driven.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending if left == 0 && matches!(cut, Cut::AtOnce) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    let over = over.await;
+    drop(future);
+    over
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_whichever_poll_a_request_is_dropped_it_ends_once_and_the_next_goes() {
+    for cut in [Cut::AtOnce, Cut::Woken] {
+        for polls in 0.. {
+            let admission = admission("100/s", Some(1));
+            let before = tokio::spawn(request(admission.clone()));
+            tokio::task::yield_now().await;
+            let dropped = tokio::spawn(cut_after(polls, cut, request(admission.clone())));
+            tokio::task::yield_now().await;
+            let after = tokio::spawn(request(admission.clone()));
+            before.await.expect("no panic");
+            let over = dropped.await.expect("no panic");
+            timeout(MINUTE, after).await.expect("nobody is stuck").expect("no panic");
+            let now = admission.snapshot();
+            let (held, spent, in_flight) = taken(&now);
+            assert_eq!((now.waiting, held, in_flight), (0, 0, 0), "{cut:?} after {polls}: {now:?}");
+            let tally = now.tally;
+            assert_eq!(tally.granted, tally.sent + tally.given_back, "{cut:?} after {polls}: {now:?}");
+            assert_eq!((tally.granted, tally.sent), (tally.landed, spent), "{cut:?} after {polls}: {now:?}");
+            // It waits for its turn, for a connection and for its answer.
+            assert_eq!(over, polls > 3, "{cut:?} after {polls}");
+            if over {
+                break;
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A whole gate on real sockets, seen as bytes from both sides.
 
 mod bounds;
+mod cuts;
 mod forwarding;
 mod house;
 mod patience;
