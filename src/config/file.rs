@@ -92,4 +92,5 @@ pub(super) struct Route {
     pub(super) matches: Text,
     #[serde(default)]
     pub(super) pools: Vec<Text>,
+    pub(super) keepalive: Option<Text>,
 }

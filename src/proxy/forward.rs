@@ -41,7 +41,8 @@ impl Gate {
     async fn forward(&self, Permitted { routed, permit }: Permitted) -> Result<Passed, Failure> {
         let waited = permit.waited;
         let (place, in_flight) = permit.split();
-        let Routed { arrived, route } = routed;
+        let Routed { mut arrived, route } = routed;
+        drop(arrived.turn.take());
         let mut request = Request::new(arrived.body);
         *request.method_mut() = arrived.head.method;
         *request.headers_mut() = arrived.head.headers;

@@ -5,9 +5,11 @@ mod admit;
 mod answer;
 mod classify;
 mod connection;
+mod ending;
 mod failure;
 mod forward;
 mod headers;
+mod keepalive;
 mod passing;
 mod quota;
 mod relay;
@@ -31,7 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
-use crate::route::Table;
+use crate::route::{RouteId, Table};
 use crate::upstream::{SetupError, Upstream};
 use answer::Labels;
 use quota::Quota;
@@ -51,6 +53,8 @@ struct Shared {
     upstream: Upstream,
     tls: Option<Arc<ServerConfig>>,
     buffer: usize,
+    /// The routes on which those who wait for a stream hear something this often.
+    keepalive: HashMap<RouteId, Duration>,
     /// How many connections have come and gone.
     closed: AtomicU64,
     /// Connections that have left HTTP.
@@ -74,6 +78,7 @@ impl Gate {
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
+            keepalive: config.keepalive.clone(),
             closed: AtomicU64::new(0),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),

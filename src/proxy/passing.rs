@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Response, Uri, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 
 use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
@@ -36,6 +37,8 @@ pub(super) struct Arrived {
     pub(super) client: Client,
     /// The connection, should it leave HTTP.
     pub(super) upgrade: Option<OnUpgrade>,
+    /// Dropped when it no longer waits, for whoever wants to know.
+    pub(super) turn: Option<oneshot::Sender<()>>,
 }
 
 /// A request of which the route is known.
@@ -71,7 +74,7 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, upgrade })
+        Box::new(Self { head, body: body.into(), client, upgrade, turn: None })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.

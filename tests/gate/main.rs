@@ -2,6 +2,7 @@
 
 mod forwarding;
 mod house;
+mod keepalive;
 mod quota;
 mod uploads;
 mod upstream;
