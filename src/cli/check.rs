@@ -23,7 +23,7 @@ impl Check {
         writeln!(out, "\npools")?;
         config.pools.iter().try_for_each(|pool| print_pool(&mut out, pool))?;
         writeln!(out, "\nroutes")?;
-        for (_, route) in config.routes.routes() {
+        for (id, route) in config.routes.routes() {
             let pools = route.charges.iter().map(|charge| {
                 let name = &config.pools[charge.pool.0].name;
                 match charge.weight.to_string().as_str() {
@@ -32,7 +32,9 @@ impl Check {
                 }
             });
             let pools = pools.collect::<Vec<_>>().join(", ");
-            writeln!(out, "  {:<58} {}", route.name, if pools.is_empty() { "no limit" } else { &pools })?;
+            let every = config.keepalive.get(&id).map(|&every| format_duration(every));
+            let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
+            writeln!(out, "  {:<58} {}{kept}", route.name, if pools.is_empty() { "no limit" } else { &pools })?;
         }
         Ok(())
     }
