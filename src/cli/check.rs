@@ -25,7 +25,7 @@ impl Check {
         writeln!(out, "\npools")?;
         config.pools.iter().try_for_each(|pool| print_pool(&mut out, pool))?;
         writeln!(out, "\nroutes")?;
-        for (_, route) in config.routes.routes() {
+        for (id, route) in config.routes.routes() {
             let pools = route.charges.iter().map(|charge| {
                 let name = &config.pools[charge.pool.0].name;
                 match charge.weight.to_string().as_str() {
@@ -37,7 +37,9 @@ impl Check {
             let pools = if pools.is_empty() { "no limit" } else { &pools };
             let priority =
                 if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
-            writeln!(out, "  {:<58} {pools}{priority}", route.name)?;
+            let every = config.keepalive.get(&id).map(|&every| format_duration(every));
+            let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
+            writeln!(out, "  {:<58} {pools}{priority}{kept}", route.name)?;
         }
         Ok(())
     }

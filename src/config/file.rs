@@ -100,4 +100,5 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) pools: Vec<Text>,
     pub(super) priority: Option<Text>,
+    pub(super) keepalive: Option<Text>,
 }

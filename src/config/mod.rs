@@ -12,6 +12,7 @@ mod validate;
 pub use load::{LoadError, Source};
 pub use report::Invalid;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::limit::{Limits, Rate};
-use crate::route::{KeyPart, Table};
+use crate::route::{KeyPart, RouteId, Table};
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -42,6 +43,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// What matches what.
     pub routes: Arc<Table>,
+    /// The routes on which those who wait for a stream are kept alive, and how often they hear something.
+    pub keepalive: HashMap<RouteId, Duration>,
 }
 
 /// The gate's own addresses, and how it stops.

@@ -82,7 +82,7 @@ impl Gate {
     }
 
     /// Reads as much of the body as may be kept, having taken room for it.
-    async fn read_body(&self, Routed { arrived, .. }: &mut Routed) -> Result<(), Cause> {
+    pub(super) async fn read_body(&self, Routed { arrived, .. }: &mut Routed) -> Result<(), Cause> {
         arrived.body.reserve(self.shared.buffer, &self.shared.bodies).map_err(Cause::Bodies)?;
         arrived.body.fill(self.shared.buffer).await.map_err(Cause::Upstream)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -16,8 +16,10 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::Gate;
-use super::failure::{Cause, Failure};
-use super::passing::{Passed, Passing, Routed, UnderWay};
+use super::ending::{self, Ending};
+use super::failure::{Cause, Described, Failure};
+use super::keepalive::{Answered, Kept, Next};
+use super::passing::{Passed, Routed, UnderWay};
 use crate::config::Pool;
 use crate::route::{RouteId, Table};
 use crate::upstream::Failed;
@@ -39,7 +41,7 @@ impl<Inner> Answers<Inner> {
 
 impl<Inner> Service<Routed> for Answers<Inner>
 where
-    Inner: Service<Routed, Response = Passed, Error = Failure, Future = Passing>,
+    Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static>,
 {
     type Response = Response<AnswerBody>;
     type Error = Infallible;
@@ -59,7 +61,8 @@ where
             let mut line = Line { gate: gate.clone(), route, method, came, ended: Ended::Left };
             let passed = AssertUnwindSafe(passing).catch_unwind().await;
             let (mut response, waited) = match passed.unwrap_or_else(|_| Err(Failure::PANICKED)) {
-                Ok(passed) => line.pass(passed),
+                Ok(Answered::Passed(passed)) => line.pass(passed),
+                Ok(Answered::Kept(kept)) => promise(kept),
                 Err(failure) => line.refuse(&failure),
             };
             gate.shared.labels.mark(response.headers_mut(), route, waited);
@@ -82,6 +85,7 @@ pub(super) struct AnswerBody {
 enum Source {
     Upstream(Incoming),
     Own(Full<Bytes>),
+    Kept(Kept),
 }
 
 impl Body for AnswerBody {
@@ -90,7 +94,14 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
+        if let Source::Kept(kept) = &mut this.body {
+            match ready!(kept.poll_next(cx)) {
+                Next::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
+                Next::Ending(ending) => this.end(ending),
+            }
+        }
         let frame = match &mut this.body {
+            Source::Kept(_) => unreachable!("it has just ended"),
             Source::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
             Source::Own(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
@@ -107,6 +118,7 @@ impl Body for AnswerBody {
         match &self.body {
             Source::Upstream(body) => body.is_end_stream(),
             Source::Own(body) => body.is_end_stream(),
+            Source::Kept(_) => false,
         }
     }
 
@@ -114,8 +126,43 @@ impl Body for AnswerBody {
         match &self.body {
             Source::Upstream(body) => body.size_hint(),
             Source::Own(body) => body.size_hint(),
+            Source::Kept(_) => SizeHint::default(),
         }
     }
+}
+
+impl AnswerBody {
+    /// Goes on with what has become of a request that was answered before its turn.
+    fn end(&mut self, ending: Ending) {
+        let (body, ended) = match ending {
+            Ending::Stream(passed) => {
+                self.under_way = passed.under_way;
+                let ended = Ended::Passed { status: passed.response.status(), waited: passed.waited };
+                (Source::Upstream(passed.response.into_body()), ended)
+            }
+            Ending::Error { status, waited, event } => (Source::Own(event.into()), Ended::Passed { status, waited }),
+            Ending::Failure(failure) => {
+                let described = self.line.as_ref().map(|line| line.describe(&failure));
+                let event = described.as_ref().map(|described| ending::event(&described.body())).unwrap_or_default();
+                (Source::Own(event.into()), described.map_or(Ended::Left, |described| failed(&described, &failure)))
+            }
+        };
+        self.body = body;
+        if let Some(line) = &mut self.line {
+            line.ended = ended;
+        }
+    }
+}
+
+/// The head of an answer that is still to come. Its line in the log says that the client left until it has.
+fn promise(kept: Kept) -> (Response<AnswerBody>, Duration) {
+    let waited = kept.waited();
+    let mut response = Response::new(AnswerBody { body: Source::Kept(kept), under_way: None, line: None });
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
+    (response, waited)
 }
 
 /// What every answer says of its route, made once.
@@ -209,9 +256,13 @@ impl Line {
         (response, waited)
     }
 
+    fn describe(&self, failure: &Failure) -> Described {
+        failure.cause.describe(&self.gate.shared.pools)
+    }
+
     fn refuse(&mut self, failure: &Failure) -> (Response<AnswerBody>, Duration) {
-        let described = failure.cause.describe(&self.gate.shared.pools);
-        self.ended = Ended::Failed { status: described.status, waited: failure.waited, code: described.code };
+        let described = self.describe(failure);
+        self.ended = failed(&described, failure);
         let body = Source::Own(Full::new(described.body()));
         let mut response = Response::new(AnswerBody { body, under_way: None, line: None });
         *response.status_mut() = described.status;
@@ -228,6 +279,10 @@ impl Line {
         }
         (response, failure.waited)
     }
+}
+
+fn failed(described: &Described, failure: &Failure) -> Ended {
+    Ended::Failed { status: described.status, waited: failure.waited, code: described.code }
 }
 
 impl Failure {

@@ -27,6 +27,8 @@ pub(super) enum Cause {
     UnderWay(Exhausted),
     /// There was no answer.
     Upstream(Failed),
+    /// The answer is none that can follow the head which the client has had.
+    NoStream { status: StatusCode, said: String },
     /// The client takes the gate for a proxy that it can tunnel through.
     Connect,
     /// A page of another site would spend the key that the gate adds.
@@ -114,6 +116,11 @@ impl Cause {
                 json!({ "in_flight": held, "max_in_flight": most }),
             ),
             Self::Upstream(failed) => unanswered(failed),
+            Self::NoStream { status, said } => Described::new(
+                StatusCode::BAD_GATEWAY,
+                "tidegate_no_stream",
+                format!("the upstream answered {status} and no event stream: {said}"),
+            ),
             Self::Connect => Described::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "tidegate_no_tunnel",

@@ -43,7 +43,8 @@ impl Gate {
         let waited = permit.waited;
         let (place, in_flight) = permit.split();
         let under_way = UnderWay { _in_flight: in_flight, _held: held };
-        let Routed { arrived, route, .. } = routed;
+        let Routed { mut arrived, route, .. } = routed;
+        drop(arrived.turn.take());
         let mut request = Request::new(arrived.body);
         *request.method_mut() = arrived.head.method;
         *request.headers_mut() = arrived.head.headers;

@@ -7,9 +7,11 @@ mod applicant;
 mod classify;
 mod client;
 mod connection;
+mod ending;
 mod failure;
 mod forward;
 mod headers;
+mod keepalive;
 mod passing;
 mod patience;
 mod quota;
@@ -24,6 +26,7 @@ pub use failure::describe;
 pub use patience::patience;
 pub use server::run;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -34,7 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
-use crate::route::Table;
+use crate::route::{RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use patience::Usual;
@@ -62,6 +65,8 @@ struct Shared {
     under_way: Budget,
     usual: Usual,
     log_wait: Duration,
+    /// The routes on which those who wait for a stream hear something this often.
+    keepalive: HashMap<RouteId, Duration>,
     /// How many connections have come and gone.
     closed: AtomicU64,
     /// Connections that have left HTTP.
@@ -91,6 +96,7 @@ impl Gate {
             under_way: Budget::new(config.queue.max_in_flight),
             usual: Usual::new(&config.routes),
             log_wait: config.queue.log_wait,
+            keepalive: config.keepalive.clone(),
             closed: AtomicU64::new(0),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),

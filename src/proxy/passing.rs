@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Response, Uri, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::failure::{Cause, Failure};
@@ -39,6 +40,8 @@ pub(super) struct Arrived {
     pub(super) came: Instant,
     /// The connection, should it leave HTTP.
     pub(super) upgrade: Option<OnUpgrade>,
+    /// Dropped when it no longer waits, for whoever wants to know.
+    pub(super) turn: Option<oneshot::Sender<()>>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -83,7 +86,7 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade })
+        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, turn: None })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.

@@ -12,6 +12,7 @@ use super::admit::Admit;
 use super::answer::{AnswerBody, Answers};
 use super::classify::Classify;
 use super::forward::Forward;
+use super::keepalive::KeepAlive;
 use super::passing::{Arrived, Client};
 use super::quota::CheckQuota;
 
@@ -32,6 +33,8 @@ pub(super) fn stack(
         .layer(step(gate, Classify::new))
         // Whatever comes back, answer, failure or panic, becomes one HTTP answer with one line in the log at its last byte.
         .layer(step(gate, Answers::new))
+        // Who waits long for a stream may be answered before its turn, where its route says so.
+        .layer(step(gate, KeepAlive::new))
         // One client's code gone wild is refused at once, before it can fill the queue for the rest.
         .layer(step(gate, CheckQuota::new))
         // Here it waits, and nowhere else, for a place in all of its pools.

@@ -70,6 +70,15 @@ impl Template {
         })
     }
 
+    /// Whether a request with this method can match.
+    #[must_use]
+    pub fn takes(&self, method: &str) -> bool {
+        match &self.methods {
+            Methods::Any => true,
+            Methods::Named(names) => names.iter().any(|name| &**name == method),
+        }
+    }
+
     fn check_params(&self) -> Result<(), ParseTemplateError> {
         let last = self.segments.len().saturating_sub(1);
         for (index, segment) in self.segments.iter().enumerate() {

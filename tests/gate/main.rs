@@ -4,6 +4,7 @@ mod bounds;
 mod cuts;
 mod forwarding;
 mod house;
+mod keepalive;
 mod patience;
 mod quota;
 mod turns;

@@ -166,3 +166,69 @@ async fn take_the_place(house: &House, listener: &TcpListener) -> (Wire, Wire) {
     server.until("\r\n\r\n").await;
     (client, server)
 }
+
+/// Longer than it may take to see that a client has gone.
+const SEEN: Duration = Duration::from_secs(2);
+
+/// How much a client can send of an upload that waits: what the gate has read, and what the system holds between them.
+async fn send_until_stuck(stream: &mut TcpStream, length: usize) -> usize {
+    let (piece, mut sent) = (vec![b'x'; 64 << 10], 0);
+    while sent < length {
+        match tokio::time::timeout(Duration::from_millis(500), stream.write(&piece[..piece.len().min(length - sent)]))
+            .await
+        {
+            Ok(count) => sent += count.expect("sends"),
+            Err(_) => break,
+        }
+    }
+    sent
+}
+
+/// An orderly end would stay behind what the client's system has still to send, where nobody can see it.
+#[tokio::test]
+async fn a_client_that_resets_a_stuck_upload_is_seen_in_time_and_costs_nothing() {
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_AT_A_TIME, address).await;
+    let (mut first, mut server) = take_the_place(&house, &listener).await;
+    let mut uploader = house.connect().await.0;
+    uploader.write_all(head("/v1/files", 64 * MB).as_bytes()).await.expect("sends");
+    let sent = send_until_stuck(&mut uploader, 64 * MB).await;
+    assert!((MB..24 * MB).contains(&sent), "{} MB were taken", sent / MB);
+    house.until("it waits", |now| now.waiting == 1).await;
+    uploader.set_zero_linger().expect("a reset");
+    drop(uploader);
+    let left = house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1);
+    tokio::time::timeout(SEEN, left).await.expect("seen in time");
+    server.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    first.until("ok").await;
+    house.until("nothing is in flight", |now| now.instances[0].taken.in_flight == 0).await;
+    assert_eq!(house.gate.admission().snapshot().tally.granted, 1);
+}
+
+#[tokio::test]
+async fn an_upload_over_http_2_leaves_the_queue_with_its_stream_or_its_connection() {
+    use http_body_util::{BodyExt, Full};
+    for connection_too in [false, true] {
+        let (listener, address) = upstream().await;
+        let house = House::open(ONE_AT_A_TIME, address).await;
+        let _first = take_the_place(&house, &listener).await;
+        let socket = house.connect().await.0.into_std().expect("a socket");
+        let stream = TcpStream::from_std(socket.try_clone().expect("another hold of it")).expect("a stream");
+        let io = hyper_util::rt::TokioIo::new(stream);
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.expect("a handshake");
+        tokio::spawn(connection);
+        let body = Full::new(bytes::Bytes::from(vec![b'x'; 5 * MB])).boxed();
+        let request = http::Request::post("http://gate/v1/files").body(body).expect("a request");
+        let uploading = tokio::spawn(sender.send_request(request));
+        house.until("it waits", |now| now.waiting == 1).await;
+        if connection_too {
+            socket.shutdown(std::net::Shutdown::Both).expect("closes");
+        } else {
+            uploading.abort();
+        }
+        let left = house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1);
+        let seen = tokio::time::timeout(SEEN, left).await;
+        seen.unwrap_or_else(|_| panic!("not seen in time (the connection too: {connection_too})"));
+    }
+}

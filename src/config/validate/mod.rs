@@ -1,5 +1,6 @@
 mod addresses;
 mod clients;
+mod keepalive;
 mod pools;
 mod queue;
 mod routes;
@@ -30,9 +31,10 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let written = file.pools.as_ref().unwrap_or(&no_pools);
     let pools: Vec<Pool> = written.iter().map(|(name, pool)| check.pool(name, pool, queue, max_wait)).collect();
     let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
+    let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     check.unused_pools(written, &pools, &routes);
     if check.problems.is_empty() {
-        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes) })
+        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive })
     } else {
         Err(check.problems)
     }

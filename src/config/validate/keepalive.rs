@@ -1,0 +1,57 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Check;
+use crate::config::{Pool, file, report::Problem};
+use crate::route::{RouteId, Table, Template};
+
+/// More often would be a load, and tell nobody anything.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+impl Check {
+    /// The routes that keep those who wait alive, and how often they hear something.
+    pub(super) fn keepalive(
+        &mut self,
+        file: &[file::Route],
+        table: &Table,
+        pools: &[Pool],
+    ) -> HashMap<RouteId, Duration> {
+        file.iter().filter_map(|route| self.route_keepalive(route, table, pools)).collect()
+    }
+
+    fn route_keepalive(&mut self, file: &file::Route, table: &Table, pools: &[Pool]) -> Option<(RouteId, Duration)> {
+        let text = file.keepalive.as_ref()?;
+        let every = self.bounded_time(Some(text))?;
+        let template: Template = file.matches.as_ref().parse().ok()?;
+        let (id, route) = table.routes().find(|(_, route)| route.name == template.to_string())?;
+        let pools: Vec<&Pool> = route.charges.iter().map(|charge| &pools[charge.pool.0]).collect();
+        // Of a pool that is wrongly named it has been said.
+        if pools.len() == file.pools.len()
+            && let Some((label, mend)) = no_effect(every, &template, &pools)
+        {
+            self.problems.push(Problem::new("not a keepalive", text.span(), label, mend));
+        }
+        Some((id, every))
+    }
+}
+
+/// Why it can have no effect, and what to write.
+fn no_effect(every: Duration, template: &Template, pools: &[&Pool]) -> Option<(String, &'static str)> {
+    if every < SHORTEST {
+        return Some(("more often than once a second".to_owned(), "write at least \"1s\", as in \"10s\""));
+    }
+    if !template.takes("POST") {
+        return Some(("only a POST asks for a stream, and none goes by this route".to_owned(), "take it out"));
+    }
+    let queueing = || pools.iter().filter(|pool| !pool.refuse_when_full);
+    let shortest = queueing().min_by_key(|pool| pool.max_wait);
+    let Some(shortest) = shortest.filter(|_| queueing().all(|pool| pool.max_waiting > 0)) else {
+        return Some(("nobody waits on this route".to_owned(), "take it out, or name pools in which requests wait"));
+    };
+    if every >= shortest.max_wait {
+        let max_wait = humantime::format_duration(shortest.max_wait);
+        let label = format!("nobody waits so long: pool '{}' has max_wait = \"{max_wait}\"", shortest.name);
+        return Some((label, "write a shorter time, or take it out"));
+    }
+    None
+}

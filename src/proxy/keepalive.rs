@@ -1,0 +1,143 @@
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, Either, Map};
+use futures_util::{FutureExt, TryFutureExt};
+use http::Method;
+use http::header::{ACCEPT_ENCODING, HeaderValue};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tower::Service;
+
+use super::Gate;
+use super::ending::{Ending, ending};
+use super::failure::Failure;
+use super::passing::{Passed, Passing, Routed};
+
+/// What comes back: an answer of the upstream, or the gate's own promise of one.
+pub(super) enum Answered {
+    Passed(Passed),
+    Kept(Kept),
+}
+
+type Straight = Map<Passing, fn(Result<Passed, Failure>) -> Result<Answered, Failure>>;
+type Answering = BoxFuture<'static, Result<Answered, Failure>>;
+
+/// Keeps the connections of clients alive that wait long for a stream of events, on the routes that ask for it.
+#[derive(Clone)]
+pub(super) struct KeepAlive<Inner> {
+    gate: Gate,
+    inner: Inner,
+}
+
+impl<Inner> KeepAlive<Inner> {
+    pub(super) fn new(gate: Gate, inner: Inner) -> Self {
+        Self { gate, inner }
+    }
+}
+
+impl<Inner> Service<Routed> for KeepAlive<Inner>
+where
+    Inner: Service<Routed, Response = Passed, Error = Failure, Future = Passing> + Clone + Send + 'static,
+{
+    type Response = Answered;
+    type Error = Failure;
+    type Future = Either<Straight, Answering>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut routed: Routed) -> Self::Future {
+        let every = self.gate.shared.keepalive.get(&routed.route.found.route()).copied();
+        let Some(every) = every.filter(|_| routed.arrived.head.method == Method::POST) else {
+            return Either::Left(self.inner.call(routed).map(|passed| passed.map(Answered::Passed)));
+        };
+        let (gate, mut inner) = (self.gate.clone(), self.inner.clone());
+        Either::Right(Box::pin(async move {
+            if let Err(cause) = gate.read_body(&mut routed).await {
+                let waited = routed.arrived.came.elapsed();
+                return Err(routed.arrived.refuse(cause, waited).await);
+            }
+            if !routed.arrived.body.whole().is_some_and(asks_for_events) {
+                return inner.call(routed).await.map(Answered::Passed);
+            }
+            // The head that would tell of a coding may have gone by then.
+            routed.arrived.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            let (turn, turn_comes) = oneshot::channel();
+            routed.arrived.turn = Some(turn);
+            let came = routed.arrived.came;
+            wait(inner.call(routed), turn_comes, came, every).await
+        }))
+    }
+}
+
+/// Waits for the answer without a word for so long, and for ever once its turn has come: then the head is the upstream's.
+async fn wait(
+    mut passing: Passing,
+    turn: oneshot::Receiver<()>,
+    came: Instant,
+    every: Duration,
+) -> Result<Answered, Failure> {
+    tokio::select! {
+        biased;
+        passed = &mut passing => passed.map(Answered::Passed),
+        _ = turn => passing.map_ok(Answered::Passed).await,
+        () = sleep(every) => Ok(Answered::Kept(Kept::new(passing, came, every))),
+    }
+}
+
+/// Whether a body is JSON that asks for a stream.
+fn asks_for_events(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Asked {
+        stream: Option<bool>,
+    }
+    serde_json::from_slice::<Asked>(body).is_ok_and(|asked| asked.stream == Some(true))
+}
+
+/// A request that still waits while its client is already being answered. Dropped, it leaves the queue.
+pub(super) struct Kept {
+    ending: BoxFuture<'static, Ending>,
+    beat: Interval,
+    came: Instant,
+}
+
+/// What becomes of it next.
+pub(super) enum Next {
+    /// A comment that says it is still there.
+    Comment(Bytes),
+    /// Its answer.
+    Ending(Ending),
+}
+
+impl Kept {
+    fn new(passing: Passing, came: Instant, every: Duration) -> Self {
+        let mut beat = interval(every);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // No step above it can see a panic any more.
+        let passing = AssertUnwindSafe(passing).catch_unwind();
+        let passing = passing.map(|passed| passed.unwrap_or_else(|_| Err(Failure::PANICKED)));
+        Self { ending: ending(passing).boxed(), beat, came }
+    }
+
+    /// How long it has waited so far.
+    pub(super) fn waited(&self) -> Duration {
+        self.came.elapsed()
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Poll::Ready(ending) = Pin::new(&mut self.ending).poll(cx) {
+            return Poll::Ready(Next::Ending(ending));
+        }
+        self.beat.poll_tick(cx).map(|_| Next::Comment(self.comment()))
+    }
+
+    fn comment(&self) -> Bytes {
+        format!(": tidegate waits, {} ms so far\n\n", self.waited().as_millis()).into()
+    }
+}
