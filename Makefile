@@ -33,7 +33,7 @@ matrix: nginx
 
 # What forwarding costs, beside nginx and a minimal hyper proxy in the same run.
 bench: nginx
-	cargo bench --locked --bench forwarding
+	cargo bench --locked --bench scheduler --bench forwarding
 
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:

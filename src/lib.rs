@@ -24,9 +24,11 @@
 //! `proxy::server` accepts the connection, and `proxy::connection` finds out what it speaks. Then `proxy::stack` is the
 //! way through, as it is written there:
 //!
-//! 1. `classify`: [`route::Table::find`] names the route; [`route::Table::asks`] says what it asks of which pools.
+//! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
 //! 2. `quota`: a client beyond its own quota is refused.
-//! 3. `admit`: [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or later, or refuses.
+//! 3. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
+//!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
+//!    later, or refuses.
 //! 4. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
 //!    as the head is written, and given back if it never is.
 //! 5. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the

@@ -8,7 +8,7 @@ use std::path::Path;
 const ROOMS: [(&str, &[&str]); 10] = [
     ("limit", &[]),
     ("route", &["limit"]),
-    ("queue", &["limit"]),
+    ("queue", &["limit", "route"]),
     ("admission", &["limit", "queue", "route"]),
     ("config", &["limit", "route"]),
     ("upstream", &["admission", "config", "route"]),
@@ -19,18 +19,21 @@ const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 11] = [
+const PURE: [&str; 14] = [
     "limit/",
     "route/",
     "queue/",
     "admission/applicant.rs",
     "admission/entry.rs",
+    "admission/forecast.rs",
     "admission/mod.rs",
     "admission/permit.rs",
     "admission/promises.rs",
     "admission/refusal.rs",
+    "admission/reservations.rs",
     "admission/scheduler.rs",
     "admission/snapshot.rs",
+    "admission/turns.rs",
 ];
 
 /// The one file of that room which waits.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate::route::{Ask, Asks, Facts};
+use tidegate::route::{Ask, Asks, Facts, Priority};
 
 /// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
 const OPERATIONS: &str = include_str!("operations.tsv");
@@ -66,6 +66,20 @@ fn the_admin_api_has_a_pool_for_each_kind_of_resource() {
         ("/v1/projects/proj_1/groups/group_1/roles", "groups"),
     ] {
         assert_eq!(asks(&config, "GET", path)[0].key.as_deref(), Some(resource), "{path}");
+    }
+}
+
+#[test]
+fn what_ends_a_run_or_lets_it_go_on_goes_first_unless_it_may_be_something_else() {
+    let config = built_in();
+    for (path, priority) in [
+        ("/v1/threads/t_1/runs/r_1/cancel", Priority::High),
+        ("/v1/threads/t_1/runs/r_1/submit_tool_outputs", Priority::High),
+        ("/v1/threads/t_1/runs/r_1", Priority::Normal),
+        ("/v1/threads/t_1/runs", Priority::Normal),
+        ("/v1/threads/t_1/runs/r_1/x%2F..%2Fcancel", Priority::Normal),
+    ] {
+        assert_eq!(config.routes.priority(&config.routes.find("POST", path)), priority, "{path}");
     }
 }
 

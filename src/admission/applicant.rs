@@ -14,8 +14,8 @@ pub struct Applicant {
     pub patience: Option<Duration>,
     /// Which kind of request it is.
     pub route: RouteId,
-    /// How often the same request has been refused and come again.
-    pub returns: u32,
+    /// How often the same request has been refused and come again; nothing if its client does not say.
+    pub returns: Option<u32>,
     /// How much memory it takes while it waits.
     pub bytes: u64,
 }

@@ -56,7 +56,7 @@ impl Admission {
         let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
             Arrival::Granted(charges) => return Ok(Permit::new(self, charges, Duration::ZERO)),
             Arrival::Refused(refusal) => return Err(refusal),
-            Arrival::Queued(ticket) => ticket,
+            Arrival::Queued { ticket, .. } => ticket,
         };
         let _leaves = Waiting { admission: self, ticket };
         let verdict = verdict.expect("whoever is queued was asked for its waiter");

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::forecast::Forecast;
+use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
 use super::{Applicant, PoolRules, Reason, Refusal};
 use crate::limit::{Charge, InstanceId};
-use crate::queue::Charges;
-use crate::route::Ask;
+use crate::queue::{Charges, Flow, Seq};
+use crate::route::{Ask, RouteId};
+
+/// How often an official SDK comes back, unless it is told otherwise.
+const SDK_RETURNS: u32 = 2;
 
 /// What becomes of a newcomer that is not refused.
 pub(super) enum Admit {
@@ -16,9 +21,21 @@ pub(super) enum Admit {
 
 /// A newcomer that must wait.
 pub(super) struct Wait {
-    pub(super) charges: Charges,
+    pub(super) newcomer: Newcomer,
     pub(super) stopped_at: InstanceId,
     pub(super) deadline: Instant,
+    /// When its turn will come, as far as that can be said.
+    pub(super) turn: Instant,
+}
+
+/// Somebody with what he takes and where he stands.
+pub(super) struct Newcomer {
+    pub(super) flow: Flow,
+    pub(super) charges: Charges,
+    pub(super) seq: Seq,
+    /// He comes back if he is refused, and asks for this route.
+    pub(super) returns_to: Option<RouteId>,
+    pub(super) bytes: u64,
 }
 
 impl<W> Scheduler<W> {
@@ -27,19 +44,32 @@ impl<W> Scheduler<W> {
             return Err(Refusal::DRAINING);
         }
         let charges = self.charges(now, asks)?;
-        let in_line = charges.iter().map(|charge| charge.instance).find(|&at| self.queue.is_stopped_at(at));
-        let (stopped_at, not_yet) = match in_line {
-            Some(at) => (at, None),
-            None => match self.ledger.take(now, &charges) {
+        let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
+            Some(charge) => charge.instance,
+            None => match self.ledger.take(now, &charges, |at| self.reservations.binding(None, at)) {
                 Ok(()) => return Ok(Admit::Now(charges)),
-                Err((at, not_yet)) => (at, Some(not_yet)),
+                Err((at, _)) => at,
             },
         };
-        let max_wait = self.may_wait(now, &charges, applicant)?;
-        if let Some(not_yet) = not_yet {
-            self.wake(stopped_at, not_yet);
+        let (newcomer, promise) = self.newcomer(charges, applicant);
+        let max_wait = self.max_wait(&newcomer.charges).min(applicant.patience.unwrap_or(Duration::MAX));
+        let turn = self.may_wait(now, &newcomer, promise.as_ref(), max_wait)?;
+        Ok(Admit::Wait(Wait { newcomer, stopped_at, deadline: now + max_wait, turn }))
+    }
+
+    /// Somebody, at the place that was kept for him if there is one.
+    fn newcomer(&mut self, charges: Charges, applicant: Applicant) -> (Newcomer, Option<Promise>) {
+        let Applicant { client, priority, route, returns, bytes, .. } = applicant;
+        let pools = charges.iter().map(|charge| charge.instance).collect();
+        let flow = Flow { client, priority, pools };
+        let promise = if returns > Some(0) { self.promises.redeem(route, &flow) } else { None };
+        if let Some(promise) = &promise {
+            self.queue.release(&promise.flow, &promise.charges);
+            self.ledger.unname(&promise.charges);
         }
-        Ok(Admit::Wait(Wait { charges, stopped_at, deadline: now + max_wait }))
+        let seq = promise.as_ref().map_or_else(|| self.queue.next_seq(), |promise| promise.seq);
+        let returns_to = returns.filter(|&returns| returns < SDK_RETURNS).map(|_| route);
+        (Newcomer { flow, charges, seq, returns_to, bytes }, promise)
     }
 
     /// What is asked, as charges to instances; one charge an instance.
@@ -59,7 +89,7 @@ impl<W> Scheduler<W> {
             let cost = if unknown { sum.min(limits.capacity()) } else { sum };
             limits.fits(cost).map_err(|never| Refusal {
                 reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
-                retry_after: Duration::from_mins(1),
+                retry_after: LATEST,
                 pointless: true,
             })?;
             match known {
@@ -70,40 +100,33 @@ impl<W> Scheduler<W> {
         Ok(charges)
     }
 
-    /// How long a request with these charges may wait, if it may and if its turn comes in that time.
-    fn may_wait(&mut self, now: Instant, charges: &[Charge], applicant: Applicant) -> Result<Duration, Refusal> {
-        let (last, turn) = self.predict(now, charges);
-        let pool = self.ledger.pool_of(last.instance);
+    /// When the turn of somebody comes who may wait, and goes in time.
+    fn may_wait(
+        &mut self,
+        now: Instant,
+        newcomer: &Newcomer,
+        promise: Option<&Promise>,
+        max_wait: Duration,
+    ) -> Result<Instant, Refusal> {
+        let mut forecast = self.forecast(now, &newcomer.flow, &newcomer.charges);
+        if let Some(promise) = promise {
+            let at_best = newcomer.charges.iter().map(|&charge| self.ledger.turn_of(now, 0, charge)).max();
+            forecast.turn = forecast.turn.min(promise.turn).max(at_best.unwrap_or(now));
+        }
+        let Forecast { instance, turn, ahead } = forecast;
         let eta = turn - now;
-        if let Some((reason, instance)) = self.no_place(now, charges, eta) {
-            return Err(self.refusal(now, reason, instance.unwrap_or(last.instance), turn));
+        let no_place = self.no_place(now, newcomer, promise.is_some(), eta);
+        let too_long = || Reason::WaitTooLong {
+            pool: self.ledger.pool_of(instance),
+            waiting: self.queue.waiting_for(instance),
+            ahead,
+            eta,
+            max_wait,
+        };
+        match no_place.or_else(|| (eta > max_wait).then(|| (too_long(), instance))) {
+            Some((reason, at)) => Err(self.refuse(now, reason, newcomer, at, turn, max_wait)),
+            None => Ok(turn),
         }
-        let max_wait = self.max_wait(charges).min(applicant.patience.unwrap_or(Duration::MAX));
-        if eta > max_wait {
-            let waiting = self.queue.waiting_for(last.instance);
-            let reason = Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait };
-            return Err(self.refusal(now, reason, last.instance, now + eta.saturating_sub(max_wait)));
-        }
-        Ok(max_wait)
-    }
-
-    /// The charge whose turn would come last for a newcomer, and when.
-    pub(super) fn predict(&mut self, now: Instant, charges: &[Charge]) -> (Charge, Instant) {
-        // Nobody of its line goes before all of their pools have room, even where one of them has room by now.
-        let room = charges.iter().map(|&charge| self.ledger.turn_of(now, 0, Charge { cost: 1, ..charge })).max();
-        let room = room.unwrap_or(now);
-        let turns = charges.iter().map(|&charge| {
-            let before = self.queue.before_in_line(charges, charge.instance);
-            let after = self.ledger.turn_after(room, before, charge);
-            (charge, self.turn_at(now, charge, charges).max(after))
-        });
-        turns.max_by_key(|&(_, turn)| turn).expect("what takes from no pool never waits")
-    }
-
-    /// When the turn of a newcomer would come at one of its pools.
-    pub(super) fn turn_at(&mut self, now: Instant, charge: Charge, charges: &[Charge]) -> Instant {
-        let ahead = self.queue.ahead_of(charges, charge.instance);
-        self.ledger.turn_of(now, ahead, charge)
     }
 
     /// For a pool that lets nobody wait it is another that is waited for.
@@ -112,32 +135,76 @@ impl<W> Scheduler<W> {
         rules.filter(|rules| !rules.refuse_when_full).map(|rules| rules.max_wait).min().unwrap_or(Duration::ZERO)
     }
 
-    /// Why nobody more may wait for these, if so, and for which instance.
-    fn no_place(&mut self, now: Instant, charges: &[Charge], eta: Duration) -> Option<(Reason, Option<InstanceId>)> {
-        if self.queue.len() >= self.rules.max_waiting {
-            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len() }, None));
+    /// Why nobody more may wait for these, if so, and for which instance. Places that are kept are as good as taken, and
+    /// there is always one for whoever comes back to it.
+    fn no_place(
+        &mut self,
+        now: Instant,
+        newcomer: &Newcomer,
+        is_kept: bool,
+        eta: Duration,
+    ) -> Option<(Reason, InstanceId)> {
+        let Newcomer { charges, bytes, .. } = newcomer;
+        if !is_kept && self.queue.len() + self.promises.len() >= self.rules.max_waiting {
+            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len() }, charges[0].instance));
         }
         charges.iter().find_map(|&charge| {
             let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
             let waiting = self.queue.waiting_for(charge.instance);
-            let mut is_full = || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge);
+            let held = self.queue.bytes_for(charge.instance);
+            let reserved = self.reservations.binding(None, charge.instance);
+            let mut is_full =
+                || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge, reserved);
             let reason = if rules.refuse_when_full && is_full() {
                 Reason::NoQueue { pool, eta }
-            } else if waiting >= rules.max_waiting {
+            } else if is_kept {
+                return None;
+            } else if waiting + self.queue.kept_for(charge.instance) >= rules.max_waiting {
                 Reason::QueueFull { pool: Some(pool), waiting }
+            } else if held.saturating_add(*bytes) > rules.max_bytes {
+                Reason::TooManyBytes { pool: Some(pool), bytes: held }
             } else {
                 return None;
             };
-            Some((reason, Some(charge.instance)))
+            Some((reason, charge.instance))
         })
     }
 
-    /// A refusal that is worth coming back from once there is `room`.
-    pub(super) fn refusal(&mut self, now: Instant, reason: Reason, at: InstanceId, room: Instant) -> Refusal {
+    /// A refusal that is worth coming back from at the `turn` that it would have had, or as much earlier as half of its
+    /// patience. For a client that does come back, as the official SDKs do, the place is kept.
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        reason: Reason,
+        newcomer: &Newcomer,
+        at: InstanceId,
+        turn: Instant,
+        patience: Duration,
+    ) -> Refusal {
         let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
         let gap = limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_millis(100));
+        let early = (patience / 2).min(LATEST);
+        let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
-        Refusal { reason, retry_after: self.promises.slot(now, at, room, gap), pointless: false }
+        let in_reach = turn <= now + LATEST + patience;
+        if let (Some(route), true) = (newcomer.returns_to, self.promises.len() < self.rules.max_waiting) {
+            let Newcomer { flow, charges, seq, .. } = newcomer;
+            if in_reach {
+                self.queue.keep(flow, charges);
+                self.ledger.name(charges);
+                let promise = Promise::new(flow.clone(), charges.clone(), *seq, turn, now + retry_after);
+                self.promises.keep(route, promise);
+            }
+        }
+        Refusal { reason, retry_after, pointless: !in_reach }
+    }
+
+    /// Places that were kept, and that nobody came back to.
+    pub(super) fn end_promises(&mut self, now: Instant) {
+        while let Some(Promise { flow, charges, .. }) = self.promises.end(now) {
+            self.queue.release(&flow, &charges);
+            self.ledger.unname(&charges);
+        }
     }
 
     fn rules_of(&self, instance: InstanceId) -> PoolRules {

@@ -6,13 +6,16 @@
 mod applicant;
 mod driver;
 mod entry;
+mod forecast;
 mod permit;
 mod promises;
 mod refusal;
+mod reservations;
 mod scheduler;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use applicant::Applicant;
 pub use driver::Admission;
@@ -20,6 +23,8 @@ pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};
 pub use scheduler::{Arrival, Decision, Rules, Scheduler};
 pub use snapshot::{InstanceState, Snapshot, Tally};
+
+pub use crate::queue::ClientId;
 
 use std::time::Duration;
 

@@ -1,20 +1,46 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::limit::InstanceId;
+use crate::queue::{Charges, ClientId, Flow, Seq};
+use crate::route::RouteId;
 
 const SOONEST: Duration = Duration::from_secs(1);
-const LATEST: Duration = Duration::from_mins(1);
+pub(super) const LATEST: Duration = Duration::from_mins(1);
 
-/// When those who were refused have been told to come back: one by one, so that they do not come as a herd.
-#[derive(Debug, Default)]
+/// How late somebody may be who was told when to come back.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// When those who were refused have been told to come back: one by one, so that they do not come as a herd; and the places
+/// that are kept for those of whom it is known that they will.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Promises {
     next: HashMap<InstanceId, Instant>,
     beyond: u32,
+    kept: HashMap<(ClientId, RouteId), VecDeque<Promise>>,
+    ends: BTreeSet<(Instant, Seq, ClientId, RouteId)>,
+}
+
+/// A place that is kept for somebody who was told to come back.
+#[derive(Clone, Debug)]
+pub(super) struct Promise {
+    pub(super) flow: Flow,
+    pub(super) charges: Charges,
+    /// Its place in the order of arrival.
+    pub(super) seq: Seq,
+    /// When its turn will come.
+    pub(super) turn: Instant,
+    ends: Instant,
 }
 
 /// Multiples of it, modulo one, are spread as evenly as can be, however many there are (the golden ratio's fraction).
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
+
+impl Promise {
+    pub(super) fn new(flow: Flow, charges: Charges, seq: Seq, turn: Instant, back_at: Instant) -> Self {
+        Self { flow, charges, seq, turn, ends: back_at + GRACE }
+    }
+}
 
 impl Promises {
     /// A time of its own to come back to this instance, not before `room` and one `gap` after whoever was told last.
@@ -30,7 +56,55 @@ impl Promises {
         LATEST / 2 + (LATEST / 2).mul_f64((f64::from(self.beyond) * GOLDEN).fract())
     }
 
-    /// Whether nothing is promised.
+    /// Keeps a place.
+    pub(super) fn keep(&mut self, route: RouteId, promise: Promise) {
+        let client = promise.flow.client;
+        self.ends.insert((promise.ends, promise.seq, client, route));
+        self.kept.entry((client, route)).or_default().push_back(promise);
+    }
+
+    /// Somebody comes back to the place that was kept for him.
+    pub(super) fn redeem(&mut self, route: RouteId, flow: &Flow) -> Option<Promise> {
+        let client = flow.client;
+        let kept = self.kept.get_mut(&(client, route))?;
+        let promise = kept.iter().position(|promise| promise.flow == *flow).and_then(|at| kept.remove(at));
+        if kept.is_empty() {
+            self.kept.remove(&(client, route));
+        }
+        let promise = promise?;
+        self.ends.remove(&(promise.ends, promise.seq, client, route));
+        Some(promise)
+    }
+
+    /// How many places are kept.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// When the next place is kept no more.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.ends.first().map(|&(ends, ..)| ends)
+    }
+
+    /// One that nobody came back to in time.
+    pub(super) fn end(&mut self, now: Instant) -> Option<Promise> {
+        let &(_, seq, client, route) = self.ends.first().filter(|&&(ends, ..)| ends <= now)?;
+        self.ends.pop_first();
+        let kept = self.kept.get_mut(&(client, route))?;
+        let promise = kept.iter().position(|promise| promise.seq == seq).and_then(|at| kept.remove(at));
+        if kept.is_empty() {
+            self.kept.remove(&(client, route));
+        }
+        promise
+    }
+
+    /// All places are kept no more.
+    pub(super) fn drain(&mut self) -> Vec<Promise> {
+        self.ends.clear();
+        std::mem::take(&mut self.kept).into_values().flatten().collect()
+    }
+
+    /// Whether nobody has been told anything.
     pub(super) fn is_empty(&self) -> bool {
         self.next.is_empty()
     }

@@ -2,16 +2,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::entry::{Admit, Wait};
+use super::entry::{Admit, Newcomer, Wait};
 use super::promises::Promises;
+use super::reservations::Reservations;
 use super::snapshot::{InstanceState, Snapshot, Tally};
 use super::{Applicant, PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId, Ledger, Limits, NotYet};
+use crate::limit::{Charge, InstanceId, Ledger, Limits};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
 /// How often pool instances that nobody uses any more are looked for, while there are any.
 pub(super) const SWEEP: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether those who wait would still go in time.
+pub(super) const REVIEW: Duration = Duration::from_secs(1);
 
 /// What the scheduler is told once.
 #[derive(Clone, Debug)]
@@ -32,13 +36,18 @@ pub enum Arrival {
     /// It goes now; these are its places.
     Granted(Charges),
     /// It waits; a [`Decision`] will follow.
-    Queued(Ticket),
+    Queued {
+        /// How to find it again.
+        ticket: Ticket,
+        /// When its turn will come, as far as that can be said.
+        turn: Instant,
+    },
     /// It will not go.
     Refused(Refusal),
 }
 
 /// What became of a request that waited.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Decision<W> {
     /// It goes now.
     Grant {
@@ -60,19 +69,23 @@ pub enum Decision<W> {
 
 /// Decides who goes when. It waits for nothing and knows no clock: whoever drives it tells it the time, and comes back
 /// at [`Scheduler::poll_timeout`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scheduler<W> {
     pub(super) rules: Rules,
     pub(super) ledger: Ledger,
     pub(super) queue: Queue<W>,
-    deadlines: BTreeSet<(Instant, Ticket)>,
+    pub(super) deadlines: BTreeSet<(Instant, Ticket)>,
     /// When an instance at which somebody is stopped will have room again, both ways round.
-    wakes: BTreeSet<(Instant, InstanceId)>,
-    wake_of: BTreeMap<InstanceId, Instant>,
+    pub(super) wakes: BTreeSet<(Instant, InstanceId)>,
+    pub(super) wake_of: BTreeMap<InstanceId, Instant>,
+    pub(super) reservations: Reservations,
+    pub(super) to_pump: Vec<InstanceId>,
     pub(super) sweep_at: Option<Instant>,
+    /// When it is looked whether those who wait would still go in time.
+    pub(super) review_at: Option<Instant>,
     pub(super) promises: Promises,
-    decisions: Vec<Decision<W>>,
-    tally: Tally,
+    pub(super) decisions: Vec<Decision<W>>,
+    pub(super) tally: Tally,
     pub(super) draining: bool,
 }
 
@@ -82,13 +95,16 @@ impl<W> Scheduler<W> {
     pub fn new(rules: Rules) -> Self {
         let limits = rules.pools.iter().map(|(limits, _)| limits.clone()).collect();
         Self {
+            queue: Queue::new(rules.weights.clone(), rules.ageing),
             rules,
             ledger: Ledger::new(limits),
-            queue: Queue::default(),
             deadlines: BTreeSet::new(),
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
+            reservations: Reservations::default(),
+            to_pump: Vec::new(),
             sweep_at: None,
+            review_at: None,
             promises: Promises::default(),
             decisions: Vec::new(),
             tally: Tally::default(),
@@ -100,44 +116,44 @@ impl<W> Scheduler<W> {
     pub fn arrive(&mut self, now: Instant, asks: &[Ask], applicant: Applicant, waiter: impl FnOnce() -> W) -> Arrival {
         let arrival = match self.admit(now, asks, applicant) {
             Ok(Admit::Now(charges)) => Arrival::Granted(charges),
-            Ok(Admit::Wait(wait)) => Arrival::Queued(self.enqueue(now, wait, waiter())),
+            Ok(Admit::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
             Err(refusal) => Arrival::Refused(refusal),
         };
         match arrival {
             Arrival::Granted(_) => self.tally.granted += 1,
             Arrival::Refused(_) => self.tally.refused += 1,
-            Arrival::Queued(_) => {}
+            Arrival::Queued { .. } => {}
         }
         arrival
     }
 
-    /// A request that waits goes away.
-    pub fn cancel(&mut self, now: Instant, ticket: Ticket) {
-        if let Some((_, stopped_at)) = self.leave(ticket) {
-            self.tally.cancelled += 1;
-            self.pump_at(now, stopped_at);
-        }
+    /// A request that waits goes away; whether it still waited.
+    pub fn cancel(&mut self, now: Instant, ticket: Ticket) -> bool {
+        let Some((_, stopped_at)) = self.leave(ticket) else { return false };
+        self.tally.cancelled += 1;
+        self.pump(now, stopped_at);
+        true
     }
 
     /// A granted request was sent.
     pub fn sent(&mut self, now: Instant, charges: &[Charge]) {
         self.tally.sent += 1;
         self.ledger.spend(now, charges);
-        self.pump_all(now, charges);
+        self.pump_charged(now, charges);
     }
 
     /// A granted request was never sent, and never will be.
     pub fn give_back(&mut self, now: Instant, charges: &[Charge]) {
         self.tally.given_back += 1;
         self.ledger.give_back(charges);
-        self.pump_all(now, charges);
+        self.pump_charged(now, charges);
     }
 
     /// A granted request is over.
     pub fn land(&mut self, now: Instant, charges: &[Charge]) {
         self.tally.landed += 1;
         self.ledger.land(charges);
-        self.pump_all(now, charges);
+        self.pump_charged(now, charges);
     }
 
     /// Refuses everybody who waits and whoever comes from now on.
@@ -146,6 +162,10 @@ impl<W> Scheduler<W> {
         self.deadlines.clear();
         self.wakes.clear();
         self.wake_of.clear();
+        self.reservations.clear();
+        for promise in self.promises.drain() {
+            self.ledger.unname(&promise.charges);
+        }
         for waiting in self.queue.drain() {
             self.ledger.unname(&waiting.charges);
             self.tally.refused += 1;
@@ -158,22 +178,39 @@ impl<W> Scheduler<W> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|&(at, _)| at);
         let wake = self.wakes.first().map(|&(at, _)| at);
-        [deadline, wake, self.sweep_at].into_iter().flatten().min()
+        [deadline, wake, self.queue.next_ageing(), self.promises.next_end(), self.review_at, self.sweep_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Does what is due at `now`: grants, then refusals of those who waited in vain, then the sweeping.
+    /// Does what is due at `now`, and what becomes due by that.
     pub fn handle_timeout(&mut self, now: Instant) {
+        while self.poll_timeout().is_some_and(|due| due <= now) {
+            self.handle_due(now);
+        }
+    }
+
+    /// Grants, then refuses those who waited in vain, then sweeps.
+    fn handle_due(&mut self, now: Instant) {
         while let Some(&(at, instance)) = self.wakes.first()
             && at <= now
         {
             self.wakes.pop_first();
             self.wake_of.remove(&instance);
-            self.pump(now, instance);
+            self.pump(now, [instance]);
         }
+        while let Some(instance) = self.queue.age(now) {
+            self.pump(now, [instance]);
+        }
+        self.end_promises(now);
         while let Some(&(at, ticket)) = self.deadlines.first()
             && at <= now
         {
-            self.time_out(now, ticket);
+            self.time_out(now, ticket, None);
+        }
+        if self.review_at.is_some_and(|at| at <= now) {
+            self.review(now);
         }
         if self.sweep_at.is_some_and(|at| at <= now) {
             self.ledger.sweep(now);
@@ -195,96 +232,59 @@ impl<W> Scheduler<W> {
             key: usage.key,
             taken: usage.taken,
             waiting: self.queue.waiting_for(id),
-            eta: self.turn_at(now, Charge { instance: id, cost: 1 }, &[]).saturating_duration_since(now),
+            eta: self.turn_of_stranger(now, id).saturating_duration_since(now),
         });
         let instances = instances.collect();
         Snapshot { waiting: self.queue.len(), tally: self.tally, draining: self.draining, instances }
     }
 
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
-        let Wait { charges, stopped_at, deadline } = wait;
+        let Wait { newcomer, stopped_at, deadline, .. } = wait;
+        let Newcomer { flow, charges, seq, returns_to, bytes } = newcomer;
         self.ledger.name(&charges);
-        let ticket = self.queue.push(Waiting { charges, arrived: now, deadline, waiter }, stopped_at);
+        let waiting = Waiting { charges, arrived: now, deadline, bytes, returns_to, waiter };
+        let ticket = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));
+        self.review_at.get_or_insert(now + REVIEW);
+        if self.queue.first_at(stopped_at).is_some_and(|(first, _)| first == ticket) {
+            self.pump(now, [stopped_at]);
+        }
         ticket
     }
 
     /// Takes a request out of the queue; says where its line was stopped if it was the head.
     fn leave(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
         let (waiting, stopped_at) = self.queue.remove(ticket)?;
-        self.deadlines.remove(&(waiting.deadline, ticket));
-        self.ledger.unname(&waiting.charges);
+        self.forget(ticket, &waiting);
         Some((waiting, stopped_at))
     }
 
-    /// The rates had promised a turn in time; what is in flight, or was sent late, has made it later.
-    fn time_out(&mut self, now: Instant, ticket: Ticket) {
+    /// It waits no more.
+    pub(super) fn forget(&mut self, ticket: Ticket, waiting: &Waiting<W>) {
+        self.deadlines.remove(&(waiting.deadline, ticket));
+        self.ledger.unname(&waiting.charges);
+    }
+
+    /// The forecast had promised a turn in time; what is in flight, was sent late, or went before it has made it later.
+    pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket, turn: Option<Instant>) {
+        let Some(flow) = self.queue.flow_of(ticket).cloned() else { return };
         let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let Waiting { charges, arrived, deadline, waiter } = waiting;
+        let Waiting { charges, arrived, deadline, bytes, returns_to, waiter } = waiting;
         let at_best = charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance)).max();
         let (at_best, instance) = at_best.expect("what takes from no pool never waits");
+        let turn = turn.unwrap_or(at_best).max(deadline);
+        let waiting = self.queue.waiting_for(instance);
         let reason = Reason::WaitTooLong {
             pool: self.ledger.pool_of(instance),
-            waiting: self.queue.waiting_for(instance),
-            ahead: 0,
-            eta: at_best.max(deadline) - arrived,
+            waiting,
+            ahead: waiting,
+            eta: turn - arrived,
             max_wait: deadline - arrived,
         };
-        let (_, room) = self.predict(now, &charges);
-        let refusal = self.refusal(now, reason, instance, room);
+        let newcomer = Newcomer { flow, charges, seq: ticket.seq(), returns_to, bytes };
+        let refusal = self.refuse(now, reason, &newcomer, instance, turn, deadline - arrived);
         self.tally.refused += 1;
         self.decisions.push(Decision::Refuse { waiter, refusal });
-        self.pump_at(now, stopped_at);
-    }
-
-    fn pump_at(&mut self, now: Instant, instance: Option<InstanceId>) {
-        if let Some(instance) = instance {
-            self.pump(now, instance);
-        }
-    }
-
-    fn pump_all(&mut self, now: Instant, charges: &[Charge]) {
-        for charge in charges {
-            self.pump(now, charge.instance);
-        }
-    }
-
-    /// Lets those go who are stopped here, oldest first, until one is kept.
-    fn pump(&mut self, now: Instant, instance: InstanceId) {
-        while let Some((ticket, waiting)) = self.queue.first_at(instance) {
-            let charges = waiting.charges.clone();
-            if let Some(other) = self.queue.older_at(ticket, &charges) {
-                self.queue.stop_at(ticket, other);
-                continue;
-            }
-            match self.ledger.take(now, &charges) {
-                Ok(()) => self.grant(ticket),
-                Err((at, not_yet)) => {
-                    self.queue.stop_at(ticket, at);
-                    self.wake(at, not_yet);
-                    if at == instance {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    fn grant(&mut self, ticket: Ticket) {
-        let Some((Waiting { charges, arrived, waiter, .. }, _)) = self.leave(ticket) else { return };
-        self.tally.granted += 1;
-        self.decisions.push(Decision::Grant { waiter, charges, arrived });
-    }
-
-    /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who
-    /// free them.
-    pub(super) fn wake(&mut self, instance: InstanceId, not_yet: NotYet) {
-        if let Some(before) = self.wake_of.remove(&instance) {
-            self.wakes.remove(&(before, instance));
-        }
-        if let NotYet::Until(at) = not_yet {
-            self.wakes.insert((at, instance));
-            self.wake_of.insert(instance, at);
-        }
+        self.pump(now, stopped_at);
     }
 }

@@ -1,12 +1,14 @@
 use std::io::{Write, stdout};
 
 use anyhow::Result;
+use bytesize::ByteSize;
 use clap::Args;
 use humantime::format_duration;
 
 use super::in_force::InForce;
-use crate::config::{Config, Pool};
+use crate::config::{ClientKey, Clients, Config, Pool, Queue};
 use crate::limit::Shape;
+use crate::route::Priority;
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -32,7 +34,10 @@ impl Check {
                 }
             });
             let pools = pools.collect::<Vec<_>>().join(", ");
-            writeln!(out, "  {:<58} {}", route.name, if pools.is_empty() { "no limit" } else { &pools })?;
+            let pools = if pools.is_empty() { "no limit" } else { &pools };
+            let priority =
+                if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
+            writeln!(out, "  {:<58} {pools}{priority}", route.name)?;
         }
         Ok(())
     }
@@ -62,11 +67,33 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
         let missing = if is_missing { ", which is not set here" } else { "" };
         writeln!(out, "key       from the environment, {variable}{missing}")?;
     }
-    let buffer = bytesize::ByteSize(queue.buffer as u64);
-    writeln!(out, "queue     up to {} waiting; {buffer} of a body are read meanwhile", queue.max_waiting)?;
+    print_queue(out, queue)?;
     writeln!(out, "drain     up to {}", format_duration(server.drain))?;
+    print_clients(out, clients)
+}
+
+fn print_queue(out: &mut impl Write, queue: &Queue) -> Result<()> {
+    let (buffer, max_bytes) = (ByteSize(queue.buffer as u64), ByteSize(queue.max_bytes));
+    let (ageing, log_wait) = (format_duration(queue.ageing), format_duration(queue.log_wait));
+    writeln!(out, "queue     up to {} waiting, {} under way", queue.max_waiting, queue.max_in_flight)?;
+    writeln!(out, "          {buffer} of a body are read meanwhile, {max_bytes} of all")?;
+    Ok(writeln!(out, "          low counts as normal after {ageing}; the log tells who waits for {log_wait}")?)
+}
+
+/// The names that have weights may be secret.
+fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
+    let by = clients.by.iter().map(|key| match key {
+        ClientKey::Header(name) => name.as_str(),
+        ClientKey::Peer => "peer",
+    });
+    let by = by.collect::<Vec<_>>().join(", ");
     let quota = clients.quota.map_or("no quota".to_owned(), |quota| quota.to_string());
-    Ok(writeln!(out, "a client  {quota}")?)
+    let may_raise = if clients.may_raise { "; may raise its priority" } else { "" };
+    writeln!(out, "a client  {quota}, told apart by {by}{may_raise}")?;
+    match clients.weights.len() {
+        0 => Ok(()),
+        weighed => Ok(writeln!(out, "          {weighed} with a weight of their own")?),
+    }
 }
 
 fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
@@ -79,7 +106,8 @@ fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
     let wait = if pool.refuse_when_full {
         "refuses when full".to_owned()
     } else {
-        format!("waits up to {}", format_duration(pool.max_wait))
+        let most = if pool.max_bytes == u64::MAX { String::new() } else { format!(", {}", ByteSize(pool.max_bytes)) };
+        format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
     Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}", pool.name, pool.limits_text())?)
 }

@@ -1,15 +1,18 @@
 use std::io::{Write, stdout};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::{ConfigArgs, Usage};
 use crate::admission::{Reason, Refusal};
 use crate::config::{Config, Pool};
-use crate::proxy;
-use crate::route::{Ask, Facts, Found};
+use crate::proxy::{self, Clients};
+use crate::route::{Ask, Facts, Found, Priority};
 
 /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
 #[derive(Debug, Args)]
@@ -24,6 +27,9 @@ pub(super) struct Explain {
     /// A header, as in 'openai-project: proj_1'; may be given several times.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
+    /// The address it comes from, where `clients.by` asks for it.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    peer: IpAddr,
     /// The JSON body, for pools that count what is in it.
     #[arg(long, value_name = "JSON")]
     body: Option<String>,
@@ -41,7 +47,8 @@ impl Explain {
         let told = Told { headers: self.headers()?, body: self.body()? };
         let asks = config.routes.asks(&found, &told).into_iter();
         let taken: Vec<Taken<'_>> = asks.map(|ask| Taken { pool: &config.pools[ask.pool.0], ask }).collect();
-        let explained = Explained { config: &config, found: &found, taken: &taken };
+        let who = Who::new(&config, &found, &told.headers, self.peer);
+        let explained = Explained { config: &config, found: &found, taken: &taken, who };
         if self.json { Ok(writeln!(stdout(), "{}", explained.json())?) } else { explained.print(&mut stdout().lock()) }
     }
 
@@ -52,13 +59,18 @@ impl Explain {
         target.split(['?', '#']).next().unwrap_or_default()
     }
 
-    fn headers(&self) -> Result<Vec<(String, String)>> {
+    /// What makes no sense is not shown, as it may be secret.
+    fn headers(&self) -> Result<HeaderMap> {
         let header = |text: &String| {
-            let (name, value) =
-                text.split_once(':').ok_or_else(|| Usage(format!("-H '{text}': write 'name: value'")))?;
-            Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+            let (name, value) = text.split_once(':')?;
+            Some((name.trim().parse::<HeaderName>().ok()?, HeaderValue::try_from(value.trim()).ok()?))
         };
-        self.headers.iter().map(header).collect()
+        let mut headers = HeaderMap::new();
+        for text in &self.headers {
+            let (name, value) = header(text).ok_or_else(|| Usage("-H: write 'name: value'".to_owned()))?;
+            headers.append(name, value);
+        }
+        Ok(headers)
     }
 
     fn body(&self) -> Result<Value> {
@@ -76,17 +88,36 @@ impl Explain {
 
 /// What the command line tells of the request.
 struct Told {
-    headers: Vec<(String, String)>,
+    headers: HeaderMap,
     body: Value,
 }
 
 impl Facts for Told {
     fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_bytes())
+        self.headers.get(name).map(HeaderValue::as_bytes)
     }
 
     fn body(&self) -> Option<&Value> {
         Some(&self.body)
+    }
+}
+
+/// Whose the request is, and how he stands to the others.
+struct Who {
+    label: String,
+    weight: NonZeroU32,
+    priority: Priority,
+    /// How long he waits by his own account, where answers take no time.
+    patience: Option<Duration>,
+}
+
+impl Who {
+    fn new(config: &Config, found: &Found, headers: &HeaderMap, peer: IpAddr) -> Self {
+        let clients = Clients::new(&config.clients);
+        let client = clients.identify(headers, peer);
+        let priority = clients.priority(config.routes.priority(found), headers);
+        let patience = proxy::patience(headers, Duration::ZERO);
+        Self { label: Clients::label(client), weight: clients.weight(client), priority, patience }
     }
 }
 
@@ -123,6 +154,7 @@ struct Explained<'c> {
     config: &'c Config,
     found: &'c Found,
     taken: &'c [Taken<'c>],
+    who: Who,
 }
 
 impl Explained<'_> {
@@ -135,23 +167,23 @@ impl Explained<'_> {
         self.taken.iter().min_by_key(|taken| (!taken.pool.refuse_when_full, taken.pool.max_wait))
     }
 
+    /// How long the request waits for this pool.
+    fn max_wait(&self, pool: &Pool) -> Duration {
+        self.who.patience.map_or(pool.max_wait, |patience| patience.min(pool.max_wait))
+    }
+
     /// A refusal as it would look with a queue a little too long.
     fn refusal(&self) -> Option<(u16, Value)> {
         let Taken { ask, pool } = self.least_patient()?;
         let gap = pool.limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_secs(1));
-        let waiting = usize::try_from(pool.max_wait.as_nanos() / gap.as_nanos() + 1).unwrap_or(usize::MAX);
+        let max_wait = self.max_wait(pool);
+        let waiting = usize::try_from(max_wait.as_nanos() / gap.as_nanos() + 1).unwrap_or(usize::MAX);
         let reason = if pool.refuse_when_full {
             Reason::NoQueue { pool: ask.pool, eta: gap }
         } else if waiting > pool.max_waiting {
             Reason::QueueFull { pool: Some(ask.pool), waiting: pool.max_waiting }
         } else {
-            Reason::WaitTooLong {
-                pool: ask.pool,
-                waiting,
-                ahead: waiting,
-                eta: pool.max_wait + gap,
-                max_wait: pool.max_wait,
-            }
+            Reason::WaitTooLong { pool: ask.pool, waiting, ahead: waiting, eta: max_wait + gap, max_wait }
         };
         Some(proxy::describe(&Refusal { reason, retry_after: gap, pointless: false }, &self.config.pools))
     }
@@ -161,6 +193,8 @@ impl Explained<'_> {
         let refusal = self.refusal().map(|(status, body)| json!({ "status": status, "body": body }));
         json!({
             "route": self.route(), "lacks_v1": self.found.lacks_v1(), "upstream": self.config.upstream.url.to_string(),
+            "client": self.who.label, "weight": self.who.weight, "priority": self.who.priority.to_string(),
+            "patience_ms": self.who.patience.map(|patience| u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)),
             "pools": pools, "refusal": refusal,
         })
     }
@@ -179,10 +213,12 @@ impl Explained<'_> {
             taken.key().try_for_each(|(part, value)| write!(out, ", {part} = {value:?}"))?;
             writeln!(out)?;
         }
+        let Who { label, weight, priority, .. } = &self.who;
+        writeln!(out, "client   {label}, weight {weight}; priority {priority}")?;
         if least_patient.pool.refuse_when_full {
             writeln!(out, "wait     none: pool '{}' refuses when it is full", least_patient.pool.name)?;
         } else {
-            let most = humantime::format_duration(least_patient.pool.max_wait);
+            let most = humantime::format_duration(self.max_wait(least_patient.pool));
             writeln!(
                 out,
                 "wait     until every pool has room, at most {most}; x-tidegate-wait-ms tells how long it was"

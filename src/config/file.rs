@@ -46,8 +46,12 @@ pub(super) struct Upstream {
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [queue]")]
 pub(super) struct Queue {
     pub(super) max_waiting: Option<usize>,
+    pub(super) max_bytes: Option<Spanned<ByteSize>>,
+    pub(super) max_in_flight: Option<NonZeroU32>,
     pub(super) max_wait: Option<Text>,
-    pub(super) buffer: Option<ByteSize>,
+    pub(super) ageing: Option<Text>,
+    pub(super) log_wait: Option<Text>,
+    pub(super) buffer: Option<Spanned<ByteSize>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +59,8 @@ pub(super) struct Queue {
 pub(super) struct Clients {
     pub(super) quota: Option<Text>,
     pub(super) by: Option<Spanned<Vec<Text>>>,
+    pub(super) weights: IndexMap<String, Spanned<i64>>,
+    pub(super) may_raise: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,6 +73,7 @@ pub(super) struct Pool {
     pub(super) margin: Option<Text>,
     pub(super) key: Vec<Text>,
     pub(super) max_waiting: Option<usize>,
+    pub(super) max_bytes: Option<ByteSize>,
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
 }
@@ -92,4 +99,5 @@ pub(super) struct Route {
     pub(super) matches: Text,
     #[serde(default)]
     pub(super) pools: Vec<Text>,
+    pub(super) priority: Option<Text>,
 }

@@ -6,6 +6,7 @@ mod file;
 mod load;
 mod pem;
 mod report;
+mod url;
 mod validate;
 
 pub use load::{LoadError, Source};
@@ -78,6 +79,14 @@ pub struct Upstream {
 pub struct Queue {
     /// How many may wait, in all.
     pub max_waiting: usize,
+    /// How much may be held of bodies, in all, in bytes.
+    pub max_bytes: u64,
+    /// How many may be under way past their wait, in all.
+    pub max_in_flight: u64,
+    /// How long who is low waits before it counts as normal.
+    pub ageing: Duration,
+    /// How long a request waits before the log says so.
+    pub log_wait: Duration,
     /// How much of a body is read while its request waits, so that a client that leaves is seen to.
     pub buffer: usize,
 }
@@ -89,6 +98,10 @@ pub struct Clients {
     pub quota: Option<Rate>,
     /// What tells clients apart.
     pub by: Vec<ClientKey>,
+    /// The share of each that has more than one: by its name, which is what `by` sees of it, or by its label.
+    pub weights: Vec<(String, NonZeroU32)>,
+    /// Whether a client may go before others that its route puts it behind.
+    pub may_raise: bool,
 }
 
 /// One part of what tells clients apart.
@@ -111,6 +124,8 @@ pub struct Pool {
     pub key: Arc<[KeyPart]>,
     /// How many may wait for it.
     pub max_waiting: usize,
+    /// How much of bodies those who wait for it may hold, in bytes.
+    pub max_bytes: u64,
     /// How long a request may wait for it, from arrival to dispatch.
     pub max_wait: Duration,
     /// Nobody waits: what cannot go at once is refused.
@@ -123,7 +138,7 @@ impl Upstream {
     /// # Errors
     /// What is wrong with the URL.
     pub fn set_url(&mut self, url: &str) -> Result<(), String> {
-        self.url = validate::parse_upstream(url)?;
+        self.url = url::parse_upstream(url)?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::{Limits, NotYet, Pool, PoolUsage};
+use super::{Limits, NotYet, Pool, PoolUsage, Reserved};
 
 /// A pool of the configuration, by its place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ pub struct Usage {
 }
 
 /// Every pool instance, and the one rule that joins them: a request takes from all of its pools or from none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ledger {
     limits: Vec<Limits>,
     /// First the keyless instance of every pool, which stays for good, then the keyed ones as they come and go.
@@ -43,7 +43,7 @@ pub struct Ledger {
     keyed: Vec<HashMap<Arc<str>, InstanceId>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Instance {
     pool_id: PoolId,
     key: Arc<str>,
@@ -99,13 +99,20 @@ impl Ledger {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).named -= 1);
     }
 
-    /// Takes a place in every pool of `charges`, or in none.
+    /// Takes a place in every pool of `charges`, or in none. Where a pool has room `reserved` for another, it must remain.
     ///
     /// # Errors
     /// The instance that keeps it longest, and until when.
-    pub fn take(&mut self, now: Instant, charges: &[Charge]) -> Result<(), (InstanceId, NotYet)> {
+    pub fn take(
+        &mut self,
+        now: Instant,
+        charges: &[Charge],
+        reserved: impl Fn(InstanceId) -> Option<Reserved>,
+    ) -> Result<(), (InstanceId, NotYet)> {
         let kept = charges.iter().filter_map(|charge| {
-            let verdict = self.get_mut(charge.instance).pool.check(now, charge.cost);
+            let pool = &mut self.get_mut(charge.instance).pool;
+            let remains = reserved(charge.instance).is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
+            let verdict = pool.check(now, charge.cost).and(if remains { Ok(()) } else { Err(NotYet::Freed) });
             verdict.err().map(|not_yet| (not_yet, charge.instance))
         });
         if let Some((not_yet, instance)) = kept.max() {
@@ -141,9 +148,17 @@ impl Ledger {
         self.get(charge.instance).pool.turn_after(first, before, charge.cost)
     }
 
-    /// Whether this one pool has room for a charge.
-    pub fn has_room(&mut self, now: Instant, charge: Charge) -> bool {
-        self.get_mut(charge.instance).pool.check(now, charge.cost).is_ok()
+    /// See [`Pool::room_by`].
+    #[must_use]
+    pub fn room_by(&self, id: InstanceId, now: Instant, by: Instant) -> u64 {
+        self.get(id).pool.room_by(now, by)
+    }
+
+    /// Whether this one pool has room for a charge, beside what is reserved.
+    pub fn has_room(&mut self, now: Instant, charge: Charge, reserved: Option<Reserved>) -> bool {
+        let pool = &mut self.get_mut(charge.instance).pool;
+        let remains = reserved.is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
+        remains && pool.check(now, charge.cost).is_ok()
     }
 
     /// Drops the instances that nobody names and of which nothing counts any more.

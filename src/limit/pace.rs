@@ -49,6 +49,22 @@ impl Pace {
         self.ask(now, asked.min(burst)).map_err(NotYet::Until)
     }
 
+    /// Whether `reserved` may still go at `at` if `cost` goes now, beside the `held`.
+    pub(super) fn leaves(&self, now: Instant, held: u64, cost: u32, reserved: u32, at: Instant) -> bool {
+        let mut then = self.clone();
+        then.spend(now, u32::try_from(held + u64::from(cost)).unwrap_or(u32::MAX));
+        then.check(at.max(now), 0, reserved).is_ok()
+    }
+
+    /// How much may go from now on until `by`, if all of it goes as early as it may.
+    pub(super) fn room_by(&self, now: Instant, by: Instant) -> u64 {
+        let burst = self.quota.burst_size().get();
+        let paid_off = self.tat.map_or(now, |tat| tat.max(now)) + self.behind;
+        let paid = (by + self.interval() * burst).saturating_duration_since(paid_off);
+        let cells = u64::try_from(paid.as_nanos() / self.interval().as_nanos().max(1)).unwrap_or(u64::MAX);
+        if self.is_idle(now) { cells.max(u64::from(burst)) } else { cells }
+    }
+
     pub(super) fn spend(&mut self, now: Instant, cost: u32) {
         self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)) + self.interval() * cost);
     }

@@ -49,6 +49,15 @@ impl Limits {
     }
 }
 
+/// Room that is kept for somebody who will go later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// What it will take.
+    pub cost: u32,
+    /// When.
+    pub at: Instant,
+}
+
 /// One instance of a pool: its limits and what is taken of them.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -103,6 +112,22 @@ impl Pool {
             verdict = longest(verdict, pace.check(now, self.held, cost));
         }
         verdict
+    }
+
+    /// Whether something that costs `cost` may go now and leave room for a reservation.
+    #[must_use]
+    pub fn leaves(&self, now: Instant, cost: u32, reserved: Reserved) -> bool {
+        let Reserved { cost: kept, at } = reserved;
+        self.most_in_flight.is_none_or(|most| self.in_flight + 1 < most.get())
+            && self.windows.iter().all(|window| window.leaves(now, self.held, cost, kept, at))
+            && self.paces.iter().all(|pace| pace.leaves(now, self.held, cost, kept, at))
+    }
+
+    /// How much may go from now on until `by`, by the rates alone, if all of it goes as early as it may.
+    #[must_use]
+    pub fn room_by(&self, now: Instant, by: Instant) -> u64 {
+        let windows = self.windows.iter().map(|window| window.room_by(now, by));
+        windows.chain(self.paces.iter().map(|pace| pace.room_by(now, by))).min().unwrap_or(u64::MAX)
     }
 
     /// Takes a place, from the grant on.

@@ -54,6 +54,31 @@ impl Window {
         self.when_freed(excess).map_or(Err(NotYet::Freed), |at| Err(NotYet::Until(at)))
     }
 
+    /// Whether `reserved` may still go at `at` if `cost` goes now, beside the `held`.
+    pub(super) fn leaves(&self, now: Instant, held: u64, cost: u32, reserved: u32, at: Instant) -> bool {
+        if at >= now + self.span {
+            return true;
+        }
+        let taken = self.total - self.gone_at(at) + held + u64::from(cost) + u64::from(reserved);
+        taken <= u64::from(self.rate.amount())
+    }
+
+    /// How much may go from now on until `by`, if all of it goes as early as it may.
+    pub(super) fn room_by(&self, now: Instant, by: Instant) -> u64 {
+        let amount = u64::from(self.rate.amount());
+        let time = by.saturating_duration_since(now);
+        let rounds = time.as_nanos() / self.span.as_nanos().max(1);
+        let into_last = time.saturating_sub(self.span * u32::try_from(rounds).unwrap_or(u32::MAX));
+        let free = amount.saturating_sub(self.total - self.gone_at(now + into_last));
+        free.saturating_add(u64::try_from(rounds).unwrap_or(u64::MAX).saturating_mul(amount))
+    }
+
+    /// All that will ever have left the window by then, as things stand.
+    fn gone_at(&self, at: Instant) -> u64 {
+        let counting = self.spent.partition_point(|grain| grain.last + self.span <= at);
+        counting.checked_sub(1).map_or(self.gone, |last| self.spent[last].total)
+    }
+
     pub(super) fn spend(&mut self, now: Instant, cost: u32) {
         self.forget(now);
         self.total += u64::from(cost);

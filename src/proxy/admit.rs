@@ -1,18 +1,21 @@
-use std::pin::pin;
+use std::convert::Infallible;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
 use http::Method;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
 
 use super::Gate;
+use super::answer::millis;
 use super::failure::{Cause, Failure};
 use super::headers::come_from_another_site;
 use super::passing::{Arrived, Passed, Passing, Permitted, Routed};
-use crate::admission::{Applicant, Permit};
-use crate::upstream::Failed;
+use crate::admission::{Permit, Refusal};
+use crate::route::RouteId;
+use crate::upstream::{Failed, Held};
 
 /// Waits for a place in every pool of the request's route.
 #[derive(Clone)]
@@ -42,52 +45,81 @@ where
     fn call(&mut self, mut routed: Routed) -> Passing {
         let (gate, inner) = (self.gate.clone(), self.inner.clone());
         Box::pin(async move {
-            let came = Instant::now();
             match gate.admit(&mut routed).await {
-                Ok(permit) => inner.oneshot(Permitted { routed, permit }).await,
-                Err(cause) => Err(routed.arrived.refuse(cause, came.elapsed()).await),
+                Ok((permit, held)) => inner.oneshot(Permitted { routed, permit, held }).await,
+                Err(cause) => {
+                    let waited = routed.arrived.came.elapsed();
+                    Err(routed.arrived.refuse(cause, waited).await)
+                }
             }
         })
     }
 }
 
+/// What one who waits is told.
+type Verdict = Result<Permit, Refusal>;
+
 impl Gate {
     /// Dropped while it waits, it leaves the queue; what was read of the body goes with the request.
-    async fn admit(&self, routed: &mut Routed) -> Result<Permit, Cause> {
+    async fn admit(&self, routed: &mut Routed) -> Result<(Permit, Held), Cause> {
         if routed.arrived.head.method == Method::CONNECT {
             return Err(Cause::Connect);
         }
         if self.shared.upstream.adds_key() && come_from_another_site(&routed.arrived.head.headers) {
             return Err(Cause::CrossSite);
         }
-        let broke_off = |_| Cause::Upstream(Failed::Body);
         if self.reads_body(routed) {
-            routed.arrived.body.fill(self.shared.buffer).await.map_err(broke_off)?;
+            self.read_body(routed).await?;
         }
         let asks = self.asks(routed);
-        let mut turn = pin!(self.shared.admission.acquire(&asks, Applicant::default()));
-        if let Some(at_once) = turn.as_mut().now_or_never() {
-            return at_once.map_err(Cause::Refused);
-        }
+        let mut turn = pin!(self.shared.admission.acquire(&asks, self.applicant(routed)));
+        let permit = match turn.as_mut().now_or_never() {
+            Some(at_once) => at_once.map_err(Cause::Refused)?,
+            None => self.wait(turn, routed).await?,
+        };
+        let held = self.shared.under_way.take(1).map_err(Cause::UnderWay)?;
+        Ok((permit, held))
+    }
+
+    /// Reads as much of the body as may be kept, having taken room for it.
+    async fn read_body(&self, Routed { arrived, .. }: &mut Routed) -> Result<(), Cause> {
+        arrived.body.reserve(self.shared.buffer, &self.shared.bodies).map_err(Cause::Bodies)?;
+        arrived.body.fill(self.shared.buffer).await.map_err(Cause::Upstream)
+    }
+
+    /// Waits for its turn, unless the client leaves. Once it is long, the log says so.
+    async fn wait(&self, turn: Pin<&mut impl Future<Output = Verdict>>, routed: &mut Routed) -> Result<Permit, Cause> {
         routed.compact();
-        let Arrived { body, client, .. } = &mut *routed.arrived;
-        // While it waits its body is read: hyper sees that a client leaves once nothing of it is left unread, and of one
-        // whose body is larger than that the socket is watched.
-        let leaves = async {
-            body.fill(self.shared.buffer).await.map_err(broke_off)?;
-            if body.whole().is_none() {
-                client.socket.hung_up().await;
-                return Err(Cause::Upstream(Failed::Body));
-            }
-            Ok(())
-        };
-        let permit = match select(turn, pin!(leaves)).await {
-            Either::Left((permit, _)) => permit,
-            Either::Right((left, turn)) => {
-                left?;
-                turn.await
-            }
-        };
-        permit.map_err(Cause::Refused)
+        let (method, route, came) =
+            (routed.arrived.head.method.clone(), routed.route.found.route(), routed.arrived.came);
+        tokio::select! {
+            biased;
+            verdict = turn => verdict.map_err(Cause::Refused),
+            left = self.leaves(routed) => Err(left),
+            never = self.say_when_long(method, route, came) => match never {},
+        }
+    }
+
+    /// While it waits its body is read: hyper sees that a client leaves once nothing of it is left unread, and of one
+    /// whose body is larger than that the socket is watched.
+    async fn leaves(&self, routed: &mut Routed) -> Cause {
+        if let Err(cause) = self.read_body(routed).await {
+            return cause;
+        }
+        let Arrived { body, client, .. } = &*routed.arrived;
+        if body.whole().is_none() {
+            client.socket.hung_up().await;
+            return Cause::Upstream(Failed::Body);
+        }
+        pending().await
+    }
+
+    /// Says in the log that a request has waited for long, while it still does.
+    async fn say_when_long(&self, method: Method, route: RouteId, came: Instant) -> Infallible {
+        sleep(self.shared.log_wait.saturating_sub(came.elapsed())).await;
+        let (name, pools) = (&*self.shared.routes.route(route).name, self.shared.labels.pools(route));
+        let waited_ms = millis(came.elapsed());
+        tracing::info!(method = method.as_str(), route = name, pools, waited_ms, "still waiting");
+        pending().await
     }
 }

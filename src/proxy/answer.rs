@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::Gate;
-use super::failure::Failure;
-use super::passing::{Passed, Passing, Routed};
-use crate::admission::InFlight;
+use super::failure::{Cause, Failure};
+use super::passing::{Passed, Passing, Routed, UnderWay};
 use crate::config::Pool;
 use crate::route::{RouteId, Table};
+use crate::upstream::Failed;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -53,7 +53,7 @@ where
         let gate = self.gate.clone();
         let (route, method) = (routed.route.found.route(), routed.arrived.head.method.clone());
         let leaves_http = routed.arrived.leaves_http();
-        let came = Instant::now();
+        let came = routed.arrived.came;
         let passing = self.inner.call(routed);
         Box::pin(async move {
             let mut line = Line { gate: gate.clone(), route, method, came, ended: Ended::Left };
@@ -72,10 +72,10 @@ where
     }
 }
 
-/// A body on its way to the client. It carries what is in flight, and the request's line in the log, to its last byte.
+/// A body on its way to the client. It carries what is under way, and the request's line in the log, to its last byte.
 pub(super) struct AnswerBody {
     body: Source,
-    in_flight: Option<InFlight>,
+    under_way: Option<UnderWay>,
     line: Option<Line>,
 }
 
@@ -97,7 +97,7 @@ impl Body for AnswerBody {
             }
         };
         if frame.is_none() {
-            this.in_flight = None;
+            this.under_way = None;
             this.line = None;
         }
         Poll::Ready(frame)
@@ -148,6 +148,11 @@ impl Labels {
         Self { routes: labels.collect() }
     }
 
+    /// The pools of a route, as its answers name them.
+    pub(super) fn pools(&self, route: RouteId) -> &str {
+        self.routes[route.0].pools.as_ref().and_then(|pools| pools.to_str().ok()).unwrap_or_default()
+    }
+
     fn mark(&self, headers: &mut HeaderMap, route: RouteId, waited: Duration) {
         let label = &self.routes[route.0];
         set(headers, &ROUTE, label.route.as_ref());
@@ -196,9 +201,9 @@ enum Ended {
 
 impl Line {
     fn pass(&mut self, passed: Passed) -> (Response<AnswerBody>, Duration) {
-        let Passed { response, in_flight, waited } = passed;
+        let Passed { response, under_way, waited } = passed;
         self.ended = Ended::Passed { status: response.status(), waited };
-        let mut response = response.map(|body| AnswerBody { body: Source::Upstream(body), in_flight, line: None });
+        let mut response = response.map(|body| AnswerBody { body: Source::Upstream(body), under_way, line: None });
         response.headers_mut().insert(SOURCE, HeaderValue::from_static("upstream"));
         response.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("1"));
         (response, waited)
@@ -208,7 +213,7 @@ impl Line {
         let described = failure.cause.describe(&self.gate.shared.pools);
         self.ended = Ended::Failed { status: described.status, waited: failure.waited, code: described.code };
         let body = Source::Own(Full::new(described.body()));
-        let mut response = Response::new(AnswerBody { body, in_flight: None, line: None });
+        let mut response = Response::new(AnswerBody { body, under_way: None, line: None });
         *response.status_mut() = described.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);
@@ -227,7 +232,7 @@ impl Line {
 
 impl Failure {
     fn was_sent(&self) -> bool {
-        matches!(self.cause, super::failure::Cause::Upstream(_))
+        matches!(&self.cause, Cause::Upstream(failed) if !matches!(failed, Failed::Stalled(_)))
     }
 }
 
@@ -251,6 +256,6 @@ impl Drop for Line {
     }
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use super::Gate;
 use super::passing::{Arrived, Route, Routed};
 use crate::route::{Asks, Facts};
 
-/// Finds the route of each request.
+/// Finds the route of each request, and whose it is.
 #[derive(Clone)]
 pub(super) struct Classify<Inner> {
     gate: Gate,
@@ -36,7 +36,8 @@ impl<Inner: Service<Routed>> Service<Box<Arrived>> for Classify<Inner> {
         // With what goes before it, it is a path all the more.
         let with_v1 = found.lacks_v1().then(|| format!("/v1{target}").parse().ok()).flatten();
         let route = Route { found, target: with_v1.unwrap_or(target) };
-        self.inner.call(Routed { arrived, route })
+        let who = self.gate.shared.clients.identify(&arrived.head.headers, arrived.client.peer.ip());
+        self.inner.call(Routed { arrived, route, who })
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
-use crate::upstream::{Failed, Unanswered};
+use crate::upstream::{Exhausted, Failed, Unanswered};
 
 /// A request that got no answer of the upstream.
 pub(super) struct Failure {
@@ -21,6 +21,10 @@ pub(super) enum Cause {
     Refused(Refusal),
     /// The client sends more than it may.
     ClientQuota { rate: Rate, retry_after: Duration },
+    /// As much is held of bodies as may be.
+    Bodies(Exhausted),
+    /// As many are under way as may be.
+    UnderWay(Exhausted),
     /// There was no answer.
     Upstream(Failed),
     /// The client takes the gate for a proxy that it can tunnel through.
@@ -98,6 +102,17 @@ impl Cause {
                     format!("this client may send {rate}, and has."),
                 )
             },
+            Self::Bodies(Exhausted { held, most }) => exhausted(
+                format!(
+                    "{held} bytes are held of the bodies of requests, and this one's find no room below {most}; a larger \
+                     [queue] max_bytes makes some."
+                ),
+                json!({ "held_bytes": held, "max_bytes": most }),
+            ),
+            Self::UnderWay(Exhausted { held, most }) => exhausted(
+                format!("{held} requests are under way, as many as may; [queue] max_in_flight says so."),
+                json!({ "in_flight": held, "max_in_flight": most }),
+            ),
             Self::Upstream(failed) => unanswered(failed),
             Self::Connect => Described::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -119,6 +134,16 @@ impl Cause {
     }
 }
 
+/// Nobody can say when there will be room again; so that not all come back at once, each is told another time.
+fn exhausted(message: String, details: Value) -> Described {
+    let retry_after = Duration::from_millis(fastrand::u64(1_000..=10_000));
+    Described {
+        details,
+        retry_after: Some(retry_after),
+        ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message)
+    }
+}
+
 fn refused(reason: Reason, pools: &[Pool]) -> Described {
     let name = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
     let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
@@ -132,10 +157,7 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
             details: details(pool, waiting),
             ..too_many("tidegate_queue_full", format!("{} has {waiting} waiting, as many as may.", name(pool)))
         },
-        Reason::TooManyBytes { pool, bytes } => Described {
-            details: pool.map_or_else(|| json!({}), |pool| details(pool, 0)),
-            ..too_many("tidegate_queue_full", format!("the queue is full: those who wait hold {bytes} bytes."))
-        },
+        Reason::TooManyBytes { pool, bytes } => too_many_bytes(pool.map(|pool| &pools[pool.0]), bytes),
         Reason::NoQueue { pool, eta } => Described {
             details: with_eta(details(pool, 0), eta),
             ..too_many(
@@ -143,18 +165,18 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
                 format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
             )
         },
-        Reason::WaitTooLong { pool, waiting, ahead: _, eta, max_wait } => Described {
-            details: with_eta(details(pool, waiting), eta),
-            ..too_many(
-                "tidegate_wait_too_long",
-                format!(
-                    "{} has {waiting} waiting; your turn would come in {}, and you wait at most {}.",
-                    name(pool),
-                    seconds(eta),
-                    seconds(max_wait)
-                ),
-            )
-        },
+        Reason::WaitTooLong { pool, waiting, ahead, eta, max_wait } => {
+            let before = if ahead == waiting { String::new() } else { format!(", {ahead} of them before you") };
+            let mut details = with_eta(details(pool, waiting), eta);
+            details["position"] = json!(ahead + 1);
+            let message = format!(
+                "{} has {waiting} waiting{before}; your turn would come in {}, and you wait at most {}.",
+                name(pool),
+                seconds(eta),
+                seconds(max_wait)
+            );
+            Described { details, ..too_many("tidegate_wait_too_long", message) }
+        }
         Reason::NeverFits { pool, limit, cost } => Described {
             details: details(pool, 0),
             ..too_many(
@@ -170,10 +192,30 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
     }
 }
 
+fn too_many_bytes(pool: Option<&Pool>, bytes: u64) -> Described {
+    let (message, details) = match pool {
+        None => {
+            (format!("the queue is full: those who wait hold {bytes} bytes of bodies."), json!({ "held_bytes": bytes }))
+        }
+        Some(pool) => (
+            format!(
+                "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
+                 max_bytes of the pool makes some.",
+                pool.name, pool.max_bytes
+            ),
+            json!({
+                "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
+            }),
+        ),
+    };
+    Described { details, ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message) }
+}
+
 fn unanswered(failed: &Failed) -> Described {
     let (status, code) = match failed {
         Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
         Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
+        Failed::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
     };
     Described::new(status, code, format!("{failed}."))
@@ -187,4 +229,45 @@ fn with_eta(mut details: Value, eta: Duration) -> Value {
 /// Rounded up: a turn promised in 0 s would be now.
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_millis().div_ceil(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source};
+
+    /// What a refusal by the pool of this configuration looks like.
+    fn described(reason: Reason) -> (String, Value) {
+        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
+        let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
+        let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false };
+        let (status, body) = describe(&refusal, &config.pools);
+        assert_eq!((status, &body["error"]["type"]), (429, &json!("rate_limit_error")));
+        (body["error"]["message"].as_str().expect("a text").to_owned(), body["error"]["tidegate"].clone())
+    }
+
+    const POOL: PoolId = PoolId(0);
+
+    #[test]
+    fn who_would_wait_too_long_is_told_its_place_in_the_line() {
+        let (eta, max_wait) = (Duration::from_millis(4_200), Duration::from_secs(2));
+        let (message, details) = described(Reason::WaitTooLong { pool: POOL, waiting: 9, ahead: 4, eta, max_wait });
+        let said = "Tidegate: pool 'posts' (1/s) has 9 waiting, 4 of them before you; your turn would come in 5 s, and you wait at \
+                    most 2 s.";
+        assert_eq!(message, said);
+        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "waiting": 9, "position": 5, "eta_ms": 4_200 }));
+        let (message, _) = described(Reason::WaitTooLong { pool: POOL, waiting: 4, ahead: 4, eta, max_wait });
+        assert!(message.contains("has 4 waiting; your turn would come"), "{message}");
+    }
+
+    #[test]
+    fn whose_body_finds_no_room_is_told_how_much_is_held_and_what_would_help() {
+        let (message, details) = described(Reason::TooManyBytes { pool: Some(POOL), bytes: 1_900 });
+        assert!(
+            message.contains("1900 bytes") && message.contains("2000") && message.contains("max_bytes"),
+            "{message}"
+        );
+        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "held_bytes": 1_900, "max_bytes": 2_000 }));
+        assert_eq!(described(Reason::TooManyBytes { pool: None, bytes: 7 }).1, json!({ "held_bytes": 7 }));
+    }
 }

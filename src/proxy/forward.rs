@@ -1,10 +1,11 @@
 use std::task::{Context, Poll};
 
 use http::{Request, StatusCode};
+use tokio::time::Instant;
 use tower::Service;
 
 use super::failure::{Cause, Failure};
-use super::passing::{Passed, Passing, Permitted, Routed};
+use super::passing::{Passed, Passing, Permitted, Routed, UnderWay};
 use super::{Gate, headers, relay};
 use crate::upstream::Failed;
 
@@ -38,26 +39,29 @@ impl Service<Permitted> for Forward {
 impl Gate {
     /// Dropped at any time, the upstream's connection is closed, and the places end as they stand: unsent ones are
     /// given back.
-    async fn forward(&self, Permitted { routed, permit }: Permitted) -> Result<Passed, Failure> {
+    async fn forward(&self, Permitted { routed, permit, held }: Permitted) -> Result<Passed, Failure> {
         let waited = permit.waited;
         let (place, in_flight) = permit.split();
-        let Routed { arrived, route } = routed;
+        let under_way = UnderWay { _in_flight: in_flight, _held: held };
+        let Routed { arrived, route, .. } = routed;
         let mut request = Request::new(arrived.body);
         *request.method_mut() = arrived.head.method;
         *request.headers_mut() = arrived.head.headers;
         headers::for_upstream(request.headers_mut(), arrived.upgrade.is_some());
+        let sent = Instant::now();
         let mut response = match self.shared.upstream.send(request, place, route.target).await {
             Ok(response) => response,
             Err(unanswered) => return Err(Failure::unanswered(unanswered, waited).await),
         };
+        self.shared.usual.note(route.found.route(), sent.elapsed());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             headers::for_client(response.headers_mut());
-            return Ok(Passed { response, in_flight: Some(in_flight), waited });
+            return Ok(Passed { response, under_way: Some(under_way), waited });
         }
         let Some(client) = arrived.upgrade else {
             return Err(Failure { cause: Cause::Upstream(Failed::Senseless("it switches protocols unasked")), waited });
         };
-        relay::start(self, client, &mut response, in_flight);
-        Ok(Passed { response, in_flight: None, waited })
+        relay::start(self, client, &mut response, under_way);
+        Ok(Passed { response, under_way: None, waited })
     }
 }

@@ -28,12 +28,13 @@ pub(super) fn come_from_another_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
-/// Takes out what is between client and gate only (RFC 9110 §7.6.1). Each side of the gate frames, keeps alive and
-/// continues by itself; the wish for a WebSocket and the one for trailers go on.
+/// Takes out what is between client and gate only: what RFC 9110 §7.6.1 says, and what a client tells the gate. Each side
+/// of the gate frames, keeps alive and continues by itself; the wish for a WebSocket and the one for trailers go on.
 pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     strip(headers);
     headers.remove(EXPECT);
+    take_out(headers, |name| name.as_str().starts_with("x-tidegate-"));
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -51,8 +52,15 @@ pub(super) fn for_client(headers: &mut HeaderMap) {
 
 fn strip(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION).filter_map(|name| name.parse().ok()).collect();
-    let known: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).cloned().collect();
-    for name in named.iter().chain(&known) {
+    for name in &named {
+        headers.remove(name);
+    }
+    take_out(headers, |name| HOP_BY_HOP.contains(name));
+}
+
+fn take_out(headers: &mut HeaderMap, is_out: impl Fn(&HeaderName) -> bool) {
+    let out: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_out(name)).cloned().collect();
+    for name in &out {
         headers.remove(name);
     }
 }
@@ -81,6 +89,8 @@ mod tests {
             ("expect", "100-continue"),
             ("proxy-authorization", "secret"),
             ("authorization", "Bearer sk"),
+            ("x-tidegate-client", "web"),
+            ("x-tidegate-max-wait", "30s"),
         ]);
         for_upstream(&mut sent, false);
         assert_eq!(sent, headers(&[("te", "trailers"), ("connection", "te"), ("authorization", "Bearer sk")]));

@@ -3,12 +3,15 @@
 
 mod admit;
 mod answer;
+mod applicant;
 mod classify;
+mod client;
 mod connection;
 mod failure;
 mod forward;
 mod headers;
 mod passing;
+mod patience;
 mod quota;
 mod relay;
 mod server;
@@ -16,13 +19,13 @@ mod socket;
 mod stack;
 mod strict;
 
+pub use client::Clients;
 pub use failure::describe;
+pub use patience::patience;
 pub use server::run;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -32,8 +35,9 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
 use crate::route::Table;
-use crate::upstream::{SetupError, Upstream};
+use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
+use patience::Usual;
 use quota::Quota;
 
 /// Everything the way through needs, shared by all requests.
@@ -46,11 +50,18 @@ struct Shared {
     routes: Arc<Table>,
     pools: Vec<Pool>,
     labels: Labels,
+    clients: Clients,
     quota: Option<Quota>,
     admission: Admission,
     upstream: Upstream,
     tls: Option<Arc<ServerConfig>>,
     buffer: usize,
+    /// What may be held of bodies, in bytes.
+    bodies: Budget,
+    /// Who may be under way past the wait.
+    under_way: Budget,
+    usual: Usual,
+    log_wait: Duration,
     /// How many connections have come and gone.
     closed: AtomicU64,
     /// Connections that have left HTTP.
@@ -65,15 +76,21 @@ impl Gate {
     /// # Errors
     /// [`SetupError`]: the upstream cannot be used as configured.
     pub fn start(config: &Config) -> Result<Self, SetupError> {
+        let clients = Clients::new(&config.clients);
         let shared = Shared {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
             quota: Quota::new(&config.clients),
-            admission: Admission::start(rules(config)),
+            admission: Admission::start(rules(config, &clients)),
+            clients,
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
+            bodies: Budget::new(config.queue.max_bytes),
+            under_way: Budget::new(config.queue.max_in_flight),
+            usual: Usual::new(&config.routes),
+            log_wait: config.queue.log_wait,
             closed: AtomicU64::new(0),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -94,10 +111,10 @@ impl Gate {
     }
 }
 
-fn rules(config: &Config) -> Rules {
+fn rules(config: &Config, clients: &Clients) -> Rules {
     let rules = |pool: &Pool| PoolRules {
         max_waiting: pool.max_waiting,
-        max_bytes: u64::MAX,
+        max_bytes: pool.max_bytes,
         max_wait: pool.max_wait,
         refuse_when_full: pool.refuse_when_full,
     };
@@ -105,7 +122,7 @@ fn rules(config: &Config) -> Rules {
     Rules {
         pools: pools.collect(),
         max_waiting: config.queue.max_waiting,
-        weights: HashMap::new(),
-        ageing: Duration::from_secs(30),
+        weights: clients.weights().clone(),
+        ageing: config.queue.ageing,
     }
 }

@@ -11,13 +11,14 @@ use http::{HeaderValue, Method, Response, Uri, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
 
 use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
 use super::socket::Socket;
-use crate::admission::{InFlight, Permit};
+use crate::admission::{ClientId, InFlight, Permit};
 use crate::route::Found;
-use crate::upstream::Prefetched;
+use crate::upstream::{Held, Prefetched};
 
 /// What a step hands back to the one before it.
 pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
@@ -34,14 +35,17 @@ pub(super) struct Arrived {
     pub(super) head: Parts,
     pub(super) body: Prefetched,
     pub(super) client: Client,
+    /// When its head had come.
+    pub(super) came: Instant,
     /// The connection, should it leave HTTP.
     pub(super) upgrade: Option<OnUpgrade>,
 }
 
-/// A request of which the route is known.
+/// A request of which it is known what it is and whose.
 pub(super) struct Routed {
     pub(super) arrived: Box<Arrived>,
     pub(super) route: Route,
+    pub(super) who: ClientId,
 }
 
 /// The route a request takes.
@@ -55,13 +59,21 @@ pub(super) struct Route {
 pub(super) struct Permitted {
     pub(super) routed: Routed,
     pub(super) permit: Permit,
+    /// Its place among all that are under way.
+    pub(super) held: Held,
+}
+
+/// What lasts until the last byte of the answer.
+pub(super) struct UnderWay {
+    pub(super) _in_flight: InFlight,
+    pub(super) _held: Held,
 }
 
 /// An answer of the upstream.
 pub(super) struct Passed {
     pub(super) response: Response<Incoming>,
     /// What lasts until the answer's last byte; nothing where the connection has left HTTP and took it along.
-    pub(super) in_flight: Option<InFlight>,
+    pub(super) under_way: Option<UnderWay>,
     pub(super) waited: Duration,
 }
 
@@ -71,7 +83,7 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, upgrade })
+        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
@@ -99,7 +111,7 @@ impl Arrived {
 impl Routed {
     /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
     pub(super) fn compact(&mut self) {
-        let Self { arrived, route } = self;
+        let Self { arrived, route, .. } = self;
         arrived.head.uri = Uri::default();
         if let Ok(copy) = PathAndQuery::try_from(route.target.as_str()) {
             route.target = copy;

@@ -1,4 +1,3 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -12,13 +11,13 @@ use tower::Service;
 
 use super::Gate;
 use super::failure::{Cause, Failure};
-use super::passing::{Arrived, Passed, Passing, Routed};
-use crate::config::{ClientKey, Clients};
+use super::passing::{Passed, Passing, Routed};
+use crate::admission::ClientId;
+use crate::config::Clients;
 
 /// What each client may send. `governor`'s GCRA with a burst: who kept still may send a whole window's worth at once.
 pub(super) struct Quota {
-    limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, DefaultClock>,
-    by: Vec<ClientKey>,
+    limiter: RateLimiter<ClientId, DefaultKeyedStateStore<ClientId>, DefaultClock>,
     pub(super) rate: crate::limit::Rate,
     forget_at: AtomicUsize,
 }
@@ -31,29 +30,18 @@ impl Quota {
         let rate = clients.quota?;
         let burst = NonZeroU32::new(rate.amount())?;
         let limiter = RateLimiter::keyed(Rate::with_period(rate.interval())?.allow_burst(burst));
-        Some(Self { limiter, by: clients.by.clone(), rate, forget_at: REMEMBERED.into() })
+        Some(Self { limiter, rate, forget_at: REMEMBERED.into() })
     }
 
     /// How long this client must stay away, if it must.
-    fn check(&self, arrived: &Arrived) -> Result<(), Duration> {
+    fn check(&self, client: ClientId) -> Result<(), Duration> {
         if self.limiter.len() > self.forget_at.load(Ordering::Relaxed) {
             self.limiter.retain_recent();
             // So that a crowd of which nobody can be forgotten yet is not looked through at every request.
             self.forget_at.store(REMEMBERED.max(2 * self.limiter.len()), Ordering::Relaxed);
         }
-        let verdict = self.limiter.check_key(&self.client(arrived));
+        let verdict = self.limiter.check_key(&client);
         verdict.map_err(|until| until.wait_time_from(DefaultClock::default().now()))
-    }
-
-    fn client(&self, arrived: &Arrived) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for part in &self.by {
-            match part {
-                ClientKey::Header(name) => arrived.head.headers.get(name).hash(&mut hasher),
-                ClientKey::Peer => arrived.client.peer.ip().hash(&mut hasher),
-            }
-        }
-        hasher.finish()
     }
 }
 
@@ -83,7 +71,7 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Passing {
-        let checked = self.gate.shared.quota.as_ref().map(|quota| (quota.rate, quota.check(&routed.arrived)));
+        let checked = self.gate.shared.quota.as_ref().map(|quota| (quota.rate, quota.check(routed.who)));
         match checked {
             Some((rate, Err(retry_after))) => {
                 let cause = Cause::ClientQuota { rate, retry_after };

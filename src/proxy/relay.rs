@@ -5,14 +5,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
 use super::Gate;
-use crate::admission::InFlight;
+use super::passing::UnderWay;
 
 /// Carries bytes both ways between two connections that have left HTTP; their request is in flight until they end.
-pub(super) fn start(gate: &Gate, client: OnUpgrade, response: &mut Response<Incoming>, in_flight: InFlight) {
+pub(super) fn start(gate: &Gate, client: OnUpgrade, response: &mut Response<Incoming>, under_way: UnderWay) {
     let upstream = hyper::upgrade::on(response);
     let cut = gate.shared.cut.clone();
     gate.shared.relays.spawn(async move {
-        let _in_flight = in_flight;
+        let _under_way = under_way;
         if let Some(Err(error)) = cut.run_until_cancelled(carry(client, upstream)).await {
             tracing::debug!(%error, "a relayed connection broke off");
         }

@@ -1,59 +1,89 @@
-use std::collections::BTreeMap;
-
+use slab::Slab;
 use smallvec::SmallVec;
 
-use super::{Seq, Waiting};
+use super::stop::Rank;
+use super::{Flow, Seq, Waiting};
 use crate::limit::InstanceId;
+use crate::route::Priority;
 
-/// Those who need the same pools, first in, first out.
-#[derive(Debug)]
-pub(super) struct Line<W> {
-    pub(super) pools: SmallVec<[InstanceId; 2]>,
+/// Those of one client who need the same pools with the same priority, first in, first out.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) flow: Flow,
     /// The instance that keeps the head.
     pub(super) stopped_at: InstanceId,
-    waiting: BTreeMap<Seq, Waiting<W>>,
+    /// The place of the head among those who are stopped there.
+    pub(super) rank: Option<Rank>,
+    first: Option<usize>,
+    last: Option<usize>,
     /// What all of the line take, one number a pool.
-    taken: SmallVec<[u64; 2]>,
+    pub(super) taken: SmallVec<[u64; 2]>,
 }
 
-impl<W> Line<W> {
-    pub(super) fn new(pools: SmallVec<[InstanceId; 2]>, stopped_at: InstanceId) -> Self {
-        let taken = SmallVec::from_elem(0, pools.len());
-        Self { pools, stopped_at, waiting: BTreeMap::new(), taken }
+/// One who waits, between those before and behind it in its line.
+#[derive(Clone, Debug)]
+pub(super) struct Node<W> {
+    pub(super) seq: Seq,
+    pub(super) line: usize,
+    /// What it counts as by now.
+    pub(super) priority: Priority,
+    pub(super) waiting: Waiting<W>,
+    before: Option<usize>,
+    behind: Option<usize>,
+}
+
+impl Line {
+    pub(super) fn new(flow: Flow, stopped_at: InstanceId) -> Self {
+        let taken = SmallVec::from_elem(0, flow.pools.len());
+        Self { flow, stopped_at, rank: None, first: None, last: None, taken }
     }
 
-    /// Adds to the end; whether it is the head.
-    pub(super) fn push(&mut self, seq: Seq, waiting: Waiting<W>) -> bool {
+    /// Adds a request by its age: nearly always to the end.
+    pub(super) fn push<W>(&mut self, nodes: &mut Slab<Node<W>>, line: usize, seq: Seq, waiting: Waiting<W>) -> usize {
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken += u64::from(charge.cost);
         }
-        self.waiting.insert(seq, waiting);
-        self.waiting.len() == 1
+        let (mut before, mut behind) = (self.last, None);
+        while let Some(at) = before.filter(|&at| nodes[at].seq > seq) {
+            (before, behind) = (nodes[at].before, Some(at));
+        }
+        let at = nodes.insert(Node { seq, line, priority: self.flow.priority, waiting, before, behind });
+        self.tie(nodes, before, Some(at));
+        self.tie(nodes, Some(at), behind);
+        at
     }
 
-    pub(super) fn remove(&mut self, seq: Seq) -> Option<Waiting<W>> {
-        let waiting = self.waiting.remove(&seq)?;
+    pub(super) fn remove<W>(&mut self, nodes: &mut Slab<Node<W>>, at: usize) -> Waiting<W> {
+        let Node { waiting, before, behind, .. } = nodes.remove(at);
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken -= u64::from(charge.cost);
         }
-        Some(waiting)
+        self.tie(nodes, before, behind);
+        waiting
     }
 
-    pub(super) fn head(&self) -> Option<&Waiting<W>> {
-        self.waiting.first_key_value().map(|(_, waiting)| waiting)
+    pub(super) fn head(&self) -> Option<usize> {
+        self.first
     }
 
-    pub(super) fn head_seq(&self) -> Option<Seq> {
-        self.waiting.first_key_value().map(|(&seq, _)| seq)
+    pub(super) fn tail(&self) -> Option<usize> {
+        self.last
     }
 
     /// What all of the line take of one of its pools.
     pub(super) fn taken_of(&self, instance: InstanceId) -> u64 {
-        let pool = self.pools.iter().position(|&pool| pool == instance);
+        let pool = self.flow.pools.iter().position(|&pool| pool == instance);
         pool.map_or(0, |index| self.taken[index])
     }
 
-    pub(super) fn into_waiting(self) -> impl Iterator<Item = Waiting<W>> {
-        self.waiting.into_values()
+    fn tie<W>(&mut self, nodes: &mut Slab<Node<W>>, before: Option<usize>, behind: Option<usize>) {
+        match before {
+            Some(at) => nodes[at].behind = behind,
+            None => self.first = behind,
+        }
+        match behind {
+            Some(at) => nodes[at].before = before,
+            None => self.last = before,
+        }
     }
 }

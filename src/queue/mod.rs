@@ -1,21 +1,30 @@
 //! Fair queueing: who waits, for what, and who is next.
 //!
-//! Requests that need the same pools stand in one **line**, first in, first out. The head of a line is **stopped** at one
-//! pool, the one that keeps it; the heads stopped at a pool go by age. So a pool that is short holds up only those who
-//! need it, and nobody who came later and costs less slips past at the pool both wait for.
+//! A client's requests that need the same pools with the same priority stand in one **line**, first in, first out. The
+//! head of a line is **stopped** at one pool, the one that keeps it; the heads stopped at a pool go by priority, then by
+//! what their client has had of that pool, then by age. So a pool that is short holds up only those who need it, a client
+//! that sends much holds up itself, and nobody who came later and costs less slips past at the pool both wait for.
 
+mod ahead;
 mod line;
+mod shares;
+mod stop;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{Ahead, Elsewhere, Part};
+
 use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::limit::{Charge, InstanceId};
-use line::Line;
+use crate::route::{Priority, RouteId};
+use line::{Line, Node};
+use stop::{Rank, Stop};
 
 /// What a request takes, one charge a pool instance.
 pub type Charges = SmallVec<[Charge; 2]>;
@@ -24,19 +33,45 @@ pub type Charges = SmallVec<[Charge; 2]>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(u64);
 
+impl Seq {
+    /// Before everybody.
+    pub const FIRST: Self = Self(0);
+    /// After everybody.
+    pub const LAST: Self = Self(u64::MAX);
+}
+
 /// Whoever shares the pools with others. It tells clients apart and does not give them away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 
+/// What requests have in common that stand in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Whose they are.
+    pub client: ClientId,
+    /// Before whom they go.
+    pub priority: Priority,
+    /// What they need.
+    pub pools: SmallVec<[InstanceId; 2]>,
+}
+
 /// Where a waiting request is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
-    line: usize,
+    node: usize,
     seq: Seq,
 }
 
+impl Ticket {
+    /// Its place in the order of arrival.
+    #[must_use]
+    pub fn seq(self) -> Seq {
+        self.seq
+    }
+}
+
 /// A request that waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Waiting<W> {
     /// What it takes.
     pub charges: Charges,
@@ -44,48 +79,55 @@ pub struct Waiting<W> {
     pub arrived: Instant,
     /// When it no longer wants to go.
     pub deadline: Instant,
+    /// How much memory it takes, in bytes.
+    pub bytes: u64,
+    /// It comes back if it is refused, and asks for this route.
+    pub returns_to: Option<RouteId>,
     /// Whom to tell.
     pub waiter: W,
 }
 
 /// Everybody who waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Queue<W> {
-    lines: Slab<Line<W>>,
-    by_pools: HashMap<SmallVec<[InstanceId; 2]>, usize>,
+    weights: HashMap<ClientId, NonZeroU32>,
+    ageing: Duration,
+    nodes: Slab<Node<W>>,
+    lines: Slab<Line>,
+    by_flow: HashMap<Flow, usize>,
     stops: Vec<Stop>,
+    /// When the heads of low lines will have waited long enough to count as normal.
+    ages: BTreeSet<(Instant, usize)>,
     next: u64,
-    waiting: usize,
-}
-
-/// A pool instance as those who wait see it.
-#[derive(Debug, Default)]
-struct Stop {
-    /// The heads that are stopped here, oldest first.
-    heads: BTreeSet<(Seq, usize)>,
-    /// How many wait that need this instance, wherever their line is stopped.
-    waiting: usize,
-    /// What those take whose line is stopped here.
-    ahead: u64,
-}
-
-impl<W> Default for Queue<W> {
-    fn default() -> Self {
-        Self { lines: Slab::new(), by_pools: HashMap::new(), stops: Vec::new(), next: 0, waiting: 0 }
-    }
 }
 
 impl<W> Queue<W> {
+    /// A queue in which nobody waits. Clients have weight 1 unless they are named; `ageing` is how long who is low waits
+    /// before it counts as normal.
+    #[must_use]
+    pub fn new(weights: HashMap<ClientId, NonZeroU32>, ageing: Duration) -> Self {
+        Self {
+            weights,
+            ageing,
+            nodes: Slab::new(),
+            lines: Slab::new(),
+            by_flow: HashMap::new(),
+            stops: Vec::new(),
+            ages: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.waiting
+        self.nodes.len()
     }
 
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting == 0
+        self.nodes.is_empty()
     }
 
     /// How many wait that need this instance.
@@ -94,19 +136,16 @@ impl<W> Queue<W> {
         self.stops.get(instance.index()).map_or(0, |stop| stop.waiting)
     }
 
-    /// What goes before a newcomer with these charges at one of their instances: those whose line is stopped there, and
-    /// those of its own line wherever that is stopped.
+    /// How many places are kept of this instance.
     #[must_use]
-    pub fn ahead_of(&self, charges: &[Charge], instance: InstanceId) -> u64 {
-        let stopped = self.stops.get(instance.index()).map_or(0, |stop| stop.ahead);
-        let own = self.by_pools.get(&instances(charges)).map(|&line| &self.lines[line]);
-        stopped + own.filter(|line| line.stopped_at != instance).map_or(0, |line| line.taken_of(instance))
+    pub fn kept_for(&self, instance: InstanceId) -> usize {
+        self.stops.get(instance.index()).map_or(0, |stop| stop.kept)
     }
 
-    /// What goes before a newcomer with these charges in its own line, at one of their instances.
+    /// How much memory those take who wait for this instance, in bytes.
     #[must_use]
-    pub fn before_in_line(&self, charges: &[Charge], instance: InstanceId) -> u64 {
-        self.by_pools.get(&instances(charges)).map_or(0, |&line| self.lines[line].taken_of(instance))
+    pub fn bytes_for(&self, instance: InstanceId) -> u64 {
+        self.stops.get(instance.index()).map_or(0, |stop| stop.bytes)
     }
 
     /// Whether somebody is stopped here.
@@ -115,96 +154,203 @@ impl<W> Queue<W> {
         self.stops.get(instance.index()).is_some_and(|stop| !stop.heads.is_empty())
     }
 
-    /// Puts a request at the end of its line. `stopped_at` is the instance that keeps it if its line is new.
-    pub fn push(&mut self, waiting: Waiting<W>, stopped_at: InstanceId) -> Ticket {
-        let seq = Seq(self.next);
+    /// The place of one who comes now.
+    pub fn next_seq(&mut self) -> Seq {
         self.next += 1;
-        self.waiting += 1;
-        waiting.charges.iter().for_each(|charge| self.stop_mut(charge.instance).waiting += 1);
-        let line = self.line_of(&waiting.charges, stopped_at);
-        self.count_ahead(line, &waiting.charges, true);
-        let is_head = self.lines[line].push(seq, waiting);
-        if is_head {
-            self.stop_mut(stopped_at).heads.insert((seq, line));
+        Seq(self.next)
+    }
+
+    /// Puts a request in its line, by its age. `stopped_at` is the instance that keeps it if its line is new.
+    pub fn push(&mut self, flow: Flow, seq: Seq, waiting: Waiting<W>, stopped_at: InstanceId) -> Ticket {
+        let Flow { client, priority, .. } = flow;
+        let line = self.line_of(flow, stopped_at);
+        for charge in &waiting.charges {
+            let stop = self.stop_mut(charge.instance);
+            stop.waiting += 1;
+            stop.bytes += waiting.bytes;
+            stop.shares.enter(priority, client, charge.cost);
         }
-        Ticket { line, seq }
+        self.count_elsewhere(line, &waiting.charges, true);
+        let head = self.lines[line].head();
+        let node = self.lines[line].push(&mut self.nodes, line, seq, waiting);
+        if head != self.lines[line].head() {
+            self.step_back(line, head);
+            self.step_up(line);
+        }
+        Ticket { node, seq }
     }
 
     /// Takes a request out, wherever it stands. Says where its line is stopped if it was the head.
     pub fn remove(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
-        let line = self.lines.get_mut(ticket.line)?;
-        let was_head = line.head_seq() == Some(ticket.seq);
-        let stopped_at = line.stopped_at;
-        let waiting = line.remove(ticket.seq)?;
-        let next = line.head_seq();
-        self.waiting -= 1;
-        waiting.charges.iter().for_each(|charge| self.stop_mut(charge.instance).waiting -= 1);
-        self.count_ahead(ticket.line, &waiting.charges, false);
+        let node = self.nodes.get(ticket.node).filter(|node| node.seq == ticket.seq)?;
+        let (at, priority) = (node.line, node.priority);
+        let line = &self.lines[at];
+        let (client, stopped_at) = (line.flow.client, line.stopped_at);
+        let was_head = line.head() == Some(ticket.node);
         if was_head {
-            let heads = &mut self.stop_mut(stopped_at).heads;
-            heads.remove(&(ticket.seq, ticket.line));
-            heads.extend(next.map(|seq| (seq, ticket.line)));
+            self.step_back(at, Some(ticket.node));
         }
-        if next.is_none() {
-            let line = self.lines.remove(ticket.line);
-            self.by_pools.remove(&line.pools);
+        let waiting = self.lines[at].remove(&mut self.nodes, ticket.node);
+        self.count_elsewhere(at, &waiting.charges, false);
+        for charge in &waiting.charges {
+            let stop = self.stop_mut(charge.instance);
+            stop.waiting -= 1;
+            stop.bytes -= waiting.bytes;
+            stop.shares.leave(priority, client, charge.cost);
+        }
+        if was_head && self.lines[at].head().is_some() {
+            self.step_up(at);
+        } else if was_head {
+            let line = self.lines.remove(at);
+            self.by_flow.remove(&line.flow);
         }
         Some((waiting, was_head.then_some(stopped_at)))
     }
 
-    /// The oldest head that is stopped at this instance.
-    #[must_use]
-    pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &Waiting<W>)> {
-        let &(seq, line) = self.stops.get(instance.index())?.heads.first()?;
-        Some((Ticket { line, seq }, self.lines[line].head()?))
+    /// Takes out one that goes, and counts what it takes as had by its client.
+    pub fn serve(&mut self, ticket: Ticket) -> Option<Waiting<W>> {
+        let node = self.nodes.get(ticket.node).filter(|node| node.seq == ticket.seq)?;
+        let (client, priority) = (self.lines[node.line].flow.client, node.priority);
+        let weight = weight_in(&self.weights, client);
+        for charge in node.waiting.charges.clone() {
+            self.stop_mut(charge.instance).shares.serve(priority, client, charge.cost, weight);
+        }
+        self.remove(ticket).map(|(waiting, _)| waiting)
     }
 
-    /// An instance among these at which somebody older than `ticket` is stopped.
+    /// The head that goes next of those that are stopped at this instance.
     #[must_use]
-    pub fn older_at(&self, ticket: Ticket, charges: &[Charge]) -> Option<InstanceId> {
-        let is_older = |instance: InstanceId| {
-            let first = self.stops.get(instance.index()).and_then(|stop| stop.heads.first());
-            first.is_some_and(|&(seq, _)| seq < ticket.seq)
+    pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &Waiting<W>)> {
+        let &(Rank { seq, .. }, line) = self.stops.get(instance.index())?.heads.first()?;
+        let node = self.lines[line].head()?;
+        Some((Ticket { node, seq }, &self.nodes[node].waiting))
+    }
+
+    /// An instance among those that this head needs at which somebody is stopped who goes before it.
+    #[must_use]
+    pub fn preceded_at(&self, ticket: Ticket) -> Option<InstanceId> {
+        let node = &self.nodes[ticket.node];
+        let is_preceded = |&instance: &InstanceId| {
+            let stop = self.stops.get(instance.index());
+            let first = stop.and_then(|stop| stop.heads.first());
+            first.is_some_and(|&(first, line)| line != node.line && first < self.rank_at(node, instance))
         };
-        charges.iter().map(|charge| charge.instance).find(|&instance| is_older(instance))
+        node.waiting.charges.iter().map(|charge| charge.instance).find(is_preceded)
     }
 
     /// The head of a line is kept by another instance now.
     pub fn stop_at(&mut self, ticket: Ticket, instance: InstanceId) {
-        let line = &mut self.lines[ticket.line];
-        let before = std::mem::replace(&mut line.stopped_at, instance);
-        let taken = line.taken_of(before);
-        let will_take = line.taken_of(instance);
-        let head = (ticket.seq, ticket.line);
-        let left = self.stop_mut(before);
-        left.heads.remove(&head);
-        left.ahead -= taken;
-        let entered = self.stop_mut(instance);
-        entered.heads.insert(head);
-        entered.ahead += will_take;
+        let at = self.nodes[ticket.node].line;
+        self.step_back(at, Some(ticket.node));
+        let pools = self.lines[at].flow.pools.clone();
+        let taken: Charged = pools.iter().copied().zip(self.lines[at].taken.iter().copied()).collect();
+        self.count_taken(at, &taken, false);
+        self.lines[at].stopped_at = instance;
+        self.count_taken(at, &taken, true);
+        self.step_up(at);
+    }
+
+    /// When somebody low will have waited long enough to count as normal.
+    #[must_use]
+    pub fn next_ageing(&self) -> Option<Instant> {
+        self.ages.first().map(|&(at, _)| at)
+    }
+
+    /// Lets one head count as normal that has waited long enough; says where it is stopped.
+    pub fn age(&mut self, now: Instant) -> Option<InstanceId> {
+        let &(_, at) = self.ages.first().filter(|&&(due, _)| due <= now)?;
+        let head = self.lines[at].head()?;
+        self.step_back(at, Some(head));
+        let (client, stopped_at) = (self.lines[at].flow.client, self.lines[at].stopped_at);
+        for charge in self.nodes[head].waiting.charges.clone() {
+            let shares = &mut self.stop_mut(charge.instance).shares;
+            shares.enter(Priority::Normal, client, charge.cost);
+            shares.leave(Priority::Low, client, charge.cost);
+        }
+        self.nodes[head].priority = Priority::Normal;
+        self.step_up(at);
+        Some(stopped_at)
+    }
+
+    /// The lines in which somebody waits.
+    #[must_use]
+    pub fn lines(&self) -> Vec<usize> {
+        self.lines.iter().map(|(at, _)| at).collect()
+    }
+
+    /// The last of a line.
+    #[must_use]
+    pub fn last_in(&self, line: usize) -> Option<(&Flow, Ticket, &Waiting<W>)> {
+        let line = self.lines.get(line)?;
+        let node = line.tail()?;
+        let Node { seq, waiting, .. } = &self.nodes[node];
+        Some((&line.flow, Ticket { node, seq: *seq }, waiting))
+    }
+
+    /// What one who waits has in common with others.
+    #[must_use]
+    pub fn flow_of(&self, ticket: Ticket) -> Option<&Flow> {
+        let node = self.nodes.get(ticket.node).filter(|node| node.seq == ticket.seq)?;
+        Some(&self.lines[node.line].flow)
     }
 
     /// Everybody who waits, taken out in no order.
-    pub fn drain(&mut self) -> impl Iterator<Item = Waiting<W>> {
-        let lines = std::mem::take(self);
-        self.next = lines.next;
-        lines.lines.into_iter().flat_map(|(_, line)| line.into_waiting())
+    pub fn drain(&mut self) -> impl Iterator<Item = Waiting<W>> + use<W> {
+        let fresh = Self { next: self.next, ..Self::new(std::mem::take(&mut self.weights), self.ageing) };
+        let mut drained = std::mem::replace(self, fresh);
+        std::mem::swap(&mut self.weights, &mut drained.weights);
+        drained.nodes.into_iter().map(|(_, node)| node.waiting)
     }
 
-    fn line_of(&mut self, charges: &[Charge], stopped_at: InstanceId) -> usize {
+    fn line_of(&mut self, flow: Flow, stopped_at: InstanceId) -> usize {
         let lines = &mut self.lines;
-        *self
-            .by_pools
-            .entry(instances(charges))
-            .or_insert_with_key(|pools| lines.insert(Line::new(pools.clone(), stopped_at)))
+        *self.by_flow.entry(flow).or_insert_with_key(|flow| lines.insert(Line::new(flow.clone(), stopped_at)))
     }
 
-    fn count_ahead(&mut self, line: usize, charges: &[Charge], comes: bool) {
-        let stopped_at = self.lines[line].stopped_at;
-        let cost =
-            charges.iter().find(|charge| charge.instance == stopped_at).map_or(0, |charge| u64::from(charge.cost));
-        let ahead = &mut self.stop_mut(stopped_at).ahead;
-        *ahead = if comes { *ahead + cost } else { *ahead - cost };
+    /// The head of a line takes its place among those who are stopped where it is.
+    fn step_up(&mut self, at: usize) {
+        let line = &self.lines[at];
+        let Some(head) = line.head() else { return };
+        let (node, stopped_at) = (&self.nodes[head], line.stopped_at);
+        let rank = self.rank_at(node, stopped_at);
+        if node.priority == Priority::Low {
+            self.ages.insert((node.waiting.arrived + self.ageing, at));
+        }
+        self.stop_mut(stopped_at).heads.insert((rank, at));
+        self.lines[at].rank = Some(rank);
+    }
+
+    /// It leaves that place.
+    fn step_back(&mut self, at: usize, head: Option<usize>) {
+        let stopped_at = self.lines[at].stopped_at;
+        if let Some(rank) = self.lines[at].rank.take() {
+            self.stop_mut(stopped_at).heads.remove(&(rank, at));
+        }
+        if let Some(node) = head.map(|head| &self.nodes[head])
+            && node.priority == Priority::Low
+        {
+            self.ages.remove(&(node.waiting.arrived + self.ageing, at));
+        }
+    }
+
+    fn rank_at(&self, node: &Node<W>, instance: InstanceId) -> Rank {
+        let client = self.lines[node.line].flow.client;
+        let due = self.stops.get(instance.index()).map_or(0, |stop| stop.shares.due(node.priority, client));
+        Rank { priority: node.priority, due, seq: node.seq }
+    }
+
+    fn count_elsewhere(&mut self, at: usize, charges: &[Charge], comes: bool) {
+        let charged: Charged = charges.iter().map(|charge| (charge.instance, u64::from(charge.cost))).collect();
+        self.count_taken(at, &charged, comes);
+    }
+
+    /// Where else they will take something who are stopped at one of their pools.
+    fn count_taken(&mut self, at: usize, charged: &[(InstanceId, u64)], comes: bool) {
+        let stopped_at = self.lines[at].stopped_at;
+        let there = charged.iter().find(|&&(instance, _)| instance == stopped_at).map_or(0, |&(_, cost)| cost);
+        for &(instance, here) in charged.iter().filter(|&&(instance, _)| instance != stopped_at) {
+            self.stop_mut(instance).count_elsewhere(stopped_at, here, there, comes);
+        }
     }
 
     fn stop_mut(&mut self, instance: InstanceId) -> &mut Stop {
@@ -216,6 +362,8 @@ impl<W> Queue<W> {
     }
 }
 
-fn instances(charges: &[Charge]) -> SmallVec<[InstanceId; 2]> {
-    charges.iter().map(|charge| charge.instance).collect()
+type Charged = SmallVec<[(InstanceId, u64); 2]>;
+
+fn weight_in(weights: &HashMap<ClientId, NonZeroU32>, client: ClientId) -> u32 {
+    if weights.is_empty() { 1 } else { weights.get(&client).map_or(1, |weight| weight.get()) }
 }

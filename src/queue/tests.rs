@@ -1,21 +1,23 @@
 //! The queue beside a naive one: a list of all who wait, searched from its beginning.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-use super::{Charges, Queue, Ticket, Waiting};
+use super::{Charges, ClientId, Flow, Queue, Ticket, Waiting};
 use crate::limit::tests::{instances, start};
 use crate::limit::{Charge, InstanceId};
+use crate::route::Priority;
 
 const POOLS: usize = 4;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Somebody comes who needs these pools at these costs, and whose line is stopped at one of them if it is new.
-    Push(Vec<(usize, u32)>, Index),
+    /// One of two clients comes, who needs these pools at these costs, and whose line is stopped at one of them if it is new.
+    Push(u64, Priority, Vec<(usize, u32)>, Index),
     /// One of all who ever came leaves, if he is still there.
     Remove(Index),
     /// The first who is stopped at one pool is stopped at another that he needs.
@@ -27,8 +29,10 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pools = subsequence((0..POOLS).collect::<Vec<_>>(), 1..=3).prop_shuffle();
     let charges = (pools, vec(1..5_u32, 3)).prop_map(|(pools, costs)| pools.into_iter().zip(costs).collect());
+    let priority = prop_oneof![Just(Priority::High), Just(Priority::Normal), Just(Priority::Low)];
     let step = prop_oneof![
-        10 => (charges, any::<Index>()).prop_map(|(charges, at)| Step::Push(charges, at)),
+        10 => (0..2_u64, priority, charges, any::<Index>())
+            .prop_map(|(client, priority, charges, at)| Step::Push(client, priority, charges, at)),
         8 => any::<Index>().prop_map(Step::Remove),
         5 => (0..POOLS, any::<Index>()).prop_map(|(pool, to)| Step::StopAt(pool, to)),
         1 => Just(Step::Drain),
@@ -40,11 +44,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Listed {
     who: usize,
     ticket: Ticket,
+    flow: Flow,
     charges: Charges,
 }
-
-/// The pools that a line needs, in their order.
-type Line = Vec<InstanceId>;
 
 /// The queue and the list.
 struct Both {
@@ -52,12 +54,8 @@ struct Both {
     pools: Vec<InstanceId>,
     list: Vec<Listed>,
     /// Where the lines are stopped in which somebody waits.
-    stopped: BTreeMap<Line, InstanceId>,
+    stopped: HashMap<Flow, InstanceId>,
     tickets: Vec<Ticket>,
-}
-
-fn line(charges: &[Charge]) -> Line {
-    charges.iter().map(|charge| charge.instance).collect()
 }
 
 fn cost_at(charges: &[Charge], pool: InstanceId) -> Option<u32> {
@@ -66,15 +64,17 @@ fn cost_at(charges: &[Charge], pool: InstanceId) -> Option<u32> {
 
 impl Both {
     fn new() -> Self {
-        let (queue, pools) = (Queue::default(), instances(POOLS));
-        Self { queue, pools, list: Vec::new(), stopped: BTreeMap::new(), tickets: Vec::new() }
+        let (queue, pools) = (Queue::new(HashMap::new(), Duration::from_secs(30)), instances(POOLS));
+        Self { queue, pools, list: Vec::new(), stopped: HashMap::new(), tickets: Vec::new() }
     }
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Push(charges, at) => {
+            Step::Push(client, priority, charges, at) => {
                 let charge = |(pool, cost): (usize, u32)| Charge { instance: self.pools[pool], cost };
-                self.push(charges.into_iter().map(charge).collect(), at);
+                let charges: Charges = charges.into_iter().map(charge).collect();
+                let pools = charges.iter().map(|charge| charge.instance).collect();
+                self.push(Flow { client: ClientId(client), priority, pools }, charges, at);
             }
             Step::Remove(which) if !self.tickets.is_empty() => self.remove(*which.get(&self.tickets)),
             Step::StopAt(pool, to) => self.stop_at(self.pools[pool], to),
@@ -83,14 +83,17 @@ impl Both {
         }
     }
 
-    fn push(&mut self, charges: Charges, at: Index) {
+    fn push(&mut self, flow: Flow, charges: Charges, at: Index) {
         let (who, stopped_at) = (self.tickets.len(), at.get(&charges).instance);
         let now = start();
-        let waiting = Waiting { charges: charges.clone(), arrived: now, deadline: now, waiter: who };
-        let ticket = self.queue.push(waiting, stopped_at);
-        self.stopped.entry(line(&charges)).or_insert(stopped_at);
+        let charged = charges.clone();
+        let waiting =
+            Waiting { charges: charged, arrived: now, deadline: now, bytes: 1, returns_to: None, waiter: who };
+        let seq = self.queue.next_seq();
+        let ticket = self.queue.push(flow.clone(), seq, waiting, stopped_at);
+        self.stopped.entry(flow.clone()).or_insert(stopped_at);
         self.tickets.push(ticket);
-        self.list.push(Listed { who, ticket, charges });
+        self.list.push(Listed { who, ticket, flow, charges });
     }
 
     fn remove(&mut self, ticket: Ticket) {
@@ -102,14 +105,15 @@ impl Both {
         let gone = self.list.remove(place);
         assert_eq!(removed, Some((gone.who, stopped_at)));
         let list = &self.list;
-        self.stopped.retain(|pools, _| list.iter().any(|listed| line(&listed.charges) == *pools));
+        self.stopped.retain(|flow, _| list.iter().any(|listed| listed.flow == *flow));
     }
 
     fn stop_at(&mut self, pool: InstanceId, to: Index) {
-        let Some(first) = self.first_at(pool).map(|place| &self.list[place]) else { return };
-        let to = to.get(&first.charges).instance;
-        self.queue.stop_at(first.ticket, to);
-        self.stopped.insert(line(&first.charges), to);
+        let Some((ticket, waiting)) = self.queue.first_at(pool) else { return };
+        let to = to.get(&waiting.charges).instance;
+        let flow = self.queue.flow_of(ticket).expect("he waits").clone();
+        self.queue.stop_at(ticket, to);
+        self.stopped.insert(flow, to);
     }
 
     fn drain(&mut self) {
@@ -126,46 +130,43 @@ impl Both {
         for &pool in &self.pools {
             let needs_it = |listed: &&Listed| cost_at(&listed.charges, pool).is_some();
             assert_eq!(self.queue.waiting_for(pool), self.list.iter().filter(needs_it).count());
-            assert_eq!(self.queue.is_stopped_at(pool), self.first_at(pool).is_some());
-            let first = self.queue.first_at(pool).map(|(ticket, waiting)| (ticket, waiting.waiter));
-            assert_eq!(first, self.first_at(pool).map(|place| (self.list[place].ticket, self.list[place].who)));
+            assert_eq!(self.queue.bytes_for(pool), self.queue.waiting_for(pool) as u64);
+            let stopped = (0..self.list.len()).filter(|&place| self.is_head(place) && self.stopped_at(place) == pool);
+            let heads: Vec<_> = stopped.map(|place| self.list[place].ticket).collect();
+            assert_eq!(self.queue.is_stopped_at(pool), !heads.is_empty());
+            let first = self.queue.first_at(pool).map(|(ticket, _)| ticket);
+            assert!(first.is_none_or(|first| heads.contains(&first)), "no head is first");
         }
-        for (place, listed) in self.list.iter().enumerate() {
-            assert_eq!(self.queue.older_at(listed.ticket, &listed.charges), self.older_at(place));
-            for &pool in &line(&listed.charges) {
-                assert_eq!(self.queue.ahead_of(&listed.charges, pool), self.ahead_of(&listed.charges, pool));
-                assert_eq!(self.queue.before_in_line(&listed.charges, pool), self.in_line(&listed.charges, pool));
+        for listed in &self.list {
+            for &pool in &listed.flow.pools {
+                let ahead = self.queue.ahead_of(&listed.flow, pool, 0);
+                assert_eq!(ahead.waiting, self.taken(pool, |_| true));
+                assert_eq!(
+                    self.queue.before_in_line(&listed.flow, pool),
+                    self.taken(pool, |other| other.flow == listed.flow)
+                );
+                for elsewhere in ahead.elsewhere {
+                    assert_eq!(
+                        elsewhere.cost,
+                        self.taken(pool, |other| self.stopped[&other.flow] == elsewhere.stopped_at)
+                    );
+                }
             }
         }
     }
 
+    /// What some take of a pool.
+    fn taken(&self, pool: InstanceId, who: impl Fn(&Listed) -> bool) -> u64 {
+        let costs = self.list.iter().filter(|listed| who(listed)).filter_map(|listed| cost_at(&listed.charges, pool));
+        costs.map(u64::from).sum()
+    }
+
     fn is_head(&self, place: usize) -> bool {
-        self.list[..place].iter().all(|before| line(&before.charges) != line(&self.list[place].charges))
+        self.list[..place].iter().all(|before| before.flow != self.list[place].flow)
     }
 
     fn stopped_at(&self, place: usize) -> InstanceId {
-        self.stopped[&line(&self.list[place].charges)]
-    }
-
-    fn first_at(&self, pool: InstanceId) -> Option<usize> {
-        (0..self.list.len()).find(|&place| self.stopped_at(place) == pool)
-    }
-
-    fn older_at(&self, place: usize) -> Option<InstanceId> {
-        let is_older = |&pool: &InstanceId| self.first_at(pool).is_some_and(|first| first < place);
-        line(&self.list[place].charges).into_iter().find(is_older)
-    }
-
-    fn in_line(&self, charges: &[Charge], pool: InstanceId) -> u64 {
-        let own = self.list.iter().filter(|listed| line(&listed.charges) == line(charges));
-        own.filter_map(|listed| cost_at(&listed.charges, pool)).map(u64::from).sum()
-    }
-
-    fn ahead_of(&self, charges: &[Charge], pool: InstanceId) -> u64 {
-        let is_ahead =
-            |&place: &usize| self.stopped_at(place) == pool || line(&self.list[place].charges) == line(charges);
-        let places = (0..self.list.len()).filter(is_ahead);
-        places.filter_map(|place| cost_at(&self.list[place].charges, pool)).map(u64::from).sum()
+        self.stopped[&self.list[place].flow]
     }
 }
 
@@ -180,14 +181,16 @@ proptest! {
     }
 
     #[test]
-    fn those_who_need_the_same_pools_are_first_in_the_order_in_which_they_came(steps in steps()) {
+    fn those_of_one_line_go_in_the_order_in_which_they_came(steps in steps()) {
         let mut both = Both::new();
         steps.into_iter().for_each(|step| both.step(step));
-        let mut last: BTreeMap<Line, usize> = BTreeMap::new();
+        let mut last: HashMap<Flow, usize> = HashMap::new();
         while let Some((ticket, waiting)) = both.pools.iter().find_map(|&pool| both.queue.first_at(pool)) {
-            let before = last.insert(line(&waiting.charges), waiting.waiter);
-            prop_assert!(before.is_none_or(|before| before < waiting.waiter));
-            both.queue.remove(ticket);
+            let who = waiting.waiter;
+            let flow = both.queue.flow_of(ticket).expect("he waits").clone();
+            let before = last.insert(flow, who);
+            prop_assert!(before.is_none_or(|before| before < who));
+            both.queue.serve(ticket);
         }
         prop_assert!(both.queue.is_empty());
     }

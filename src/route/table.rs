@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::charge::{Ask, Asks, Facts, RouteCharge};
 use super::found::{Found, Match, Params, RouteId};
 use super::path::{self, Reading};
+use super::priority::Priority;
 use super::template::Template;
 use super::tree::Node;
 
@@ -15,6 +16,8 @@ pub struct Route {
     pub name: String,
     /// From which pools, and how much.
     pub charges: Vec<RouteCharge>,
+    /// Before whom it goes.
+    pub priority: Priority,
 }
 
 /// Every route, and the default one for whatever matches none of them.
@@ -36,7 +39,7 @@ const DEFAULT: RouteId = RouteId(0);
 
 impl Default for Table {
     fn default() -> Self {
-        let default = Route { name: "default".to_owned(), charges: Vec::new() };
+        let default = Route { name: "default".to_owned(), charges: Vec::new(), priority: Priority::default() };
         Self { routes: vec![default], tree: Node::default() }
     }
 }
@@ -46,10 +49,15 @@ impl Table {
     ///
     /// # Errors
     /// [`Tie`] where another route matches the same requests; the table stays as it was.
-    pub fn insert(&mut self, template: &Template, charges: Vec<RouteCharge>) -> Result<RouteId, Tie> {
+    pub fn insert(
+        &mut self,
+        template: &Template,
+        charges: Vec<RouteCharge>,
+        priority: Priority,
+    ) -> Result<RouteId, Tie> {
         let id = RouteId(self.routes.len());
         self.tree.insert(template, id).map_err(|with| Tie { with })?;
-        self.routes.push(Route { name: template.to_string(), charges });
+        self.routes.push(Route { name: template.to_string(), charges, priority });
         Ok(id)
     }
 
@@ -91,6 +99,12 @@ impl Table {
             asks.extend(new);
         }
         asks
+    }
+
+    /// Before whom a request goes: in whatever way the upstream reads its path, it is before nobody who should go first.
+    #[must_use]
+    pub fn priority(&self, found: &Found) -> Priority {
+        found.matches.iter().map(|found| self.route(found.route).priority).max().unwrap_or_default()
     }
 
     /// Whether what a request asks cannot be said before its body is read.

@@ -3,11 +3,13 @@
 //! HTTP/1.1 unless told otherwise. With HTTP/2 there are several connections, one client each: hyper's pool keeps a
 //! single HTTP/2 connection to a host and queues unseen beyond its streams.
 
+mod budget;
 mod connector;
 mod outgoing;
 mod prefetched;
 mod tls;
 
+pub use budget::{Budget, Exhausted, Held};
 pub use prefetched::Prefetched;
 
 use std::pin::pin;
@@ -76,6 +78,9 @@ pub enum Failed {
     /// The body did not come whole from the client.
     #[error("the request's body broke off")]
     Body,
+    /// Nothing more of the body came from the client.
+    #[error("nothing has come of the request's body for {} s", .0.as_secs())]
+    Stalled(Duration),
 }
 
 /// A request without an answer.

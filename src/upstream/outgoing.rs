@@ -43,9 +43,9 @@ pub(super) struct Remains {
 impl Outgoing {
     /// What was read, then the rest as it comes; of an upload that is still to come it is told how it ends.
     pub(super) fn new(body: Prefetched, place: Place) -> (Self, Option<oneshot::Receiver<Remains>>) {
-        let Prefetched { read, trailers, rest, .. } = body;
+        let (read, trailers, rest) = body.into_parts();
         let (upload, ending) = rest.as_ref().map(|_| oneshot::channel()).unzip();
-        let read = (!read.is_empty()).then(|| read.freeze());
+        let read = (!read.is_empty()).then_some(read);
         (Self { read, trailers, rest, place, upload, broke_off: false, head_first: false, begun: false }, ending)
     }
 

@@ -1,50 +1,88 @@
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use super::{Budget, Exhausted, Failed, Held};
+
 /// How much of a body that nobody wants is heard out, and for how long.
 const HEARD: usize = 16 << 20;
 const HEAR_OUT: Duration = Duration::from_secs(1);
 
+/// How long nothing may come of a body that is read before its request goes.
+const STALL: Duration = Duration::from_secs(30);
+
 /// A request's body of which some may have been read before its request goes.
 #[derive(Debug)]
 pub struct Prefetched {
-    pub(super) read: BytesMut,
-    pub(super) trailers: Option<HeaderMap>,
-    pub(super) rest: Option<Incoming>,
+    read: BytesMut,
+    trailers: Option<HeaderMap>,
+    rest: Option<Incoming>,
     touched: bool,
+    held: Option<Held>,
+}
+
+/// What was read of a body, with its part of the budget for as long as any of it is there.
+struct Kept {
+    read: BytesMut,
+    _held: Held,
 }
 
 impl From<Incoming> for Prefetched {
     fn from(body: Incoming) -> Self {
         let rest = (!body.is_end_stream()).then_some(body);
-        Self { read: BytesMut::new(), trailers: None, rest, touched: false }
+        Self { read: BytesMut::new(), trailers: None, rest, touched: false, held: None }
     }
 }
 
 impl Prefetched {
+    /// How much there may be to keep of it when no more than `enough` is read.
+    #[must_use]
+    pub fn may_hold(&self, enough: usize) -> u64 {
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.size_hint().upper().unwrap_or(u64::MAX));
+        rest.saturating_add(self.read.len() as u64).min(enough as u64)
+    }
+
+    /// Takes room for `enough`, to be given back once what is read has gone.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: there is no room.
+    pub fn reserve(&mut self, enough: usize, budget: &Budget) -> Result<(), Exhausted> {
+        if self.held.is_none() && !self.is_empty() {
+            self.held = Some(budget.take(self.may_hold(enough))?);
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rest.is_none() && self.read.is_empty()
+    }
+
     /// Reads until the body ends or `enough` bytes are here. May be dropped at any time: what was read stays.
     ///
     /// # Errors
-    /// The body did not come whole.
-    pub async fn fill(&mut self, enough: usize) -> Result<(), hyper::Error> {
+    /// The body did not come whole, or nothing of it came for 30 s.
+    pub async fn fill(&mut self, enough: usize) -> Result<(), Failed> {
         while self.read.len() < enough
             && let Some(rest) = &mut self.rest
         {
             self.touched = true;
-            let Some(frame) = rest.frame().await else {
+            let frame = timeout(STALL, rest.frame()).await.map_err(|_| Failed::Stalled(STALL))?;
+            let Some(frame) = frame else {
                 self.rest = None;
                 break;
             };
-            match frame?.into_data() {
+            match frame.map_err(|_| Failed::Body)?.into_data() {
                 Ok(data) => self.read.extend_from_slice(&data),
                 Err(frame) => self.trailers = frame.into_trailers().ok(),
             }
+        }
+        if let (Some(held), None) = (&mut self.held, &self.rest) {
+            held.keep(self.read.len() as u64);
         }
         Ok(())
     }
@@ -54,7 +92,7 @@ impl Prefetched {
         drop(timeout(HEAR_OUT, self.discard(HEARD)).await);
     }
 
-    async fn discard(mut self, most: usize) -> Result<(), hyper::Error> {
+    async fn discard(mut self, most: usize) -> Result<(), Failed> {
         let mut seen = 0;
         while seen < most {
             self.read.clear();
@@ -77,5 +115,57 @@ impl Prefetched {
     #[must_use]
     pub fn is_touched(&self) -> bool {
         self.touched
+    }
+
+    /// What was read, which keeps its part of the budget; the trailers, and the rest.
+    pub(super) fn into_parts(self) -> (Bytes, Option<HeaderMap>, Option<Incoming>) {
+        let Self { read, trailers, rest, held, .. } = self;
+        let read = match held {
+            Some(held) => Bytes::from_owner(Kept { read, _held: held }),
+            None => read.freeze(),
+        };
+        (read, trailers, rest)
+    }
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    use http::Response;
+    use http_body_util::Empty;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::sync::mpsc;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_which_nothing_comes_for_half_a_minute_is_given_up() {
+        let (mut client, server) = duplex(1024);
+        let (tell, mut told) = mpsc::channel(1);
+        let take = service_fn(move |request: http::Request<Incoming>| {
+            let tell = tell.clone();
+            async move {
+                let filled = Prefetched::from(request.into_body()).fill(1024).await;
+                tell.send(filled).await.expect("is heard");
+                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), take));
+        let began = Instant::now();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 9\r\n\r\n").await.expect("sends");
+        sleep(Duration::from_secs(29)).await;
+        client.write_all(b"x").await.expect("sends");
+        assert!(matches!(told.recv().await, Some(Err(Failed::Stalled(_)))));
+        assert!(began.elapsed() >= Duration::from_secs(59), "{:?}", began.elapsed());
     }
 }

@@ -121,6 +121,58 @@ fn explain_prints_json_with_key_cost_and_limits_of_each_pool() {
 }
 
 #[test]
+fn explain_says_whose_a_request_is_and_keeps_the_credential_to_itself() {
+    let bearer = "authorization: Bearer sk-secret";
+    let explain = |more: &[&str]| {
+        let arguments = [&["explain", "GET", "/v1/threads/t_1", "-H", bearer][..], more].concat();
+        let Ended { said, code, .. } = tidegate(&arguments, &[]);
+        assert!(code == Some(0) && !said.contains("sk-secret"), "{said}");
+        said
+    };
+    let json: Value = serde_json::from_str(&explain(&["--json"])).expect("JSON");
+    let label = json["client"].as_str().expect("a label");
+    assert!(label.len() == "client-".len() + 16 && label.starts_with("client-"), "{label}");
+    assert!(explain(&[]).contains(&format!("client   {label}, weight 1; priority normal\n")));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), format!("[clients.weights]\n{label} = 7\n")).expect("is written");
+    let weighed = explain(&["--config", file.path().to_str().expect("a path")]);
+    assert!(weighed.contains(&format!("client   {label}, weight 7; priority normal\n")), "{weighed}");
+}
+
+#[test]
+fn explain_says_before_whom_a_request_goes() {
+    let may_raise = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(may_raise.path(), "[clients]\nmay_raise = true\n").expect("is written");
+    let may_raise = may_raise.path().to_str().expect("a path");
+    let (create, cancel) = ("/v1/threads/t_1/runs", "/v1/threads/t_1/runs/r_1/cancel");
+    for (config, path, header, priority) in [
+        (DEFAULT, create, "x-tidegate-priority: low", "low"),
+        (DEFAULT, create, "x-tidegate-priority: high", "normal"),
+        (may_raise, create, "x-tidegate-priority: high", "high"),
+        (DEFAULT, create, "x-stainless-poll-helper: true", "low"),
+        (DEFAULT, cancel, "x-tidegate-priority: urgent", "high"),
+        (DEFAULT, cancel, "x-tidegate-priority: normal", "normal"),
+    ] {
+        let arguments = ["explain", "POST", path, "-H", header, "--json", "--config", config];
+        let explained: Value = serde_json::from_str(&tidegate(&arguments, &[]).said).expect("JSON");
+        assert_eq!(explained["priority"], priority, "{path} with {header}");
+    }
+}
+
+#[test]
+fn explain_says_how_long_this_client_would_wait() {
+    let headers = ["-H", "x-stainless-read-timeout: 600", "-H", "x-tidegate-max-wait: 30s"];
+    let said = tidegate(&[&["explain", "POST", "/v1/threads/t_1/runs"][..], &headers].concat(), &[]).said;
+    assert!(said.contains("at most 30s;") && said.contains("and you wait at most 30 s."), "{said}");
+}
+
+#[test]
+fn explain_does_not_repeat_a_header_that_makes_no_sense() {
+    let Ended { complained, code, .. } = tidegate(&["explain", "GET", "/", "-H", "Bearer sk-secret"], &[]);
+    assert!(code == Some(2) && complained.contains("-H") && !complained.contains("sk-secret"), "{complained}");
+}
+
+#[test]
 fn every_shell_has_completions() {
     for shell in ["bash", "zsh", "fish"] {
         let Ended { said, code, .. } = tidegate(&["completions", shell], &[]);

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use crate::admission::{Applicant, Arrival, Decision, PoolRules, Refusal, Rules, Scheduler};
 use crate::limit::tests::{capped, start};
 use crate::limit::{Charge, Limits, PoolId};
+use crate::queue::ClientId;
 use crate::route::Ask;
 
 /// A gate whose clock is moved by hand. Whoever goes is sent at once, and his answer ends at once.
+#[derive(Clone)]
 pub(super) struct Gate<W> {
     pub(super) scheduler: Scheduler<W>,
     pub(super) now: Instant,
@@ -15,7 +17,7 @@ pub(super) struct Gate<W> {
     pub(super) went: Vec<(W, u128)>,
     /// Who waited in vain, and how many milliseconds after the beginning he was told.
     pub(super) refused: Vec<(W, u128, Refusal)>,
-    began: Instant,
+    pub(super) began: Instant,
 }
 
 /// A pool for which a thousand may wait, two minutes each.
@@ -52,21 +54,41 @@ pub(super) fn costing(pool: usize, cost: u32) -> Ask {
 
 impl<W: Copy> Gate<W> {
     pub(super) fn new<const N: usize>(pools: [(Limits, PoolRules); N]) -> Self {
-        let (scheduler, now) = (
-            Scheduler::new(Rules {
-                pools: pools.into(),
-                max_waiting: 1_000,
-                weights: HashMap::new(),
-                ageing: Duration::from_secs(30),
-            }),
-            start(),
-        );
+        Self::for_all(pools, 1_000, HashMap::new())
+    }
+
+    /// A gate at which some clients have a greater share.
+    pub(super) fn weighted<const N: usize>(
+        pools: [(Limits, PoolRules); N],
+        weights: HashMap<ClientId, NonZeroU32>,
+    ) -> Self {
+        Self::for_all(pools, 100_000, weights)
+    }
+
+    fn for_all<const N: usize>(
+        pools: [(Limits, PoolRules); N],
+        most: usize,
+        weights: HashMap<ClientId, NonZeroU32>,
+    ) -> Self {
+        let ageing = Duration::from_secs(30);
+        let (scheduler, now) =
+            (Scheduler::new(Rules { pools: pools.into(), max_waiting: most, weights, ageing }), start());
         Self { scheduler, now, went: Vec::new(), refused: Vec::new(), began: now }
+    }
+
+    /// Who went, and how long after the beginning.
+    pub(super) fn went_at(&self) -> impl Iterator<Item = (W, Duration)> {
+        let millis = |at: u128| Duration::from_millis(u64::try_from(at).expect("a test's time"));
+        self.went.iter().map(move |&(who, at)| (who, millis(at)))
     }
 
     /// A request comes, and is sent if it may go.
     pub(super) fn comes(&mut self, who: W, asks: &[Ask]) -> Arrival {
-        let arrival = self.scheduler.arrive(self.now, asks, Applicant::default(), || who);
+        self.comes_as(Applicant::default(), who, asks)
+    }
+
+    pub(super) fn comes_as(&mut self, applicant: Applicant, who: W, asks: &[Ask]) -> Arrival {
+        let arrival = self.scheduler.arrive(self.now, asks, applicant, || who);
         if let Arrival::Granted(charges) = &arrival {
             self.goes(who, charges);
         }

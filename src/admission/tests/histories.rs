@@ -1,4 +1,5 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
@@ -6,14 +7,15 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::world::{Name, World};
-use crate::admission::{PoolRules, Rules};
+use crate::admission::{Applicant, PoolRules, Rules};
 use crate::limit::tests::{small_limits, wait};
 use crate::limit::{PoolId, PoolUsage};
-use crate::route::{Ask, Asks};
+use crate::queue::ClientId;
+use crate::route::{Ask, Asks, Priority, RouteId};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive(Asks),
+    Arrive(Asks, Applicant),
     Cancel(Index),
     Send(Index),
     GiveBack(Index),
@@ -25,21 +27,25 @@ enum Step {
 
 const POOLS: usize = 3;
 
+fn weight(weight: u32) -> NonZeroU32 {
+    NonZeroU32::new(weight).expect("a weight")
+}
+
 fn rules() -> impl Strategy<Value = Rules> {
     let max_wait = prop_oneof![(5..60_u64).prop_map(Duration::from_millis), Just(Duration::from_mins(2))];
     let refuse_when_full = prop_oneof![4 => Just(false), 1 => Just(true)];
     let pool_rules =
         (1..=20_usize, max_wait, refuse_when_full).prop_map(|(max_waiting, max_wait, refuse_when_full)| PoolRules {
             max_waiting,
-            max_bytes: u64::MAX,
+            max_bytes: 60,
             max_wait,
             refuse_when_full,
         });
     (vec((small_limits(), pool_rules), POOLS), 1..=30_usize).prop_map(|(pools, max_waiting)| Rules {
         pools,
         max_waiting,
-        weights: HashMap::new(),
-        ageing: Duration::from_secs(30),
+        weights: [(ClientId(1), weight(3))].into(),
+        ageing: Duration::from_millis(20),
     })
 }
 
@@ -49,9 +55,27 @@ fn ask() -> impl Strategy<Value = Ask> {
     (0..POOLS, key, cost).prop_map(|(pool, key, cost)| Ask { pool: PoolId(pool), key, cost })
 }
 
+/// One of three clients, of whom one has three times the share of another.
+fn applicant() -> impl Strategy<Value = Applicant> {
+    let priority = prop_oneof![1 => Just(Priority::High), 4 => Just(Priority::Normal), 2 => Just(Priority::Low)];
+    let patience =
+        prop_oneof![3 => Just(None), 1 => (0..100_u64).prop_map(|millis| Some(Duration::from_millis(millis)))];
+    let returns = prop_oneof![1 => Just(None), 2 => (0..=2_u32).prop_map(Some)];
+    (0..3_u64, priority, patience, returns, 0..10_u64, 0..2_usize).prop_map(
+        |(client, priority, patience, returns, bytes, route)| Applicant {
+            client: ClientId(client),
+            priority,
+            patience,
+            route: RouteId(route),
+            returns,
+            bytes,
+        },
+    )
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        80 => vec(ask(), 1..=3).prop_map(|asks| Step::Arrive(asks.into())),
+        80 => (vec(ask(), 1..=3), applicant()).prop_map(|(asks, who)| Step::Arrive(asks.into(), who)),
         10 => any::<Index>().prop_map(Step::Cancel),
         50 => any::<Index>().prop_map(Step::Send),
         10 => any::<Index>().prop_map(Step::GiveBack),
@@ -65,7 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
 impl World {
     fn step(&mut self, step: Step) {
         match step {
-            Step::Arrive(asks) => self.arrive(&asks),
+            Step::Arrive(asks, applicant) => self.arrive(&asks, applicant),
             Step::Cancel(which) => self.cancel(which),
             Step::Send(which) => self.send(which),
             Step::GiveBack(which) => self.give_back(which),
@@ -77,18 +101,22 @@ impl World {
         self.hear();
     }
 
-    /// Whoever has room in all his pools, and nobody older before him at any of them, should be gone.
+    /// Of those who wait for pools that hang together, one at least is kept by a pool that has no room: otherwise the first
+    /// of them would be gone.
     pub(super) fn expect_nobody_held_up(&mut self) {
-        let mut stopped: BTreeSet<Name> = BTreeSet::new();
-        for (who, waiting) in &self.waiting {
-            let keeps = |(name, cost): &(&Name, &u32)| {
-                let pool = self.pools.get_mut(*name).expect("a pool that was asked");
-                stopped.contains(*name) || pool.check(self.now, **cost).is_err()
-            };
-            let keep: Vec<_> = waiting.costs.iter().filter(keeps).map(|(name, _)| name.clone()).collect();
-            assert!(!keep.is_empty(), "{who} could go");
-            stopped.extend(keep);
+        let mut groups: Vec<(BTreeSet<Name>, bool)> = Vec::new();
+        for waiting in self.waiting.values() {
+            let has_room = waiting.costs.iter().all(|(name, &cost)| {
+                self.pools.get_mut(name).expect("a pool that was asked").check(self.now, cost).is_ok()
+            });
+            let mut group = (waiting.costs.keys().cloned().collect::<BTreeSet<_>>(), has_room);
+            for joined in groups.extract_if(.., |(names, _)| !names.is_disjoint(&group.0)).collect::<Vec<_>>() {
+                group.0.extend(joined.0);
+                group.1 &= joined.1;
+            }
+            groups.push(group);
         }
+        assert!(groups.iter().all(|&(_, has_room)| !has_room), "somebody could go");
     }
 
     /// Holds what the scheduler says against what the world knows.

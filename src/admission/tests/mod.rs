@@ -1,7 +1,10 @@
 //! The scheduler, stepped by hand from one `poll_timeout` to the next.
 
+mod fairness;
+mod forecasts;
 mod gate;
 mod histories;
 mod refused;
+mod returns;
 mod stepped;
 mod world;

@@ -34,6 +34,7 @@ pub(super) struct World {
 pub(super) struct Waiting {
     pub(super) costs: Costs,
     pub(super) deadline: Instant,
+    who: Applicant,
     ticket: Ticket,
 }
 
@@ -54,16 +55,16 @@ impl World {
         }
     }
 
-    pub(super) fn arrive(&mut self, asks: &[Ask]) {
+    pub(super) fn arrive(&mut self, asks: &[Ask], applicant: Applicant) {
         let (who, costs) = (self.arrived, self.costs(asks));
         self.arrived += 1;
         for name in costs.keys() {
             let limits = &self.rules.pools[name.0].0;
             self.pools.entry(name.clone()).or_insert_with(|| Pool::new(limits));
         }
-        match self.scheduler.arrive(self.now, asks, Applicant::default(), || who) {
-            Arrival::Granted(charges) => self.grant(who, charges, costs),
-            Arrival::Queued(ticket) => self.enqueue(who, ticket, costs),
+        match self.scheduler.arrive(self.now, asks, applicant, || who) {
+            Arrival::Granted(charges) => self.grant(charges, costs),
+            Arrival::Queued { ticket, .. } => self.enqueue(who, ticket, costs, applicant),
             Arrival::Refused(refusal) => self.refuse(refusal, &costs),
         }
     }
@@ -136,21 +137,32 @@ impl World {
             match decision {
                 Decision::Grant { waiter, charges, .. } => {
                     let waiting = self.waiting.remove(&waiter).expect("who is granted had waited");
-                    self.grant(waiter, charges, waiting.costs);
+                    self.expect_in_turn(waiter, &waiting);
+                    self.grant(charges, waiting.costs);
                 }
                 Decision::Refuse { waiter, refusal } => {
                     let waiting = self.waiting.remove(&waiter).expect("who is refused had waited");
-                    assert!(self.draining || waiting.deadline <= self.now, "refused before a deadline");
+
                     self.refuse(refusal, &waiting.costs);
                 }
             }
         }
     }
 
-    fn grant(&mut self, who: u32, charges: Charges, costs: Costs) {
+    /// Nobody goes before one of the same client who came earlier, needs the same pools and has the same priority; unless
+    /// a place was kept for him.
+    fn expect_in_turn(&self, who: u32, goes: &Waiting) {
+        let is_alike = |waiting: &Waiting| {
+            (waiting.who.client, waiting.who.priority) == (goes.who.client, goes.who.priority)
+                && waiting.costs.keys().eq(goes.costs.keys())
+        };
+        let has_returned = goes.who.returns > Some(0);
+        let earlier = self.waiting.range(..who).any(|(_, waiting)| is_alike(waiting));
+        assert!(has_returned || !earlier, "{who} goes before its turn");
+    }
+
+    fn grant(&mut self, charges: Charges, costs: Costs) {
         assert!(!self.draining, "nobody goes any more");
-        let same_pools = |waiting: &Waiting| waiting.costs.keys().eq(costs.keys());
-        assert!(!self.waiting.range(..who).any(|(_, waiting)| same_pools(waiting)), "{who} goes before its turn");
         assert_eq!(sorted(charges.iter().map(|charge| charge.cost)), sorted(costs.values().copied()));
         costs.iter().for_each(|(name, &cost)| self.pool(name).hold(cost));
         self.held.push((charges.clone(), costs.clone()));
@@ -158,16 +170,17 @@ impl World {
         self.tally.granted += 1;
     }
 
-    fn enqueue(&mut self, who: u32, ticket: Ticket, costs: Costs) {
+    fn enqueue(&mut self, who: u32, ticket: Ticket, costs: Costs, applicant: Applicant) {
         assert!(!self.draining, "nobody waits any more");
         let rules = |name: &Name| self.rules.pools[name.0].1;
         let waited_for = costs.keys().map(rules).filter(|rules| !rules.refuse_when_full);
-        let deadline = self.now + waited_for.map(|rules| rules.max_wait).min().expect("a pool that is waited for");
+        let max_wait = waited_for.map(|rules| rules.max_wait).min().expect("a pool that is waited for");
+        let deadline = self.now + max_wait.min(applicant.patience.unwrap_or(max_wait));
         let refusing: Vec<_> = costs.iter().filter(|(name, _)| rules(name).refuse_when_full).collect();
         for (name, &cost) in refusing {
             assert_eq!(self.pools.get_mut(name).expect("a pool").check(self.now, cost), Ok(()), "nobody waits for it");
         }
-        self.waiting.insert(who, Waiting { costs, deadline, ticket });
+        self.waiting.insert(who, Waiting { costs, deadline, who: applicant, ticket });
     }
 
     fn refuse(&mut self, refusal: Refusal, costs: &Costs) {

@@ -73,6 +73,12 @@ impl History {
         }
     }
 
+    /// Whoever was granted and not sent never will be, and everybody else is over.
+    pub(super) fn settle(&mut self) {
+        self.held.drain(..).for_each(|cost| self.pool.give_back(cost));
+        (0..std::mem::take(&mut self.in_flight)).for_each(|_| self.pool.land());
+    }
+
     /// Lets it happen; says what a request that comes is told.
     pub(super) fn step(&mut self, step: &Step) -> Result<(), NotYet> {
         match *step {

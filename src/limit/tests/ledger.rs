@@ -37,13 +37,13 @@ proptest! {
         for (costs, is_sent, wait) in requests {
             now += wait;
             let charges = charges(&mut ledger, &costs);
-            let has_room = charges.iter().all(|&charge| ledger.has_room(now, charge));
+            let has_room = charges.iter().all(|&charge| ledger.has_room(now, charge, None));
             let mut expected = usage(&mut ledger, now);
             for charge in charges.iter().filter(|_| has_room) {
                 expected[charge.instance.index()].held += u64::from(charge.cost);
                 expected[charge.instance.index()].in_flight += 1;
             }
-            prop_assert_eq!(ledger.take(now, &charges).is_ok(), has_room);
+            prop_assert_eq!(ledger.take(now, &charges, |_| None).is_ok(), has_room);
             prop_assert_eq!(usage(&mut ledger, now), expected);
             if has_room && is_sent {
                 ledger.spend(now, &charges);
@@ -58,12 +58,12 @@ proptest! {
         for (costs, _, wait) in requests {
             now += wait;
             let charges = charges(&mut ledger, &costs);
-            match ledger.take(now, &charges) {
+            match ledger.take(now, &charges, |_| None) {
                 Ok(()) => {}
                 Err((_, NotYet::Freed)) => continue,
                 Err((instance, NotYet::Until(at))) => {
-                    prop_assert_eq!(ledger.take(just_before(at), &charges), Err((instance, NotYet::Until(at))));
-                    prop_assert_eq!(ledger.take(at, &charges), Ok(()));
+                    prop_assert_eq!(ledger.take(just_before(at), &charges, |_| None), Err((instance, NotYet::Until(at))));
+                    prop_assert_eq!(ledger.take(at, &charges, |_| None), Ok(()));
                     now = at;
                 }
             }
@@ -108,7 +108,7 @@ impl Key {
                 ledger.unname(&[charge]);
                 self.named -= 1;
             }
-            Step::Take if ledger.take(now, &[charge]).is_ok() => {
+            Step::Take if ledger.take(now, &[charge], |_| None).is_ok() => {
                 self.held += 1;
                 self.in_flight += 1;
             }
@@ -165,7 +165,7 @@ fn the_keys_of_a_pool_share_nothing() {
     let charge_of = |key| [Charge { instance: ledger.instance(PoolId(0), key), cost: 1 }];
     let charges = [None, Some("one"), Some("other")].map(charge_of);
     for charge in &charges {
-        assert_eq!(ledger.take(now, charge), Ok(()));
-        assert!(ledger.take(now, charge).is_err());
+        assert_eq!(ledger.take(now, charge, |_| None), Ok(()));
+        assert!(ledger.take(now, charge, |_| None).is_err());
     }
 }

@@ -3,6 +3,7 @@
 mod history;
 mod ledger;
 mod paces;
+mod reserved;
 mod windows;
 
 use std::num::NonZeroU32;

@@ -28,6 +28,9 @@ match = "POST /v1/threads"
 pools = ["post"]
 """
 
+# What a client says that would wait for two hours, whatever it does then.
+PATIENT = {"x-stainless-read-timeout": "7200"}
+
 pytestmark = pytest.mark.anyio
 
 
@@ -67,12 +70,9 @@ async def test_the_same_batch_sent_directly_is_refused(tmp_path):
 
 @pytest.fixture
 async def waiting(mock, gate_with):
-    """A gate whose only place is taken, and a client of it that would wait for ten minutes."""
+    """A gate whose only place is taken, and a client of it."""
     gate = gate_with(ONE_AN_HOUR, mock.url)
-    patient = {"x-stainless-read-timeout": "600"}
-    async with openai.AsyncOpenAI(
-        base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0, default_headers=patient
-    ) as client:
+    async with openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0) as client:
         await client.beta.threads.create()
         yield gate, client
 
@@ -80,13 +80,13 @@ async def waiting(mock, gate_with):
 async def test_a_client_that_times_out_leaves_the_queue(waiting):
     gate, client = waiting
     with pytest.raises(openai.APITimeoutError):
-        await client.beta.threads.create(timeout=0.5)
+        await client.beta.threads.create(timeout=0.5, extra_headers=PATIENT)
     gate.wait_for_waiting(0, within=1.0)
 
 
 async def test_a_client_that_gives_up_leaves_the_queue(waiting):
     gate, client = waiting
-    call = asyncio.create_task(client.beta.threads.create())
+    call = asyncio.create_task(client.beta.threads.create(extra_headers=PATIENT))
     await asyncio.to_thread(gate.wait_for_waiting, 1)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):

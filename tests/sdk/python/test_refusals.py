@@ -73,12 +73,14 @@ def test_a_wait_too_long_is_refused_on_arrival(mock, gate_with, client_of):
     assert_names_pool(error, "chat", "1/h")
     assert_hints(error)
     assert error.body["tidegate"]["eta_ms"] > 30_000
+    assert error.body["tidegate"]["position"] == 1
+    assert "you wait at most 10 s" in error.message
     assert gate.status()["waiting"] == 0
 
 
 def test_a_full_queue_is_refused(mock, gate_with, client_of):
     gate = gate_with(ONE_AN_HOUR.format(max_wait="2h", max_waiting=1), mock.url)
-    client = client_of(gate)
+    client = client_of(gate, timeout=7200)
     client.chat.completions.create(**CHAT)
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(client.chat.completions.create, **CHAT)
@@ -132,7 +134,7 @@ def test_an_upstream_that_does_not_answer_is_a_504(gate_with, client_of):
 
 def test_the_waiting_are_told_when_the_gate_drains(mock, gate_with, client_of):
     gate = gate_with(ONE_AN_HOUR.format(max_wait="2h", max_waiting=10), mock.url)
-    client = client_of(gate)
+    client = client_of(gate, timeout=7200)
     client.chat.completions.create(**CHAT)
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(client.chat.completions.create, **CHAT)

@@ -1,0 +1,114 @@
+//! What the scheduler costs by itself, without sockets: one arrival, one grant and one completion while others wait, and
+//! the memory of each that waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use tidegate::admission::{Applicant, Decision, PoolRules, Rules, Scheduler};
+use tidegate::limit::{Charge, Limits, PoolId, Shape};
+use tidegate::queue::{Charges, ClientId};
+use tidegate::route::Ask;
+
+const ROUNDS: u32 = 7;
+const CYCLES: u32 = 50_000;
+
+/// A scheduler at which one request is in flight and the others wait.
+struct Crowd {
+    scheduler: Scheduler<usize>,
+    now: Instant,
+    clients: u64,
+    came: u64,
+    granted: VecDeque<Charges>,
+}
+
+impl Crowd {
+    fn new(clients: u64) -> Self {
+        let limits = Limits {
+            requests: vec!["100000/s".parse().expect("a rate")],
+            in_flight: Some(NonZeroU32::MIN),
+            shape: Shape::Window,
+            margin: Duration::ZERO,
+        };
+        let rules = PoolRules {
+            max_waiting: usize::MAX,
+            max_bytes: u64::MAX,
+            max_wait: Duration::from_hours(24),
+            refuse_when_full: false,
+        };
+        let rules = Rules {
+            pools: vec![(limits, rules)],
+            max_waiting: usize::MAX,
+            weights: HashMap::new(),
+            ageing: Duration::from_secs(30),
+        };
+        let (scheduler, now) = (Scheduler::new(rules), time());
+        let mut crowd = Self { scheduler, now, clients, came: 0, granted: VecDeque::new() };
+        crowd.arrive();
+        crowd
+    }
+
+    fn arrive(&mut self) {
+        const ONE: [Ask; 1] = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
+        self.came += 1;
+        let client = ClientId(self.came * 7 % self.clients);
+        let applicant = Applicant { client, ..Applicant::default() };
+        let arrival = self.scheduler.arrive(self.now, &ONE, applicant, || 0);
+        if let tidegate::admission::Arrival::Granted(charges) = arrival {
+            self.sent(&charges);
+            self.granted.push_back(charges);
+        }
+    }
+
+    /// The one in flight is over, and the next goes.
+    fn complete(&mut self) {
+        let over = self.granted.pop_front().expect("one is in flight");
+        self.scheduler.land(self.now, &over);
+        for decision in self.scheduler.take_decisions() {
+            let Decision::Grant { charges, .. } = decision else { panic!("refused") };
+            self.sent(&charges);
+            self.granted.push_back(charges);
+        }
+    }
+
+    fn sent(&mut self, charges: &[Charge]) {
+        self.scheduler.sent(self.now, charges);
+    }
+
+    /// Microseconds for one arrival, one grant and one completion.
+    fn cycle(&mut self) -> f64 {
+        let began = time();
+        for _ in 0..CYCLES {
+            self.now += Duration::from_micros(20);
+            self.arrive();
+            self.complete();
+        }
+        began.elapsed().as_secs_f64() * 1e6 / f64::from(CYCLES)
+    }
+}
+
+fn time() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The memory of this process, in bytes.
+fn resident() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: f64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    pages * 4096.0
+}
+
+fn main() {
+    println!("scheduler alone, one arrival + grant + completion (median of {ROUNDS} runs of {CYCLES}):");
+    for (waiting, clients) in [(1_000, 1), (1_000, 16), (1_000, 1_000), (100_000, 1), (100_000, 16), (100_000, 10_000)]
+    {
+        let before = resident();
+        let mut crowd = Crowd::new(clients);
+        (0..waiting).for_each(|_| crowd.arrive());
+        let each = (resident() - before) / f64::from(waiting);
+        let mut times: Vec<f64> = (0..ROUNDS).map(|_| crowd.cycle()).collect();
+        times.sort_by(f64::total_cmp);
+        let memory = if each < 1.0 || waiting < 100_000 { String::new() } else { format!(", {each:.0} bytes each") };
+        println!("  {waiting:>7} waiting of {clients:>6} clients: {:.2} us{memory}", times[times.len() / 2]);
+    }
+}

@@ -1,0 +1,20 @@
+/// A URL that requests can be sent to, or what is wrong with it.
+pub(super) fn parse_upstream(text: &str) -> Result<http::Uri, String> {
+    let url: http::Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    match url.scheme_str() {
+        Some("http" | "https") if url.query().is_some() => Err("a query has no place here".to_owned()),
+        Some("http" | "https") if url.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err("it names a user, which would be sent nowhere and shown everywhere".to_owned())
+        }
+        Some("http" | "https") => Ok(without_v1(url)),
+        _ => Err("it starts with neither http:// nor https://".to_owned()),
+    }
+}
+
+/// What apps ask for begins with `/v1`, so a base URL as the SDKs want it means the same without.
+fn without_v1(url: http::Uri) -> http::Uri {
+    let Some(base) = url.path().trim_end_matches('/').strip_suffix("/v1") else { return url };
+    let mut parts = url.clone().into_parts();
+    parts.path_and_query = format!("{base}/").parse().ok();
+    http::Uri::from_parts(parts).unwrap_or(url)
+}

@@ -1,0 +1,83 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{RootCertStore, ServerConfig};
+
+use super::Check;
+use crate::config::file::{self, Text};
+use crate::config::report::Problem;
+use crate::config::url::parse_upstream;
+use crate::config::{Server, Upstream, pem};
+
+impl Check {
+    pub(super) fn server(&mut self, file: &file::Server) -> Server {
+        let address = "an address is IP:PORT, as in \"127.0.0.1:4290\" or \"[::1]:4290\"; port 0 picks a free one";
+        let listen = self.parsed(file.listen.as_ref(), "not an address to listen on", address);
+        let admin = file.admin.as_ref().filter(|text| text.as_ref() != "off");
+        let admin_at = self.parsed(admin, "not an address for admin", &format!("{address}; \"off\" for none"));
+        let is_off = file.admin.is_some() && admin.is_none();
+        Server {
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4290))),
+            admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4291)))),
+            drain: self.time(file.drain.as_ref(), Duration::from_mins(1)),
+            tls: self.own_tls(file),
+        }
+    }
+
+    fn own_tls(&mut self, file: &file::Server) -> Option<Arc<ServerConfig>> {
+        let (cert_file, key_file) = match (&file.cert_file, &file.key_file) {
+            (Some(cert_file), Some(key_file)) => (cert_file, key_file),
+            (Some(alone), None) | (None, Some(alone)) => {
+                let mend = "write both cert_file and key_file, or neither";
+                self.problems.push(Problem::new("half of a certificate", alone.span(), "needs the other half", mend));
+                return None;
+            }
+            (None, None) => return None,
+        };
+        let server = pem::server(cert_file.as_ref().as_ref(), key_file.as_ref().as_ref());
+        server
+            .map_err(|error| {
+                let mend = "write the paths of PEM files: a chain of certificates, and the key of the first";
+                self.problems.push(Problem::new("no certificate", cert_file.span(), error.to_string(), mend));
+            })
+            .ok()
+            .map(Arc::new)
+    }
+
+    pub(super) fn upstream(&mut self, file: &file::Upstream) -> Upstream {
+        let url = file.url.as_ref().and_then(|text| match parse_upstream(text.as_ref()) {
+            Ok(url) => Some(url),
+            Err(label) => {
+                let mend =
+                    "write where requests go, as in \"https://api.openai.com\" or \"http://127.0.0.1:8000/base\"";
+                self.problems.push(Problem::new("not an upstream URL", text.span(), label, mend));
+                None
+            }
+        });
+        let url = url.unwrap_or_else(|| http::Uri::from_static("https://api.openai.com"));
+        if let (Some(path), Some("http")) = (&file.ca_file, url.scheme_str()) {
+            let mend = "take it out, or write an https:// URL";
+            self.problems.push(Problem::new("ca_file without TLS", path.span(), "has no effect", mend));
+        }
+        Upstream {
+            url,
+            api_key_env: file.api_key_env.as_ref().map(|name| name.as_ref().clone()),
+            connect_timeout: self.some_time(file.connect_timeout.as_ref(), Duration::from_secs(5)),
+            response_timeout: self.some_time(file.response_timeout.as_ref(), Duration::from_mins(10)),
+            http2_connections: file.http2_connections,
+            authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
+        }
+    }
+
+    fn authorities(&mut self, path: &Text) -> Option<Arc<RootCertStore>> {
+        let roots = pem::authorities(path.as_ref().as_ref());
+        let mend = "write the path of a PEM file of certificates";
+        roots
+            .map_err(|error| {
+                self.problems.push(Problem::new("no certificate authorities", path.span(), error.to_string(), mend));
+            })
+            .ok()
+            .map(Arc::new)
+    }
+}

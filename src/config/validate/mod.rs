@@ -1,0 +1,90 @@
+mod addresses;
+mod clients;
+mod pools;
+mod queue;
+mod routes;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::file::{self, Text};
+use super::report::Problem;
+use super::{Config, Pool, Source};
+use crate::limit::Rate;
+
+/// Longer than anything waits or is counted, and short of what overflows a clock.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// Turns the file into the program's own form, or lists everything that is wrong with it.
+pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<Problem>> {
+    let mut check = Check { problems: Vec::new() };
+    let server = check.server(&file.server);
+    let upstream = check.upstream(&file.upstream);
+    let clients = check.clients(&file.clients);
+    let queue = check.queue(&file.queue);
+    let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_mins(2));
+    let no_pools = IndexMap::new();
+    let written = file.pools.as_ref().unwrap_or(&no_pools);
+    let pools: Vec<Pool> = written.iter().map(|(name, pool)| check.pool(name, pool, queue, max_wait)).collect();
+    let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
+    check.unused_pools(written, &pools, &routes);
+    if check.problems.is_empty() {
+        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes) })
+    } else {
+        Err(check.problems)
+    }
+}
+
+/// Gathers what is wrong while the rest is looked at.
+struct Check {
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    fn rate(&mut self, text: Option<&Text>) -> Option<Rate> {
+        let rate = self.parsed::<Rate>(text, "not a rate", "")?;
+        if let (Some(text), true) = (text, rate.per() > LONGEST) {
+            let mend = "write a window of at most a year";
+            self.problems.push(Problem::new("a window without end", text.span(), "longer than a year", mend));
+            return None;
+        }
+        Some(rate)
+    }
+
+    fn time(&mut self, text: Option<&Text>, default: Duration) -> Duration {
+        self.bounded_time(text).unwrap_or(default)
+    }
+
+    fn bounded_time(&mut self, text: Option<&Text>) -> Option<Duration> {
+        let mend = "write a number and a unit, as in \"500ms\", \"30s\" or \"2m\"";
+        let time: Duration = self.parsed::<humantime::Duration>(text, "not a length of time", mend)?.into();
+        if let (Some(text), true) = (text, time > LONGEST) {
+            let mend = "write a time of at most a year";
+            self.problems.push(Problem::new("a time without end", text.span(), "longer than a year", mend));
+            return None;
+        }
+        Some(time)
+    }
+
+    /// A time that must not be nothing.
+    fn some_time(&mut self, text: Option<&Text>, default: Duration) -> Duration {
+        let time = self.time(text, default);
+        if let (Some(text), true) = (text, time.is_zero()) {
+            let mend = "write how long it may take, as in \"5s\"";
+            self.problems.push(Problem::new("no time at all", text.span(), "nothing ever comes in 0 s", mend));
+        }
+        time
+    }
+
+    /// The parsed text, or a problem that points to it.
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, text: Option<&Text>, what: &str, mend: &str) -> Option<T> {
+        let text = text?;
+        let parsed = text.as_ref().parse();
+        parsed
+            .map_err(|error: T::Err| self.problems.push(Problem::new(what, text.span(), error.to_string(), mend)))
+            .ok()
+    }
+}

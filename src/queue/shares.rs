@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+
+use super::ClientId;
+use crate::route::Priority;
+
+/// What one unit of cost is in virtual time, for a client of weight 1.
+pub(super) const UNIT: u64 = 1 << 24;
+
+/// How many clients a forecast looks at; of more than these it takes the first for the rest.
+const LOOKED_AT: usize = 128;
+
+/// Who has had how much of a pool instance while others waited for it: start-time fair queueing, which gives every client
+/// its share as deficit round-robin does, and a newcomer its turn a round earlier.
+///
+/// Each priority has a virtual time. A client's next request is due at the virtual time at which its last one was paid
+/// off; one that has had nothing lately is due now. So a light client goes at once, however long the line of another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shares {
+    now: [u64; 3],
+    of: BTreeMap<(Priority, ClientId), Share>,
+    /// What all take who wait.
+    waiting: [u64; 3],
+    /// At how many clients it is looked which of them can be forgotten.
+    sweep_at: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    /// The virtual time at which what the client has had is paid off.
+    paid: u64,
+    /// What those of it take who wait, or were promised a place, and how many they are.
+    waiting: u64,
+    count: u64,
+    /// What is kept of it for those who were promised a place.
+    kept: u64,
+}
+
+impl Shares {
+    /// The virtual time at which the next of a client is due.
+    pub(super) fn due(&self, priority: Priority, client: ClientId) -> u64 {
+        let paid = self.of.get(&(priority, client)).map_or(0, |share| share.paid);
+        paid.max(self.now[priority as usize])
+    }
+
+    /// One of a client goes.
+    pub(super) fn serve(&mut self, priority: Priority, client: ClientId, cost: u32, weight: u32) {
+        let due = self.due(priority, client);
+        self.now[priority as usize] = due;
+        if let Some(share) = self.of.get_mut(&(priority, client)) {
+            share.paid = due + u64::from(cost) * UNIT / u64::from(weight);
+        }
+    }
+
+    /// One of a client comes to wait.
+    pub(super) fn enter(&mut self, priority: Priority, client: ClientId, cost: u32) {
+        if self.of.len() > self.sweep_at {
+            let now = self.now;
+            self.of.retain(|&(priority, _), share| share.count > 0 || share.paid > now[priority as usize]);
+            self.sweep_at = 64.max(2 * self.of.len());
+        }
+        let share = self.of.entry((priority, client)).or_default();
+        share.waiting += u64::from(cost);
+        share.count += 1;
+        self.waiting[priority as usize] += u64::from(cost);
+    }
+
+    /// One of a client waits no more. With the last of all, what anybody had is forgotten.
+    pub(super) fn leave(&mut self, priority: Priority, client: ClientId, cost: u32) {
+        let Some(share) = self.of.get_mut(&(priority, client)) else { return };
+        share.waiting -= u64::from(cost);
+        share.count -= 1;
+        self.waiting[priority as usize] -= u64::from(cost);
+        if self.waiting() == 0 {
+            self.of.clear();
+        }
+    }
+
+    /// A place is kept for one of a client.
+    pub(super) fn keep(&mut self, priority: Priority, client: ClientId, cost: u32) {
+        self.enter(priority, client, cost);
+        if let Some(share) = self.of.get_mut(&(priority, client)) {
+            share.kept += u64::from(cost);
+        }
+    }
+
+    /// It is kept no more.
+    pub(super) fn release(&mut self, priority: Priority, client: ClientId, cost: u32) {
+        if let Some(share) = self.of.get_mut(&(priority, client)) {
+            share.kept -= u64::from(cost);
+        }
+        self.leave(priority, client, cost);
+    }
+
+    /// What goes before the last of a client, beside `itself`: nothing where it is yet to come. Of its client, places that
+    /// are kept come after those who wait, and before those who are yet to come.
+    pub(super) fn before(
+        &self,
+        priority: Priority,
+        client: ClientId,
+        itself: u64,
+        weight: impl Fn(ClientId) -> u32,
+    ) -> u64 {
+        let class = priority as usize;
+        let higher: u64 = self.waiting[..class].iter().sum();
+        let own = self
+            .of
+            .get(&(priority, client))
+            .map_or(0, |share| share.waiting.saturating_sub(if itself > 0 { share.kept + itself } else { 0 }));
+        let due = self.due(priority, client) + own * UNIT / u64::from(weight(client));
+        let peers = self.of.range((priority, ClientId(0))..=(priority, ClientId(u64::MAX)));
+        let peers = peers.filter(|&(&(_, peer), share)| peer != client && share.waiting > 0);
+        let (mut before, mut looked_at, mut seen) = (0, 0, 0);
+        for (&(_, peer), share) in peers.take(LOOKED_AT) {
+            looked_at += 1;
+            seen += share.waiting;
+            before += share.before(due, self.now[class], weight(peer));
+        }
+        let others = self.waiting[class].saturating_sub(own + itself);
+        let all = if looked_at < LOOKED_AT { before } else { before * others / seen.max(1) };
+        higher + own + all
+    }
+
+    /// What all of them take who wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.iter().sum()
+    }
+}
+
+impl Share {
+    /// What of it is due up to this virtual time.
+    fn before(&self, due: u64, now: u64, weight: u32) -> u64 {
+        let first = self.paid.max(now);
+        if first > due {
+            return 0;
+        }
+        let each = self.waiting.div_ceil(self.count).max(1);
+        let rounds = (due - first) * u64::from(weight) / (each * UNIT) + 1;
+        (rounds * each).min(self.waiting)
+    }
+}

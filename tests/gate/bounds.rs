@@ -1,0 +1,154 @@
+//! How much may be held and how many may be under way, in all; and that a long wait is told of.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use crate::house::{House, Wire, accept, upstream};
+use tokio::net::TcpListener;
+
+/// One request at a time, and room for the bodies of one that waits.
+const ONE_BODY: &str = r#"
+[queue]
+buffer = "1KiB"
+max_bytes = "1KiB"
+log_wait = "50ms"
+
+[pools.one]
+in_flight = 1
+
+[[routes]]
+match = "* /v1/one"
+pools = ["one"]
+
+[pools.files]
+requests = ["1000/min"]
+
+[[routes]]
+match = "POST /v1/files"
+pools = ["files:body.files"]
+"#;
+
+const BODY: usize = 600;
+
+fn post(path: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {BODY}\r\n\r\n")
+}
+
+/// Sends the one request that may be under way, and leaves it without an answer.
+async fn take_the_place(house: &House, listener: &TcpListener) -> (Wire, Wire) {
+    let mut client = house.connect().await;
+    client.send("GET /v1/one HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let mut server = accept(listener).await;
+    server.until("\r\n\r\n").await;
+    (client, server)
+}
+
+/// Another request with a body, sent whole.
+async fn another(house: &House, path: &str) -> Wire {
+    let mut client = house.connect().await;
+    client.send(&(post(path) + &"x".repeat(BODY))).await;
+    client
+}
+
+async fn assert_no_room(house: &House, path: &str) {
+    let came = another(house, path).await.rest().await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_queue_full"), "{came}");
+    assert!(came.contains("600 bytes are held") && came.contains("[queue] max_bytes"), "{came}");
+    let retry_after = came.split("retry-after: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    let retry_after: u32 = retry_after.expect("a hint").parse().expect("a number");
+    assert!((1..=60).contains(&retry_after), "{retry_after}");
+}
+
+#[tokio::test]
+async fn a_body_that_finds_no_room_is_refused_at_once_and_finds_some_when_another_has_gone() {
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_BODY, address).await;
+    let (first, server) = take_the_place(&house, &listener).await;
+    let mut waiting = another(&house, "/v1/one").await;
+    house.until("one waits", |now| now.waiting == 1).await;
+    assert_no_room(&house, "/v1/one").await;
+    let mut bodyless = house.connect().await;
+    bodyless.send("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;
+    house.until("what has no body needs no room", |now| now.waiting == 2).await;
+    drop((first, server));
+    let mut server = accept(&listener).await;
+    server.until(&"x".repeat(BODY)).await;
+    let _third = another(&house, "/v1/one").await;
+    house.until("what was sent on is held no more", |now| now.waiting == 2).await;
+    server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+    waiting.until("ok").await;
+}
+
+#[tokio::test]
+async fn room_for_a_body_is_taken_before_it_is_read() {
+    let (_listener, address) = upstream().await;
+    let house = House::open(ONE_BODY, address).await;
+    let mut slow = house.connect().await;
+    slow.send(&post("/v1/files").replace("Connection: close", "Expect: 100-continue")).await;
+    slow.until("100 Continue").await;
+    assert_no_room(&house, "/v1/files").await;
+    drop(slow);
+    // Whoever comes once it is seen to have left is served, as far as an upstream without answers serves.
+    loop {
+        let mut client = another(&house, "/v1/files").await;
+        let served = tokio::time::timeout(std::time::Duration::from_millis(50), client.rest()).await;
+        if served.is_err() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn beyond_so_many_under_way_one_more_is_refused_even_of_no_pool() {
+    let (listener, address) = upstream().await;
+    let house = House::open("[queue]\nmax_in_flight = 1\n", address).await;
+    let (mut client, mut server) = take_the_place(&house, &listener).await;
+    let get = "GET /v1/other HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n";
+    let came = house.ask(get).await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_queue_full"), "{came}");
+    assert!(came.contains("[queue] max_in_flight") && came.contains("\"in_flight\":1"), "{came}");
+    server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+    client.until("ok").await;
+    let mut other = house.connect().await;
+    other.send(get).await;
+    accept(&listener).await.until("GET /v1/other").await;
+}
+
+/// What is logged, as long as the guard lives, on the thread of the test.
+fn listen() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    let logged = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&logged);
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Tee(Arc::clone(&writer))).finish();
+    (logged, tracing::subscriber::set_default(subscriber))
+}
+
+struct Tee(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Tee {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_long_wait_is_told_of_once_while_it_lasts() {
+    let (logged, _guard) = listen();
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_BODY, address).await;
+    let (first, server) = take_the_place(&house, &listener).await;
+    let waiting = another(&house, "/v1/one").await;
+    let told = || String::from_utf8_lossy(&logged.lock().expect("no panic")).matches("still waiting").count();
+    house.until("it is told of", |_| told() > 0).await;
+    tokio::time::sleep(std::time::Duration::from_millis(120)).await;
+    assert_eq!((told(), house.gate.admission().snapshot().waiting), (1, 1));
+    let log = String::from_utf8_lossy(&logged.lock().expect("no panic")).into_owned();
+    let line = log.lines().find(|line| line.contains("still waiting")).expect("a line");
+    for said in ["method=\"POST\"", "route=\"* /v1/one\"", "pools=\"one\"", "waited_ms="] {
+        assert!(line.contains(said), "no {said} in {line}");
+    }
+    drop((first, server, waiting));
+}
