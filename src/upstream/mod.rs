@@ -208,6 +208,7 @@ impl Upstream {
             }
             return &self.http1;
         }
+        request.body_mut().follow_head();
         &self.http2[self.next.fetch_add(1, Ordering::Relaxed) % self.http2.len()]
     }
 }
