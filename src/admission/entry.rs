@@ -135,8 +135,8 @@ impl<W> Scheduler<W> {
         rules.filter(|rules| !rules.refuse_when_full).map(|rules| rules.max_wait).min().unwrap_or(Duration::ZERO)
     }
 
-    /// Why nobody more may wait for these, if so, and for which instance. Places that are kept are as good as taken, and
-    /// there is always one for whoever comes back to it.
+    /// Why nobody more may wait for these, if so, and for which instance. Places that are kept are as good as taken,
+    /// but for whoever comes back to his own.
     fn no_place(
         &mut self,
         now: Instant,
@@ -145,7 +145,8 @@ impl<W> Scheduler<W> {
         eta: Duration,
     ) -> Option<(Reason, InstanceId)> {
         let Newcomer { charges, bytes, .. } = newcomer;
-        if !is_kept && self.queue.len() + self.promises.len() >= self.rules.max_waiting {
+        let kept = |places: usize| if is_kept { 0 } else { places };
+        if self.queue.len() + kept(self.promises.len()) >= self.rules.max_waiting {
             return Some((Reason::QueueFull { pool: None, waiting: self.queue.len() }, charges[0].instance));
         }
         charges.iter().find_map(|&charge| {
@@ -157,9 +158,7 @@ impl<W> Scheduler<W> {
                 || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge, reserved);
             let reason = if rules.refuse_when_full && is_full() {
                 Reason::NoQueue { pool, eta }
-            } else if is_kept {
-                return None;
-            } else if waiting + self.queue.kept_for(charge.instance) >= rules.max_waiting {
+            } else if waiting + kept(self.queue.kept_for(charge.instance)) >= rules.max_waiting {
                 Reason::QueueFull { pool: Some(pool), waiting }
             } else if held.saturating_add(*bytes) > rules.max_bytes {
                 Reason::TooManyBytes { pool: Some(pool), bytes: held }
@@ -170,8 +169,8 @@ impl<W> Scheduler<W> {
         })
     }
 
-    /// A refusal that is worth coming back from at the `turn` that it would have had, or as much earlier as half of its
-    /// patience. For a client that does come back, as the official SDKs do, the place is kept.
+    /// A refusal that is worth coming back from at the `turn` that it would have had or, where it was to come too late,
+    /// earlier by half of its patience. For a client that does come back, as the official SDKs do, the place is kept.
     pub(super) fn refuse(
         &mut self,
         now: Instant,
@@ -183,7 +182,9 @@ impl<W> Scheduler<W> {
     ) -> Refusal {
         let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
         let gap = limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_millis(100));
-        let early = (patience / 2).min(LATEST);
+        // As long as it is full, coming early is of no use.
+        let early =
+            if matches!(reason, Reason::WaitTooLong { .. }) { (patience / 2).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
         let in_reach = turn <= now + LATEST + patience;

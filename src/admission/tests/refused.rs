@@ -54,7 +54,10 @@ fn a_full_queue_refuses() {
     gate.comes("goes", &on([0]));
     gate.comes("waits", &on([0]));
     let reason = Reason::QueueFull { pool: Some(PoolId(0)), waiting: 1 };
-    assert_eq!(refusal(&gate.comes("refused", &on([0]))), Refusal { reason, retry_after: SECOND, pointless: false });
+    assert_eq!(
+        refusal(&gate.comes("refused", &on([0]))),
+        Refusal { reason, retry_after: 2 * SECOND, pointless: false }
+    );
 }
 
 #[test]

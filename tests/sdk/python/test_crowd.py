@@ -41,7 +41,7 @@ def crowded(gate_with, tmp_path):
 
 
 class Rounds:
-    """Every round trip of a crowd, whatever the SDK makes of it: attempt, status, seconds, retry-after-ms."""
+    """Every round trip of a crowd, whatever the SDK makes of it: attempt, status, seconds, when it came, retry-after-ms."""
 
     def __init__(self):
         self.seen = []
@@ -64,7 +64,7 @@ class Rounds:
         attempt = int(response.request.headers["x-stainless-retry-count"])
         hint = response.headers.get("retry-after-ms")
         response.extensions["took"] = took
-        self.seen.append((attempt, response.status_code, took, hint and int(hint)))
+        self.seen.append((attempt, response.status_code, took, time.monotonic(), hint and int(hint)))
 
     def refused(self, *attempts):
         """The refusals, of these attempts or of all."""
@@ -99,11 +99,14 @@ def assert_served(outcomes, mock):
 
 
 def assert_slots(rounds):
-    """Those refused on arrival have each a time of their own to come back, between a second and a minute."""
-    hints = [hint for *_, hint in rounds.refused(0)]
-    assert all(1000 <= hint <= 60_000 for hint in hints)
-    assert len(set(hints)) == len(hints)
-    return len(hints)
+    """Those refused on arrival come back between a second and a minute later, and not as a herd: in a tenth of a minute
+    at most three times as many as the pool takes in it."""
+    told = [(came, hint) for *_, came, hint in rounds.refused(0)]
+    assert all(1000 <= hint <= 60_000 for _, hint in told)
+    back = sorted(came + hint / 1000 for came, hint in told)
+    herd = 3 * LIMIT // 10
+    assert all(last - first > MINUTE / 10 for first, last in zip(back, back[herd:]))
+    return len(told)
 
 
 async def test_a_crowd_of_three_minutes_is_served_to_the_last_call(crowded):
@@ -126,7 +129,7 @@ async def test_a_crowd_with_too_short_a_timeout_is_told_at_once(crowded, retries
     outcomes, rounds = await crowd(gate, timeout=1, **({} if retries is None else {"max_retries": retries}))
     failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     kinds = {kind.__name__: sum(type(error) is kind for error in failed) for kind in {type(error) for error in failed}}
-    times = sorted(took for _, _, took, _ in rounds.refused())
+    times = sorted(took for _, _, took, _, _ in rounds.refused())
     print(f"crowd: {CALLS - len(failed)} served, {kinds}; {len(times)} refusals, slowest {times[-5:]}")
     assert set(kinds) <= {"RateLimitError"}
     assert assert_served(outcomes, mock) >= LIMIT
