@@ -147,7 +147,7 @@ impl<W> Scheduler<W> {
         let Newcomer { charges, bytes, .. } = newcomer;
         let kept = |places: usize| if is_kept { 0 } else { places };
         if self.queue.len() + kept(self.promises.len()) >= self.rules.max_waiting {
-            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len() }, charges[0].instance));
+            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len(), eta }, charges[0].instance));
         }
         charges.iter().find_map(|&charge| {
             let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
@@ -159,9 +159,9 @@ impl<W> Scheduler<W> {
             let reason = if rules.refuse_when_full && is_full() {
                 Reason::NoQueue { pool, eta }
             } else if waiting + kept(self.queue.kept_for(charge.instance)) >= rules.max_waiting {
-                Reason::QueueFull { pool: Some(pool), waiting }
+                Reason::QueueFull { pool: Some(pool), waiting, eta }
             } else if held.saturating_add(*bytes) > rules.max_bytes {
-                Reason::TooManyBytes { pool: Some(pool), bytes: held }
+                Reason::TooManyBytes { pool, bytes: held }
             } else {
                 return None;
             };

@@ -28,11 +28,13 @@ pub enum Reason {
         pool: Option<PoolId>,
         /// How many wait.
         waiting: usize,
+        /// When its turn would have come.
+        eta: Duration,
     },
     /// Those who wait take as much memory as they may.
     TooManyBytes {
-        /// For which pool; nothing where it is the queue as a whole.
-        pool: Option<PoolId>,
+        /// For which pool.
+        pool: PoolId,
         /// How much they take.
         bytes: u64,
     },

@@ -181,7 +181,7 @@ impl Explained<'_> {
         let reason = if pool.refuse_when_full {
             Reason::NoQueue { pool: ask.pool, eta: gap }
         } else if waiting > pool.max_waiting {
-            Reason::QueueFull { pool: Some(ask.pool), waiting: pool.max_waiting }
+            Reason::QueueFull { pool: Some(ask.pool), waiting: pool.max_waiting, eta: max_wait }
         } else {
             Reason::WaitTooLong { pool: ask.pool, waiting, ahead: waiting, eta: max_wait + gap, max_wait }
         };

@@ -156,15 +156,28 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
     let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
     let too_many = |code, message: String| Described::new(StatusCode::TOO_MANY_REQUESTS, code, message);
     match reason {
-        Reason::QueueFull { pool: None, waiting } => Described {
-            details: json!({ "waiting": waiting }),
-            ..too_many("tidegate_queue_full", format!("the queue is full: {waiting} wait in all."))
+        Reason::QueueFull { pool: None, waiting, eta } => Described {
+            details: with_eta(json!({ "waiting": waiting }), eta),
+            ..too_many(
+                "tidegate_queue_full",
+                format!(
+                    "the queue is full: {waiting} wait in all, as many as may; your turn would come in {}.",
+                    seconds(eta)
+                ),
+            )
         },
-        Reason::QueueFull { pool: Some(pool), waiting } => Described {
-            details: details(pool, waiting),
-            ..too_many("tidegate_queue_full", format!("{} has {waiting} waiting, as many as may.", name(pool)))
+        Reason::QueueFull { pool: Some(pool), waiting, eta } => Described {
+            details: with_eta(details(pool, waiting), eta),
+            ..too_many(
+                "tidegate_queue_full",
+                format!(
+                    "{} has {waiting} waiting, as many as may; your turn would come in {}.",
+                    name(pool),
+                    seconds(eta)
+                ),
+            )
         },
-        Reason::TooManyBytes { pool, bytes } => too_many_bytes(pool.map(|pool| &pools[pool.0]), bytes),
+        Reason::TooManyBytes { pool, bytes } => too_many_bytes(&pools[pool.0], bytes),
         Reason::NoQueue { pool, eta } => Described {
             details: with_eta(details(pool, 0), eta),
             ..too_many(
@@ -199,22 +212,15 @@ fn refused(reason: Reason, pools: &[Pool]) -> Described {
     }
 }
 
-fn too_many_bytes(pool: Option<&Pool>, bytes: u64) -> Described {
-    let (message, details) = match pool {
-        None => {
-            (format!("the queue is full: those who wait hold {bytes} bytes of bodies."), json!({ "held_bytes": bytes }))
-        }
-        Some(pool) => (
-            format!(
-                "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
-                 max_bytes of the pool makes some.",
-                pool.name, pool.max_bytes
-            ),
-            json!({
-                "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
-            }),
-        ),
-    };
+fn too_many_bytes(pool: &Pool, bytes: u64) -> Described {
+    let message = format!(
+        "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
+         max_bytes of the pool makes some.",
+        pool.name, pool.max_bytes
+    );
+    let details = json!({
+        "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
+    });
     Described { details, ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message) }
 }
 
@@ -269,12 +275,11 @@ mod tests {
 
     #[test]
     fn whose_body_finds_no_room_is_told_how_much_is_held_and_what_would_help() {
-        let (message, details) = described(Reason::TooManyBytes { pool: Some(POOL), bytes: 1_900 });
+        let (message, details) = described(Reason::TooManyBytes { pool: POOL, bytes: 1_900 });
         assert!(
             message.contains("1900 bytes") && message.contains("2000") && message.contains("max_bytes"),
             "{message}"
         );
         assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "held_bytes": 1_900, "max_bytes": 2_000 }));
-        assert_eq!(described(Reason::TooManyBytes { pool: None, bytes: 7 }).1, json!({ "held_bytes": 7 }));
     }
 }

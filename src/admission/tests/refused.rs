@@ -53,7 +53,7 @@ fn a_full_queue_refuses() {
     let mut gate = Gate::new([(limits, PoolRules { max_waiting: 1, ..rules })]);
     gate.comes("goes", &on([0]));
     gate.comes("waits", &on([0]));
-    let reason = Reason::QueueFull { pool: Some(PoolId(0)), waiting: 1 };
+    let reason = Reason::QueueFull { pool: Some(PoolId(0)), waiting: 1, eta: 2 * SECOND };
     assert_eq!(
         refusal(&gate.comes("refused", &on([0]))),
         Refusal { reason, retry_after: 2 * SECOND, pointless: false }
@@ -70,7 +70,7 @@ fn as_many_wait_in_all_as_may() {
     let refused: Vec<_> = arrivals.into_iter().filter(|arrival| matches!(arrival, Arrival::Refused(_))).collect();
     assert_eq!(refused.len(), 100);
     for arrival in &refused {
-        assert_eq!(refusal(arrival).reason, Reason::QueueFull { pool: None, waiting: 1_000 });
+        assert!(matches!(refusal(arrival).reason, Reason::QueueFull { pool: None, waiting: 1_000, .. }));
     }
 }
 
