@@ -25,13 +25,14 @@
 //! way through, as it is written there:
 //!
 //! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
-//! 2. `quota`: a client beyond its own quota is refused.
-//! 3. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
+//! 2. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
+//! 3. `quota`: a client beyond its own quota is refused.
+//! 4. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
-//! 4. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
+//! 5. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
 //!    as the head is written, and given back if it never is.
-//! 5. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
+//! 6. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
 //!    request's line in the log, to the last byte.
 
 pub mod admin;
