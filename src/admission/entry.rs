@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::forecast::Forecast;
+use super::forecast::{Forecast, Standing};
 use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
 use super::{Applicant, PoolRules, Reason, Refusal};
 use crate::limit::{Charge, InstanceId};
-use crate::queue::{Charges, Flow, Seq};
-use crate::route::{Ask, RouteId};
+use crate::queue::{Charges, Flow, Returns, Seq};
+use crate::route::Ask;
 
 /// How often an official SDK comes back, unless it is told otherwise.
 const SDK_RETURNS: u32 = 2;
@@ -33,8 +33,8 @@ pub(super) struct Newcomer {
     pub(super) flow: Flow,
     pub(super) charges: Charges,
     pub(super) seq: Seq,
-    /// He comes back if he is refused, and asks for this route.
-    pub(super) returns_to: Option<RouteId>,
+    /// Whether he comes back if he is refused.
+    pub(super) returns: Option<Returns>,
     pub(super) bytes: u64,
 }
 
@@ -44,6 +44,7 @@ impl<W> Scheduler<W> {
             return Err(Refusal::DRAINING);
         }
         let charges = self.charges(now, asks)?;
+        let promise = self.redeem(&charges, applicant);
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.take(now, &charges, |at| self.reservations.binding(None, at)) {
@@ -51,25 +52,32 @@ impl<W> Scheduler<W> {
                 Err((at, _)) => at,
             },
         };
-        let (newcomer, promise) = self.newcomer(charges, applicant);
+        let newcomer = self.newcomer(charges, applicant, promise.as_ref());
         let max_wait = self.max_wait(&newcomer.charges).min(applicant.patience.unwrap_or(Duration::MAX));
         let turn = self.may_wait(now, &newcomer, promise.as_ref(), max_wait)?;
         Ok(Admit::Wait(Wait { newcomer, stopped_at, deadline: now + max_wait, turn }))
     }
 
+    /// The place that was kept for somebody who comes back, if there is one.
+    fn redeem(&mut self, charges: &[Charge], applicant: Applicant) -> Option<Promise> {
+        applicant.returns.filter(|&times| times > 0)?;
+        let promise = self.promises.redeem(applicant.route, &flow_of(charges, applicant))?;
+        self.release(&promise);
+        Some(promise)
+    }
+
+    fn release(&mut self, Promise { flow, charges, .. }: &Promise) {
+        self.queue.release(flow, charges);
+        self.ledger.unname(charges);
+    }
+
     /// Somebody, at the place that was kept for him if there is one.
-    fn newcomer(&mut self, charges: Charges, applicant: Applicant) -> (Newcomer, Option<Promise>) {
-        let Applicant { client, priority, route, returns, bytes, .. } = applicant;
-        let pools = charges.iter().map(|charge| charge.instance).collect();
-        let flow = Flow { client, priority, pools };
-        let promise = if returns > Some(0) { self.promises.redeem(route, &flow) } else { None };
-        if let Some(promise) = &promise {
-            self.queue.release(&promise.flow, &promise.charges);
-            self.ledger.unname(&promise.charges);
-        }
-        let seq = promise.as_ref().map_or_else(|| self.queue.next_seq(), |promise| promise.seq);
-        let returns_to = returns.filter(|&returns| returns < SDK_RETURNS).map(|_| route);
-        (Newcomer { flow, charges, seq, returns_to, bytes }, promise)
+    fn newcomer(&mut self, charges: Charges, applicant: Applicant, promise: Option<&Promise>) -> Newcomer {
+        let flow = flow_of(&charges, applicant);
+        let Applicant { route, returns, bytes, .. } = applicant;
+        let seq = promise.map_or_else(|| self.queue.next_seq(), |promise| promise.seq);
+        let returns = returns.map(|times| Returns { route, left: SDK_RETURNS.saturating_sub(times) });
+        Newcomer { flow, charges, seq, returns, bytes }
     }
 
     /// What is asked, as charges to instances; one charge an instance.
@@ -108,7 +116,7 @@ impl<W> Scheduler<W> {
         promise: Option<&Promise>,
         max_wait: Duration,
     ) -> Result<Instant, Refusal> {
-        let mut forecast = self.forecast(now, &newcomer.flow, &newcomer.charges);
+        let mut forecast = self.forecast(now, &newcomer.flow, &newcomer.charges, Standing::Newcomer);
         if let Some(promise) = promise {
             let at_best = newcomer.charges.iter().map(|&charge| self.ledger.turn_of(now, 0, charge)).max();
             forecast.turn = forecast.turn.min(promise.turn).max(at_best.unwrap_or(now));
@@ -181,34 +189,51 @@ impl<W> Scheduler<W> {
         patience: Duration,
     ) -> Refusal {
         let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
-        let gap = limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_millis(100));
+        let gap = limits.requests.iter().map(|rate| rate.interval()).min().unwrap_or(Duration::from_millis(100));
         // As long as it is full, coming early is of no use.
         let early =
             if matches!(reason, Reason::WaitTooLong { .. }) { (patience / 2).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
-        let in_reach = turn <= now + LATEST + patience;
-        if let (Some(route), true) = (newcomer.returns_to, self.promises.len() < self.rules.max_waiting) {
-            let Newcomer { flow, charges, seq, .. } = newcomer;
-            if in_reach {
-                self.queue.keep(flow, charges);
-                self.ledger.name(charges);
-                let promise = Promise::new(flow.clone(), charges.clone(), *seq, turn, now + retry_after);
-                self.promises.keep(route, promise);
-            }
+        let Newcomer { flow, charges, seq, returns, .. } = newcomer;
+        let left = returns.map_or(SDK_RETURNS, |returns| returns.left);
+        let in_reach = turn <= now + LATEST * left.max(1) + patience;
+        if let Some(Returns { route, .. }) = *returns
+            && in_reach
+            && left > 0
+            && self.may_keep(flow, charges)
+        {
+            self.queue.keep(flow, charges);
+            self.ledger.name(charges);
+            self.promises.keep(route, Promise::new(flow.clone(), charges.clone(), *seq, turn, now + retry_after));
         }
         Refusal { reason, retry_after, pointless: !in_reach }
     }
 
+    /// For as many as may wait places may be kept, and for one client for half of them: it may never come back.
+    fn may_keep(&self, flow: &Flow, charges: &[Charge]) -> bool {
+        let has_room = |charge: &Charge| {
+            let most = self.rules_of(charge.instance).max_waiting;
+            self.queue.kept_for(charge.instance) < most
+        };
+        let of_client = self.promises.of(flow.client);
+        self.promises.len() < self.rules.max_waiting
+            && of_client < self.rules.max_waiting.div_ceil(2)
+            && charges.iter().all(has_room)
+    }
+
     /// Places that were kept, and that nobody came back to.
     pub(super) fn end_promises(&mut self, now: Instant) {
-        while let Some(Promise { flow, charges, .. }) = self.promises.end(now) {
-            self.queue.release(&flow, &charges);
-            self.ledger.unname(&charges);
+        while let Some(promise) = self.promises.end(now) {
+            self.release(&promise);
         }
     }
 
     fn rules_of(&self, instance: InstanceId) -> PoolRules {
         self.rules.pools[self.ledger.pool_of(instance).0].1
     }
+}
+
+fn flow_of(charges: &[Charge], Applicant { client, priority, .. }: Applicant) -> Flow {
+    Flow { client, priority, pools: charges.iter().map(|charge| charge.instance).collect() }
 }

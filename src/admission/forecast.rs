@@ -18,31 +18,45 @@ pub(super) struct Forecast {
     pub(super) ahead: usize,
 }
 
+/// Where somebody stands in the line of its flow.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    /// It is yet to come.
+    Newcomer,
+    /// It waits, before all others.
+    First { arrived: Instant },
+    /// It waits, behind all others.
+    Last { arrived: Instant },
+}
+
 /// Two pools that hold each other up are looked at in turn until nothing changes, at most so often.
 const ROUNDS: usize = 8;
 
 impl<W> Scheduler<W> {
-    /// When the turn of the next of a flow would come.
+    /// When the turn of one of a flow would come.
     ///
     /// It is as exact as the rates are. Whoever comes later and goes first (with a higher priority, or of a client that
     /// has had less) makes it later, and so do answers that take their time in a pool that limits what is in flight.
-    pub(super) fn forecast(&mut self, now: Instant, flow: &Flow, charges: &[Charge]) -> Forecast {
-        self.forecast_of(now, flow, charges, false)
-    }
-
-    /// When that of the last of a flow will come, which waits already or is yet to come.
-    fn forecast_of(&mut self, now: Instant, flow: &Flow, charges: &[Charge], waits: bool) -> Forecast {
+    pub(super) fn forecast(&mut self, now: Instant, flow: &Flow, charges: &[Charge], standing: Standing) -> Forecast {
         // Nobody of its line goes before all of their pools have room, even where one of them has room by now.
         let room = charges.iter().map(|&charge| self.ledger.turn_of(now, 0, Charge { cost: 1, ..charge })).max();
         let room = room.unwrap_or(now);
         let turns = charges.iter().map(|&charge| {
-            let itself = if waits { u64::from(charge.cost) } else { 0 };
-            let before = self.queue.before_in_line(flow, charge.instance) - itself;
+            let in_line = self.queue.before_in_line(flow, charge.instance);
+            let (before, own, arrived) = match standing {
+                Standing::Newcomer => (in_line, None, now),
+                Standing::First { arrived } => (0, Some(0), arrived),
+                Standing::Last { arrived } => {
+                    let before = in_line.saturating_sub(charge.cost.into());
+                    (before, Some(before), arrived)
+                }
+            };
             let after = self.ledger.turn_after(room, before, charge);
-            let ahead = self.queue.ahead_of(flow, charge.instance, itself);
+            let ahead = self.queue.ahead_of(flow, charge.instance, own);
             let mut turn = self.turn_at(now, charge, &ahead).max(after);
             if flow.priority == Priority::Low {
-                turn = turn.min(self.turn_of_aged(now, flow, charge, before).max(after));
+                let ages = arrived + self.rules.ageing;
+                turn = turn.min(self.turn_of_aged(now, flow, charge, before).max(ages).max(after));
             }
             let waiting = self.queue.waiting_for(charge.instance) as u64;
             let ahead = usize::try_from(ahead.cost * waiting / ahead.waiting.max(1)).unwrap_or(usize::MAX);
@@ -74,9 +88,9 @@ impl<W> Scheduler<W> {
     /// When it comes at one pool to one who is low and counts as normal after a while, behind those of its line.
     fn turn_of_aged(&mut self, now: Instant, flow: &Flow, charge: Charge, before: u64) -> Instant {
         let aged = Flow { priority: Priority::Normal, ..flow.clone() };
-        let mut ahead = self.queue.ahead_of(&aged, charge.instance, 0);
+        let mut ahead = self.queue.ahead_of(&aged, charge.instance, Some(0));
         ahead.cost += before;
-        self.turn_at(now, charge, &ahead).max(now + self.rules.ageing)
+        self.turn_at(now, charge, &ahead)
     }
 
     /// When one of a client that nobody knows yet would go.
@@ -84,7 +98,7 @@ impl<W> Scheduler<W> {
         let flow =
             Flow { client: ClientId::default(), priority: Priority::Normal, pools: [instance].into_iter().collect() };
         let charge = Charge { instance, cost: 1 };
-        let ahead = self.queue.ahead_of(&flow, instance, 0);
+        let ahead = self.queue.ahead_of(&flow, instance, None);
         self.turn_at(now, charge, &ahead)
     }
 
@@ -92,19 +106,19 @@ impl<W> Scheduler<W> {
     pub(super) fn review(&mut self, now: Instant) {
         self.review_at = (!self.queue.is_empty()).then_some(now + REVIEW);
         for line in self.queue.lines() {
-            while let Some((ticket, turn)) = self.too_late(now, line) {
-                self.time_out(now, ticket, Some(turn));
+            while let Some((ticket, forecast)) = self.too_late(now, line) {
+                self.turn_away(now, ticket, forecast);
             }
         }
     }
 
-    /// The last of a line, if its turn would come too late.
-    fn too_late(&mut self, now: Instant, line: usize) -> Option<(Ticket, Instant)> {
-        let (flow, ticket, waiting) = self.queue.last_in(line)?;
-        let (flow, charges, arrived, deadline) =
-            (flow.clone(), waiting.charges.clone(), waiting.arrived, waiting.deadline);
-        let turn = self.forecast_of(now, &flow, &charges, true).turn;
-        (turn > deadline + tolerance(turn - arrived)).then_some((ticket, turn))
+    /// The last of a line, if its turn would come too late, whoever of its client's other lines goes before it.
+    fn too_late(&mut self, now: Instant, line: usize) -> Option<(Ticket, Forecast)> {
+        let (flow, ticket, waiting, is_first) = self.queue.last_in(line)?;
+        let (charges, arrived, deadline) = (waiting.charges.clone(), waiting.arrived, waiting.deadline);
+        let standing = if is_first { Standing::First { arrived } } else { Standing::Last { arrived } };
+        let forecast = self.forecast(now, &flow, &charges, standing);
+        (forecast.turn > deadline + tolerance(forecast.turn - arrived)).then_some((ticket, forecast))
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::limit::InstanceId;
@@ -17,8 +17,10 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Promises {
     next: HashMap<InstanceId, Instant>,
     beyond: u32,
-    kept: HashMap<(ClientId, RouteId), VecDeque<Promise>>,
-    ends: BTreeSet<(Instant, Seq, ClientId, RouteId)>,
+    kept: HashMap<(Flow, RouteId), VecDeque<Promise>>,
+    ends: BTreeMap<(Instant, Seq), (Flow, RouteId)>,
+    /// How many are kept for each client.
+    of: HashMap<ClientId, usize>,
 }
 
 /// A place that is kept for somebody who was told to come back.
@@ -58,21 +60,42 @@ impl Promises {
 
     /// Keeps a place.
     pub(super) fn keep(&mut self, route: RouteId, promise: Promise) {
-        let client = promise.flow.client;
-        self.ends.insert((promise.ends, promise.seq, client, route));
-        self.kept.entry((client, route)).or_default().push_back(promise);
+        let key = (promise.flow.clone(), route);
+        *self.of.entry(promise.flow.client).or_default() += 1;
+        self.ends.insert((promise.ends, promise.seq), key.clone());
+        self.kept.entry(key).or_default().push_back(promise);
     }
 
     /// Somebody comes back to the place that was kept for him.
     pub(super) fn redeem(&mut self, route: RouteId, flow: &Flow) -> Option<Promise> {
-        let client = flow.client;
-        let kept = self.kept.get_mut(&(client, route))?;
-        let promise = kept.iter().position(|promise| promise.flow == *flow).and_then(|at| kept.remove(at));
-        if kept.is_empty() {
-            self.kept.remove(&(client, route));
+        let key = (flow.clone(), route);
+        let seq = self.kept.get(&key)?.front()?.seq;
+        self.take(&key, seq)
+    }
+
+    /// One that nobody came back to in time.
+    pub(super) fn end(&mut self, now: Instant) -> Option<Promise> {
+        let (&(ends, seq), key) = self.ends.first_key_value()?;
+        if ends > now {
+            return None;
         }
-        let promise = promise?;
-        self.ends.remove(&(promise.ends, promise.seq, client, route));
+        let key = key.clone();
+        self.take(&key, seq)
+    }
+
+    fn take(&mut self, key: &(Flow, RouteId), seq: Seq) -> Option<Promise> {
+        let kept = self.kept.get_mut(key)?;
+        let at = kept.iter().position(|promise| promise.seq == seq)?;
+        let promise = kept.remove(at)?;
+        if kept.is_empty() {
+            self.kept.remove(key);
+        }
+        self.ends.remove(&(promise.ends, seq));
+        let of_client = self.of.entry(key.0.client).or_default();
+        *of_client -= 1;
+        if *of_client == 0 {
+            self.of.remove(&key.0.client);
+        }
         Some(promise)
     }
 
@@ -81,32 +104,26 @@ impl Promises {
         self.ends.len()
     }
 
-    /// When the next place is kept no more.
-    pub(super) fn next_end(&self) -> Option<Instant> {
-        self.ends.first().map(|&(ends, ..)| ends)
+    /// How many are kept for a client.
+    pub(super) fn of(&self, client: ClientId) -> usize {
+        self.of.get(&client).copied().unwrap_or(0)
     }
 
-    /// One that nobody came back to in time.
-    pub(super) fn end(&mut self, now: Instant) -> Option<Promise> {
-        let &(_, seq, client, route) = self.ends.first().filter(|&&(ends, ..)| ends <= now)?;
-        self.ends.pop_first();
-        let kept = self.kept.get_mut(&(client, route))?;
-        let promise = kept.iter().position(|promise| promise.seq == seq).and_then(|at| kept.remove(at));
-        if kept.is_empty() {
-            self.kept.remove(&(client, route));
-        }
-        promise
+    /// When the next place is kept no more.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.ends.first_key_value().map(|(&(ends, _), _)| ends)
     }
 
     /// All places are kept no more.
     pub(super) fn drain(&mut self) -> Vec<Promise> {
         self.ends.clear();
+        self.of.clear();
         std::mem::take(&mut self.kept).into_values().flatten().collect()
     }
 
-    /// Whether nobody has been told anything.
-    pub(super) fn is_empty(&self) -> bool {
-        self.next.is_empty()
+    /// Whether anybody has been told when to come back, and need not have come by now.
+    pub(super) fn has_told(&self) -> bool {
+        !self.next.is_empty()
     }
 
     /// Forgets what is past.

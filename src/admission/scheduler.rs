@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::entry::{Admit, Newcomer, Wait};
+use super::forecast::{Forecast, Standing};
 use super::promises::Promises;
 use super::reservations::Reservations;
 use super::snapshot::{InstanceState, Snapshot, Tally};
@@ -207,7 +208,7 @@ impl<W> Scheduler<W> {
         while let Some(&(at, ticket)) = self.deadlines.first()
             && at <= now
         {
-            self.time_out(now, ticket, None);
+            self.time_out(now, ticket);
         }
         if self.review_at.is_some_and(|at| at <= now) {
             self.review(now);
@@ -215,7 +216,7 @@ impl<W> Scheduler<W> {
         if self.sweep_at.is_some_and(|at| at <= now) {
             self.ledger.sweep(now);
             self.promises.sweep(now);
-            self.sweep_at = (self.ledger.keyed() > 0 || !self.promises.is_empty()).then_some(now + SWEEP);
+            self.sweep_at = (self.ledger.keyed() > 0 || self.promises.has_told()).then_some(now + SWEEP);
         }
     }
 
@@ -240,14 +241,14 @@ impl<W> Scheduler<W> {
 
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
         let Wait { newcomer, stopped_at, deadline, .. } = wait;
-        let Newcomer { flow, charges, seq, returns_to, bytes } = newcomer;
+        let Newcomer { flow, charges, seq, returns, bytes } = newcomer;
         self.ledger.name(&charges);
-        let waiting = Waiting { charges, arrived: now, deadline, bytes, returns_to, waiter };
-        let ticket = self.queue.push(flow, seq, waiting, stopped_at);
+        let waiting = Waiting { charges, arrived: now, deadline, bytes, returns, waiter };
+        let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));
         self.review_at.get_or_insert(now + REVIEW);
-        if self.queue.first_at(stopped_at).is_some_and(|(first, _)| first == ticket) {
-            self.pump(now, [stopped_at]);
+        if let Some(stop) = heads.filter(|&stop| self.queue.first_at(stop).is_some_and(|(first, _)| first == ticket)) {
+            self.pump(now, [stop]);
         }
         ticket
     }
@@ -266,22 +267,28 @@ impl<W> Scheduler<W> {
     }
 
     /// The forecast had promised a turn in time; what is in flight, was sent late, or went before it has made it later.
-    pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket, turn: Option<Instant>) {
-        let Some(flow) = self.queue.flow_of(ticket).cloned() else { return };
+    pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket) {
+        let Some((flow, waiting)) = self.queue.find(ticket) else { return };
+        let (flow, charges, arrived, deadline) =
+            (flow.clone(), waiting.charges.clone(), waiting.arrived, waiting.deadline);
+        let Forecast { instance, turn, ahead } = self.forecast(now, &flow, &charges, Standing::First { arrived });
+        self.turn_away(now, ticket, Forecast { instance, turn: turn.max(deadline), ahead });
+    }
+
+    /// Refuses one who waits and would go too late.
+    pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
+        let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
         let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let Waiting { charges, arrived, deadline, bytes, returns_to, waiter } = waiting;
-        let at_best = charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance)).max();
-        let (at_best, instance) = at_best.expect("what takes from no pool never waits");
-        let turn = turn.unwrap_or(at_best).max(deadline);
-        let waiting = self.queue.waiting_for(instance);
+        let Waiting { charges, arrived, deadline, bytes, returns, waiter } = waiting;
+        let Forecast { instance, turn, ahead } = forecast;
         let reason = Reason::WaitTooLong {
             pool: self.ledger.pool_of(instance),
-            waiting,
-            ahead: waiting,
+            waiting: self.queue.waiting_for(instance),
+            ahead,
             eta: turn - arrived,
             max_wait: deadline - arrived,
         };
-        let newcomer = Newcomer { flow, charges, seq: ticket.seq(), returns_to, bytes };
+        let newcomer = Newcomer { flow, charges, seq: ticket.seq(), returns, bytes };
         let refusal = self.refuse(now, reason, &newcomer, instance, turn, deadline - arrived);
         self.tally.refused += 1;
         self.decisions.push(Decision::Refuse { waiter, refusal });

@@ -5,6 +5,9 @@ use super::pace::Pace;
 use super::window::Window;
 use super::{Never, NotYet, Rate};
 
+/// How long before its turn a reservation keeps a place in flight.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How a pool spends its rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -114,11 +117,13 @@ impl Pool {
         verdict
     }
 
-    /// Whether something that costs `cost` may go now and leave room for a reservation.
+    /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight
+    /// nobody can say, so that a place there is kept for the last second only.
     #[must_use]
     pub fn leaves(&self, now: Instant, cost: u32, reserved: Reserved) -> bool {
         let Reserved { cost: kept, at } = reserved;
-        self.most_in_flight.is_none_or(|most| self.in_flight + 1 < most.get())
+        let is_soon = at <= now + SOON;
+        self.most_in_flight.is_none_or(|most| !is_soon || self.in_flight + 1 < most.get())
             && self.windows.iter().all(|window| window.leaves(now, self.held, cost, kept, at))
             && self.paces.iter().all(|pace| pace.leaves(now, self.held, cost, kept, at))
     }

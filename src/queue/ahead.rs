@@ -48,10 +48,9 @@ impl Part {
 const LOOKED_AT: usize = 16;
 
 impl<W> Queue<W> {
-    /// What goes before the last of a flow at one of its instances, beside what it takes `itself`: nothing where it is yet
-    /// to come.
+    /// What goes before one of a flow at one of its instances, and of its client `own`: all of them where it is yet to come.
     #[must_use]
-    pub fn ahead_of(&self, flow: &Flow, instance: InstanceId, itself: u64) -> Ahead {
+    pub fn ahead_of(&self, flow: &Flow, instance: InstanceId, own: Option<u64>) -> Ahead {
         let Some(stop) = self.stops.get(instance.index()).filter(|stop| stop.shares.waiting() > 0) else {
             return Ahead::default();
         };
@@ -61,7 +60,7 @@ impl<W> Queue<W> {
             Elsewhere { stopped_at, cost, share: Part { of: there, in_all } }
         });
         Ahead {
-            cost: stop.shares.before(flow.priority, flow.client, itself, weight),
+            cost: stop.shares.before(flow.priority, flow.client, own, weight),
             waiting: stop.shares.waiting(),
             elsewhere: elsewhere.collect(),
         }
@@ -79,7 +78,7 @@ impl<W> Queue<W> {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);
             stop.kept += 1;
-            stop.shares.keep(flow.priority, flow.client, charge.cost);
+            stop.shares.enter(flow.priority, flow.client, charge.cost);
         }
     }
 
@@ -88,7 +87,7 @@ impl<W> Queue<W> {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);
             stop.kept -= 1;
-            stop.shares.release(flow.priority, flow.client, charge.cost);
+            stop.shares.leave(flow.priority, flow.client, charge.cost);
         }
     }
 }

@@ -1,7 +1,6 @@
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::stop::Rank;
 use super::{Flow, Seq, Waiting};
 use crate::limit::InstanceId;
 use crate::route::Priority;
@@ -12,19 +11,24 @@ pub(super) struct Line {
     pub(super) flow: Flow,
     /// The instance that keeps the head.
     pub(super) stopped_at: InstanceId,
-    /// The place of the head among those who are stopped there.
-    pub(super) rank: Option<Rank>,
     first: Option<usize>,
     last: Option<usize>,
     /// What all of the line take, one number a pool.
     pub(super) taken: SmallVec<[u64; 2]>,
 }
 
+/// Where somebody waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) line: usize,
+    pub(super) seq: Seq,
+    pub(super) entry: u64,
+}
+
 /// One who waits, between those before and behind it in its line.
 #[derive(Clone, Debug)]
 pub(super) struct Node<W> {
-    pub(super) seq: Seq,
-    pub(super) line: usize,
+    pub(super) at: Entry,
     /// What it counts as by now.
     pub(super) priority: Priority,
     pub(super) waiting: Waiting<W>,
@@ -35,19 +39,19 @@ pub(super) struct Node<W> {
 impl Line {
     pub(super) fn new(flow: Flow, stopped_at: InstanceId) -> Self {
         let taken = SmallVec::from_elem(0, flow.pools.len());
-        Self { flow, stopped_at, rank: None, first: None, last: None, taken }
+        Self { flow, stopped_at, first: None, last: None, taken }
     }
 
     /// Adds a request by its age: nearly always to the end.
-    pub(super) fn push<W>(&mut self, nodes: &mut Slab<Node<W>>, line: usize, seq: Seq, waiting: Waiting<W>) -> usize {
+    pub(super) fn push<W>(&mut self, nodes: &mut Slab<Node<W>>, entry: Entry, waiting: Waiting<W>) -> usize {
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken += u64::from(charge.cost);
         }
         let (mut before, mut behind) = (self.last, None);
-        while let Some(at) = before.filter(|&at| nodes[at].seq > seq) {
+        while let Some(at) = before.filter(|&at| nodes[at].at.seq > entry.seq) {
             (before, behind) = (nodes[at].before, Some(at));
         }
-        let at = nodes.insert(Node { seq, line, priority: self.flow.priority, waiting, before, behind });
+        let at = nodes.insert(Node { at: entry, priority: self.flow.priority, waiting, before, behind });
         self.tie(nodes, before, Some(at));
         self.tie(nodes, Some(at), behind);
         at

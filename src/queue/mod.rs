@@ -23,7 +23,7 @@ use smallvec::SmallVec;
 
 use crate::limit::{Charge, InstanceId};
 use crate::route::{Priority, RouteId};
-use line::{Line, Node};
+use line::{Entry, Line, Node};
 use stop::{Rank, Stop};
 
 /// What a request takes, one charge a pool instance.
@@ -55,11 +55,22 @@ pub struct Flow {
     pub pools: SmallVec<[InstanceId; 2]>,
 }
 
+/// Somebody who is refused comes back, as the official SDKs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returns {
+    /// What it asks for.
+    pub route: RouteId,
+    /// How often it still comes.
+    pub left: u32,
+}
+
 /// Where a waiting request is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
     node: usize,
     seq: Seq,
+    /// It comes again with nobody, as a place in the order may.
+    entry: u64,
 }
 
 impl Ticket {
@@ -81,8 +92,8 @@ pub struct Waiting<W> {
     pub deadline: Instant,
     /// How much memory it takes, in bytes.
     pub bytes: u64,
-    /// It comes back if it is refused, and asks for this route.
-    pub returns_to: Option<RouteId>,
+    /// Whether it comes back if it is refused.
+    pub returns: Option<Returns>,
     /// Whom to tell.
     pub waiter: W,
 }
@@ -99,6 +110,7 @@ pub struct Queue<W> {
     /// When the heads of low lines will have waited long enough to count as normal.
     ages: BTreeSet<(Instant, usize)>,
     next: u64,
+    entries: u64,
 }
 
 impl<W> Queue<W> {
@@ -115,6 +127,7 @@ impl<W> Queue<W> {
             stops: Vec::new(),
             ages: BTreeSet::new(),
             next: 0,
+            entries: 0,
         }
     }
 
@@ -160,10 +173,18 @@ impl<W> Queue<W> {
         Seq(self.next)
     }
 
-    /// Puts a request in its line, by its age. `stopped_at` is the instance that keeps it if its line is new.
-    pub fn push(&mut self, flow: Flow, seq: Seq, waiting: Waiting<W>, stopped_at: InstanceId) -> Ticket {
+    /// Puts a request in its line, by its age. `stopped_at` is the instance that keeps it if its line is new. Says where the
+    /// line is stopped if it is the head.
+    pub fn push(
+        &mut self,
+        flow: Flow,
+        seq: Seq,
+        waiting: Waiting<W>,
+        stopped_at: InstanceId,
+    ) -> (Ticket, Option<InstanceId>) {
         let Flow { client, priority, .. } = flow;
         let line = self.line_of(flow, stopped_at);
+        let stopped_at = self.lines[line].stopped_at;
         for charge in &waiting.charges {
             let stop = self.stop_mut(charge.instance);
             stop.waiting += 1;
@@ -172,18 +193,21 @@ impl<W> Queue<W> {
         }
         self.count_elsewhere(line, &waiting.charges, true);
         let head = self.lines[line].head();
-        let node = self.lines[line].push(&mut self.nodes, line, seq, waiting);
-        if head != self.lines[line].head() {
+        self.entries += 1;
+        let entry = self.entries;
+        let node = self.lines[line].push(&mut self.nodes, Entry { line, seq, entry }, waiting);
+        let is_head = head != self.lines[line].head();
+        if is_head {
             self.step_back(line, head);
             self.step_up(line);
         }
-        Ticket { node, seq }
+        (Ticket { node, seq, entry }, is_head.then_some(stopped_at))
     }
 
     /// Takes a request out, wherever it stands. Says where its line is stopped if it was the head.
     pub fn remove(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
-        let node = self.nodes.get(ticket.node).filter(|node| node.seq == ticket.seq)?;
-        let (at, priority) = (node.line, node.priority);
+        let node = self.node(ticket)?;
+        let (at, priority) = (node.at.line, node.priority);
         let line = &self.lines[at];
         let (client, stopped_at) = (line.flow.client, line.stopped_at);
         let was_head = line.head() == Some(ticket.node);
@@ -209,8 +233,8 @@ impl<W> Queue<W> {
 
     /// Takes out one that goes, and counts what it takes as had by its client.
     pub fn serve(&mut self, ticket: Ticket) -> Option<Waiting<W>> {
-        let node = self.nodes.get(ticket.node).filter(|node| node.seq == ticket.seq)?;
-        let (client, priority) = (self.lines[node.line].flow.client, node.priority);
+        let node = self.node(ticket)?;
+        let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
         let weight = weight_in(&self.weights, client);
         for charge in node.waiting.charges.clone() {
             self.stop_mut(charge.instance).shares.serve(priority, client, charge.cost, weight);
@@ -221,9 +245,9 @@ impl<W> Queue<W> {
     /// The head that goes next of those that are stopped at this instance.
     #[must_use]
     pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &Waiting<W>)> {
-        let &(Rank { seq, .. }, line) = self.stops.get(instance.index())?.heads.first()?;
+        let (_, line) = self.stops.get(instance.index())?.heads.first()?;
         let node = self.lines[line].head()?;
-        Some((Ticket { node, seq }, &self.nodes[node].waiting))
+        Some((self.ticket(node), &self.nodes[node].waiting))
     }
 
     /// An instance among those that this head needs at which somebody is stopped who goes before it.
@@ -233,14 +257,14 @@ impl<W> Queue<W> {
         let is_preceded = |&instance: &InstanceId| {
             let stop = self.stops.get(instance.index());
             let first = stop.and_then(|stop| stop.heads.first());
-            first.is_some_and(|&(first, line)| line != node.line && first < self.rank_at(node, instance))
+            first.is_some_and(|(first, line)| line != node.at.line && first < self.rank_at(node, instance))
         };
         node.waiting.charges.iter().map(|charge| charge.instance).find(is_preceded)
     }
 
     /// The head of a line is kept by another instance now.
     pub fn stop_at(&mut self, ticket: Ticket, instance: InstanceId) {
-        let at = self.nodes[ticket.node].line;
+        let at = self.nodes[ticket.node].at.line;
         self.step_back(at, Some(ticket.node));
         let pools = self.lines[at].flow.pools.clone();
         let taken: Charged = pools.iter().copied().zip(self.lines[at].taken.iter().copied()).collect();
@@ -278,28 +302,39 @@ impl<W> Queue<W> {
         self.lines.iter().map(|(at, _)| at).collect()
     }
 
-    /// The last of a line.
+    /// The last of a line, with the priority that it has by now, and whether it is the only one.
     #[must_use]
-    pub fn last_in(&self, line: usize) -> Option<(&Flow, Ticket, &Waiting<W>)> {
+    pub fn last_in(&self, line: usize) -> Option<(Flow, Ticket, &Waiting<W>, bool)> {
         let line = self.lines.get(line)?;
         let node = line.tail()?;
-        let Node { seq, waiting, .. } = &self.nodes[node];
-        Some((&line.flow, Ticket { node, seq: *seq }, waiting))
+        let Node { priority, waiting, .. } = &self.nodes[node];
+        Some((Flow { priority: *priority, ..line.flow.clone() }, self.ticket(node), waiting, line.head() == Some(node)))
     }
 
-    /// What one who waits has in common with others.
+    /// One who waits, with what it has in common with others.
     #[must_use]
-    pub fn flow_of(&self, ticket: Ticket) -> Option<&Flow> {
-        let node = self.nodes.get(ticket.node).filter(|node| node.seq == ticket.seq)?;
-        Some(&self.lines[node.line].flow)
+    pub fn find(&self, ticket: Ticket) -> Option<(&Flow, &Waiting<W>)> {
+        let node = self.node(ticket)?;
+        Some((&self.lines[node.at.line].flow, &node.waiting))
     }
 
     /// Everybody who waits, taken out in no order.
     pub fn drain(&mut self) -> impl Iterator<Item = Waiting<W>> + use<W> {
-        let fresh = Self { next: self.next, ..Self::new(std::mem::take(&mut self.weights), self.ageing) };
-        let mut drained = std::mem::replace(self, fresh);
-        std::mem::swap(&mut self.weights, &mut drained.weights);
-        drained.nodes.into_iter().map(|(_, node)| node.waiting)
+        let fresh = Self {
+            next: self.next,
+            entries: self.entries,
+            ..Self::new(std::mem::take(&mut self.weights), self.ageing)
+        };
+        std::mem::replace(self, fresh).nodes.into_iter().map(|(_, node)| node.waiting)
+    }
+
+    fn ticket(&self, node: usize) -> Ticket {
+        let Entry { seq, entry, .. } = self.nodes[node].at;
+        Ticket { node, seq, entry }
+    }
+
+    fn node(&self, ticket: Ticket) -> Option<&Node<W>> {
+        self.nodes.get(ticket.node).filter(|node| node.at.entry == ticket.entry)
     }
 
     fn line_of(&mut self, flow: Flow, stopped_at: InstanceId) -> usize {
@@ -316,27 +351,28 @@ impl<W> Queue<W> {
         if node.priority == Priority::Low {
             self.ages.insert((node.waiting.arrived + self.ageing, at));
         }
-        self.stop_mut(stopped_at).heads.insert((rank, at));
-        self.lines[at].rank = Some(rank);
+        let client = line.flow.client;
+        self.stop_mut(stopped_at).heads.enter(client, rank, at);
     }
 
     /// It leaves that place.
     fn step_back(&mut self, at: usize, head: Option<usize>) {
         let stopped_at = self.lines[at].stopped_at;
-        if let Some(rank) = self.lines[at].rank.take() {
-            self.stop_mut(stopped_at).heads.remove(&(rank, at));
-        }
-        if let Some(node) = head.map(|head| &self.nodes[head])
-            && node.priority == Priority::Low
-        {
+        let Some(head) = head else { return };
+        let (node, client) = (&self.nodes[head], self.lines[at].flow.client);
+        if node.priority == Priority::Low {
             self.ages.remove(&(node.waiting.arrived + self.ageing, at));
         }
+        let (priority, seq) = (node.priority, node.at.seq);
+        let stop = self.stop_mut(stopped_at);
+        let due = stop.shares.due(priority, client);
+        stop.heads.leave(client, Rank { priority, due, seq }, at);
     }
 
     fn rank_at(&self, node: &Node<W>, instance: InstanceId) -> Rank {
-        let client = self.lines[node.line].flow.client;
+        let client = self.lines[node.at.line].flow.client;
         let due = self.stops.get(instance.index()).map_or(0, |stop| stop.shares.due(node.priority, client));
-        Rank { priority: node.priority, due, seq: node.seq }
+        Rank { priority: node.priority, due, seq: node.at.seq }
     }
 
     fn count_elsewhere(&mut self, at: usize, charges: &[Charge], comes: bool) {

@@ -31,8 +31,6 @@ struct Share {
     /// What those of it take who wait, or were promised a place, and how many they are.
     waiting: u64,
     count: u64,
-    /// What is kept of it for those who were promised a place.
-    kept: u64,
 }
 
 impl Shares {
@@ -72,40 +70,22 @@ impl Shares {
         self.waiting[priority as usize] -= u64::from(cost);
         if self.waiting() == 0 {
             self.of.clear();
+            self.now = [0; 3];
         }
     }
 
-    /// A place is kept for one of a client.
-    pub(super) fn keep(&mut self, priority: Priority, client: ClientId, cost: u32) {
-        self.enter(priority, client, cost);
-        if let Some(share) = self.of.get_mut(&(priority, client)) {
-            share.kept += u64::from(cost);
-        }
-    }
-
-    /// It is kept no more.
-    pub(super) fn release(&mut self, priority: Priority, client: ClientId, cost: u32) {
-        if let Some(share) = self.of.get_mut(&(priority, client)) {
-            share.kept -= u64::from(cost);
-        }
-        self.leave(priority, client, cost);
-    }
-
-    /// What goes before the last of a client, beside `itself`: nothing where it is yet to come. Of its client, places that
-    /// are kept come after those who wait, and before those who are yet to come.
+    /// What goes before one of a client, of whose own `own` does: all of them where it is yet to come.
     pub(super) fn before(
         &self,
         priority: Priority,
         client: ClientId,
-        itself: u64,
+        own: Option<u64>,
         weight: impl Fn(ClientId) -> u32,
     ) -> u64 {
         let class = priority as usize;
         let higher: u64 = self.waiting[..class].iter().sum();
-        let own = self
-            .of
-            .get(&(priority, client))
-            .map_or(0, |share| share.waiting.saturating_sub(if itself > 0 { share.kept + itself } else { 0 }));
+        let all_own = self.of.get(&(priority, client)).map_or(0, |share| share.waiting);
+        let own = own.unwrap_or(all_own);
         let due = self.due(priority, client) + own * UNIT / u64::from(weight(client));
         let peers = self.of.range((priority, ClientId(0))..=(priority, ClientId(u64::MAX)));
         let peers = peers.filter(|&(&(_, peer), share)| peer != client && share.waiting > 0);
@@ -115,7 +95,7 @@ impl Shares {
             seen += share.waiting;
             before += share.before(due, self.now[class], weight(peer));
         }
-        let others = self.waiting[class].saturating_sub(own + itself);
+        let others = self.waiting[class].saturating_sub(all_own);
         let all = if looked_at < LOOKED_AT { before } else { before * others / seen.max(1) };
         higher + own + all
     }

@@ -87,10 +87,9 @@ impl Both {
         let (who, stopped_at) = (self.tickets.len(), at.get(&charges).instance);
         let now = start();
         let charged = charges.clone();
-        let waiting =
-            Waiting { charges: charged, arrived: now, deadline: now, bytes: 1, returns_to: None, waiter: who };
+        let waiting = Waiting { charges: charged, arrived: now, deadline: now, bytes: 1, returns: None, waiter: who };
         let seq = self.queue.next_seq();
-        let ticket = self.queue.push(flow.clone(), seq, waiting, stopped_at);
+        let (ticket, _) = self.queue.push(flow.clone(), seq, waiting, stopped_at);
         self.stopped.entry(flow.clone()).or_insert(stopped_at);
         self.tickets.push(ticket);
         self.list.push(Listed { who, ticket, flow, charges });
@@ -111,7 +110,7 @@ impl Both {
     fn stop_at(&mut self, pool: InstanceId, to: Index) {
         let Some((ticket, waiting)) = self.queue.first_at(pool) else { return };
         let to = to.get(&waiting.charges).instance;
-        let flow = self.queue.flow_of(ticket).expect("he waits").clone();
+        let flow = self.queue.find(ticket).expect("he waits").0.clone();
         self.queue.stop_at(ticket, to);
         self.stopped.insert(flow, to);
     }
@@ -139,7 +138,7 @@ impl Both {
         }
         for listed in &self.list {
             for &pool in &listed.flow.pools {
-                let ahead = self.queue.ahead_of(&listed.flow, pool, 0);
+                let ahead = self.queue.ahead_of(&listed.flow, pool, None);
                 assert_eq!(ahead.waiting, self.taken(pool, |_| true));
                 assert_eq!(
                     self.queue.before_in_line(&listed.flow, pool),
@@ -187,7 +186,7 @@ proptest! {
         let mut last: HashMap<Flow, usize> = HashMap::new();
         while let Some((ticket, waiting)) = both.pools.iter().find_map(|&pool| both.queue.first_at(pool)) {
             let who = waiting.waiter;
-            let flow = both.queue.flow_of(ticket).expect("he waits").clone();
+            let flow = both.queue.find(ticket).expect("he waits").0.clone();
             let before = last.insert(flow, who);
             prop_assert!(before.is_none_or(|before| before < who));
             both.queue.serve(ticket);

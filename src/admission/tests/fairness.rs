@@ -152,3 +152,30 @@ fn a_request_on_two_busy_pools_goes_when_both_have_had_room() {
     let both = gate.play().iter().find(|&&(who, _)| who == "both").map(|&(_, at)| at);
     assert!(both.is_some_and(|at| at <= 3 * 1_100), "{both:?}");
 }
+
+#[test]
+fn nor_does_one_that_has_a_line_for_each_of_many_keys() {
+    let mut gate = Gate::new([paced(), capped_pool("1000000/min")]);
+    for key in 0..500 {
+        let [shared, keyed] = on([0, 1]);
+        gate.comes_as(of(1), 1, &[shared, Ask { key: Some(key.to_string().into()), ..keyed }]);
+    }
+    gate.wait(10 * SLOT);
+    let came = gate.now - gate.began;
+    gate.comes_as(of(2), 2, &on([0]));
+    gate.wait(5 * SLOT);
+    let went = gate.went_at().find(|&(who, _)| who == 2).map(|(_, at)| at);
+    assert!(went.is_some_and(|at| at <= came + 2 * SLOT), "{went:?}");
+}
+
+#[test]
+fn a_pool_that_is_short_does_not_hold_up_those_who_need_another_in_which_answers_take_their_time() {
+    let one = Limits { in_flight: Some(NonZeroU32::MIN), ..capped(&[]) };
+    let mut gate = Gate::new([capped_pool("1/min"), pool(one)]);
+    for _ in 0..10 {
+        gate.comes_as(of(1), "both", &on([0, 1]));
+    }
+    gate.wait(SECOND);
+    gate.comes_as(of(2), "one", &on([1]));
+    assert_eq!(gate.went.last(), Some(&("one", 1_000)));
+}

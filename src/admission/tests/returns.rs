@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::gate::{Gate, capped_pool, on};
 use crate::admission::{Applicant, Arrival, PoolRules, Refusal};
 use crate::limit::Limits;
+use crate::queue::ClientId;
+use crate::route::Priority;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,13 +79,56 @@ fn a_crowd_that_is_refused_does_not_come_back_as_a_herd_and_all_of_it_goes() {
 #[test]
 fn coming_back_is_pointless_where_the_turn_is_out_of_reach() {
     let mut gate = Gate::new([waits(180 * SECOND, capped_pool("1/s"))]);
-    for _ in 0..100 {
+    for _ in 0..150 {
         gate.comes("before", &on([0]));
     }
-    let told = refusal(&gate.comes_as(impatient(0, SECOND), "impatient", &on([0])));
-    assert!(told.pointless, "in 60 s, its turn is still 40 s away, and it waits for 1 s");
-    let told = refusal(&gate.comes_as(impatient(0, 50 * SECOND), "more patient", &on([0])));
-    assert!(!told.pointless);
+    let mut is_pointless =
+        |returns, patience| refusal(&gate.comes_as(impatient(returns, patience), "late", &on([0]))).pointless;
+    assert!(is_pointless(0, SECOND), "in twice 60 s its turn is still 30 s away, and it waits for 1 s");
+    assert!(!is_pointless(0, 50 * SECOND));
+    assert!(is_pointless(1, 50 * SECOND), "it comes once more");
+}
+
+#[test]
+fn a_place_is_free_again_if_its_client_goes_at_once() {
+    let (limits, rules) = waits(SECOND, capped_pool("1/s"));
+    let mut gate = Gate::new([(limits, PoolRules { max_waiting: 1, ..rules })]);
+    gate.comes("goes", &on([0]));
+    gate.comes("waits", &on([0]));
+    let told = refusal(&gate.comes_as(sdk(0), "returns", &on([0])));
+    gate.wait(told.retry_after + SECOND);
+    assert!(matches!(gate.comes_as(sdk(1), "returns", &on([0])), Arrival::Granted(_)));
+    assert!(matches!(gate.comes("next", &on([0])), Arrival::Queued { .. }), "no place is kept any more");
+}
+
+#[test]
+fn nobody_is_told_that_he_is_late_because_of_what_his_client_sent_later() {
+    let mut gate = Gate::new([waits(20 * SECOND, capped_pool("1/s")), capped_pool("1000/s")]);
+    for _ in 0..18 {
+        gate.comes("one", &on([0]));
+    }
+    gate.comes("both", &on([0, 1]));
+    for _ in 0..15 {
+        gate.wait(SECOND);
+        gate.comes("one", &on([0]));
+    }
+    assert!(gate.play().contains(&("both", 18_000)), "{:?}", gate.refused);
+}
+
+#[test]
+fn who_is_low_is_not_told_that_he_is_late_before_he_counts_as_normal() {
+    let mut gate = Gate::new([waits(45 * SECOND, capped_pool("1/s"))]);
+    let low = Applicant { priority: Priority::Low, client: ClientId(2), ..Applicant::default() };
+    for _ in 0..40 {
+        gate.comes("normal", &on([0]));
+    }
+    gate.comes_as(low, "low", &on([0]));
+    for _ in 0..40 {
+        gate.wait(SECOND);
+        gate.comes("normal", &on([0]));
+    }
+    let low = gate.play().iter().find(|&&(who, _)| who == "low").map(|&(_, at)| at);
+    assert!(low.is_some_and(|at| at <= 32_000), "{low:?} {:?}", gate.refused);
 }
 
 #[test]
@@ -92,7 +137,7 @@ fn those_are_told_at_once_whom_a_higher_priority_makes_too_late() {
     for _ in 0..9 {
         gate.comes("normal", &on([0]));
     }
-    let high = Applicant { priority: crate::route::Priority::High, ..Applicant::default() };
+    let high = Applicant { priority: Priority::High, ..Applicant::default() };
     for _ in 0..5 {
         gate.comes_as(high, "high", &on([0]));
     }

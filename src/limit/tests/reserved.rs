@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::history::{History, any_history};
 use super::{just_before, wait};
-use crate::limit::{NotYet, Reserved};
+use crate::limit::{Limits, NotYet, Reserved};
 
 proptest! {
     #[test]
@@ -27,7 +27,7 @@ proptest! {
 
     #[test]
     fn what_leaves_room_for_a_reservation_leaves_it_and_what_does_not_takes_it(
-        (limits, steps) in any_history(1..=6),
+        (limits, steps) in any_history(1..=6).prop_map(|(limits, steps)| (Limits { in_flight: None, ..limits }, steps)),
         (cost, kept) in (1..=3_u32, 1..=3_u32),
         later in wait(),
     ) {
