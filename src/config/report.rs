@@ -35,8 +35,20 @@ impl Problem {
 impl Invalid {
     pub(super) fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at.start);
-        Self { origin, text: text.to_owned(), problems }
+        Self { origin, text: masked(text), problems }
     }
+}
+
+/// The text with its credentials made illegible, which `[clients.weights]` may name; every place stays what it was.
+fn masked(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for (mark, until) in [("sk-", "\"' \t\r\n=#"), ("Bearer ", "\"'\r\n=#")] {
+        for (at, _) in text.match_indices(mark) {
+            let secret = bytes[at + mark.len()..].iter_mut().take_while(|byte| !until.as_bytes().contains(byte));
+            secret.filter(|byte| byte.is_ascii()).for_each(|byte| *byte = b'*');
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 impl std::error::Error for Invalid {}

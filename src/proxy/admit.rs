@@ -2,10 +2,11 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::Method;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceExt};
 
 use super::Gate;
@@ -56,6 +57,9 @@ where
     }
 }
 
+/// How long a body may take of which something must be known first: as long as requests usually may wait.
+const COMES: Duration = Duration::from_mins(2);
+
 /// What one who waits is told.
 type Verdict = Result<Permit, Refusal>;
 
@@ -69,20 +73,28 @@ impl Gate {
             return Err(Cause::CrossSite);
         }
         if self.reads_body(routed) {
-            self.read_body(routed).await?;
+            self.read_body_first(routed).await?;
         }
         let asks = self.asks(routed);
         let mut turn = pin!(self.shared.admission.acquire(&asks, self.applicant(routed)));
-        let permit = match turn.as_mut().now_or_never() {
-            Some(at_once) => at_once.map_err(Cause::Refused)?,
-            None => self.wait(turn, routed).await?,
-        };
+        // Who finds too many under way is refused here and now, and not after he has waited.
         let held = self.shared.under_way.take(1).map_err(Cause::UnderWay)?;
-        Ok((permit, held))
+        if let Some(at_once) = turn.as_mut().now_or_never() {
+            return at_once.map(|permit| (permit, held)).map_err(Cause::Refused);
+        }
+        drop(held);
+        let permit = self.wait(turn, routed).await?;
+        Ok((permit, self.shared.under_way.overdraw(1)))
+    }
+
+    /// Reads the body before the request asks for its turn, as what it asks depends on it; in some time or never.
+    pub(super) async fn read_body_first(&self, routed: &mut Routed) -> Result<(), Cause> {
+        let read = timeout(COMES, self.read_body(routed)).await;
+        read.unwrap_or(Err(Cause::Upstream(Failed::Slow(COMES))))
     }
 
     /// Reads as much of the body as may be kept, having taken room for it.
-    pub(super) async fn read_body(&self, Routed { arrived, .. }: &mut Routed) -> Result<(), Cause> {
+    async fn read_body(&self, Routed { arrived, .. }: &mut Routed) -> Result<(), Cause> {
         arrived.body.reserve(self.shared.buffer, &self.shared.bodies).map_err(Cause::Bodies)?;
         arrived.body.fill(self.shared.buffer).await.map_err(Cause::Upstream)
     }

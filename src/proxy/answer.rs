@@ -162,6 +162,7 @@ fn promise(kept: Kept) -> (Response<AnswerBody>, Duration) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
+    headers.insert(ATTEMPTS, HeaderValue::from_static("0"));
     (response, waited)
 }
 

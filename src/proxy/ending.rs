@@ -57,7 +57,8 @@ pub(super) fn event(json: &[u8]) -> Bytes {
 
 fn is_event_stream(response: &Response<Incoming>) -> bool {
     let headers = response.headers();
-    response.status() == StatusCode::OK && has_events(headers) && !headers.contains_key(CONTENT_ENCODING)
+    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    response.status() == StatusCode::OK && has_events(headers) && is_plain
 }
 
 fn has_events(headers: &HeaderMap) -> bool {

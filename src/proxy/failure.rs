@@ -98,6 +98,7 @@ impl Cause {
             Self::ClientQuota { rate, retry_after } => Described {
                 details: json!({ "limit": rate.to_string() }),
                 retry_after: Some((*retry_after).clamp(Duration::from_secs(1), Duration::from_mins(1))),
+                hopeless: *retry_after > Duration::from_mins(1),
                 ..Described::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "tidegate_client_quota",
@@ -228,7 +229,7 @@ fn unanswered(failed: &Failed) -> Described {
     let (status, code) = match failed {
         Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
         Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
-        Failed::Stalled(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
+        Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
     };
     Described::new(status, code, format!("{failed}."))

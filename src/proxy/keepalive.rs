@@ -1,4 +1,3 @@
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use http::header::{ACCEPT_ENCODING, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 
 use super::Gate;
@@ -59,7 +59,7 @@ where
         };
         let (gate, mut inner) = (self.gate.clone(), self.inner.clone());
         Either::Right(Box::pin(async move {
-            if let Err(cause) = gate.read_body(&mut routed).await {
+            if let Err(cause) = gate.read_body_first(&mut routed).await {
                 let waited = routed.arrived.came.elapsed();
                 return Err(routed.arrived.refuse(cause, waited).await);
             }
@@ -102,7 +102,8 @@ fn asks_for_events(body: &[u8]) -> bool {
 
 /// A request that still waits while its client is already being answered. Dropped, it leaves the queue.
 pub(super) struct Kept {
-    ending: BoxFuture<'static, Ending>,
+    /// A task of its own: it must go on while the client does not read.
+    ending: AbortOnDropHandle<Ending>,
     beat: Interval,
     came: Instant,
 }
@@ -119,10 +120,7 @@ impl Kept {
     fn new(passing: Passing, came: Instant, every: Duration) -> Self {
         let mut beat = interval(every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // No step above it can see a panic any more.
-        let passing = AssertUnwindSafe(passing).catch_unwind();
-        let passing = passing.map(|passed| passed.unwrap_or_else(|_| Err(Failure::PANICKED)));
-        Self { ending: ending(passing).boxed(), beat, came }
+        Self { ending: AbortOnDropHandle::new(tokio::spawn(ending(passing))), beat, came }
     }
 
     /// How long it has waited so far.
@@ -132,7 +130,8 @@ impl Kept {
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         if let Poll::Ready(ending) = Pin::new(&mut self.ending).poll(cx) {
-            return Poll::Ready(Next::Ending(ending));
+            // No step above it can see a panic any more.
+            return Poll::Ready(Next::Ending(ending.unwrap_or(Ending::Failure(Failure::PANICKED))));
         }
         self.beat.poll_tick(cx).map(|_| Next::Comment(self.comment()))
     }

@@ -9,13 +9,20 @@ use crate::route::{RouteId, Table};
 /// Node's fetch gives up on the head of an answer after 300 s, and says so nowhere (UPSTREAM.md §5).
 const NODE: Duration = Duration::from_secs(290);
 
+/// What openai-node says in whole seconds.
+const ROUNDED: &str = "x-stainless-timeout";
+
 /// How long a client will wait for its turn by its own account, if it gives one: its shortest word counts.
 ///
 /// The SDKs say how long they wait for the answer, so what an answer usually takes goes off that, up to a half.
 #[must_use]
 pub fn patience(headers: &HeaderMap, usual: Duration) -> Option<Duration> {
-    let for_answer = ["x-stainless-read-timeout", "x-stainless-timeout"].into_iter().filter_map(|name| {
-        let whole = seconds(text(headers, name)?).filter(|whole| !whole.is_zero())?;
+    let for_answer = ["x-stainless-read-timeout", ROUNDED].into_iter().filter_map(|name| {
+        let whole = seconds(text(headers, name)?)?;
+        // openai-node rounds down: its zero is less than a second. A read timeout of zero makes no sense.
+        if whole.is_zero() && name != ROUNDED {
+            return None;
+        }
         Some(whole.saturating_sub(usual.min(whole / 2)))
     });
     let for_turn = text(headers, "x-tidegate-max-wait").and_then(|text| seconds(text).or_else(|| with_unit(text)));
@@ -85,6 +92,7 @@ mod tests {
         assert_eq!(patience_ms(&[("x-stainless-read-timeout", "600.0")]), Some(598_000));
         assert_eq!(patience_ms(&[("x-stainless-timeout", "5")]), Some(3_000));
         assert_eq!(patience_ms(&[("x-stainless-timeout", "0.5")]), Some(250));
+        assert_eq!(patience_ms(&[("x-stainless-timeout", "0")]), Some(0));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either};
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota as Rate, RateLimiter};
@@ -11,7 +12,7 @@ use tower::Service;
 
 use super::Gate;
 use super::failure::{Cause, Failure};
-use super::passing::{Passed, Passing, Routed};
+use super::passing::Routed;
 use crate::admission::ClientId;
 use crate::config::Clients;
 
@@ -60,24 +61,24 @@ impl<Inner> CheckQuota<Inner> {
 
 impl<Inner> Service<Routed> for CheckQuota<Inner>
 where
-    Inner: Service<Routed, Response = Passed, Error = Failure, Future = Passing>,
+    Inner: Service<Routed, Response: 'static, Error = Failure, Future: Send + 'static>,
 {
-    type Response = Passed;
+    type Response = Inner::Response;
     type Error = Failure;
-    type Future = Passing;
+    type Future = Either<Inner::Future, BoxFuture<'static, Result<Inner::Response, Failure>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, routed: Routed) -> Passing {
+    fn call(&mut self, routed: Routed) -> Self::Future {
         let checked = self.gate.shared.quota.as_ref().map(|quota| (quota.rate, quota.check(routed.who)));
         match checked {
             Some((rate, Err(retry_after))) => {
                 let cause = Cause::ClientQuota { rate, retry_after };
-                routed.arrived.refuse(cause, Duration::ZERO).map(Err).boxed()
+                Either::Right(routed.arrived.refuse(cause, Duration::ZERO).map(Err).boxed())
             }
-            _ => self.inner.call(routed),
+            _ => Either::Left(self.inner.call(routed)),
         }
     }
 }

@@ -33,10 +33,10 @@ pub(super) fn stack(
         .layer(step(gate, Classify::new))
         // Whatever comes back, answer, failure or panic, becomes one HTTP answer with one line in the log at its last byte.
         .layer(step(gate, Answers::new))
-        // Who waits long for a stream may be answered before its turn, where its route says so.
-        .layer(step(gate, KeepAlive::new))
         // One client's code gone wild is refused at once, before it can fill the queue for the rest.
         .layer(step(gate, CheckQuota::new))
+        // Who waits long for a stream may be answered before its turn, where its route says so.
+        .layer(step(gate, KeepAlive::new))
         // Here it waits, and nowhere else, for a place in all of its pools.
         .layer(step(gate, Admit::new))
         // Its place is spent as its head is written; the answer carries what is in flight to its own last byte.

@@ -22,7 +22,7 @@ pub(super) struct Line {
 pub(super) struct Entry {
     pub(super) line: usize,
     pub(super) seq: Seq,
-    pub(super) entry: u64,
+    pub(super) number: u64,
 }
 
 /// One who waits, between those before and behind it in its line.

@@ -11,8 +11,10 @@ mod shares;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use ahead::{Ahead, Elsewhere, Part};
+pub use waiting::{Flow, Returns, Waiting};
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -22,7 +24,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::limit::{Charge, InstanceId};
-use crate::route::{Priority, RouteId};
+use crate::route::Priority;
 use line::{Entry, Line, Node};
 use stop::{Rank, Stop};
 
@@ -44,33 +46,13 @@ impl Seq {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 
-/// What requests have in common that stand in one line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Flow {
-    /// Whose they are.
-    pub client: ClientId,
-    /// Before whom they go.
-    pub priority: Priority,
-    /// What they need.
-    pub pools: SmallVec<[InstanceId; 2]>,
-}
-
-/// Somebody who is refused comes back, as the official SDKs do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Returns {
-    /// What it asks for.
-    pub route: RouteId,
-    /// How often it still comes.
-    pub left: u32,
-}
-
 /// Where a waiting request is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
     node: usize,
     seq: Seq,
     /// It comes again with nobody, as a place in the order may.
-    entry: u64,
+    number: u64,
 }
 
 impl Ticket {
@@ -79,23 +61,6 @@ impl Ticket {
     pub fn seq(self) -> Seq {
         self.seq
     }
-}
-
-/// A request that waits.
-#[derive(Clone, Debug)]
-pub struct Waiting<W> {
-    /// What it takes.
-    pub charges: Charges,
-    /// When it came.
-    pub arrived: Instant,
-    /// When it no longer wants to go.
-    pub deadline: Instant,
-    /// How much memory it takes, in bytes.
-    pub bytes: u64,
-    /// Whether it comes back if it is refused.
-    pub returns: Option<Returns>,
-    /// Whom to tell.
-    pub waiter: W,
 }
 
 /// Everybody who waits.
@@ -194,14 +159,14 @@ impl<W> Queue<W> {
         self.count_elsewhere(line, &waiting.charges, true);
         let head = self.lines[line].head();
         self.entries += 1;
-        let entry = self.entries;
-        let node = self.lines[line].push(&mut self.nodes, Entry { line, seq, entry }, waiting);
+        let number = self.entries;
+        let node = self.lines[line].push(&mut self.nodes, Entry { line, seq, number }, waiting);
         let is_head = head != self.lines[line].head();
         if is_head {
             self.step_back(line, head);
             self.step_up(line);
         }
-        (Ticket { node, seq, entry }, is_head.then_some(stopped_at))
+        (Ticket { node, seq, number }, is_head.then_some(stopped_at))
     }
 
     /// Takes a request out, wherever it stands. Says where its line is stopped if it was the head.
@@ -329,12 +294,12 @@ impl<W> Queue<W> {
     }
 
     fn ticket(&self, node: usize) -> Ticket {
-        let Entry { seq, entry, .. } = self.nodes[node].at;
-        Ticket { node, seq, entry }
+        let Entry { seq, number, .. } = self.nodes[node].at;
+        Ticket { node, seq, number }
     }
 
     fn node(&self, ticket: Ticket) -> Option<&Node<W>> {
-        self.nodes.get(ticket.node).filter(|node| node.at.entry == ticket.entry)
+        self.nodes.get(ticket.node).filter(|node| node.at.number == ticket.number)
     }
 
     fn line_of(&mut self, flow: Flow, stopped_at: InstanceId) -> usize {

@@ -37,6 +37,12 @@ impl Budget {
         Self { account: Arc::new(Account { most, held: AtomicU64::new(0) }) }
     }
 
+    /// Takes a part, even one that there is no room for.
+    pub fn overdraw(&self, amount: u64) -> Held {
+        self.account.held.fetch_add(amount, Ordering::Relaxed);
+        Held { account: Arc::clone(&self.account), amount }
+    }
+
     /// Takes a part.
     ///
     /// # Errors

@@ -81,6 +81,9 @@ pub enum Failed {
     /// Nothing more of the body came from the client.
     #[error("nothing has come of the request's body for {} s", .0.as_secs())]
     Stalled(Duration),
+    /// What must be read of the body before the request can go has not come.
+    #[error("what must be read of the request's body before it can go has not come in {} s", .0.as_secs())]
+    Slow(Duration),
 }
 
 /// A request without an answer.
