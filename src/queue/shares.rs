@@ -7,7 +7,7 @@ use crate::route::Priority;
 pub(super) const UNIT: u64 = 1 << 24;
 
 /// How many clients a forecast looks at; of more than these it takes the first for the rest.
-const LOOKED_AT: usize = 128;
+const LOOKED_AT: usize = 64;
 
 /// Who has had how much of a pool instance while others waited for it: start-time fair queueing, which gives every client
 /// its share as deficit round-robin does, and a newcomer its turn a round earlier.
