@@ -1,8 +1,10 @@
 //! Streams that wait long: what their clients hear meanwhile, and how it ends.
 
 use crate::house::{House, Wire, accept, upstream};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 const ONE_AT_A_TIME: &str = r#"
 [pools.chat]
@@ -170,4 +172,29 @@ async fn whose_turn_has_come_gets_the_head_of_the_upstream_however_long_that_tak
     assert!(early.is_err(), "{early:?}");
     server.send(&answer("429 Too", "application/json", "{}")).await;
     assert!(client.until("{}").await.starts_with("HTTP/1.1 429"));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_does_not_hold_up_its_turn() {
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_AT_A_TIME, address).await;
+    let mut first = house.connect().await;
+    first.send(&post("{}")).await;
+    let mut server = accept(&listener).await;
+    server.until("{}").await;
+    let socket = TcpStream::connect(house.address).await.expect("connects");
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(0)
+        .handshake(TokioIo::new(socket))
+        .await
+        .expect("a handshake");
+    tokio::spawn(connection);
+    let request = http::Request::post("http://gate/v1/chat").body(STREAM.to_owned()).expect("a request");
+    let answer = sender.send_request(request).await.expect("it is kept alive");
+    assert_eq!(
+        (answer.status(), &answer.headers()["x-tidegate-source"]),
+        (http::StatusCode::OK, &"tidegate".parse().expect("a value"))
+    );
+    server.send(&self::answer("200 OK", "text/plain", "first")).await;
+    accept(&listener).await.until(STREAM).await;
 }
