@@ -25,8 +25,8 @@
 //! way through, as it is written there:
 //!
 //! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
-//! 2. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
-//! 3. `quota`: a client beyond its own quota is refused.
+//! 2. `quota`: a client beyond its own quota is refused.
+//! 3. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
 //! 4. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
