@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use tidegate::admission::{Applicant, Decision, PoolRules, Rules, Scheduler};
-use tidegate::limit::{Charge, Limits, PoolId, Shape};
+use tidegate::limit::{Charge, Limits, PoolId};
 use tidegate::queue::{Charges, ClientId};
 use tidegate::route::Ask;
 
@@ -27,8 +27,7 @@ impl Crowd {
         let limits = Limits {
             requests: vec!["100000/s".parse().expect("a rate")],
             in_flight: Some(NonZeroU32::MIN),
-            shape: Shape::Window,
-            margin: Duration::ZERO,
+            ..Limits::default()
         };
         let rules = PoolRules {
             max_waiting: usize::MAX,
@@ -54,7 +53,7 @@ impl Crowd {
         let client = ClientId(self.came * 7 % self.clients);
         let applicant = Applicant { client, ..Applicant::default() };
         let arrival = self.scheduler.arrive(self.now, &ONE, applicant, || 0);
-        if let tidegate::admission::Arrival::Granted(charges) = arrival {
+        if let tidegate::admission::Arrival::Granted { charges, .. } = arrival {
             self.sent(&charges);
             self.granted.push_back(charges);
         }

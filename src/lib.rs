@@ -16,6 +16,7 @@
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; the only place that waits |
 //! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
+//! |   | [`feedback`] | what the upstream's answers say about its limits |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
 //! |   | [`queue`] | who waits, for what, and who is next |
 //!
@@ -39,6 +40,7 @@ pub mod admin;
 pub mod admission;
 pub mod cli;
 pub mod config;
+pub mod feedback;
 pub mod limit;
 pub mod mock;
 pub mod proxy;

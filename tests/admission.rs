@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tidegate::admission::{Admission, Applicant, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
-use tidegate::limit::{Limits, PoolId, Shape};
+use tidegate::limit::{Limits, PoolId};
 use tidegate::route::Ask;
 use tokio::time::{Instant, advance, timeout};
 
@@ -18,8 +18,7 @@ fn admission(rate: &str, in_flight: Option<u32>) -> Admission {
     let limits = Limits {
         requests: vec![rate.parse().expect("a rate")],
         in_flight: in_flight.and_then(NonZeroU32::new),
-        shape: Shape::Window,
-        margin: Duration::ZERO,
+        ..Limits::default()
     };
     let rules = PoolRules { max_waiting: 100, max_bytes: u64::MAX, max_wait: 10 * MINUTE, refuse_when_full: false };
     Admission::start(Rules { pools: vec![(limits, rules)], max_waiting: 100, weights: HashMap::new(), ageing: MINUTE })

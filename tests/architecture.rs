@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("limit", &[]),
+    ("feedback", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
-    ("admission", &["limit", "queue", "route"]),
+    ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["limit", "route"]),
     ("upstream", &["admission", "config", "route"]),
     ("proxy", &["admission", "config", "limit", "route", "upstream"]),
@@ -19,10 +20,12 @@ const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 14] = [
+const PURE: [&str; 16] = [
     "limit/",
+    "feedback/",
     "route/",
     "queue/",
+    "admission/answers.rs",
     "admission/applicant.rs",
     "admission/entry.rs",
     "admission/forecast.rs",

@@ -117,6 +117,10 @@ impl Facts for Request {
     fn body(&self) -> Option<&Value> {
         Some(&self.0)
     }
+
+    fn tokens(&self) -> Option<u32> {
+        Some(1)
+    }
 }
 
 fn asks(config: &Config, method: &str, path: &str) -> Asks {

@@ -1,6 +1,6 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::queue::ClientId;
+use crate::queue::{ClientId, Seq};
 use crate::route::{Priority, RouteId};
 
 /// Who asks for places, and what he may expect.
@@ -18,4 +18,21 @@ pub struct Applicant {
     pub returns: Option<u32>,
     /// How much memory it takes while it waits.
     pub bytes: u64,
+    /// Where it stands if it went before, and the upstream refused it.
+    pub again: Option<Again>,
+}
+
+/// The place of a request that has gone, for when the upstream refuses it and it asks again: nobody who came later goes
+/// before it, and what it waited before counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    pub(super) seq: Seq,
+    pub(super) arrived: Instant,
+}
+
+impl Again {
+    /// The place of one who takes from no pool.
+    pub(super) fn nowhere(arrived: Instant) -> Self {
+        Self { seq: Seq::FIRST, arrived }
+    }
 }

@@ -7,7 +7,7 @@ use tokio::time;
 
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
-use super::{Applicant, Permit, Refusal};
+use super::{Again, Applicant, Permit, Refusal};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -45,7 +45,8 @@ impl Admission {
     /// [`Refusal`], at once where it is known at once.
     pub async fn acquire(&self, asks: &[Ask], applicant: Applicant) -> Result<Permit, Refusal> {
         if asks.is_empty() {
-            return Ok(Permit::new(self, Charges::new(), Duration::ZERO));
+            let place = applicant.again.unwrap_or_else(|| Again::nowhere(time::Instant::now().into_std()));
+            return Ok(Permit::new(self, Charges::new(), Duration::ZERO, place));
         }
         let mut verdict = None;
         let waiter = || {
@@ -54,7 +55,7 @@ impl Admission {
             waiter
         };
         let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
-            Arrival::Granted(charges) => return Ok(Permit::new(self, charges, Duration::ZERO)),
+            Arrival::Granted { charges, place } => return Ok(Permit::new(self, charges, Duration::ZERO, place)),
             Arrival::Refused(refusal) => return Err(refusal),
             Arrival::Queued { ticket, .. } => ticket,
         };
@@ -93,9 +94,9 @@ impl Admission {
     fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Verdict>>>) {
         for decision in decisions {
             let (waiter, verdict) = match decision {
-                Decision::Grant { waiter, charges, arrived } => {
-                    let waited = time::Instant::now().into_std().saturating_duration_since(arrived);
-                    (waiter, Ok(Permit::new(self, charges, waited)))
+                Decision::Grant { waiter, charges, place } => {
+                    let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived);
+                    (waiter, Ok(Permit::new(self, charges, waited, place)))
                 }
                 Decision::Refuse { waiter, refusal } => (waiter, Err(refusal)),
             };

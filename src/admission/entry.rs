@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::forecast::{Forecast, Standing};
 use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
-use super::{Applicant, PoolRules, Reason, Refusal};
+use super::{Again, Applicant, PoolRules, Reason, Refusal};
 use crate::limit::{Charge, InstanceId};
 use crate::queue::{Charges, Flow, Returns, Seq};
 use crate::route::Ask;
@@ -15,7 +15,7 @@ const SDK_RETURNS: u32 = 2;
 
 /// What becomes of a newcomer that is not refused.
 pub(super) enum Admit {
-    Now(Charges),
+    Now { charges: Charges, place: Again },
     Wait(Wait),
 }
 
@@ -23,6 +23,8 @@ pub(super) enum Admit {
 pub(super) struct Wait {
     pub(super) newcomer: Newcomer,
     pub(super) stopped_at: InstanceId,
+    /// When it came first.
+    pub(super) arrived: Instant,
     pub(super) deadline: Instant,
     /// When its turn will come, as far as that can be said.
     pub(super) turn: Instant,
@@ -48,14 +50,29 @@ impl<W> Scheduler<W> {
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.take(now, &charges, |at| self.reservations.binding(None, at)) {
-                Ok(()) => return Ok(Admit::Now(charges)),
+                Ok(()) => return Ok(Admit::Now { charges, place: self.place(now, applicant, promise.as_ref()) }),
                 Err((at, _)) => at,
             },
         };
-        let newcomer = self.newcomer(charges, applicant, promise.as_ref());
-        let max_wait = self.max_wait(&newcomer.charges).min(applicant.patience.unwrap_or(Duration::MAX));
-        let turn = self.may_wait(now, &newcomer, promise.as_ref(), max_wait)?;
-        Ok(Admit::Wait(Wait { newcomer, stopped_at, deadline: now + max_wait, turn }))
+        let Again { seq, arrived } = self.place(now, applicant, promise.as_ref());
+        let newcomer = newcomer(charges, applicant, seq);
+        let waited = now.saturating_duration_since(arrived);
+        let max_wait = self.max_wait(&newcomer.charges).saturating_sub(waited);
+        let max_wait = max_wait.min(applicant.patience.unwrap_or(Duration::MAX));
+        let turn = if applicant.again.is_some() {
+            self.may_wait_again(now, &newcomer, max_wait)?
+        } else {
+            self.may_wait(now, &newcomer, promise.as_ref(), max_wait)?
+        };
+        Ok(Admit::Wait(Wait { newcomer, stopped_at, arrived, deadline: now + max_wait, turn }))
+    }
+
+    /// The place of one who comes: his own if he has one.
+    fn place(&mut self, now: Instant, applicant: Applicant, promise: Option<&Promise>) -> Again {
+        applicant.again.unwrap_or_else(|| {
+            let seq = promise.map_or_else(|| self.queue.next_seq(), |promise| promise.seq);
+            Again { seq, arrived: now }
+        })
     }
 
     /// The place that was kept for somebody who comes back, if there is one.
@@ -69,15 +86,6 @@ impl<W> Scheduler<W> {
     fn release(&mut self, Promise { flow, charges, .. }: &Promise) {
         self.queue.release(flow, charges);
         self.ledger.unname(charges);
-    }
-
-    /// Somebody, at the place that was kept for him if there is one.
-    fn newcomer(&mut self, charges: Charges, applicant: Applicant, promise: Option<&Promise>) -> Newcomer {
-        let flow = flow_of(&charges, applicant);
-        let Applicant { route, returns, bytes, .. } = applicant;
-        let seq = promise.map_or_else(|| self.queue.next_seq(), |promise| promise.seq);
-        let returns = returns.map(|times| Returns { route, left: SDK_RETURNS.saturating_sub(times) });
-        Newcomer { flow, charges, seq, returns, bytes }
     }
 
     /// What is asked, as charges to instances; one charge an instance.
@@ -135,6 +143,19 @@ impl<W> Scheduler<W> {
             Some((reason, at)) => Err(self.refuse(now, reason, newcomer, at, turn, max_wait)),
             None => Ok(turn),
         }
+    }
+
+    /// When the turn of somebody comes who has gone before, if in time. Whoever may wait now came later, so that he goes as
+    /// soon as there is room; and he had his place among them.
+    fn may_wait_again(&mut self, now: Instant, newcomer: &Newcomer, max_wait: Duration) -> Result<Instant, Refusal> {
+        let turns = newcomer.charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance));
+        let (turn, instance) = turns.max_by_key(|&(turn, _)| turn).expect("what takes from no pool never waits");
+        let (eta, waiting) = (turn - now, self.queue.waiting_for(instance));
+        if eta <= max_wait {
+            return Ok(turn);
+        }
+        let reason = Reason::WaitTooLong { pool: self.ledger.pool_of(instance), waiting, ahead: 0, eta, max_wait };
+        Err(self.refuse(now, reason, newcomer, instance, turn, max_wait))
     }
 
     /// For a pool that lets nobody wait it is another that is waited for.
@@ -232,6 +253,14 @@ impl<W> Scheduler<W> {
     fn rules_of(&self, instance: InstanceId) -> PoolRules {
         self.rules.pools[self.ledger.pool_of(instance).0].1
     }
+}
+
+/// Somebody, at his place.
+fn newcomer(charges: Charges, applicant: Applicant, seq: Seq) -> Newcomer {
+    let flow = flow_of(&charges, applicant);
+    let Applicant { route, returns, bytes, .. } = applicant;
+    let returns = returns.map(|times| Returns { route, left: SDK_RETURNS.saturating_sub(times) });
+    Newcomer { flow, charges, seq, returns, bytes }
 }
 
 fn flow_of(charges: &[Charge], Applicant { client, priority, .. }: Applicant) -> Flow {

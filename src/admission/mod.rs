@@ -3,6 +3,7 @@
 //! The [`Scheduler`] decides: pure, `now` an argument, stepped by `poll_timeout` and `handle_timeout`. The
 //! [`Admission`] around it holds the lock, the clock and the timer, and is the only place in the house that waits.
 
+mod answers;
 mod applicant;
 mod driver;
 mod entry;
@@ -17,7 +18,7 @@ mod snapshot;
 mod tests;
 mod turns;
 
-pub use applicant::Applicant;
+pub use applicant::{Again, Applicant};
 pub use driver::Admission;
 pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};

@@ -1,7 +1,8 @@
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Admission;
+use super::{Admission, Again};
+use crate::feedback::{Allowance, Pushback};
 use crate::queue::Charges;
 
 /// Leave to send one request. It comes apart into what is used up when the request is sent and what lasts until its
@@ -11,6 +12,8 @@ use crate::queue::Charges;
 pub struct Permit {
     /// How long it was waited for.
     pub waited: Duration,
+    /// Where the request stands should it ask again.
+    pub again: Again,
     place: Place,
     in_flight: InFlight,
 }
@@ -31,10 +34,10 @@ pub struct InFlight {
 }
 
 impl Permit {
-    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration) -> Self {
+    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: Again) -> Self {
         let in_flight = InFlight { admission: admission.clone(), charges: charges.clone() };
         let place = Place { admission: admission.clone(), charges, sent: Cell::new(false) };
-        Self { waited, place, in_flight }
+        Self { waited, again, place, in_flight }
     }
 
     /// What goes with the request, and what goes with the answer.
@@ -49,6 +52,29 @@ impl Place {
     pub fn sent(&self) {
         if !self.sent.replace(true) && !self.charges.is_empty() {
             self.admission.with(|scheduler, now| scheduler.sent(now, &self.charges));
+        }
+    }
+}
+
+impl InFlight {
+    /// The upstream took the request, which was sent at `sent_at` or a little later; its answer says what is left.
+    pub fn accepted(&self, sent_at: Instant, allowances: &[Allowance]) {
+        if !self.charges.is_empty() {
+            self.admission.with(|scheduler, now| scheduler.accepted(now, &self.charges, sent_at, allowances));
+        }
+    }
+
+    /// The upstream refused the request, which was sent at `sent_at` or a little later.
+    pub fn refused(&self, sent_at: Instant, pushback: &Pushback) {
+        if !self.charges.is_empty() {
+            self.admission.with(|scheduler, now| scheduler.refused(now, &self.charges, sent_at, pushback));
+        }
+    }
+
+    /// The answer has ended, and said what it has cost in tokens.
+    pub fn settle(&self, tokens: u64) {
+        if !self.charges.is_empty() {
+            self.admission.with(|scheduler, now| scheduler.settle(now, &self.charges, tokens));
         }
     }
 }

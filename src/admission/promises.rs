@@ -135,12 +135,16 @@ impl Promises {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Ledger, Limits, PoolId, Shape};
+    use crate::limit::tests::capped;
+    use crate::limit::{Ledger, PoolId};
+
+    fn idle() -> InstanceId {
+        Ledger::new(vec![capped(&[])]).instance(PoolId(0), None)
+    }
 
     #[test]
     fn each_refused_gets_a_time_of_its_own_between_one_second_and_sixty() {
-        let limits = Limits { requests: vec![], in_flight: None, shape: Shape::Window, margin: Duration::ZERO };
-        let at = Ledger::new(vec![limits]).instance(PoolId(0), None);
+        let at = idle();
         let (mut promises, now) = (Promises::default(), tokio::time::Instant::now().into_std());
         let gap = Duration::from_millis(700);
         let told: Vec<_> = (0..80).map(|_| promises.slot(now, at, now, gap)).collect();
@@ -154,8 +158,7 @@ mod tests {
 
     #[test]
     fn what_was_promised_for_a_past_time_is_forgotten() {
-        let limits = Limits { requests: vec![], in_flight: None, shape: Shape::Window, margin: Duration::ZERO };
-        let at = Ledger::new(vec![limits]).instance(PoolId(0), None);
+        let at = idle();
         let (mut promises, now) = (Promises::default(), tokio::time::Instant::now().into_std());
         promises.slot(now, at, now, SOONEST);
         promises.sweep(now + LATEST);

@@ -7,7 +7,7 @@ use super::forecast::{Forecast, Standing};
 use super::promises::Promises;
 use super::reservations::Reservations;
 use super::snapshot::{InstanceState, Snapshot, Tally};
-use super::{Applicant, PoolRules, Reason, Refusal};
+use super::{Again, Applicant, PoolRules, Reason, Refusal};
 use crate::limit::{Charge, InstanceId, Ledger, Limits};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
@@ -35,7 +35,12 @@ pub struct Rules {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// It goes now; these are its places.
-    Granted(Charges),
+    Granted {
+        /// Its places.
+        charges: Charges,
+        /// Where it stands.
+        place: Again,
+    },
     /// It waits; a [`Decision`] will follow.
     Queued {
         /// How to find it again.
@@ -56,8 +61,8 @@ pub enum Decision<W> {
         waiter: W,
         /// Its places.
         charges: Charges,
-        /// When it came.
-        arrived: Instant,
+        /// Where it stands.
+        place: Again,
     },
     /// It will not go.
     Refuse {
@@ -116,12 +121,12 @@ impl<W> Scheduler<W> {
     /// A request comes. `waiter` is asked for only if it must wait.
     pub fn arrive(&mut self, now: Instant, asks: &[Ask], applicant: Applicant, waiter: impl FnOnce() -> W) -> Arrival {
         let arrival = match self.admit(now, asks, applicant) {
-            Ok(Admit::Now(charges)) => Arrival::Granted(charges),
+            Ok(Admit::Now { charges, place }) => Arrival::Granted { charges, place },
             Ok(Admit::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
             Err(refusal) => Arrival::Refused(refusal),
         };
         match arrival {
-            Arrival::Granted(_) => self.tally.granted += 1,
+            Arrival::Granted { .. } => self.tally.granted += 1,
             Arrival::Refused(_) => self.tally.refused += 1,
             Arrival::Queued { .. } => {}
         }
@@ -240,10 +245,10 @@ impl<W> Scheduler<W> {
     }
 
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
-        let Wait { newcomer, stopped_at, deadline, .. } = wait;
+        let Wait { newcomer, stopped_at, deadline, arrived, .. } = wait;
         let Newcomer { flow, charges, seq, returns, bytes } = newcomer;
         self.ledger.name(&charges);
-        let waiting = Waiting { charges, arrived: now, deadline, bytes, returns, waiter };
+        let waiting = Waiting { charges, arrived, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));
         self.review_at.get_or_insert(now + REVIEW);

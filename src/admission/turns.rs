@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::Again;
 use super::scheduler::{Decision, Scheduler};
 use crate::limit::{Charge, InstanceId, NotYet};
 use crate::queue::{Ticket, Waiting};
@@ -62,7 +63,8 @@ impl<W> Scheduler<W> {
         self.forget(ticket, &waiting);
         let Waiting { charges, arrived, waiter, .. } = waiting;
         self.tally.granted += 1;
-        self.decisions.push(Decision::Grant { waiter, charges, arrived });
+        let place = Again { seq: ticket.seq(), arrived };
+        self.decisions.push(Decision::Grant { waiter, charges, place });
     }
 
     /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who

@@ -100,6 +100,10 @@ impl Facts for Told {
     fn body(&self) -> Option<&Value> {
         Some(&self.body)
     }
+
+    fn tokens(&self) -> Option<u32> {
+        Some(1)
+    }
 }
 
 /// Whose the request is, and how he stands to the others.

@@ -17,7 +17,7 @@ pub(crate) mod tests;
 mod window;
 
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
-pub use pool::{Limits, Pool, PoolUsage, Reserved, Shape};
+pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
 
 use std::time::Instant;

@@ -8,10 +8,33 @@ use super::{Never, NotYet, Rate};
 /// How long before its turn a reservation keeps a place in flight.
 const SOON: Duration = Duration::from_secs(1);
 
+/// What a pool counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unit {
+    /// Requests, or whatever its routes say that a request costs.
+    #[default]
+    Requests,
+    /// Tokens of a model: estimated before the request goes, and corrected by its answer.
+    Tokens,
+}
+
+/// Whether a pool's limits follow what the upstream shows of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Learn {
+    /// They stay as they are configured.
+    Never,
+    /// They tighten, and come back as the upstream gives way.
+    #[default]
+    Tighten,
+    /// None is known before an answer tells: until then requests go one at a time.
+    Discover,
+}
+
 /// How a pool spends its rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// At once, while the window has room.
+    #[default]
     Window,
     /// At an even pace, of which up to `burst` may go at once.
     Smooth {
@@ -21,7 +44,7 @@ pub enum Shape {
 }
 
 /// The limits of a pool, as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Each caps every trailing window of its span.
     pub requests: Vec<Rate>,
@@ -31,6 +54,10 @@ pub struct Limits {
     pub shape: Shape,
     /// Added to every window, against jitter on the way to the upstream.
     pub margin: Duration,
+    /// What is counted.
+    pub unit: Unit,
+    /// Whether they follow what the upstream shows.
+    pub learn: Learn,
 }
 
 impl Limits {

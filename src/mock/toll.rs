@@ -71,4 +71,8 @@ impl Facts for Seen<'_> {
     fn body(&self) -> Option<&Value> {
         Some(self.body)
     }
+
+    fn tokens(&self) -> Option<u32> {
+        Some(1)
+    }
 }

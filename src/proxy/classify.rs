@@ -73,4 +73,8 @@ impl Facts for Seen<'_> {
     fn body(&self) -> Option<&Value> {
         self.body.as_ref()
     }
+
+    fn tokens(&self) -> Option<u32> {
+        Some(1)
+    }
 }

@@ -27,6 +27,8 @@ pub enum Weight {
     Fixed(NonZeroU32),
     /// As many as the array in this field of the JSON body is long; nothing where there is none.
     BodyArray(Box<str>),
+    /// About as many as it has tokens: of its input, and as many as it lets the model write.
+    Tokens,
 }
 
 /// One part of what tells the instances of a pool apart.
@@ -63,6 +65,9 @@ pub trait Facts {
     /// The JSON body, null if it is empty; nothing where it was not read or is no JSON.
     fn body(&self) -> Option<&Value>;
 
+    /// About how many tokens it costs; nothing where the body could not be read.
+    fn tokens(&self) -> Option<u32>;
+
     /// A text field of the body.
     fn body_text(&self, field: &str) -> Option<&str> {
         self.body()?.get(field)?.as_str()
@@ -81,6 +86,7 @@ impl RouteCharge {
         let cost = match &self.weight {
             Weight::Fixed(cost) => Some(cost.get()),
             Weight::BodyArray(field) => facts.body_array_len(field),
+            Weight::Tokens => facts.tokens(),
         };
         (cost != Some(0)).then(|| Ask { pool: self.pool, key: self.key_of(params, facts), cost })
     }
@@ -88,7 +94,7 @@ impl RouteCharge {
     /// Whether the body must be read before this can be said.
     #[must_use]
     pub fn reads_body(&self) -> bool {
-        matches!(self.weight, Weight::BodyArray(_)) || self.key.iter().any(|part| matches!(part, KeyPart::Body(_)))
+        !matches!(self.weight, Weight::Fixed(_)) || self.key.iter().any(|part| matches!(part, KeyPart::Body(_)))
     }
 
     fn key_of(&self, params: &Params, facts: &dyn Facts) -> Option<Box<str>> {
@@ -175,6 +181,7 @@ impl std::fmt::Display for Weight {
         match self {
             Self::Fixed(cost) => write!(f, "{cost}"),
             Self::BodyArray(field) => write!(f, "body.{field}"),
+            Self::Tokens => f.write_str("tokens"),
         }
     }
 }
@@ -185,6 +192,7 @@ impl FromStr for Weight {
     fn from_str(text: &str) -> Result<Self, ParseChargeError> {
         match text.strip_prefix("body.") {
             Some(field) if !field.is_empty() => Ok(Self::BodyArray(field.into())),
+            None if text == "tokens" => Ok(Self::Tokens),
             _ => text.parse().map(Self::Fixed).map_err(|_| ParseChargeError),
         }
     }

@@ -89,7 +89,7 @@ impl<W: Copy> Gate<W> {
 
     pub(super) fn comes_as(&mut self, applicant: Applicant, who: W, asks: &[Ask]) -> Arrival {
         let arrival = self.scheduler.arrive(self.now, asks, applicant, || who);
-        if let Arrival::Granted(charges) = &arrival {
+        if let Arrival::Granted { charges, .. } = &arrival {
             self.goes(who, charges);
         }
         self.hear();

@@ -68,6 +68,7 @@ fn applicant() -> impl Strategy<Value = Applicant> {
             patience,
             route: RouteId(route),
             returns,
+            again: None,
             bytes,
         },
     )

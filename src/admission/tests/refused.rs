@@ -39,7 +39,7 @@ fn too_late_counts_those_who_need_other_pools_besides() {
 fn who_waits_in_vain_is_told_at_his_deadline() {
     let mut gate = Gate::new([one_in_flight()]);
     let stays = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "stays");
-    assert!(matches!(stays, Arrival::Granted(_)));
+    assert!(matches!(stays, Arrival::Granted { charges: _, .. }));
     gate.comes("in vain", &on([0]));
     gate.play();
     let (eta, max_wait) = (120 * SECOND, 120 * SECOND);

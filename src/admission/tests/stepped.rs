@@ -107,7 +107,8 @@ fn who_leaves_lets_those_go_whom_he_held_up() {
 #[test]
 fn a_place_that_is_given_back_goes_to_the_next() {
     let mut gate = Gate::new([capped_pool("1/s")]);
-    let Arrival::Granted(charges) = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "first") else {
+    let Arrival::Granted { charges, .. } = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "first")
+    else {
         panic!("room")
     };
     gate.comes("next", &on([0]));
@@ -121,7 +122,8 @@ fn a_place_that_is_given_back_goes_to_the_next() {
 #[test]
 fn a_place_in_flight_goes_to_the_next_when_the_answer_has_ended() {
     let mut gate = Gate::new([one_in_flight()]);
-    let Arrival::Granted(charges) = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "first") else {
+    let Arrival::Granted { charges, .. } = gate.scheduler.arrive(gate.now, &on([0]), Applicant::default(), || "first")
+    else {
         panic!("room")
     };
     gate.scheduler.sent(gate.now, &charges);

@@ -63,7 +63,7 @@ impl World {
             self.pools.entry(name.clone()).or_insert_with(|| Pool::new(limits));
         }
         match self.scheduler.arrive(self.now, asks, applicant, || who) {
-            Arrival::Granted(charges) => self.grant(charges, costs),
+            Arrival::Granted { charges, .. } => self.grant(charges, costs),
             Arrival::Queued { ticket, .. } => self.enqueue(who, ticket, costs, applicant),
             Arrival::Refused(refusal) => self.refuse(refusal, &costs),
         }

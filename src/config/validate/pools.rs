@@ -8,7 +8,7 @@ use super::Check;
 use crate::config::file;
 use crate::config::report::Problem;
 use crate::config::{Pool, Queue};
-use crate::limit::{Limits, PoolId, Rate, Shape};
+use crate::limit::{Learn, Limits, PoolId, Rate, Shape, Unit};
 use crate::route::{RouteCharge, Table};
 
 /// Against jitter on the way: with 100 ms of it, 250 ms kept every exact window upstream (UPSTREAM.md §6, 2026-11-24).
@@ -38,6 +38,8 @@ impl Check {
                 requests,
                 in_flight: file.in_flight,
                 margin: self.time(file.margin.as_ref(), MARGIN),
+                unit: Unit::Requests,
+                learn: Learn::default(),
             },
             max_waiting: file.max_waiting.unwrap_or(queue.max_waiting),
             max_bytes: file.max_bytes.map_or(u64::MAX, |most| most.as_u64()),

@@ -29,7 +29,7 @@ pub(crate) fn just_before(at: Instant) -> Instant {
 /// Limits without a shape, a margin or a bound in flight.
 pub(crate) fn capped(rates: &[&str]) -> Limits {
     let requests = rates.iter().map(|rate| rate.parse().expect("a rate")).collect();
-    Limits { requests, in_flight: None, shape: Shape::Window, margin: Duration::ZERO }
+    Limits { requests, ..Limits::default() }
 }
 
 /// The instances of so many pools without keys.
@@ -53,6 +53,7 @@ fn limits(amounts: RangeInclusive<u32>) -> impl Strategy<Value = Limits> {
             in_flight,
             shape,
             margin: Duration::from_millis(margin),
+            ..Limits::default()
         },
     )
 }

@@ -1,0 +1,33 @@
+//! Feedback: what the upstream's answers say about its limits. Pure parsers, fed with headers, bodies and the time.
+//!
+//! [`Pushback`] is a refusal understood, [`Allowance`] what is left by the headers of any answer, and [`UsageReader`]
+//! finds what an answer has cost while it passes.
+
+mod allowance;
+mod pushback;
+mod usage;
+
+pub use allowance::{Allowance, allowances};
+pub use pushback::{Cause, Figures, Pushback, understand};
+pub use usage::UsageReader;
+
+use std::time::Duration;
+
+/// An answer of the upstream, as far as it is known.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: &'a dyn Headers,
+    /// What was read of its body, which may be anything.
+    pub body: &'a [u8],
+    /// Now, since the Unix epoch, for headers that name a date.
+    pub now: Duration,
+}
+
+/// The headers of an answer.
+pub trait Headers {
+    /// The value of one, if it is text.
+    fn text(&self, name: &str) -> Option<&str>;
+}
