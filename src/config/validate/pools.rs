@@ -40,6 +40,7 @@ impl Check {
                 margin: self.time(file.margin.as_ref(), MARGIN),
                 unit: Unit::Requests,
                 learn: Learn::default(),
+                model_part: None,
             },
             max_waiting: file.max_waiting.unwrap_or(queue.max_waiting),
             max_bytes: file.max_bytes.map_or(u64::MAX, |most| most.as_u64()),
