@@ -44,6 +44,9 @@ fn the_window_is_the_nearest_that_the_reset_leaves_and_a_minute_where_it_leaves_
         (30_000_000, 29_999_975, "1ms", "30000000/min"),
         (10_000, 9_999, "6ms", "10000/min"),
         (100, 99, "0s", "100/min"),
+        (1_000, 999, "1s", "1000/min"),
+        (100, 40, "1s", "100/min"),
+        (10_000, 9_999, "2s", "10000/min"),
         // Nothing is used, or too much is left, or it is not a time.
         (100, 100, "0s", "100/min"),
         (100, 100, "24h0m0s", "100/min"),

@@ -46,6 +46,8 @@ fn retry_after_is_seconds_or_a_date() {
         ("retry-after: Wed, 25 Nov 2026 00:01:40 GMT", Some(100_000)),
         ("retry-after: Tue, 24 Nov 2026 23:59:59 GMT", None),
         ("retry-after: 2678400", Some(2_678_400_000)),
+        ("retry-after: 1795564900", Some(100_000)),
+        ("retry-after: 1795564900500", Some(100_500)),
     ];
     for (head, millis) in expected {
         assert_eq!(hint(head, ""), millis.map(Duration::from_millis), "{head}");

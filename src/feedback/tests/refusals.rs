@@ -145,7 +145,7 @@ fn errors_are_read_in_the_shapes_that_other_upstreams_have() {
 
 #[test]
 fn an_upstream_may_mean_something_else_by_a_code_or_by_a_type_without_a_code() {
-    let meanings = Meanings::new([("insufficient_quota", Limit), ("our_own", Overload)]);
+    let meanings = Meanings::new([("insufficient_quota", Limit), ("our_own", Overload), ("1300", Ramp)]);
     let understood = |status, body: String| {
         let answer = Answer { status, headers: &headers(""), body: body.as_bytes(), now: NOW };
         understand(&answer, &meanings).map(|pushback| pushback.cause)
@@ -155,6 +155,7 @@ fn an_upstream_may_mean_something_else_by_a_code_or_by_a_type_without_a_code() {
     assert_eq!(understood(429, body("insufficient_quota", "credit_balance_exhausted", NO_CREDIT)), Some(Billing));
     assert_eq!(understood(503, body("", "our_own", "")), Some(Overload));
     assert_eq!(understood(500, body("", "our_own", "")), None);
+    assert_eq!(understood(429, r#"{"message": "…", "code": 1300}"#.to_owned()), Some(Ramp));
 }
 
 #[test]

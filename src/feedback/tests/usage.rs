@@ -21,7 +21,7 @@ const ANTHROPIC: &str = concat!(
     "event: message_start\ndata: {\"message\": {\"usage\": {\"input_tokens\": 25, \"output_tokens\": 1}}}\n\n",
     "event: message_delta\ndata: {\"delta\": {}, \"usage\": {\"output_tokens\": 15}}\n\n"
 );
-const BODIES: [(&str, Option<u64>); 12] = [
+const BODIES: [(&str, Option<u64>); 14] = [
     (CHAT, Some(21)),
     (CHUNKS, Some(11)),
     (RESPONSES, Some(48)),
@@ -33,6 +33,8 @@ const BODIES: [(&str, Option<u64>); 12] = [
     (r#"{"usage": null, "type": "usage", "a": ["usage", {"total_tokens": 5}]}"#, None),
     (r#"{"usage": {"total_tokens": -5}, "b": {"usage": {"total_tokens": "5"}}}"#, None),
     (r#"{""usage"usage"usage":{"total_tokens":5}}"#, Some(5)),
+    (r#"{"usage""usage":{"total_tokens":5}}"#, Some(5)),
+    (r#"{"usage": {"output_tokens": 4}, "x": {"usage": {"input_tokens": 3}}}"#, Some(7)),
     ("", None),
 ];
 
