@@ -1,9 +1,8 @@
 //! Every operation of the OpenAI API on the built-in configuration: which route it takes and which pools, however its
 //! path is spelled.
 
-use serde_json::{Value, json};
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate::route::{Ask, Asks, Facts, Priority};
+use tidegate::route::{Ask, Asks, Body, Facts, Priority};
 
 /// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
 const OPERATIONS: &str = include_str!("operations.tsv");
@@ -107,24 +106,21 @@ fn built_in() -> Config {
 }
 
 /// A request with three files in its body.
-struct Request(Value);
+struct Request(Body<'static>);
 
 impl Facts for Request {
     fn header(&self, _: &str) -> Option<&[u8]> {
         None
     }
 
-    fn body(&self) -> Option<&Value> {
+    fn body(&self) -> Option<&Body<'_>> {
         Some(&self.0)
-    }
-
-    fn tokens(&self) -> Option<u32> {
-        Some(1)
     }
 }
 
 fn asks(config: &Config, method: &str, path: &str) -> Asks {
-    let body = json!({ "file_ids": ["file-1", "file-2", "file-3"], "files": [] });
+    let json = br#"{ "file_ids": ["file-1", "file-2", "file-3"], "files": [] }"#;
+    let body = Body::read(json, None).expect("JSON");
     config.routes.asks(&config.routes.find(method, path), &Request(body))
 }
 

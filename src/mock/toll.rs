@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{self, Bytes, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::complaint::Complaint;
 use super::world::World;
-use crate::route::Facts;
+use crate::route::{Body, Facts};
 
 /// What every request meets before its endpoint: the network's jitter, the limits, the time an answer takes.
 pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
@@ -41,13 +41,13 @@ async fn charge(world: &World, request: Request) -> Result<Request, Box<Response
         let read = to_bytes(body, usize::MAX)
             .await
             .map_err(|error| Box::new(Complaint::bad_request(error.to_string()).into_response()))?;
-        let json = serde_json::from_slice(&read).unwrap_or_default();
-        (Body::from(read), json)
+        (body::Body::from(read.clone()), read)
     } else {
-        (body, Value::Null)
+        (body, Bytes::new())
     };
-    let facts = Seen { headers: &head.headers, body: &read };
-    let model = facts.body_text("model").unwrap_or("gpt-mock");
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let facts = Seen { headers: &head.headers, body: Body::read(&read, content_type).unwrap_or_default() };
+    let model = facts.body.text("model").unwrap_or("gpt-mock");
     if let Some(refusal) = world.refuses() {
         world.limits.refuse();
         return Err(Box::new(refusal.answer(model)));
@@ -60,7 +60,7 @@ async fn charge(world: &World, request: Request) -> Result<Request, Box<Response
 
 struct Seen<'r> {
     headers: &'r HeaderMap,
-    body: &'r Value,
+    body: Body<'r>,
 }
 
 impl Facts for Seen<'_> {
@@ -68,8 +68,8 @@ impl Facts for Seen<'_> {
         self.headers.get(name).map(HeaderValue::as_bytes)
     }
 
-    fn body(&self) -> Option<&Value> {
-        Some(self.body)
+    fn body(&self) -> Option<&Body<'_>> {
+        Some(&self.body)
     }
 
     fn tokens(&self) -> Option<u32> {
