@@ -1,6 +1,7 @@
 //! How far off the estimate of a body's tokens is from o200k, by kind of text, and what it costs beside a tokenizer.
 //!
-//! The costs in `src/route/tokens.rs` were fitted on other texts than these.
+//! The costs in `src/route/tokens.rs` were fitted on other texts than these, but not blindly: a first fit came out 15 %
+//! low on German, Chinese, Japanese and Korean novels, upon which prose was given more weight among those others.
 
 mod texts;
 
