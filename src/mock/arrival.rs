@@ -1,5 +1,6 @@
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method};
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::complaint::Complaint;
 use super::sent::tokens_of;
 use super::world::World;
-use crate::route::{Facts, Found};
+use crate::route::{self, Facts, Found};
 
 /// A request, as far as the limits look into it.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Arrival {
     pub(super) found: Found,
     /// The body; null where nobody needs to know it.
     pub(super) body: Value,
+    pub(super) read: Bytes,
 }
 
 /// The endpoints whose requests count for their model.
@@ -30,13 +32,19 @@ impl Arrival {
     pub(super) async fn read(world: &World, request: Request) -> Result<(Self, Body), Complaint> {
         let (head, body) = request.into_parts();
         let found = world.limits.find(head.method.as_str(), head.uri.path());
-        let mut arrival = Self { head, found, body: Value::Null };
+        let mut arrival = Self { head, found, body: Value::Null, read: Bytes::new() };
         if !world.limits.reads_body(&arrival) {
             return Ok((arrival, body));
         }
         let read = to_bytes(body, usize::MAX).await.map_err(|error| Complaint::bad_request(error.to_string()))?;
         arrival.body = serde_json::from_slice(&read).unwrap_or_default();
+        arrival.read = read.clone();
         Ok((arrival, Body::from(read)))
+    }
+
+    pub(super) fn seen(&self) -> Seen<'_> {
+        let content_type = self.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Seen { arrival: self, body: route::Body::read(&self.read, content_type).unwrap_or_default() }
     }
 
     /// Whether it counts for a model if it names one.
@@ -45,7 +53,7 @@ impl Arrival {
     }
 
     pub(super) fn model(&self) -> Option<&str> {
-        self.body_text("model")
+        self.body["model"].as_str()
     }
 
     /// The organization and the project that it names.
@@ -70,16 +78,22 @@ impl Arrival {
     }
 }
 
-impl Facts for Arrival {
+/// A request as its routes look at it.
+pub(super) struct Seen<'a> {
+    arrival: &'a Arrival,
+    body: route::Body<'a>,
+}
+
+impl Facts for Seen<'_> {
     fn header(&self, name: &str) -> Option<&[u8]> {
-        self.head.headers.get(name).map(HeaderValue::as_bytes)
+        self.arrival.head.headers.get(name).map(HeaderValue::as_bytes)
     }
 
-    fn body(&self) -> Option<&Value> {
+    fn body(&self) -> Option<&route::Body<'_>> {
         Some(&self.body)
     }
 
     fn tokens(&self) -> Option<u32> {
-        Some(self.cost())
+        Some(self.arrival.cost())
     }
 }

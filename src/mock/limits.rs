@@ -101,7 +101,7 @@ impl Limits {
 
     fn costs(&self, arrival: &Arrival) -> Costs {
         let mut costs = Costs::new();
-        for Ask { pool, key, cost } in self.routes.asks(&arrival.found, arrival) {
+        for Ask { pool, key, cost } in self.routes.asks(&arrival.found, &arrival.seen()) {
             costs.entry(Whose::Pool(pool, key)).or_default().add(cost.unwrap_or(1));
         }
         if self.options.quotas.any() && arrival.may_count_for_a_model() {

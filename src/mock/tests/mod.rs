@@ -86,7 +86,8 @@ impl Upstream {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("a request").into_parts();
-        Arrival { head, found: self.limits.find("POST", path), body }
+        let read = body.to_string().into();
+        Arrival { head, found: self.limits.find("POST", path), body, read }
     }
 
     fn stats(&self, at: Duration) -> Stats {
