@@ -63,7 +63,7 @@ impl<W> Scheduler<W> {
             }
         }
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
-        let Some(instance) = self.culprit(now, charges, unit) else { return };
+        let Some(instance) = self.culprit(now, charges, sent_at, unit) else { return };
         let told = figures.and_then(told_by);
         if figures.is_some_and(|figures| figures.per > LONGEST) {
             let hint = pushback.retry_after.unwrap_or(LONGEST);
@@ -75,11 +75,19 @@ impl<W> Scheduler<W> {
         }
     }
 
-    fn culprit(&mut self, now: Instant, charges: &[Charge], unit: Unit) -> Option<InstanceId> {
+    /// The pool whose limit it was, as far as the counts say. If that is another one than before, that one is acquitted.
+    fn culprit(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, unit: Unit) -> Option<InstanceId> {
         let of_unit = charges.iter().filter(|charge| self.limits_of(charge.instance).unit == unit);
         let suspects: SmallVec<[InstanceId; 2]> = of_unit.map(|charge| charge.instance).collect();
-        let fit = suspects.iter().map(|&instance| (self.ledger.pool_mut(instance).fits(now), instance));
-        fit.max_by_key(|&(fit, _)| fit).map(|(_, instance)| instance)
+        let fit = suspects.iter().map(|&instance| (self.ledger.pool_mut(instance).fits(now, sent_at), instance));
+        let (_, culprit) = fit.max_by_key(|&(fit, _)| fit)?;
+        for &suspect in &suspects {
+            self.ledger.pool_mut(suspect).suspect(now);
+            if suspect != culprit {
+                self.ledger.pool_mut(suspect).acquit();
+            }
+        }
+        Some(culprit)
     }
 
     /// What an answer tells of this instance.

@@ -15,6 +15,19 @@ pub struct Told {
     pub left: Option<u64>,
 }
 
+/// How well a refusal fits a pool; of two the greater fits better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fit {
+    /// It was under way when this pool's limit was met.
+    same: bool,
+    /// How near the count is to that at the last refusal, in twentieths.
+    alike: u64,
+    /// The pool is known to have less than is configured.
+    known: bool,
+    /// How much of its limit is used, in thousandths.
+    fill: u64,
+}
+
 impl Pool {
     /// The upstream took a request that was sent at about `sent_at`.
     pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Told>) {
@@ -93,17 +106,36 @@ impl Pool {
         self.stay_away(now, hint.unwrap_or(time));
     }
 
-    /// How well a refusal fits this pool, in thousandths: from 0, nothing was used, to 1000, all that may be was or, where
-    /// the upstream has refused before, just as much as then.
-    pub fn fits(&mut self, now: Instant) -> u64 {
+    /// How well a refusal of what was sent at about `sent_at` fits this pool.
+    pub fn fits(&mut self, now: Instant, sent_at: Instant) -> Fit {
         if self.windows.is_empty() {
-            return 0;
+            return Fit::default();
         }
-        let then = self.learned.as_ref().and_then(|learned| learned.used_then());
         let log = self.log();
-        let used = log.used(now);
-        let likeness = |then: u64| then.min(used) * 1_000 / then.max(used).max(1);
-        then.map_or_else(|| log.used_thousandths(), likeness)
+        let (used, fill) = (log.used(now), log.used_thousandths());
+        let Some(learned) = self.learned.as_deref() else { return Fit { fill, ..Fit::default() } };
+        let likeness = |then: u64| then.min(used) * 20 / then.max(used).max(1);
+        Fit {
+            same: learned.is_under_way(sent_at),
+            alike: learned.used_then().map_or(0, likeness),
+            known: learned.holds_less(),
+            fill,
+        }
+    }
+
+    /// The upstream refused at this count, whichever pool it was.
+    pub fn suspect(&mut self, now: Instant) {
+        if !self.windows.is_empty() {
+            let used = self.log().used(now);
+            self.learned().suspect(used);
+        }
+    }
+
+    /// It was another pool's limit all the time.
+    pub fn acquit(&mut self) {
+        if let Some(learned) = &mut self.learned {
+            learned.forget_less();
+        }
     }
 
     /// A limit that says more than is configured.

@@ -45,6 +45,8 @@ pub(super) struct Learned {
     heard: Option<Instant>,
     not_until: Option<Instant>,
     episode: Option<Episode>,
+    /// What the window held when the upstream last refused, by this limit or another.
+    suspected: Option<u64>,
     /// How often it was refused in all.
     refusals: u64,
     /// Refusals in a row that nothing explains.
@@ -124,8 +126,16 @@ pub struct LearnedUsage {
 impl Learned {
     /// Nothing is known.
     pub(super) fn nothing() -> Self {
-        let (since, heard, not_until, episode) = (None, None, None, None);
-        Self { belief: Belief::Nothing, since, heard, not_until, episode, refusals: 0, unexplained: 0 }
+        Self {
+            belief: Belief::Nothing,
+            since: None,
+            heard: None,
+            not_until: None,
+            episode: None,
+            suspected: None,
+            refusals: 0,
+            unexplained: 0,
+        }
     }
 
     /// Nothing is known, and until an answer tells the limits one goes at a time.
@@ -183,12 +193,33 @@ impl Learned {
 
     /// Whether it has been kept for so long that it is forgotten.
     pub(super) fn is_stale(&self, now: Instant) -> bool {
-        self.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= KEPT)
+        let is_old = self.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= KEPT);
+        is_old && self.not_until(now).is_none()
     }
 
     /// What the window held when the upstream last refused.
     pub(super) fn used_then(&self) -> Option<u64> {
-        self.episode.map(|episode| episode.used)
+        self.suspected
+    }
+
+    /// Whether what was sent then was under way when the upstream began to refuse.
+    pub(super) fn is_under_way(&self, sent_at: Instant) -> bool {
+        self.episode.is_some_and(|episode| sent_at <= episode.began)
+    }
+
+    /// Whether less is believed than is configured.
+    pub(super) fn holds_less(&self) -> bool {
+        matches!(self.belief, Belief::Lower(_) | Belief::Smooth(_) | Belief::Shared(_))
+    }
+
+    pub(super) fn suspect(&mut self, used: u64) {
+        self.suspected = Some(used);
+    }
+
+    pub(super) fn forget_less(&mut self) {
+        if self.holds_less() {
+            (self.belief, self.episode, self.not_until) = (Belief::Nothing, None, None);
+        }
     }
 
     pub(super) fn usage(&self, now: Instant) -> LearnedUsage {
@@ -256,7 +287,7 @@ impl Learned {
         if let Some(hint) = hint {
             self.stay_away(now + hint);
         }
-        if self.episode.is_some_and(|episode| sent_at <= episode.began) {
+        if self.is_under_way(sent_at) {
             return self.refine(now, used);
         }
         let before = self.episode.replace(Episode { began: now, used });

@@ -13,7 +13,18 @@ const HIDDEN: u32 = 180;
 
 fn scene(window: Counting, real: u32, seed: u64) -> Scene {
     let latency = Duration::from_millis(40);
-    Scene { configured: 300, real, window, burst: None, requests: 1_000, clients: 50, foreign: 0.0, latency, seed }
+    Scene {
+        pools: vec![(300, real)],
+        asks: |_| &[0],
+        thinks: |_| Duration::ZERO,
+        window,
+        burst: None,
+        requests: 1_000,
+        clients: 50,
+        foreign: 0.0,
+        latency,
+        seed,
+    }
 }
 
 /// Every window but the last, which is cut short.

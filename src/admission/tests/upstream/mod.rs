@@ -1,5 +1,6 @@
 //! A crowd, the scheduler, and an upstream with limits of its own, on a clock that is stepped.
 
+mod attribution;
 mod hidden;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::admission::{Again, Applicant, Arrival, Decision, Rules, Scheduler};
 use crate::feedback::{Cause, Pushback};
 use crate::limit::tests::start;
-use crate::limit::{Limits, PoolId};
+use crate::limit::{Lesson, Limits, PoolId};
 use crate::mock::{Counting, Meter, Options};
 use crate::queue::{Charges, ClientId};
 use crate::route::Ask;
@@ -47,7 +48,9 @@ struct Trip {
 
 pub(super) struct World {
     scheduler: Scheduler<u64>,
-    meter: Meter,
+    meters: Vec<Meter>,
+    asks: fn(u64) -> &'static [usize],
+    thinks: fn(u64) -> Duration,
     began: Instant,
     now: Instant,
     events: BTreeMap<(Instant, u64), Event>,
@@ -68,8 +71,12 @@ pub(super) struct World {
 }
 
 pub(super) struct Scene {
-    pub(super) configured: u32,
-    pub(super) real: u32,
+    /// What each pool has by the configuration, and what the upstream has.
+    pub(super) pools: Vec<(u32, u32)>,
+    /// The pools that a client's requests take from.
+    pub(super) asks: fn(u64) -> &'static [usize],
+    /// How long a client is quiet after an answer.
+    pub(super) thinks: fn(u64) -> Duration,
     pub(super) window: Counting,
     pub(super) burst: Option<u32>,
     pub(super) requests: usize,
@@ -82,17 +89,22 @@ pub(super) struct Scene {
 impl World {
     pub(super) fn new(scene: &Scene) -> Self {
         let rate = |amount: u32| format!("{amount}/min").parse().expect("a rate");
-        let limits =
-            Limits { requests: vec![rate(scene.configured)], margin: Duration::from_millis(250), ..Limits::default() };
-        let rules = super::gate::pool(limits);
-        let rules = Rules { pools: vec![rules], max_waiting: 100_000, weights: HashMap::new(), ageing: MINUTE };
+        let limits = |&(configured, _): &(u32, u32)| Limits {
+            requests: vec![rate(configured)],
+            margin: Duration::from_millis(250),
+            ..Limits::default()
+        };
+        let pools = scene.pools.iter().map(|pool| super::gate::pool(limits(pool))).collect();
+        let rules = Rules { pools, max_waiting: 100_000, weights: HashMap::new(), ageing: MINUTE };
         let now = start();
         let burst = scene.burst.and_then(std::num::NonZeroU32::new);
         let options = Options { window: scene.window, burst, ..Options::default() };
         let mut chance = fastrand::Rng::with_seed(scene.seed);
         let mut world = Self {
             scheduler: Scheduler::new(rules),
-            meter: Meter::new(rate(scene.real), &options, now, chance.f64()),
+            meters: scene.pools.iter().map(|&(_, real)| Meter::new(rate(real), &options, now, chance.f64())).collect(),
+            asks: scene.asks,
+            thinks: scene.thinks,
             began: now,
             now,
             events: BTreeMap::new(),
@@ -101,7 +113,7 @@ impl World {
             to_come: scene.requests,
             waiting: HashSet::new(),
             foreign: scene.foreign,
-            limit: scene.real,
+            limit: scene.pools[0].1,
             latency: scene.latency,
             under_way: 0,
             under_way_at_first: 0,
@@ -137,7 +149,7 @@ impl World {
     fn comes(&mut self, client: u64) {
         if self.to_come > 0 {
             self.to_come -= 1;
-            let soon = Duration::from_millis(1).mul_f64(self.chance.f64());
+            let soon = (self.thinks)(client) + Duration::from_millis(1).mul_f64(self.chance.f64());
             self.at(soon, Event::Comes { client, again: None });
         }
     }
@@ -177,7 +189,10 @@ impl World {
     fn happens(&mut self, event: Event) {
         match event {
             Event::Comes { client, again } => {
-                let ask = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
+                let ask: Vec<_> = (self.asks)(client)
+                    .iter()
+                    .map(|&pool| Ask { pool: PoolId(pool), key: None, cost: Some(1) })
+                    .collect();
                 let applicant = Applicant { client: ClientId(client), again, ..Applicant::default() };
                 match self.scheduler.arrive(self.now, &ask, applicant, || client) {
                     Arrival::Granted { charges, place } => self.goes(client, charges, place),
@@ -186,15 +201,9 @@ impl World {
                 }
             }
             Event::Reaches { client, trip } => {
-                self.meter.arrive(self.now, 1);
-                let taken = self.meter.room(self.now, 1).is_ok();
+                let taken = self.takes_from((self.asks)(client));
                 let since = self.now - self.began;
-                if taken {
-                    self.meter.count(self.now, 1);
-                    self.taken.push(since);
-                } else {
-                    self.refused.push(since);
-                }
+                (if taken { &mut self.taken } else { &mut self.refused }).push(since);
                 let back = self.takes();
                 self.at(back, Event::Answers { client, trip, taken });
             }
@@ -215,8 +224,7 @@ impl World {
                 }
             }
             Event::Foreign => {
-                if self.meter.room(self.now, 1).is_ok() {
-                    self.meter.count(self.now, 1);
+                if self.takes_from(&[0]) {
                     self.foreign_taken.push(self.now - self.began);
                 }
             }
@@ -229,9 +237,18 @@ impl World {
             }
             Event::Limit(amount) => {
                 self.limit = amount;
-                self.meter.resize(self.now, amount);
+                self.meters[0].resize(self.now, amount);
             }
         }
+    }
+
+    /// The upstream takes a request from all of its limits, or refuses it.
+    fn takes_from(&mut self, pools: &[usize]) -> bool {
+        let has_room = pools.iter().all(|&pool| self.meters[pool].room(self.now, 1).is_ok());
+        if has_room {
+            pools.iter().for_each(|&pool| self.meters[pool].count(self.now, 1));
+        }
+        has_room
     }
 
     fn goes(&mut self, client: u64, charges: Charges, place: Again) {
@@ -262,6 +279,12 @@ impl World {
             }
             decisions.extend(self.scheduler.take_decisions());
         }
+    }
+
+    /// What each pool has learned by now.
+    pub(super) fn lessons(&mut self) -> Vec<Option<Lesson>> {
+        let instances = self.scheduler.snapshot(self.now).instances;
+        instances.iter().map(|instance| instance.taken.learned.and_then(|learned| learned.lesson)).collect()
     }
 
     /// What was taken and what others left of it, but for the last window.
