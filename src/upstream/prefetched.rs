@@ -95,12 +95,13 @@ impl Prefetched {
         Ok(())
     }
 
-    /// Nobody else holds what was read, so that nothing is copied but the new piece.
+    /// Nobody else holds what was read, so that nothing is copied but the new piece; where the length is known there is
+    /// room for all that will be read.
     fn add(&mut self, piece: &[u8], enough: usize) {
         let mut read = BytesMut::from(mem::take(&mut self.read));
         if read.is_empty() {
-            let to_come = usize::try_from(self.may_hold(enough)).unwrap_or(enough);
-            read.reserve(piece.len().max(to_come));
+            let to_come = self.rest.as_ref().and_then(|rest| rest.size_hint().exact()).unwrap_or(0);
+            read.reserve(piece.len() + usize::try_from(to_come).unwrap_or(enough).min(enough));
         }
         read.extend_from_slice(piece);
         self.read = read.freeze();

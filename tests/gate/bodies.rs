@@ -100,6 +100,22 @@ async fn a_body_that_does_not_come_soon_goes_as_it_comes() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_kept_needs_no_more_room_to_go_again() {
+    let (listener, address) = upstream().await;
+    let house = House::open(SMALL, address).await;
+    let mut client = house.connect().await;
+    client.send(&post("/v1/read", &letters(899))).await;
+    let (mut server, _) = take(&listener).await;
+    let mut slow = house.connect().await;
+    slow.send(&post("/v1/read", "").replace("Length: 0", "Length: 900\r\nExpect: 100-continue")).await;
+    slow.until("100 Continue").await;
+    server.send(&refusal()).await;
+    let (mut server, _) = take(&listener).await;
+    server.send(&ok()).await;
+    client.until("fine").await;
+}
+
+#[tokio::test]
 async fn what_is_kept_leaves_half_of_the_room_to_who_cannot_do_without_and_is_given_back_once_taken() {
     let (listener, address) = upstream().await;
     let house = House::open(SMALL, address).await;

@@ -121,6 +121,24 @@ async fn what_the_upstream_refuses_is_answered_in_the_end() {
     house.until("all is over", is_over).await;
 }
 
+#[tokio::test]
+async fn who_is_refused_goes_before_those_who_came_later() {
+    let (house, listener) = open().await;
+    let (mut first, mut second) = (house.connect().await, house.connect().await);
+    first.send(&get("/v1/soon", "x-mine: first\r\n")).await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    second.send(&get("/v1/soon", "x-mine: second\r\n")).await;
+    house.until("the second waits", |now| now.waiting == 1).await;
+    server.send(&refusal()).await;
+    for name in ["first", "second"] {
+        let mut server = accept(&listener).await;
+        let got = server.until("\r\n\r\n").await;
+        assert!(got.contains(&format!("x-mine: {name}\r\n")), "{got}");
+        server.send(&ok()).await;
+    }
+}
+
 /// Sends so many requests one after the other on one connection: how often they were sent upstream, all together.
 async fn ask_often(mut wire: Wire, times: u32) -> u64 {
     let mut attempts = 0;
