@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
-    ("config", &["limit", "route"]),
+    ("config", &["feedback", "limit", "route"]),
     ("upstream", &["admission", "config", "route"]),
     ("proxy", &["admission", "config", "feedback", "limit", "route", "upstream"]),
     ("admin", &["admission", "config"]),

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate::config::{Config, DEFAULT, Source};
+use tidegate::limit::Unit;
 use tidegate::route::{Ask, Asks, Facts, Priority};
 
 /// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
@@ -70,6 +71,66 @@ fn the_admin_api_has_a_pool_for_each_kind_of_resource() {
 }
 
 #[test]
+fn a_model_has_pools_of_requests_and_of_tokens_on_every_endpoint() {
+    let config = built_in();
+    for path in ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/audio/transcriptions"] {
+        let asked = asks(&config, "POST", path);
+        let keys: Vec<Option<&str>> = asked.iter().map(|ask| ask.key.as_deref()).collect();
+        assert_eq!(keys, [Some("gpt-4o - -"); 2], "{path}");
+        let units = asked.iter().map(|ask| config.pools[ask.pool.0].limits.unit);
+        assert!(units.eq([Unit::Requests, Unit::Tokens]), "{path}");
+    }
+}
+
+#[test]
+fn tokens_are_taken_once_however_often_a_route_names_the_pool() {
+    let text = r#"
+        pools.files = { requests = ["9/min"], tokens = ["99/min"] }
+        routes = [{ match = "POST /v1/files", pools = ["files:body.file_ids", "files:2"] }]
+    "#;
+    let config = Config::parse(&Source::Text("files".to_owned()), text).expect("a valid configuration");
+    let taken = asks(&config, "POST", "/v1/files").into_iter().map(|ask| (ask.pool.0, ask.cost));
+    assert_eq!(taken.collect::<Vec<_>>(), [(0, Some(3)), (1, Some(1)), (0, Some(2))]);
+}
+
+#[test]
+fn what_takes_from_no_pool_has_one_for_its_endpoint() {
+    let config = built_in();
+    for (method, path, key) in [
+        ("GET", "/v1/models", "GET:/v1/models - -"),
+        ("GET", "/v1/models/gpt-4o", "GET:/v1/models/* - -"),
+        ("head", "/V1//Models/", "GET:/v1/models - -"),
+        ("POST", "/v1/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs - -"),
+        ("POST", "/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs - -"),
+        ("GET", "/v1/what is/this", "GET:/v1/what_is/this - -"),
+        ("GET", "/a-name-that-is-longer-than-any-word/of", "GET:/*/of - -"),
+    ] {
+        let asked = asks(&config, method, path);
+        let [Ask { pool, key: Some(asked), .. }] = &asked[..] else { panic!("{path} asks {asked:?}") };
+        assert_eq!((&**asked, config.pools[pool.0].implicit), (key, true), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_disguised_endpoint_has_its_pool_in_every_reading() {
+    let config = built_in();
+    let asked = asks(&config, "GET", "/v1/models/%2e%2e/batches");
+    let keys: Vec<&str> = asked.iter().filter_map(|ask| ask.key.as_deref()).collect();
+    for key in ["GET:/v1/batches - -", "GET:/v1/models/../batches - -"] {
+        assert!(keys.contains(&key), "no {key} in {keys:?}");
+    }
+}
+
+#[test]
+fn a_model_that_nobody_can_see_is_another_than_none() {
+    let config = built_in();
+    let found = config.routes.find("POST", "/v1/moderations");
+    let key = |facts: &dyn Facts| config.routes.asks(&found, facts)[0].key.clone();
+    assert_eq!(key(&Unseen).as_deref(), Some("? - -"));
+    assert_eq!(key(&Request(json!({}))).as_deref(), Some("- - -"));
+}
+
+#[test]
 fn what_ends_a_run_or_lets_it_go_on_goes_first_unless_it_may_be_something_else() {
     let config = built_in();
     for (path, priority) in [
@@ -106,7 +167,7 @@ fn built_in() -> Config {
     Config::parse(&Source::BuiltIn, DEFAULT).expect("the built-in configuration is valid")
 }
 
-/// A request with three files in its body.
+/// A request with a model and three files in its body.
 struct Request(Value);
 
 impl Facts for Request {
@@ -123,8 +184,25 @@ impl Facts for Request {
     }
 }
 
+/// A request whose body is too large to look into.
+struct Unseen;
+
+impl Facts for Unseen {
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn body(&self) -> Option<&Value> {
+        None
+    }
+
+    fn tokens(&self) -> Option<u32> {
+        None
+    }
+}
+
 fn asks(config: &Config, method: &str, path: &str) -> Asks {
-    let body = json!({ "file_ids": ["file-1", "file-2", "file-3"], "files": [] });
+    let body = json!({ "model": "gpt-4o", "file_ids": ["file-1", "file-2", "file-3"], "files": [] });
     config.routes.asks(&config.routes.find(method, path), &Request(body))
 }
 

@@ -1,24 +1,114 @@
 //! What the upstream's answers teach.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use super::scheduler::Scheduler;
-use crate::feedback::{Allowance, Pushback};
-use crate::limit::Charge;
+use crate::feedback::{Allowance, Cause, Figures, Pushback};
+use crate::limit::{Charge, InstanceId, Learn, Rate, Told, Unit};
+
+/// Limits of longer windows are not paced: who has used one up is told at once.
+const LONGEST: Duration = Duration::from_hours(1);
 
 impl<W> Scheduler<W> {
     /// The upstream took a request that was sent at `sent_at`, and its answer says what is left.
-    pub fn accepted(&mut self, now: Instant, charges: &[Charge], _sent_at: Instant, _allowances: &[Allowance]) {
+    pub fn accepted(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, allowances: &[Allowance]) {
+        for &Charge { instance, cost } in charges {
+            let told = self.told(instance, allowances);
+            self.ledger.pool_mut(instance).accepted(now, sent_at, cost, told);
+        }
         self.pump_charged(now, charges);
     }
 
     /// The upstream refused a request that was sent at `sent_at`.
-    pub fn refused(&mut self, now: Instant, charges: &[Charge], _sent_at: Instant, _pushback: &Pushback) {
+    pub fn refused(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
+        let hint = pushback.retry_after;
+        for &Charge { instance, cost } in charges {
+            self.ledger.pool_mut(instance).unspend(sent_at, cost);
+        }
+        match pushback.cause {
+            Cause::Limit => self.limited(now, charges, sent_at, pushback),
+            Cause::Ramp => {
+                let grown = charges.iter().filter(|charge| self.is_by_model(charge.instance) || charges.len() == 1);
+                let grown: SmallVec<[InstanceId; 2]> = grown.map(|charge| charge.instance).collect();
+                grown.into_iter().for_each(|instance| self.ledger.pool_mut(instance).ramp(now, hint));
+            }
+            Cause::Overload => {
+                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, hint));
+            }
+            Cause::Billing | Cause::TooLarge => {}
+        }
         self.pump_charged(now, charges);
     }
 
     /// An answer that has ended says what it has cost in tokens.
-    pub fn settle(&mut self, now: Instant, charges: &[Charge], _tokens: u64) {
+    pub fn settle(&mut self, now: Instant, charges: &[Charge], tokens: u64) {
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        for &Charge { instance, cost } in charges {
+            if self.limits_of(instance).unit == Unit::Tokens {
+                self.ledger.pool_mut(instance).correct(now, cost, tokens);
+            }
+        }
         self.pump_charged(now, charges);
     }
+
+    /// A limit is reached: of the pool that the refusal names or, where it names none, of the one that it fits best.
+    fn limited(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
+        let figures = pushback.figures;
+        let family = pushback.family.as_ref().map(|family| family.to_lowercase());
+        if let Some(family) = &family {
+            for charge in charges {
+                self.ledger.join(charge.instance, family);
+            }
+        }
+        let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
+        let Some(instance) = self.culprit(now, charges, unit) else { return };
+        let told = figures.and_then(told_by);
+        if figures.is_some_and(|figures| figures.per > LONGEST) {
+            let hint = pushback.retry_after.unwrap_or(LONGEST);
+            return self.ledger.pool_mut(instance).stay_away(now, hint);
+        }
+        let shared = family.and_then(|family| self.ledger.join(instance, &family));
+        for instance in [Some(instance), shared].into_iter().flatten() {
+            self.ledger.pool_mut(instance).refused(now, sent_at, pushback.retry_after, told);
+        }
+    }
+
+    fn culprit(&mut self, now: Instant, charges: &[Charge], unit: Unit) -> Option<InstanceId> {
+        let of_unit = charges.iter().filter(|charge| self.limits_of(charge.instance).unit == unit);
+        let suspects: SmallVec<[InstanceId; 2]> = of_unit.map(|charge| charge.instance).collect();
+        let fit = suspects.iter().map(|&instance| (self.ledger.pool_mut(instance).fits(now), instance));
+        fit.max_by_key(|&(fit, _)| fit).map(|(_, instance)| instance)
+    }
+
+    /// What an answer tells of this instance.
+    fn told(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Told> {
+        let limits = self.limits_of(instance);
+        if allowances.is_empty() || limits.learn != Learn::Discover && !limits.requests.is_empty() {
+            return None;
+        }
+        let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
+        let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|told| told.per)?;
+        Some(Told { limit: rate(limit, per)?, left: remaining })
+    }
+
+    fn is_by_model(&self, instance: InstanceId) -> bool {
+        self.limits_of(instance).learn == Learn::Discover
+    }
+
+    fn limits_of(&self, instance: InstanceId) -> &crate::limit::Limits {
+        self.ledger.limits(self.ledger.pool_of(instance))
+    }
+}
+
+/// What a refusal tells of a limit.
+fn told_by(figures: Figures) -> Option<Told> {
+    let limit = figures.limit?;
+    let left = figures.used.map(|used| limit.saturating_sub(used));
+    Some(Told { limit: rate(limit, figures.per)?, left })
+}
+
+fn rate(amount: u64, per: Duration) -> Option<Rate> {
+    Rate::new(u32::try_from(amount).ok().and_then(std::num::NonZeroU32::new)?, per)
 }

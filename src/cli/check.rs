@@ -1,4 +1,5 @@
 use std::io::{Write, stdout};
+use std::num::NonZeroU32;
 
 use anyhow::Result;
 use bytesize::ByteSize;
@@ -6,9 +7,9 @@ use clap::Args;
 use humantime::format_duration;
 
 use super::in_force::InForce;
-use crate::config::{ClientKey, Clients, Config, Pool, Queue};
-use crate::limit::Shape;
-use crate::route::Priority;
+use crate::config::{ClientKey, Clients, Config, Pool, Queue, Upstream};
+use crate::limit::{Learn, Shape};
+use crate::route::{Priority, RouteCharge, Weight};
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -23,18 +24,15 @@ impl Check {
         let mut out = stdout().lock();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
-        config.pools.iter().try_for_each(|pool| print_pool(&mut out, pool))?;
+        config.pools.iter().filter(|pool| !pool.implicit).try_for_each(|pool| print_pool(&mut out, pool))?;
         writeln!(out, "\nroutes")?;
         for (id, route) in config.routes.routes() {
-            let pools = route.charges.iter().map(|charge| {
-                let name = &config.pools[charge.pool.0].name;
-                match charge.weight.to_string().as_str() {
-                    "1" => name.clone(),
-                    weight => format!("{name}:{weight}"),
-                }
-            });
-            let pools = pools.collect::<Vec<_>>().join(", ");
-            let pools = if pools.is_empty() { "no limit" } else { &pools };
+            let pools = pools(&config, &route.charges);
+            let pools = match (pools.is_empty(), config.routes.charges(id).is_empty()) {
+                (false, _) => &pools,
+                (true, true) => "no limit",
+                (true, false) => "no limit known; one is learned should the upstream refuse",
+            };
             let priority =
                 if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
             let every = config.keepalive.get(&id).map(|&every| format_duration(every));
@@ -43,6 +41,21 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// As the configuration writes them: a pool that counts requests and tokens is named once.
+fn pools(config: &Config, charges: &[RouteCharge]) -> String {
+    let mut pools: Vec<String> = Vec::new();
+    for charge in charges {
+        let name = &config.pools[charge.pool.0].name;
+        let is_named = |known: &String| known.split(':').next() == Some(name);
+        match &charge.weight {
+            Weight::Tokens if pools.iter().any(is_named) => {}
+            Weight::Tokens | Weight::Fixed(NonZeroU32::MIN) => pools.push(name.clone()),
+            weight => pools.push(format!("{name}:{weight}")),
+        }
+    }
+    pools.join(", ")
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
@@ -69,9 +82,21 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
         let missing = if is_missing { ", which is not set here" } else { "" };
         writeln!(out, "key       from the environment, {variable}{missing}")?;
     }
+    print_refusals(out, upstream)?;
     print_queue(out, queue)?;
     writeln!(out, "drain     up to {}", format_duration(server.drain))?;
     print_clients(out, clients)
+}
+
+fn print_refusals(out: &mut impl Write, Upstream { refusals, learned_file, .. }: &Upstream) -> Result<()> {
+    if let Some(path) = learned_file {
+        writeln!(out, "learned   kept over a restart in {}", path.display())?;
+    }
+    if !refusals.is_empty() {
+        let codes = refusals.iter().map(|(code, _)| &**code).collect::<Vec<_>>().join(", ");
+        writeln!(out, "refusals  mean here what is written: {codes}")?;
+    }
+    Ok(())
 }
 
 fn print_queue(out: &mut impl Write, queue: &Queue) -> Result<()> {
@@ -99,10 +124,14 @@ fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
 }
 
 fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
-    let shape = match pool.limits.shape {
-        Shape::Window => "at once while there is room".to_owned(),
-        Shape::Smooth { burst } => format!("evenly, {burst} at once"),
+    let is_known = !pool.limits.requests.is_empty() || pool.limits.in_flight.is_some();
+    let shape = match (pool.limits.shape, pool.limits.learn) {
+        (_, Learn::Discover) => "one at a time until an answer tells it".to_owned(),
+        (_, Learn::Tighten) if !is_known => "at once until the upstream refuses".to_owned(),
+        (Shape::Window, _) => "at once while there is room".to_owned(),
+        (Shape::Smooth { burst }, _) => format!("evenly, {burst} at once"),
     };
+    let learn = if pool.limits.learn == Learn::Never { "; as written, whatever the upstream shows" } else { "" };
     let keys = pool.key.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let each = if keys.is_empty() { String::new() } else { format!(", for each {keys}") };
     let wait = if pool.refuse_when_full {
@@ -111,5 +140,5 @@ fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
         let most = if pool.max_bytes == u64::MAX { String::new() } else { format!(", {}", ByteSize(pool.max_bytes)) };
         format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
-    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}", pool.name, pool.limits_text())?)
+    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}", pool.name, pool.limits_text())?)
 }

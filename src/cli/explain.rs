@@ -46,9 +46,10 @@ impl Explain {
         let found = config.routes.find(&self.method, self.path_alone());
         let told = Told { headers: self.headers()?, body: self.body()? };
         let asks = config.routes.asks(&found, &told).into_iter();
-        let taken: Vec<Taken<'_>> = asks.map(|ask| Taken { pool: &config.pools[ask.pool.0], ask }).collect();
+        let asked = asks.map(|ask| Taken { pool: &config.pools[ask.pool.0], ask });
+        let (unlisted, taken): (Vec<_>, Vec<_>) = asked.partition(|taken| taken.pool.implicit);
         let who = Who::new(&config, &found, &told.headers, self.peer);
-        let explained = Explained { config: &config, found: &found, taken: &taken, who };
+        let explained = Explained { config: &config, found: &found, taken: &taken, unlisted: &unlisted, who };
         if self.json { Ok(writeln!(stdout(), "{}", explained.json())?) } else { explained.print(&mut stdout().lock()) }
     }
 
@@ -142,12 +143,17 @@ impl Taken<'_> {
         self.pool.key.iter().map(ToString::to_string).zip(values)
     }
 
+    fn print_key(&self, out: &mut impl Write) -> Result<()> {
+        self.key().try_for_each(|(part, value)| write!(out, ", {part} = {value:?}"))?;
+        Ok(writeln!(out)?)
+    }
+
     fn json(&self) -> Value {
         let Pool { limits, max_waiting, refuse_when_full, .. } = self.pool;
         let key: Map<String, Value> = self.key().map(|(part, value)| (part, json!(value))).collect();
         json!({
             "pool": self.pool.name, "key": key, "cost": self.cost(), "in_flight": limits.in_flight,
-            "limits": limits.requests.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "limits": self.pool.rates().collect::<Vec<_>>(),
             "when_full": if *refuse_when_full { "refuse" } else { "queue" }, "max_waiting": max_waiting,
             "max_wait_ms": u64::try_from(self.pool.max_wait.as_millis()).unwrap_or(u64::MAX),
         })
@@ -158,6 +164,8 @@ struct Explained<'c> {
     config: &'c Config,
     found: &'c Found,
     taken: &'c [Taken<'c>],
+    /// What it takes of the pool that nobody wrote.
+    unlisted: &'c [Taken<'c>],
     who: Who,
 }
 
@@ -203,19 +211,31 @@ impl Explained<'_> {
         })
     }
 
+    fn print_unlimited(&self, out: &mut impl Write) -> Result<()> {
+        let url = &self.config.upstream.url;
+        if self.unlisted.is_empty() {
+            return Ok(writeln!(out, "pools    none: it is forwarded at once to {url}")?);
+        }
+        writeln!(out, "pools    none: no limit is known, and it is forwarded at once to {url}")?;
+        for taken in self.unlisted {
+            write!(out, "         should the upstream refuse it, a limit is learned")?;
+            taken.print_key(out)?;
+        }
+        Ok(())
+    }
+
     fn print(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "route    {}", self.route())?;
         if self.found.lacks_v1() {
             writeln!(out, "         the path lacks /v1; the gate puts it there")?;
         }
         let Some(least_patient) = self.least_patient() else {
-            return Ok(writeln!(out, "pools    none: it is forwarded at once to {}", self.config.upstream.url)?);
+            return self.print_unlimited(out);
         };
         for (index, taken) in self.taken.iter().enumerate() {
             let head = if index == 0 { "pools" } else { "" };
             write!(out, "{head:<8} {}: takes {} of {}", taken.pool.name, taken.cost(), taken.pool.limits_text())?;
-            taken.key().try_for_each(|(part, value)| write!(out, ", {part} = {value:?}"))?;
-            writeln!(out)?;
+            taken.print_key(out)?;
         }
         let Who { label, weight, priority, .. } = &self.who;
         writeln!(out, "client   {label}, weight {weight}; priority {priority}")?;

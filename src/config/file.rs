@@ -40,6 +40,9 @@ pub(super) struct Upstream {
     pub(super) response_timeout: Option<Text>,
     pub(super) http2_connections: Option<NonZeroUsize>,
     pub(super) ca_file: Option<Text>,
+    pub(super) learn: Option<bool>,
+    pub(super) learned_file: Option<Text>,
+    pub(super) refusals: IndexMap<String, Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,10 +70,12 @@ pub(super) struct Clients {
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [pools.NAME]")]
 pub(super) struct Pool {
     pub(super) requests: Vec<Text>,
+    pub(super) tokens: Vec<Text>,
     pub(super) in_flight: Option<NonZeroU32>,
     pub(super) shape: Option<Spanned<Shape>>,
     pub(super) burst: Option<Spanned<NonZeroU32>>,
     pub(super) margin: Option<Text>,
+    pub(super) learn: Option<bool>,
     pub(super) key: Vec<Text>,
     pub(super) max_waiting: Option<usize>,
     pub(super) max_bytes: Option<ByteSize>,

@@ -15,12 +15,14 @@ pub use report::Invalid;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::limit::{Limits, Rate};
+use crate::feedback::Cause;
+use crate::limit::{Limits, Rate, Unit};
 use crate::route::{KeyPart, RouteId, Table};
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
@@ -75,6 +77,10 @@ pub struct Upstream {
     pub http2_connections: Option<NonZeroUsize>,
     /// The only certificate authorities to be trusted; the system's if nothing.
     pub authorities: Option<Arc<RootCertStore>>,
+    /// What a refusal means here that has this code, or this type where it has no code.
+    pub refusals: Vec<(String, Cause)>,
+    /// Where what is learned is kept over a restart.
+    pub learned_file: Option<PathBuf>,
 }
 
 /// How requests wait.
@@ -116,7 +122,7 @@ pub enum ClientKey {
     Peer,
 }
 
-/// A pool.
+/// A pool, as far as it counts one unit. One that is written with requests and with tokens is two in a row, of one name.
 #[derive(Clone, Debug)]
 pub struct Pool {
     /// As it is called in the configuration, in headers and in answers.
@@ -133,6 +139,8 @@ pub struct Pool {
     pub max_wait: Duration,
     /// Nobody waits: what cannot go at once is refused.
     pub refuse_when_full: bool,
+    /// Nobody wrote it: requests of no other pool take from it, so that a limit can be learned for each endpoint.
+    pub implicit: bool,
 }
 
 impl Upstream {
@@ -147,11 +155,23 @@ impl Upstream {
 }
 
 impl Pool {
-    /// Its limits as people write them: `200/min`, `300/min, 10/s` or, for one without a rate, `50 in flight`.
+    /// Its limits as people say them: `300/min, 10/s`, `200000 tokens/min` or, for one without a rate, `50 in flight`.
     #[must_use]
     pub fn limits_text(&self) -> String {
-        let rates = self.limits.requests.iter().map(ToString::to_string);
         let in_flight = self.limits.in_flight.map(|most: NonZeroU32| format!("{most} in flight"));
-        rates.chain(in_flight).collect::<Vec<_>>().join(", ")
+        let written = self.rates().chain(in_flight).collect::<Vec<_>>().join(", ");
+        match (written.is_empty(), self.limits.unit) {
+            (false, _) => written,
+            (true, Unit::Requests) => "a learned limit".to_owned(),
+            (true, Unit::Tokens) => "a learned limit of tokens".to_owned(),
+        }
+    }
+
+    /// Each of its rates, with what is counted where that is not requests.
+    pub fn rates(&self) -> impl Iterator<Item = String> {
+        self.limits.requests.iter().map(|rate| match self.limits.unit {
+            Unit::Requests => rate.to_string(),
+            Unit::Tokens => rate.to_string().replacen('/', " tokens/", 1),
+        })
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::Headers;
+use super::{Headers, source};
 use crate::limit::Unit;
 
 /// What an answer's headers say of one limit.
@@ -19,7 +19,24 @@ pub struct Allowance {
 }
 
 /// What the headers of an answer say of limits, however the upstream writes them. `now` is the time since the Unix epoch.
+///
+/// Of several that count the same in the same window (an organization's and a project's), it is the one with less left.
 #[must_use]
-pub fn allowances(_headers: &dyn Headers, _now: Duration) -> SmallVec<[Allowance; 2]> {
-    SmallVec::new()
+pub fn allowances(headers: &dyn Headers, now: Duration) -> SmallVec<[Allowance; 2]> {
+    let mut allowances: SmallVec<[Allowance; 2]> = SmallVec::new();
+    for reading in source::readings(headers, now) {
+        let next = reading.allowance;
+        match allowances.iter_mut().find(|known| (known.unit, known.per) == (next.unit, next.per)) {
+            Some(known) if next.left() < known.left() => *known = next,
+            Some(_) => {}
+            None => allowances.push(next),
+        }
+    }
+    allowances
+}
+
+impl Allowance {
+    fn left(&self) -> (u64, u64) {
+        (self.remaining.unwrap_or(self.limit), self.limit)
+    }
 }

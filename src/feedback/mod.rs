@@ -4,11 +4,20 @@
 //! finds what an answer has cost while it passes.
 
 mod allowance;
+mod complaint;
+mod meaning;
 mod pushback;
+mod source;
+#[cfg(test)]
+mod tests;
+mod time;
 mod usage;
+mod window;
+mod wording;
 
 pub use allowance::{Allowance, allowances};
-pub use pushback::{Cause, Figures, Pushback, understand};
+pub use meaning::{Meanings, hidden, understand};
+pub use pushback::{Cause, Figures, ParseCauseError, Pushback};
 pub use usage::UsageReader;
 
 use std::time::Duration;

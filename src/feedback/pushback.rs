@@ -1,6 +1,7 @@
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::Answer;
 use crate::limit::Unit;
 
 /// A refusal of the upstream, understood.
@@ -46,8 +47,42 @@ pub struct Figures {
     pub requested: Option<u64>,
 }
 
-/// What a refusal means; nothing where the answer is none, or one that may have been executed.
-#[must_use]
-pub fn understand(answer: &Answer<'_>) -> Option<Pushback> {
-    (answer.status == 429).then_some(Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None })
+/// The text is no cause.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a refusal is \"limit\", \"too_large\", \"ramp\", \"billing\" or \"overload\"")]
+pub struct ParseCauseError;
+
+impl Cause {
+    const ALL: [Self; 5] = [Self::Limit, Self::TooLarge, Self::Ramp, Self::Billing, Self::Overload];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::TooLarge => "too_large",
+            Self::Ramp => "ramp",
+            Self::Billing => "billing",
+            Self::Overload => "overload",
+        }
+    }
+}
+
+impl FromStr for Cause {
+    type Err = ParseCauseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCauseError> {
+        Self::ALL.into_iter().find(|cause| cause.word() == text).ok_or(ParseCauseError)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Figures {
+    /// Whether more was asked for than the limit ever admits.
+    pub(super) fn never_fit(&self) -> bool {
+        self.limit.is_some_and(|limit| self.requested.is_some_and(|requested| requested > limit))
+    }
 }

@@ -1,16 +1,140 @@
+use std::mem;
+
+use memchr::memmem;
+use serde::Deserialize;
+
 /// Finds the tokens that an answer has cost, while it passes in pieces: in JSON, or in the events of a stream.
+///
+/// It looks for the name `"usage"` and reads the object after it; within the strings of JSON, quotes are escaped, so
+/// that what a model writes is never taken for it.
 #[derive(Clone, Debug, Default)]
 pub struct UsageReader {
+    at: At,
+    input: Option<u64>,
+    output: Option<u64>,
     total: Option<u64>,
 }
 
+/// How far it has come.
+#[derive(Clone, Debug)]
+enum At {
+    /// So much of the name is there.
+    Name(usize),
+    /// The name is there, and perhaps the colon.
+    Colon { seen: bool },
+    /// The object is there in part.
+    Object(Object),
+}
+
+/// An object as far as it has come: it ends with the brace that closes the first.
+#[derive(Clone, Debug, Default)]
+struct Object {
+    text: Vec<u8>,
+    depth: usize,
+    in_string: bool,
+    is_escaped: bool,
+}
+
+/// What an upstream says it has counted; the names are OpenAI's, those of its older endpoints, and Anthropic's.
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(rename = "total_tokens")]
+    total: Option<u64>,
+    #[serde(rename = "input_tokens")]
+    input: Option<u64>,
+    #[serde(rename = "output_tokens")]
+    output: Option<u64>,
+    #[serde(rename = "prompt_tokens")]
+    prompt: Option<u64>,
+    #[serde(rename = "completion_tokens")]
+    completion: Option<u64>,
+}
+
+const NAME: &[u8] = b"\"usage\"";
+
+/// No usage object is longer.
+const LONGEST: usize = 4096;
+
 impl UsageReader {
     /// The next piece of the body.
-    pub fn push(&mut self, _piece: &[u8]) {}
+    pub fn push(&mut self, mut piece: &[u8]) {
+        while let Some((&first, rest)) = piece.split_first() {
+            (self.at, piece) = match mem::take(&mut self.at) {
+                At::Name(0) => seek(piece),
+                At::Name(matched) => (after_name(matched, first), rest),
+                At::Colon { seen } => (after_colon(seen, first), rest),
+                At::Object(object) => (self.within(object, first), rest),
+            };
+        }
+    }
 
     /// What the answer has cost in all, as far as it has said so.
     #[must_use]
     pub fn total(&self) -> Option<u64> {
         self.total
+    }
+
+    fn within(&mut self, mut object: Object, byte: u8) -> At {
+        object.push(byte);
+        if object.depth == 0 {
+            self.note(&object.text);
+            return At::default();
+        }
+        if object.text.len() < LONGEST { At::Object(object) } else { At::default() }
+    }
+
+    /// Anthropic tells the input as a stream begins, and the output as it ends.
+    fn note(&mut self, object: &[u8]) {
+        let Ok(usage) = serde_json::from_slice::<Usage>(object) else { return };
+        let (input, output) = (usage.input.or(usage.prompt), usage.output.or(usage.completion));
+        self.input = input.or(self.input);
+        self.output = output.or(self.output);
+        let sum = || self.input.unwrap_or(0).saturating_add(self.output.unwrap_or(0));
+        self.total = usage.total.or_else(|| input.or(output).map(|_| sum())).or(self.total);
+    }
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self::Name(0)
+    }
+}
+
+impl Object {
+    fn push(&mut self, byte: u8) {
+        self.text.push(byte);
+        match byte {
+            _ if self.is_escaped => self.is_escaped = false,
+            b'\\' => self.is_escaped = self.in_string,
+            b'"' => self.in_string = !self.in_string,
+            b'{' if !self.in_string => self.depth += 1,
+            b'}' if !self.in_string => self.depth -= 1,
+            _ => {}
+        }
+    }
+}
+
+/// To the end of the first name in the piece, or of the piece, where a name may have begun.
+fn seek(piece: &[u8]) -> (At, &[u8]) {
+    if let Some(at) = memmem::find(piece, NAME) {
+        return (At::Colon { seen: false }, &piece[at + NAME.len()..]);
+    }
+    let begun = (1..NAME.len()).rev().find(|&begun| piece.ends_with(&NAME[..begun]));
+    (At::Name(begun.unwrap_or(0)), &[])
+}
+
+fn after_name(matched: usize, byte: u8) -> At {
+    if byte != NAME[matched] {
+        return At::Name(usize::from(byte == NAME[0]));
+    }
+    if matched + 1 == NAME.len() { At::Colon { seen: false } } else { At::Name(matched + 1) }
+}
+
+fn after_colon(seen: bool, byte: u8) -> At {
+    match byte {
+        b' ' | b'\t' | b'\r' | b'\n' => At::Colon { seen },
+        b':' if !seen => At::Colon { seen: true },
+        b'{' if seen => At::Object(Object { text: vec![b'{'], depth: 1, ..Object::default() }),
+        _ => At::Name(usize::from(byte == NAME[0])),
     }
 }

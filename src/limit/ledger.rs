@@ -154,6 +154,25 @@ impl Ledger {
         self.get(id).pool.room_by(now, by)
     }
 
+    /// One pool instance.
+    pub fn pool_mut(&mut self, id: InstanceId) -> &mut Pool {
+        &mut self.get_mut(id).pool
+    }
+
+    /// Whoever has the key of this instance, but for another model, shares the pool instance of `family`: from now on that
+    /// is his. Nothing where the pool is not keyed by model, or it is the same.
+    pub fn join(&mut self, id: InstanceId, family: &str) -> Option<InstanceId> {
+        let Instance { pool_id, key, .. } = self.get(id);
+        let (pool, key) = (*pool_id, Arc::clone(key));
+        let part = self.limits[pool.0].model_part?;
+        let mut parts: Vec<&str> = key.split(' ').collect();
+        let model = parts.get_mut(part).filter(|model| **model != family)?;
+        *model = family;
+        let shared = self.instance(pool, Some(&parts.join(" ")));
+        self.keyed[pool.0].insert(key, shared);
+        Some(shared)
+    }
+
     /// Whether this one pool has room for a charge, beside what is reserved.
     pub fn has_room(&mut self, now: Instant, charge: Charge, reserved: Option<Reserved>) -> bool {
         let pool = &mut self.get_mut(charge.instance).pool;
@@ -164,13 +183,9 @@ impl Ledger {
     /// Drops the instances that nobody names and of which nothing counts any more.
     pub fn sweep(&mut self, now: Instant) {
         let pools = self.limits.len();
-        self.instances.retain(|slot, instance| {
-            let stays = slot < pools || instance.named > 0 || !instance.pool.is_idle(now);
-            if !stays {
-                self.keyed[instance.pool_id.0].remove(&instance.key);
-            }
-            stays
-        });
+        self.instances.retain(|slot, instance| slot < pools || instance.named > 0 || !instance.pool.is_idle(now));
+        let instances = &self.instances;
+        self.keyed.iter_mut().for_each(|keyed| keyed.retain(|_, id| instances.contains(id.index())));
     }
 
     /// How many keyed instances there are.

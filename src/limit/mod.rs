@@ -8,6 +8,8 @@
 //! upstream (that instant is the one that counts, as it is the nearest to the one the upstream counts), and **in flight**
 //! until the last byte of the answer. A held place that was never sent is given back.
 
+mod learned;
+mod learning;
 mod ledger;
 mod pace;
 mod pool;
@@ -16,6 +18,8 @@ mod rate;
 pub(crate) mod tests;
 mod window;
 
+pub use learned::{LearnedUsage, Lesson};
+pub use learning::Told;
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
 pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};

@@ -37,6 +37,36 @@ impl Pace {
         Self { quota, behind, tat: None }
     }
 
+    /// The same, at another rate.
+    pub(super) fn at(&self, rate: Rate, margin: Duration, burst: NonZeroU32) -> Self {
+        Self { tat: self.tat, ..Self::new(rate, margin, burst) }
+    }
+
+    /// Nothing is left of the burst, and the next goes after an interval.
+    pub(super) fn exhaust(&mut self, now: Instant) {
+        self.hold_between(now, 0, 0);
+    }
+
+    /// As many as are left of the burst are no fewer than `fewest` and no more than `most`.
+    pub(super) fn hold_between(&mut self, now: Instant, fewest: u64, most: u64) {
+        let burst = u64::from(self.quota.burst_size().get());
+        let empty_for = |left: u64| self.interval() * u32::try_from(burst.saturating_sub(left)).unwrap_or(u32::MAX);
+        let (soonest, latest) = (now + empty_for(most), now + empty_for(fewest.min(most)));
+        self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)).clamp(soonest, latest));
+    }
+
+    /// How many are left of the burst.
+    pub(super) fn left(&self, now: Instant) -> u64 {
+        let debt = self.tat.map_or(Duration::ZERO, |tat| tat.saturating_duration_since(now));
+        let owed = debt.as_nanos().div_ceil(self.interval().as_nanos().max(1));
+        u64::from(self.quota.burst_size().get()).saturating_sub(u64::try_from(owed).unwrap_or(u64::MAX))
+    }
+
+    /// How many come back to the burst in so long.
+    pub(super) fn refilled(&self, within: Duration) -> u64 {
+        u64::try_from(within.as_nanos() / self.interval().as_nanos().max(1)).unwrap_or(u64::MAX)
+    }
+
     /// May `cost` go now, while `held` more may be spent at any moment?
     ///
     /// A cost above the burst goes when a whole burst could, and is paid off afterwards.

@@ -1,9 +1,13 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
 use super::window::Window;
 use super::{Never, NotYet, Rate};
+
+/// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How long before its turn a reservation keeps a place in flight.
 const SOON: Duration = Duration::from_secs(1);
@@ -26,7 +30,7 @@ pub enum Learn {
     /// They tighten, and come back as the upstream gives way.
     #[default]
     Tighten,
-    /// None is known before an answer tells: until then requests go one at a time.
+    /// Answers tell them, as those of model endpoints do; where none is configured, one goes at a time until then.
     Discover,
 }
 
@@ -58,6 +62,8 @@ pub struct Limits {
     pub unit: Unit,
     /// Whether they follow what the upstream shows.
     pub learn: Learn,
+    /// Which part of an instance's key is the model, if any is: then answers that name figures tell its own.
+    pub model_part: Option<usize>,
 }
 
 impl Limits {
@@ -91,9 +97,13 @@ pub struct Reserved {
 /// One instance of a pool: its limits and what is taken of them.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    windows: Vec<Window>,
+    /// Those that are configured; one that keeps nobody where none is, and limits are learned.
+    pub(super) windows: Vec<Window>,
     paces: Vec<Pace>,
     most_in_flight: Option<NonZeroU32>,
+    pub(super) learned: Option<Box<Learned>>,
+    pub(super) learn: Learn,
+    pub(super) margin: Duration,
     held: u64,
     in_flight: u32,
 }
@@ -107,6 +117,8 @@ pub struct PoolUsage {
     pub held: u64,
     /// Granted and not over yet (requests).
     pub in_flight: u32,
+    /// What the upstream has taught of it.
+    pub learned: Option<LearnedUsage>,
 }
 
 impl Pool {
@@ -119,13 +131,42 @@ impl Pool {
                 limits.requests.iter().map(|&rate| Pace::new(rate, limits.margin, burst)).collect()
             }
         };
+        let mut windows: Vec<_> = limits.requests.iter().map(|&rate| Window::new(rate, limits.margin)).collect();
+        if windows.is_empty() && limits.learn != Learn::Never {
+            windows.push(Window::open(MINUTE));
+        }
         Self {
-            windows: limits.requests.iter().map(|&rate| Window::new(rate, limits.margin)).collect(),
+            windows,
             paces,
             most_in_flight: limits.in_flight,
+            learned: (limits.learn == Learn::Discover && limits.requests.is_empty())
+                .then(|| Box::new(Learned::unknown())),
+            learn: limits.learn,
+            margin: limits.margin,
             held: 0,
             in_flight: 0,
         }
+    }
+
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.windows.iter().chain(self.learned.as_ref().and_then(|learned| learned.window()))
+    }
+
+    pub(super) fn windows_mut(&mut self) -> impl Iterator<Item = &mut Window> {
+        self.windows.iter_mut().chain(self.learned.as_mut().and_then(|learned| learned.window_mut()))
+    }
+
+    fn paces(&self) -> impl Iterator<Item = &Pace> {
+        self.paces.iter().chain(self.learned.as_ref().and_then(|learned| learned.pace()))
+    }
+
+    fn paces_mut(&mut self) -> impl Iterator<Item = &mut Pace> {
+        self.paces.iter_mut().chain(self.learned.as_mut().and_then(|learned| learned.pace_mut()))
+    }
+
+    /// The earliest instant at which anybody may go, whatever room there is.
+    fn opens(&self, now: Instant) -> Instant {
+        self.learned.as_ref().and_then(|learned| learned.not_until(now)).unwrap_or(now)
     }
 
     /// May a request that costs `cost` go now? Takes nothing.
@@ -135,13 +176,14 @@ impl Pool {
     pub fn check(&mut self, now: Instant, cost: u32) -> Result<(), NotYet> {
         let room = self.most_in_flight.is_none_or(|most| self.in_flight < most.get());
         let mut verdict = if room { Ok(()) } else { Err(NotYet::Freed) };
-        for window in &mut self.windows {
-            verdict = longest(verdict, window.check(now, self.held, cost));
+        let held = self.held;
+        for window in self.windows_mut() {
+            verdict = longest(verdict, window.check(now, held, cost));
         }
-        for pace in &self.paces {
-            verdict = longest(verdict, pace.check(now, self.held, cost));
+        for pace in self.paces() {
+            verdict = longest(verdict, pace.check(now, held, cost));
         }
-        verdict
+        self.learned.as_ref().map_or(verdict, |learned| longest(verdict, learned.check(now)))
     }
 
     /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight
@@ -151,15 +193,16 @@ impl Pool {
         let Reserved { cost: kept, at } = reserved;
         let is_soon = at <= now + SOON;
         self.most_in_flight.is_none_or(|most| !is_soon || self.in_flight + 1 < most.get())
-            && self.windows.iter().all(|window| window.leaves(now, self.held, cost, kept, at))
-            && self.paces.iter().all(|pace| pace.leaves(now, self.held, cost, kept, at))
+            && self.windows().all(|window| window.leaves(now, self.held, cost, kept, at))
+            && self.paces().all(|pace| pace.leaves(now, self.held, cost, kept, at))
     }
 
     /// How much may go from now on until `by`, by the rates alone, if all of it goes as early as it may.
     #[must_use]
     pub fn room_by(&self, now: Instant, by: Instant) -> u64 {
-        let windows = self.windows.iter().map(|window| window.room_by(now, by));
-        windows.chain(self.paces.iter().map(|pace| pace.room_by(now, by))).min().unwrap_or(u64::MAX)
+        let from = self.opens(now).min(by);
+        let windows = self.windows().map(|window| window.room_by(from, by));
+        windows.chain(self.paces().map(|pace| pace.room_by(from, by))).min().unwrap_or(u64::MAX)
     }
 
     /// Takes a place, from the grant on.
@@ -171,8 +214,8 @@ impl Pool {
     /// The request was sent: what was held is spent.
     pub fn spend(&mut self, now: Instant, cost: u32) {
         self.held -= u64::from(cost);
-        self.windows.iter_mut().for_each(|window| window.spend(now, cost));
-        self.paces.iter_mut().for_each(|pace| pace.spend(now, cost));
+        self.windows_mut().for_each(|window| window.spend(now, cost));
+        self.paces_mut().for_each(|pace| pace.spend(now, cost));
     }
 
     /// The request was never sent: what was held is free again.
@@ -189,17 +232,20 @@ impl Pool {
     /// nobody can say.
     pub fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
         let ahead = ahead + self.held;
-        let windows = self.windows.iter_mut().map(|window| window.turn_of(now, ahead + u64::from(own)));
-        let paces = self.paces.iter().map(|pace| pace.turn_of(now, ahead, own));
-        windows.chain(paces).max().unwrap_or(now)
+        let opens = self.opens(now);
+        let windows = self.windows_mut().map(|window| window.turn_of(now, ahead + u64::from(own)));
+        let by_windows = windows.max().unwrap_or(now);
+        let by_paces = self.paces().map(|pace| pace.turn_of(now, ahead, own)).max().unwrap_or(now);
+        let turn = by_windows.max(by_paces);
+        if opens > now { turn.max(self.turn_after(opens, ahead, own)) } else { turn }
     }
 
     /// When something that costs `own` would go after `before` more of which none goes before `first`: the earliest
     /// that the rates allow, whatever else is taken.
     #[must_use]
     pub fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
-        let windows = self.windows.iter().map(|window| window.turn_after(first, before + u64::from(own)));
-        let paces = self.paces.iter().map(|pace| pace.turn_after(first, before, own));
+        let windows = self.windows().map(|window| window.turn_after(first, before + u64::from(own)));
+        let paces = self.paces().map(|pace| pace.turn_after(first, before, own));
         windows.chain(paces).max().unwrap_or(first)
     }
 
@@ -207,14 +253,17 @@ impl Pool {
     pub fn is_idle(&mut self, now: Instant) -> bool {
         self.held == 0
             && self.in_flight == 0
-            && self.windows.iter_mut().all(|window| window.used(now) == 0)
-            && self.paces.iter().all(|pace| pace.is_idle(now))
+            && self.learned.as_ref().is_none_or(|learned| learned.is_stale(now))
+            && self.windows_mut().all(|window| window.used(now) == 0)
+            && self.paces().all(|pace| pace.is_idle(now))
     }
 
     /// What is taken at `now`.
     pub fn usage(&mut self, now: Instant) -> PoolUsage {
-        let windows = self.windows.iter_mut().map(|window| (window.rate(), window.used(now))).collect();
-        PoolUsage { windows, held: self.held, in_flight: self.in_flight }
+        let bounded = self.windows.iter_mut().filter(|window| !window.is_open());
+        let windows = bounded.map(|window| (window.rate(), window.used(now))).collect();
+        let learned = self.learned.as_ref().map(|learned| learned.usage(now));
+        PoolUsage { windows, held: self.held, in_flight: self.in_flight, learned }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::{NotYet, Rate};
@@ -10,6 +11,8 @@ use super::{NotYet, Rate};
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     rate: Rate,
+    /// How much may be in it: the rate's amount, or less where less has been learned; nothing where nobody knows.
+    most: Option<u64>,
     /// The window's own length and the margin against jitter on the way.
     span: Duration,
     /// What is spent within so short a time of each other is kept as one [`Grain`].
@@ -37,7 +40,27 @@ impl Window {
     pub(super) fn new(rate: Rate, margin: Duration) -> Self {
         let span = rate.per().saturating_add(margin);
         let grain = if rate.amount() > GRAINS { span / GRAINS } else { Duration::ZERO };
-        Self { rate, span, grain, spent: VecDeque::new(), total: 0, gone: 0 }
+        Self { rate, most: Some(rate.amount().into()), span, grain, spent: VecDeque::new(), total: 0, gone: 0 }
+    }
+
+    /// A log of what is spent that keeps nobody.
+    pub(super) fn open(per: Duration) -> Self {
+        let rate = Rate::new(NonZeroU32::MAX, per).expect("a window takes some time");
+        Self { most: None, ..Self::new(rate, Duration::ZERO) }
+    }
+
+    /// The same log under another cap.
+    pub(super) fn capped(&self, most: u32, margin: Duration) -> Self {
+        Self { most: Some(most.into()), span: self.rate.per().saturating_add(margin), ..self.clone() }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.most.is_none()
+    }
+
+    /// Changes the cap.
+    pub(super) fn cap(&mut self, most: u32) {
+        self.most = Some(most.into());
     }
 
     pub(super) fn rate(&self) -> Rate {
@@ -47,7 +70,9 @@ impl Window {
     /// May `cost` go now, while `held` more may be spent at any moment?
     pub(super) fn check(&mut self, now: Instant, held: u64, cost: u32) -> Result<(), NotYet> {
         let asked = self.used(now) + held + u64::from(cost);
-        let excess = asked.saturating_sub(u64::from(self.rate.amount()));
+        let Some(most) = self.most else { return Ok(()) };
+        // What has become too much by itself goes when nothing else counts.
+        let excess = asked.saturating_sub(most.max(cost.into()));
         if excess == 0 {
             return Ok(());
         }
@@ -60,12 +85,12 @@ impl Window {
             return true;
         }
         let taken = self.total - self.gone_at(at) + held + u64::from(cost) + u64::from(reserved);
-        taken <= u64::from(self.rate.amount())
+        self.most.is_none_or(|most| taken <= most)
     }
 
     /// How much may go from now on until `by`, if all of it goes as early as it may.
     pub(super) fn room_by(&self, now: Instant, by: Instant) -> u64 {
-        let amount = u64::from(self.rate.amount());
+        let Some(amount) = self.most else { return u64::MAX };
         let time = by.saturating_duration_since(now);
         let rounds = time.as_nanos() / self.span.as_nanos().max(1);
         let into_last = time.saturating_sub(self.span * u32::try_from(rounds).unwrap_or(u32::MAX));
@@ -93,7 +118,7 @@ impl Window {
 
     /// When the last of `ahead` more would go, if all of them went as early as they may.
     pub(super) fn turn_of(&mut self, now: Instant, ahead: u64) -> Instant {
-        let amount = u64::from(self.rate.amount());
+        let Some(amount) = self.most else { return now };
         let nth = self.used(now) + ahead;
         if nth <= amount {
             return now;
@@ -107,8 +132,40 @@ impl Window {
 
     /// When the `nth` of those would go of whom none goes before `first`.
     pub(super) fn turn_after(&self, first: Instant, nth: u64) -> Instant {
-        let windows = nth.saturating_sub(1) / u64::from(self.rate.amount());
+        let Some(amount) = self.most else { return first };
+        let windows = nth.saturating_sub(1) / amount;
         first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
+    }
+
+    /// What was spent at about `at` has not counted after all.
+    pub(super) fn unspend(&mut self, at: Instant, cost: u32) {
+        let spent_then = self.spent.partition_point(|grain| grain.last < at).min(self.spent.len().saturating_sub(1));
+        let Some(grain) = self.spent.get(spent_then) else { return };
+        let before = spent_then.checked_sub(1).map_or(self.gone, |before| self.spent[before].total);
+        let cost = u64::from(cost).min(grain.total - before);
+        self.spent.range_mut(spent_then..).for_each(|grain| grain.total -= cost);
+        self.total -= cost;
+    }
+
+    /// All that has ever been spent and counted.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// What has been spent since.
+    pub(super) fn spent_since(&self, at: Instant) -> u64 {
+        let before = self.spent.partition_point(|grain| grain.last < at);
+        self.total - before.checked_sub(1).map_or(self.gone, |last| self.spent[last].total)
+    }
+
+    /// How much of it is used, in thousandths.
+    pub(super) fn used_thousandths(&self) -> u64 {
+        (self.total - self.gone) * 1_000 / self.most.unwrap_or(u64::MAX).max(1)
+    }
+
+    /// When the oldest of what counts was spent.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.spent.front().map(|grain| grain.first)
     }
 
     pub(super) fn used(&mut self, now: Instant) -> u64 {

@@ -7,7 +7,7 @@ use crate::limit::Rate;
 /// One limit as an upstream counts it. It has its own arithmetic on purpose: were it the gate's, a mistake there would
 /// be agreed with here.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     amount: f64,
     per: Duration,
     count: Count,
@@ -21,7 +21,7 @@ enum Count {
     Fixed { began: Option<Instant>, used: f64 },
     Clock { epoch: Instant, window: u128, used: f64, before: f64, slides: bool },
     Sliding { log: Log },
-    Bucket { burst: f64, level: f64, filled: Instant },
+    Bucket { burst: Option<f64>, level: f64, filled: Instant },
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct Log {
 }
 
 impl Meter {
-    pub(super) fn new(rate: Rate, options: &Options, now: Instant, phase: f64) -> Self {
+    pub(crate) fn new(rate: Rate, options: &Options, now: Instant, phase: f64) -> Self {
         let amount = f64::from(rate.amount());
         let per = rate.per().mul_f64(options.minute.as_secs_f64() / 60.0);
         let clock = |slides| Count::Clock {
@@ -41,36 +41,42 @@ impl Meter {
             before: 0.0,
             slides,
         };
-        let burst = options.burst.map_or(amount, |burst| f64::from(burst.get()));
+        let burst = options.burst.map(|burst| f64::from(burst.get()));
         let count = match options.window {
             Counting::Fixed => Count::Fixed { began: None, used: 0.0 },
             Counting::FixedClock => clock(false),
             Counting::Counter => clock(true),
             Counting::Sliding => Count::Sliding { log: Log::default() },
-            Counting::Bucket => Count::Bucket { burst, level: burst, filled: now },
+            Counting::Bucket => Count::Bucket { burst, level: burst.unwrap_or(amount), filled: now },
         };
         Self { amount, per, count, arrivals: Log::default(), most: 0 }
     }
 
     /// The most that has arrived in any trailing window, admitted or not.
-    pub(super) fn most(&self) -> u32 {
+    pub(crate) fn most(&self) -> u32 {
         self.most
     }
 
     /// How long the window is, scaled.
-    pub(super) fn per(&self) -> Duration {
+    pub(crate) fn per(&self) -> Duration {
         self.per
     }
 
+    /// From now on it admits this much; what it has counted stays counted.
+    pub(crate) fn resize(&mut self, now: Instant, amount: u32) {
+        self.turn(now);
+        self.amount = f64::from(amount);
+    }
+
     /// A request arrives.
-    pub(super) fn arrive(&mut self, now: Instant, cost: u32) {
+    pub(crate) fn arrive(&mut self, now: Instant, cost: u32) {
         self.arrivals.forget(now, self.per);
         self.arrivals.push(now, cost);
         self.most = self.most.max(self.arrivals.sum);
     }
 
     /// Whether there is room for `cost`, or about how long there is none.
-    pub(super) fn room(&mut self, now: Instant, cost: u32) -> Result<(), Duration> {
+    pub(crate) fn room(&mut self, now: Instant, cost: u32) -> Result<(), Duration> {
         self.turn(now);
         let cost = f64::from(cost);
         let (room, wait) = match &self.count {
@@ -93,7 +99,7 @@ impl Meter {
     }
 
     /// Counts `cost`.
-    pub(super) fn count(&mut self, now: Instant, cost: u32) {
+    pub(crate) fn count(&mut self, now: Instant, cost: u32) {
         match &mut self.count {
             Count::Fixed { began, used } => {
                 began.get_or_insert(now);
@@ -123,7 +129,7 @@ impl Meter {
             Count::Sliding { log } => log.forget(now, self.per),
             Count::Bucket { burst, level, filled } => {
                 let flowed = self.amount * (now - *filled).as_secs_f64() / self.per.as_secs_f64();
-                (*level, *filled) = ((*level + flowed).min(*burst), now);
+                (*level, *filled) = ((*level + flowed).min(burst.unwrap_or(self.amount)), now);
             }
         }
     }
@@ -147,5 +153,63 @@ impl Log {
             self.entries.pop_front();
             self.sum -= cost;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mock::Meter;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+    const WINDOWS: [Counting; 5] =
+        [Counting::Fixed, Counting::FixedClock, Counting::Sliding, Counting::Counter, Counting::Bucket];
+
+    fn meter(window: Counting, now: Instant) -> Meter {
+        let options = Options { window, ..Options::default() };
+        Meter::new("100/min".parse().expect("a rate"), &options, now, 0.0)
+    }
+
+    /// How many of a crowd are admitted at once.
+    fn admitted(meter: &mut Meter, now: Instant) -> u32 {
+        let mut admitted = 0;
+        while meter.room(now, 1).is_ok() {
+            meter.count(now, 1);
+            admitted += 1;
+        }
+        admitted
+    }
+
+    #[test]
+    fn a_window_admits_as_much_as_it_is_resized_to() {
+        for window in WINDOWS {
+            let now = tokio::time::Instant::now().into_std();
+            let mut meter = meter(window, now);
+            meter.resize(now, 60);
+            assert_eq!(admitted(&mut meter, now), 60, "{window:?}");
+            assert_eq!(admitted(&mut meter, now + MINUTE * 2), 60, "{window:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_counted_stays_counted_when_a_window_is_resized() {
+        for window in [Counting::Fixed, Counting::FixedClock, Counting::Sliding, Counting::Counter] {
+            let now = tokio::time::Instant::now().into_std();
+            let mut meter = meter(window, now);
+            assert_eq!(admitted(&mut meter, now), 100, "{window:?}");
+            meter.resize(now, 60);
+            assert_eq!(admitted(&mut meter, now), 0, "{window:?}");
+            meter.resize(now, 150);
+            assert_eq!(admitted(&mut meter, now), 50, "{window:?}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_fills_at_the_rate_it_had_at_the_time() {
+        let now = tokio::time::Instant::now().into_std();
+        let mut meter = meter(Counting::Bucket, now);
+        assert_eq!(admitted(&mut meter, now), 100);
+        meter.resize(now + MINUTE / 10, 60);
+        assert_eq!(admitted(&mut meter, now + MINUTE / 5), 10 + 6);
     }
 }

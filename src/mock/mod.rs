@@ -26,6 +26,8 @@ mod with;
 mod world;
 
 pub use limits::{PoolStats, Stats};
+#[cfg(test)]
+pub(crate) use meter::Meter;
 pub use options::{Counting, Options};
 pub use refusals::Refusal;
 

@@ -19,6 +19,8 @@ pub(super) struct Match {
     pub(super) route: RouteId,
     pub(super) params: Params,
     pub(super) lacks_v1: bool,
+    /// Where a key asks for it.
+    pub(super) endpoint: Option<String>,
 }
 
 /// The path parameters of a request.

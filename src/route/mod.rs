@@ -4,15 +4,18 @@
 //! of it slips past its pool. The path that is *sent* stays as it came.
 
 mod charge;
+mod endpoint;
 mod found;
+mod key;
 mod path;
 mod priority;
 mod table;
 mod template;
 mod tree;
 
-pub use charge::{Ask, Asks, Facts, KeyPart, ParseChargeError, ParseKeyError, RouteCharge, Weight};
+pub use charge::{Ask, Asks, Facts, ParseChargeError, RouteCharge, Weight};
 pub use found::{Found, RouteId};
+pub use key::{KeyPart, ParseKeyError};
 pub use path::climbs;
 pub use priority::{ParsePriorityError, Priority};
 pub use table::{Route, Table, Tie};

@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::charge::{Ask, Asks, Facts, RouteCharge};
-use super::found::{Found, Match, Params, RouteId};
+use super::endpoint::endpoint;
+use super::found::{Found, Match, RouteId};
 use super::path::{self, Reading};
 use super::priority::Priority;
 use super::template::Template;
@@ -25,6 +26,7 @@ pub struct Route {
 pub struct Table {
     routes: Vec<Route>,
     tree: Node,
+    fallback: Option<RouteCharge>,
 }
 
 /// Two templates match the very same requests, so neither is the more specific.
@@ -40,11 +42,17 @@ const DEFAULT: RouteId = RouteId(0);
 impl Default for Table {
     fn default() -> Self {
         let default = Route { name: "default".to_owned(), charges: Vec::new(), priority: Priority::default() };
-        Self { routes: vec![default], tree: Node::default() }
+        Self { routes: vec![default], tree: Node::default(), fallback: None }
     }
 }
 
 impl Table {
+    /// A table in which requests that no route takes to any pool take from this one.
+    #[must_use]
+    pub fn with_fallback(fallback: Option<RouteCharge>) -> Self {
+        Self { fallback, ..Self::default() }
+    }
+
     /// Adds a route.
     ///
     /// # Errors
@@ -91,9 +99,9 @@ impl Table {
     #[must_use]
     pub fn asks(&self, found: &Found, facts: &dyn Facts) -> Asks {
         let mut asks = Asks::new();
-        for Match { route, params, .. } in &found.matches {
+        for reading in &found.matches {
             let of_reading: Asks =
-                self.route(*route).charges.iter().filter_map(|charge| charge.ask(params, facts)).collect();
+                self.charges(reading.route).iter().filter_map(|charge| charge.ask(reading, facts)).collect();
             let is_new = |ask: &Ask| !asks.iter().any(|known: &Ask| known.pool == ask.pool && known.key == ask.key);
             let new: Asks = of_reading.into_iter().filter(is_new).collect();
             asks.extend(new);
@@ -110,7 +118,14 @@ impl Table {
     /// Whether what a request asks cannot be said before its body is read.
     #[must_use]
     pub fn reads_body(&self, found: &Found) -> bool {
-        found.matches.iter().any(|found| self.route(found.route).charges.iter().any(RouteCharge::reads_body))
+        found.matches.iter().any(|found| self.charges(found.route).iter().any(RouteCharge::reads_body))
+    }
+
+    /// What a route takes: as it is written, or of the fallback.
+    #[must_use]
+    pub fn charges(&self, id: RouteId) -> &[RouteCharge] {
+        let written = &*self.route(id).charges;
+        if written.is_empty() { self.fallback.as_slice() } else { written }
     }
 
     fn find_read(&self, method: &str, path: &str, reading: Reading) -> Match {
@@ -126,10 +141,12 @@ impl Table {
 
     fn find_segments(&self, method: &str, segments: &path::Segments<'_>) -> Match {
         let mut values = SmallVec::new();
-        let Some(leaf) = self.tree.find(method, segments, 0, &mut values) else {
-            return Match { route: DEFAULT, params: Params::new(), lacks_v1: false };
+        let (route, names) = match self.tree.find(method, segments, 0, &mut values) {
+            Some(leaf) => (leaf.route, &*leaf.params),
+            None => (DEFAULT, &[][..]),
         };
-        let params = leaf.params.iter().cloned().zip(values.into_iter().map(Cow::into_owned)).collect();
-        Match { route: leaf.route, params, lacks_v1: false }
+        let params = names.iter().cloned().zip(values.into_iter().map(Cow::into_owned)).collect();
+        let names_endpoint = self.charges(route).iter().any(RouteCharge::names_endpoint);
+        Match { route, params, lacks_v1: false, endpoint: names_endpoint.then(|| endpoint(method, segments)) }
     }
 }

@@ -99,7 +99,26 @@ fn explain_says_the_route_the_pools_the_wait_and_a_refusal() {
 #[test]
 fn explain_sends_what_it_does_not_know_on_its_way() {
     let said = tidegate(&["explain", "GET", "/v1/what/is/this"], &[]).said;
-    assert_eq!(said, "route    default\npools    none: it is forwarded at once to https://api.openai.com/\n");
+    let once = "pools    none: no limit is known, and it is forwarded at once to https://api.openai.com/\n";
+    let learned = "         should the upstream refuse it, a limit is learned, endpoint = \"GET:/v1/what/is/this\", \
+                   header.openai-organization = \"-\", header.openai-project = \"-\"\n";
+    assert_eq!(said, format!("route    default\n{once}{learned}"));
+    let explained: Value =
+        serde_json::from_str(&tidegate(&["explain", "GET", "/v1/what", "--json"], &[]).said).expect("JSON");
+    assert_eq!((&explained["pools"], &explained["refusal"]), (&json!([]), &Value::Null));
+}
+
+#[test]
+fn explain_tells_requests_from_tokens() {
+    let chat = ["explain", "POST", "/v1/chat/completions", "--model", "gpt-4o", "--config"];
+    let said = tidegate(&[&chat[..], &["tests/config/valid/models.toml"]].concat(), &[]).said;
+    for line in [
+        "pools    models: takes 1 of a learned limit, body.model = \"gpt-4o\", header.openai-project = \"-\"\n",
+        "         gpt: takes 2 of 500/min, 20 in flight\n",
+        " of 200000 tokens/min, 2000000 tokens/day\n",
+    ] {
+        assert!(said.contains(line), "no {line:?} in\n{said}");
+    }
 }
 
 #[test]

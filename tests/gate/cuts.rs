@@ -53,7 +53,8 @@ impl House {
     /// Waits until everything is over, and checks what it has come to, in the tally and in the window.
     async fn ends(&self, tally: Tally) {
         self.until("all is over", |now| is_even(now) && now.tally == tally).await;
-        let spent: u64 = self.gate.admission().snapshot().instances.iter().map(|at| at.taken.windows[0].1).sum();
+        let instances = self.gate.admission().snapshot().instances;
+        let spent: u64 = instances.iter().flat_map(|at| &at.taken.windows).map(|(_, used)| used).sum();
         assert_eq!(spent, tally.sent, "what the window holds");
     }
 

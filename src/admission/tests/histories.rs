@@ -154,6 +154,7 @@ impl World {
             windows: limits.requests.iter().map(|&rate| (rate, sent_since(rate.per() + limits.margin))).collect(),
             held,
             in_flight: u32::try_from(in_flight).expect("few"),
+            learned: None,
         }
     }
 

@@ -7,4 +7,5 @@ mod histories;
 mod refused;
 mod returns;
 mod stepped;
+mod upstream;
 mod world;

@@ -67,6 +67,8 @@ impl Check {
             response_timeout: self.some_time(file.response_timeout.as_ref(), Duration::from_mins(10)),
             http2_connections: file.http2_connections,
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
+            refusals: self.refusals(&file.refusals),
+            learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
         }
     }
 

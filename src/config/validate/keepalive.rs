@@ -23,11 +23,12 @@ impl Check {
         let text = file.keepalive.as_ref()?;
         let every = self.bounded_time(Some(text))?;
         let template: Template = file.matches.as_ref().parse().ok()?;
-        let (id, route) = table.routes().find(|(_, route)| route.name == template.to_string())?;
-        let pools: Vec<&Pool> = route.charges.iter().map(|charge| &pools[charge.pool.0]).collect();
+        let (id, _) = table.routes().find(|(_, route)| route.name == template.to_string())?;
+        let taken: Vec<&Pool> = table.charges(id).iter().map(|charge| &pools[charge.pool.0]).collect();
+        let is_known = |text: &file::Text| taken.iter().any(|pool| text.as_ref().split(':').next() == Some(&pool.name));
         // Of a pool that is wrongly named it has been said.
-        if pools.len() == file.pools.len()
-            && let Some((label, mend)) = no_effect(every, &template, &pools)
+        if file.pools.iter().all(is_known)
+            && let Some((label, mend)) = no_effect(every, &template, &taken)
         {
             self.problems.push(Problem::new("not a keepalive", text.span(), label, mend));
         }

@@ -1,6 +1,7 @@
 mod addresses;
 mod clients;
 mod keepalive;
+mod learning;
 mod pools;
 mod queue;
 mod routes;
@@ -13,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::file::{self, Text};
 use super::report::Problem;
-use super::{Config, Pool, Source};
+use super::{Config, Pool, Queue, Source};
 use crate::limit::Rate;
 
 /// Longer than anything waits or is counted, and short of what overflows a clock.
@@ -29,7 +30,10 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_mins(2));
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
-    let pools: Vec<Pool> = written.iter().map(|(name, pool)| check.pool(name, pool, queue, max_wait)).collect();
+    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
+    let mut pools: Vec<Pool> = written.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
+    pools.extend(defaults.learn.then(|| learning::implicit(queue, max_wait)));
+    check.learned_file(&file.upstream, &pools);
     let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     check.unused_pools(written, &pools, &routes);
@@ -38,6 +42,14 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     } else {
         Err(check.problems)
     }
+}
+
+/// What holds for a pool that does not say otherwise.
+#[derive(Clone, Copy)]
+struct Defaults {
+    queue: Queue,
+    max_wait: Duration,
+    learn: bool,
 }
 
 /// Gathers what is wrong while the rest is looked at.

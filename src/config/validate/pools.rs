@@ -1,56 +1,86 @@
+use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use toml::Spanned;
 
-use super::Check;
-use crate::config::file;
+use super::learning::IMPLICIT;
+use super::{Check, Defaults};
+use crate::config::Pool;
+use crate::config::file::{self, Text};
 use crate::config::report::Problem;
-use crate::config::{Pool, Queue};
-use crate::limit::{Learn, Limits, PoolId, Rate, Shape, Unit};
-use crate::route::{RouteCharge, Table};
+use crate::limit::{Learn, Limits, Rate, Shape, Unit};
+use crate::route::{KeyPart, Table};
 
 /// Against jitter on the way: with 100 ms of it, 250 ms kept every exact window upstream (UPSTREAM.md §6, 2026-11-24).
-const MARGIN: Duration = Duration::from_millis(250);
+pub(super) const MARGIN: Duration = Duration::from_millis(250);
+
+/// The part of a key that is the model.
+const MODEL: &str = "body.model";
 
 impl Check {
-    pub(super) fn pool(&mut self, name: &str, spanned: &Spanned<file::Pool>, queue: Queue, max_wait: Duration) -> Pool {
+    /// What is written as one pool: of requests, of tokens, or one of each.
+    pub(super) fn pool(&mut self, name: &str, spanned: &Spanned<file::Pool>, defaults: Defaults) -> Vec<Pool> {
         let file = spanned.get_ref();
-        if file.requests.is_empty() && file.in_flight.is_none() {
-            let mend = "give it requests = [\"300/min\"], in_flight = 50, or both";
-            self.problems.push(Problem::new(format!("pool '{name}' limits nothing"), spanned.span(), "no limit", mend));
-        }
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(is_plain) {
-            let mend = "name it with letters, digits, - and _ only, as in [pools.files-upload]";
-            self.problems.push(Problem::new(format!("not a pool's name: {name:?}"), spanned.span(), "this pool", mend));
-        }
-        self.pool_effects(file);
-        let requests: Vec<Rate> = file.requests.iter().filter_map(|text| self.rate(Some(text))).collect();
-        let shape = self.shape(file, &requests);
-        let key = file.key.iter().filter_map(|text| self.parsed(Some(text), "not a key", ""));
-        Pool {
+        let learns = file.learn.unwrap_or(defaults.learn);
+        self.pool_name(name, spanned);
+        self.pool_effects(name, spanned, learns);
+        let limits = self.limits(file, learns);
+        let key: Arc<[KeyPart]> = file.key.iter().filter_map(|text| self.parsed(Some(text), "not a key", "")).collect();
+        let max_wait = self.time(file.max_wait.as_ref(), defaults.max_wait);
+        let pool = |limits| Pool {
             name: name.to_owned(),
-            key: key.collect(),
-            limits: Limits {
-                shape,
-                requests,
-                in_flight: file.in_flight,
-                margin: self.time(file.margin.as_ref(), MARGIN),
-                unit: Unit::Requests,
-                learn: Learn::default(),
-            },
-            max_waiting: file.max_waiting.unwrap_or(queue.max_waiting),
+            limits,
+            key: Arc::clone(&key),
+            max_waiting: file.max_waiting.unwrap_or(defaults.queue.max_waiting),
             max_bytes: file.max_bytes.map_or(u64::MAX, |most| most.as_u64()),
-            max_wait: self.time(file.max_wait.as_ref(), max_wait),
+            max_wait,
             refuse_when_full: file.when_full == Some(file::WhenFull::Refuse),
-        }
+            implicit: false,
+        };
+        limits.into_iter().map(pool).collect()
     }
 
-    /// Says which settings of a pool have no effect beside its others.
-    fn pool_effects(&mut self, file: &file::Pool) {
-        if let (Some(margin), true) = (&file.margin, file.requests.is_empty()) {
+    /// One for each unit that is counted. What is in flight is counted by the first.
+    fn limits(&mut self, file: &file::Pool, learns: bool) -> Vec<Limits> {
+        let rates = |check: &mut Self, texts: &[Text]| texts.iter().filter_map(|text| check.rate(Some(text))).collect();
+        let (requests, tokens): (Vec<Rate>, Vec<Rate>) = (rates(self, &file.requests), rates(self, &file.tokens));
+        let shape = self.shape(file, requests.iter().chain(&tokens));
+        let (margin, learn) = (self.time(file.margin.as_ref(), MARGIN), learn(file, learns));
+        let of_models = learns && is_by_model(file);
+        let counts_tokens = of_models || !file.tokens.is_empty();
+        let counts_requests = of_models || !file.requests.is_empty() || !counts_tokens;
+        let model_part = file.key.iter().position(|part| part.as_ref() == MODEL);
+        let limits = |unit, requests| Limits { requests, in_flight: None, shape, margin, unit, learn, model_part };
+        let requests = counts_requests.then(|| limits(Unit::Requests, requests));
+        let tokens = counts_tokens.then(|| limits(Unit::Tokens, tokens));
+        let mut counted: Vec<Limits> = requests.into_iter().chain(tokens).collect();
+        counted[0].in_flight = file.in_flight;
+        counted
+    }
+
+    fn pool_name(&mut self, name: &str, spanned: &Spanned<file::Pool>) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let (label, mend) = if name.is_empty() || !name.chars().all(is_plain) {
+            ("this pool", "name it with letters, digits, - and _ only, as in [pools.files-upload]")
+        } else if name == IMPLICIT {
+            ("the gate's own pool has it, for limits that nobody wrote down", "give it another name")
+        } else {
+            return;
+        };
+        self.problems.push(Problem::new(format!("not a pool's name: {name:?}"), spanned.span(), label, mend));
+    }
+
+    /// Says of a pool that has no effect, and which of its settings have none beside its others.
+    fn pool_effects(&mut self, name: &str, spanned: &Spanned<file::Pool>, learns: bool) {
+        let file = spanned.get_ref();
+        if !learns && has_no_rate(file) && file.in_flight.is_none() {
+            let mend = "give it requests = [\"300/min\"], tokens = [\"200000/min\"] or in_flight = 50, or let it learn";
+            self.problems.push(Problem::new(format!("pool '{name}' limits nothing"), spanned.span(), "no limit", mend));
+        }
+        if let (Some(margin), true) = (&file.margin, !learns && has_no_rate(file)) {
             let mend = "give the pool requests = [\"300/min\"], or take it out";
             self.problems.push(Problem::new("margin without a rate", margin.span(), "has no effect", mend));
         }
@@ -61,7 +91,7 @@ impl Check {
         }
     }
 
-    fn shape(&mut self, file: &file::Pool, requests: &[Rate]) -> Shape {
+    fn shape<'r>(&mut self, file: &file::Pool, mut rates: impl Iterator<Item = &'r Rate>) -> Shape {
         let smooth = file.shape.as_ref().filter(|shape| *shape.get_ref() == file::Shape::Smooth);
         let Some(smooth) = smooth else {
             if let Some(burst) = &file.burst {
@@ -72,13 +102,13 @@ impl Check {
             }
             return Shape::Window;
         };
-        if file.requests.is_empty() {
+        if has_no_rate(file) {
             let mend = "give the pool requests = [\"300/min\"]";
             let what = "an even pace of nothing";
             self.problems.push(Problem::new(what, smooth.span(), "there is no rate to pace", mend));
         }
         let burst = file.burst.as_ref().map_or(NonZeroU32::MIN, |burst| *burst.get_ref());
-        if let (Some(at), Some(rate)) = (&file.burst, requests.iter().find(|rate| rate.amount() < burst.get())) {
+        if let (Some(at), Some(rate)) = (&file.burst, rates.find(|rate| rate.amount() < burst.get())) {
             let label = format!("more than {rate} ever admits");
             let mend = format!("write at most burst = {}", rate.amount());
             self.problems.push(Problem::new("burst above the limit", at.span(), label, mend));
@@ -87,15 +117,29 @@ impl Check {
     }
 
     pub(super) fn unused_pools(&mut self, file: &IndexMap<String, Spanned<file::Pool>>, pools: &[Pool], table: &Table) {
-        for (index, pool) in pools.iter().enumerate() {
-            let charged = |charge: &RouteCharge| charge.pool == PoolId(index);
-            if !table.routes().any(|(_, route)| route.charges.iter().any(charged)) {
-                let at = file.get(&pool.name).map_or(0..0, Spanned::span);
-                let mend =
-                    format!("name it in the pools of a route, as in pools = [\"{}\"], or take it out", pool.name);
-                let what = format!("pool '{}' is used by no route", pool.name);
-                self.problems.push(Problem::new(what, at, "limits nothing", mend));
-            }
+        let charges = table.routes().flat_map(|(_, route)| &route.charges);
+        let used: HashSet<&str> = charges.map(|charge| &*pools[charge.pool.0].name).collect();
+        for (name, pool) in file.iter().filter(|(name, _)| !used.contains(&***name)) {
+            let mend = format!("name it in the pools of a route, as in pools = [\"{name}\"], or take it out");
+            let what = format!("pool '{name}' is used by no route");
+            self.problems.push(Problem::new(what, pool.span(), "limits nothing", mend));
         }
     }
+}
+
+fn has_no_rate(file: &file::Pool) -> bool {
+    file.requests.is_empty() && file.tokens.is_empty()
+}
+
+/// Answers of model endpoints tell their limits.
+fn learn(file: &file::Pool, learns: bool) -> Learn {
+    match (learns, is_by_model(file)) {
+        (false, _) => Learn::Never,
+        (true, false) => Learn::Tighten,
+        (true, true) => Learn::Discover,
+    }
+}
+
+fn is_by_model(file: &file::Pool) -> bool {
+    file.key.iter().any(|part| part.as_ref() == MODEL)
 }

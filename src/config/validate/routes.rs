@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -8,18 +8,16 @@ use super::Check;
 use crate::config::Pool;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
-use crate::limit::PoolId;
+use crate::limit::{Learn, PoolId, Unit};
 use crate::route::{KeyPart, RouteCharge, Table, Template, Weight};
 
 impl Check {
     pub(super) fn routes(&mut self, file: &[file::Route], pools: &[Pool]) -> Table {
-        let by_name: HashMap<&str, PoolId> =
-            pools.iter().enumerate().map(|(index, pool)| (pool.name.as_str(), PoolId(index))).collect();
-        let mut table = Table::default();
+        let mut table = Table::with_fallback(fallback(pools));
         for route in file {
             let template = self.parsed::<Template>(Some(&route.matches), "not a match", "");
-            let charges = route.pools.iter().filter_map(|text| self.charge(text, template.as_ref(), pools, &by_name));
-            let charges: Vec<_> = charges.collect();
+            let charges = route.pools.iter().flat_map(|text| self.charges(text, template.as_ref(), pools));
+            let charges = tokens_once(charges.collect());
             self.sums(route, &charges, pools);
             let priority = self.parsed(route.priority.as_ref(), "not a priority", "").unwrap_or_default();
             let Some(template) = template else { continue };
@@ -32,46 +30,60 @@ impl Check {
         table
     }
 
-    fn charge(
-        &mut self,
-        text: &Text,
-        template: Option<&Template>,
-        pools: &[Pool],
-        by_name: &HashMap<&str, PoolId>,
-    ) -> Option<RouteCharge> {
+    /// What one of its pools is named for: for requests what is written, for tokens as many as there are.
+    fn charges(&mut self, text: &Text, template: Option<&Template>, pools: &[Pool]) -> Vec<RouteCharge> {
         let (name, weight) = text.as_ref().split_once(':').unwrap_or((text.as_ref(), "1"));
-        let Some(&id) = by_name.get(name) else {
-            let known = pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>().join(", ");
-            let mend = if known.is_empty() {
-                "there are none yet: add [pools.NAME]".to_owned()
-            } else {
-                format!("there are: {known}")
-            };
-            self.problems.push(Problem::new(format!("no pool '{name}'"), text.span(), "not among the pools", mend));
-            return None;
+        let named = || pools.iter().enumerate().filter(|(_, pool)| pool.name == name && !pool.implicit);
+        let Some((_, first)) = named().next() else {
+            self.no_pool(text, name, pools);
+            return Vec::new();
         };
         let weight: Weight = match weight.parse() {
             Ok(weight) => weight,
             Err(error) => {
                 self.problems.push(Problem::new("not a cost", text.span(), format!("{error}"), ""));
-                return None;
+                return Vec::new();
             }
         };
-        let pool = &pools[id.0];
-        if pool.limits.requests.is_empty() && weight != Weight::Fixed(NonZeroU32::MIN) {
-            let mend = format!("write \"{name}\", or give that pool a rate");
-            let label = "only requests in flight are counted there";
+        self.weight(text, &weight, first);
+        self.key_params(text, template, first);
+        let charge = |(index, pool): (usize, &Pool)| RouteCharge {
+            pool: PoolId(index),
+            weight: if pool.limits.unit == Unit::Tokens { Weight::Tokens } else { weight.clone() },
+            key: Arc::clone(&pool.key),
+        };
+        named().map(charge).collect()
+    }
+
+    fn no_pool(&mut self, text: &Text, name: &str, pools: &[Pool]) {
+        let mut known: Vec<&str> = pools.iter().filter(|pool| !pool.implicit).map(|pool| pool.name.as_str()).collect();
+        known.dedup();
+        let mend = if known.is_empty() {
+            "there are none yet: add [pools.NAME]".to_owned()
+        } else {
+            format!("there are: {}", known.join(", "))
+        };
+        self.problems.push(Problem::new(format!("no pool '{name}'"), text.span(), "not among the pools", mend));
+    }
+
+    /// Says which costs make no sense to a pool.
+    fn weight(&mut self, text: &Text, weight: &Weight, Pool { name, limits, .. }: &Pool) {
+        let is_plain = *weight == Weight::Fixed(NonZeroU32::MIN);
+        let label = match limits.unit {
+            Unit::Tokens => "only tokens are counted there, as many as a request has",
+            Unit::Requests => "only requests in flight are counted there",
+        };
+        let counts = limits.unit == Unit::Requests && (limits.learn != Learn::Never || !limits.requests.is_empty());
+        if !counts && !is_plain {
+            let mend = format!("write \"{name}\", or give that pool a rate of requests");
             self.problems.push(Problem::new("a cost without a rate", text.span(), label, mend));
-        }
-        if let Weight::Fixed(cost) = weight
-            && let Err(never) = pool.limits.fits(cost.get())
+        } else if let Weight::Fixed(cost) = weight
+            && let Err(never) = limits.fits(cost.get())
         {
             let label = format!("{cost} is more than {} ever admits", never.limit);
             let mend = format!("write a cost of at most {}, or raise the pool's limit", never.limit.amount());
             self.problems.push(Problem::new(format!("pool '{name}' can never admit this"), text.span(), label, mend));
         }
-        self.key_params(text, template, pool);
-        Some(RouteCharge { pool: id, weight, key: Arc::clone(&pool.key) })
     }
 
     /// A route may name a pool several times, and takes the sum.
@@ -109,4 +121,21 @@ impl Check {
             }
         }
     }
+}
+
+/// Where a route names a pool several times, the costs in requests add up; its tokens are the same ones.
+fn tokens_once(mut charges: Vec<RouteCharge>) -> Vec<RouteCharge> {
+    let mut counted = HashSet::new();
+    charges.retain(|charge| charge.weight != Weight::Tokens || counted.insert(charge.pool));
+    charges
+}
+
+/// What a request takes that no route takes to any pool.
+fn fallback(pools: &[Pool]) -> Option<RouteCharge> {
+    let index = pools.iter().position(|pool| pool.implicit)?;
+    Some(RouteCharge {
+        pool: PoolId(index),
+        weight: Weight::Fixed(NonZeroU32::MIN),
+        key: Arc::clone(&pools[index].key),
+    })
 }

@@ -125,6 +125,7 @@ impl History {
             windows: self.limits.requests.iter().map(|&rate| (rate, self.sent_within(rate, self.now))).collect(),
             held: self.held(),
             in_flight: self.in_flight,
+            learned: None,
         }
     }
 

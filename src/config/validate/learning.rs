@@ -1,0 +1,66 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::Check;
+use crate::config::file::{self, Text};
+use crate::config::report::Problem;
+use crate::config::{Pool, Queue};
+use crate::feedback::Cause;
+use crate::limit::{Learn, Limits};
+use crate::route::KeyPart;
+
+/// As the pool is called that holds what is learned where nobody wrote a pool.
+pub(super) const IMPLICIT: &str = "learned";
+
+/// What a refusal may mean, as it is written.
+const CAUSES: [(&str, Cause); 5] = [
+    ("limit", Cause::Limit),
+    ("too_large", Cause::TooLarge),
+    ("ramp", Cause::Ramp),
+    ("billing", Cause::Billing),
+    ("overload", Cause::Overload),
+];
+
+impl Check {
+    /// What refusals mean to this upstream, by their code.
+    pub(super) fn refusals(&mut self, file: &IndexMap<String, Text>) -> Vec<(String, Cause)> {
+        file.iter().filter_map(|(code, text)| Some((code.clone(), self.cause(text)?))).collect()
+    }
+
+    fn cause(&mut self, text: &Text) -> Option<Cause> {
+        let cause = CAUSES.iter().find(|(word, _)| word == text.as_ref()).map(|&(_, cause)| cause);
+        if cause.is_none() {
+            let words = CAUSES.map(|(word, _)| format!("\"{word}\"")).join(", ");
+            let mend = format!("write one of {words}");
+            self.problems.push(Problem::new("not what a refusal can mean", text.span(), "unknown word", mend));
+        }
+        cause
+    }
+
+    /// Where nothing is learned, nothing is kept over a restart.
+    pub(super) fn learned_file(&mut self, file: &file::Upstream, pools: &[Pool]) {
+        let learns = |pool: &Pool| pool.limits.learn != Learn::Never;
+        if let (Some(path), false) = (&file.learned_file, pools.iter().any(learns)) {
+            let mend = "take it out, or take out learn = false";
+            self.problems.push(Problem::new("learned_file without learning", path.span(), "has no effect", mend));
+        }
+    }
+}
+
+/// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
+/// refuses.
+pub(super) fn implicit(queue: Queue, max_wait: Duration) -> Pool {
+    let header = |name: &str| KeyPart::Header(name.into());
+    Pool {
+        name: IMPLICIT.to_owned(),
+        limits: Limits { learn: Learn::Tighten, margin: super::pools::MARGIN, ..Limits::default() },
+        key: Arc::new([KeyPart::Endpoint, header("openai-organization"), header("openai-project")]),
+        max_waiting: queue.max_waiting,
+        max_bytes: u64::MAX,
+        max_wait,
+        refuse_when_full: false,
+        implicit: true,
+    }
+}

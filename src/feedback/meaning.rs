@@ -1,0 +1,140 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::complaint::Complaint;
+use super::source::until_refilled;
+use super::wording::Wording;
+use super::{Answer, Cause, Figures, Pushback, time};
+use Cause::{Billing, Limit, Overload, Ramp, TooLarge};
+
+/// What tells a refusal: whatever of this is not empty.
+struct Row {
+    statuses: &'static [u16],
+    code: &'static str,
+    kind: &'static str,
+    /// In lower case, anywhere in the message.
+    says: &'static str,
+    cause: Cause,
+}
+
+/// Always a refusal.
+const MANY: &[u16] = &[429];
+/// A refusal where they say so.
+const BUSY: &[u16] = &[429, 503];
+
+/// The first row that fits decides: by the code, then by the type, then by the message (as gathered on 2026-11-24).
+///
+/// A code of `"429"` says no more than the status, and the types of the last rows say no more than that it is a limit.
+#[rustfmt::skip]
+const ROWS: [Row; 20] = [
+    row(BUSY, "rate_limit_exceeded",               "",                    "request too large",        TooLarge),
+    row(BUSY, "rate_limit_exceeded",               "",                    "",                         Limit),
+    row(BUSY, "slow_down",                         "",                    "",                         Ramp),
+    row(BUSY, "server_is_overloaded",              "",                    "",                         Overload),
+    row(BUSY, "resource_unavailable",              "",                    "",                         Overload),
+    row(MANY, "credit_balance_exhausted",          "",                    "",                         Billing),
+    row(MANY, "organization_spend_limit_exceeded", "",                    "",                         Billing),
+    row(MANY, "project_spend_limit_exceeded",      "",                    "",                         Billing),
+    row(MANY, "organization_usage_limit_exceeded", "",                    "",                         Billing),
+    row(MANY, "insufficient_quota",                "",                    "",                         Billing),
+    row(MANY, "",                                  "insufficient_quota",  "",                         Billing),
+    row(BUSY, "",                                  "overloaded_error",    "",                         Overload),
+    row(MANY, "",                                  "",                    "request too large",        TooLarge),
+    row(MANY, "",                                  "",                    "plan and billing details", Billing),
+    row(BUSY, "",                                  "",                    "currently overloaded",     Overload),
+    row(MANY, "",                                  "",                    "resource unavailable",     Overload),
+    row(MANY, "",                                  "requests",            "",                         Limit),
+    row(MANY, "",                                  "tokens",              "",                         Limit),
+    row(MANY, "",                                  "rate_limit_error",    "",                         Limit),
+    row(MANY, "",                                  "rate_limit_exceeded", "",                         Limit),
+];
+
+const fn row(
+    statuses: &'static [u16],
+    code: &'static str,
+    kind: &'static str,
+    says: &'static str,
+    cause: Cause,
+) -> Row {
+    Row { statuses, code, kind, says, cause }
+}
+
+/// What the codes of an upstream mean, where it is something else than usual: on Azure `insufficient_quota` can pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meanings(HashMap<Box<str>, Cause>);
+
+impl Meanings {
+    /// The causes of codes; of types, where a refusal has no code.
+    pub fn new<C: Into<Box<str>>>(causes: impl IntoIterator<Item = (C, Cause)>) -> Self {
+        Self(causes.into_iter().map(|(code, cause)| (code.into(), cause)).collect())
+    }
+
+    fn of(&self, complaint: &Complaint) -> Option<Cause> {
+        let name = if complaint.code.is_empty() { &complaint.kind } else { &complaint.code };
+        self.0.get(&**name).copied()
+    }
+}
+
+/// What a refusal means; nothing where the answer is none, or one that may have been executed.
+///
+/// A 429 is always a refusal, and a limit where it cannot be read. A 503 is one only if it says so.
+#[must_use]
+pub fn understand(answer: &Answer<'_>, meanings: &Meanings) -> Option<Pushback> {
+    if !BUSY.contains(&answer.status) {
+        return None;
+    }
+    let complaint = Complaint::of(answer.body).unwrap_or_default();
+    let wording = Wording::of(&complaint.message);
+    let rows = ROWS.iter().filter(|row| row.statuses.contains(&answer.status));
+    let known = meanings.of(&complaint).or_else(|| first_of(rows, &complaint, &wording));
+    let cause = known.or_else(|| MANY.contains(&answer.status).then_some(Limit))?;
+    let pushback = Pushback::worded(cause, &wording);
+    let said = pushback.retry_after.max(told(answer));
+    let unit = pushback.figures.map(|figures| figures.unit);
+    let retry_after = said.or_else(|| (cause == Limit).then(|| until_refilled(answer.headers, answer.now, unit))?);
+    Some(Pushback { retry_after, ..pushback })
+}
+
+/// What a refusal means that hides in an answer with status 200: in a response, a run, or the events of a stream.
+///
+/// It is evidence; what was executed in part is never sent again.
+#[must_use]
+pub fn hidden(body: &[u8], meanings: &Meanings) -> Option<Pushback> {
+    let complaint = Complaint::hidden_in(body)?;
+    let wording = Wording::of(&complaint.message);
+    let cause = meanings.of(&complaint).or_else(|| first_of(ROWS.iter(), &complaint, &wording))?;
+    Some(Pushback::worded(cause, &wording))
+}
+
+fn first_of<'r>(
+    mut rows: impl Iterator<Item = &'r Row>,
+    complaint: &Complaint,
+    wording: &Wording<'_>,
+) -> Option<Cause> {
+    let fits = |row: &&Row| {
+        (row.code.is_empty() || row.code == complaint.code)
+            && (row.kind.is_empty() || row.kind == complaint.kind)
+            && wording.says(row.says)
+    };
+    rows.find(fits).map(|row| row.cause)
+}
+
+impl Pushback {
+    fn worded(cause: Cause, wording: &Wording<'_>) -> Self {
+        let figures = wording.figures();
+        let never_fits = cause == Limit && figures.as_ref().is_some_and(Figures::never_fit);
+        Self {
+            cause: if never_fits { TooLarge } else { cause },
+            figures,
+            family: wording.family(),
+            retry_after: wording.retry_after(),
+        }
+    }
+}
+
+/// How long to stay away by the headers that are there to say so.
+fn told(answer: &Answer<'_>) -> Option<Duration> {
+    let millis = answer.headers.text("retry-after-ms").and_then(time::millis);
+    let seconds = answer.headers.text("retry-after").and_then(|text| time::until(text, answer.now));
+    millis.max(seconds)
+}

@@ -1,0 +1,135 @@
+use std::time::Duration;
+
+use super::time::{self, DAY, MINUTE, MONTH, SECOND};
+use super::{Allowance, Headers, window};
+use crate::limit::Unit;
+
+/// The headers in which an upstream tells of one limit.
+struct Source {
+    unit: Unit,
+    limit: &'static str,
+    remaining: &'static str,
+    reset: &'static str,
+    window: Window,
+}
+
+/// How to know the window.
+enum Window {
+    Is(Duration),
+    /// By this header, in seconds; without it, by how long the bucket takes to refill.
+    Renewal(&'static str),
+    EndsAtReset,
+}
+
+/// The figures of one limit.
+struct Level {
+    limit: u64,
+    remaining: Option<u64>,
+    reset: Option<Duration>,
+}
+
+/// What the headers say of one limit, and how long it is until nothing of it is used.
+pub(super) struct Reading {
+    pub(super) allowance: Allowance,
+    reset: Option<Duration>,
+}
+
+macro_rules! source {
+    ($unit:ident, $before:literal, $after:literal, $window:expr) => {
+        Source {
+            unit: Unit::$unit,
+            limit: concat!($before, "limit", $after),
+            remaining: concat!($before, "remaining", $after),
+            reset: concat!($before, "reset", $after),
+            window: $window,
+        }
+    };
+}
+
+macro_rules! anthropic {
+    ($unit:ident, $counted:literal) => {
+        Source {
+            unit: Unit::$unit,
+            limit: concat!("anthropic-ratelimit-", $counted, "-limit"),
+            remaining: concat!("anthropic-ratelimit-", $counted, "-remaining"),
+            reset: concat!("anthropic-ratelimit-", $counted, "-reset"),
+            window: Window::Is(MINUTE),
+        }
+    };
+}
+
+const REQUEST_RENEWAL: Window = Window::Renewal("x-ratelimit-renewalperiod-requests");
+const TOKEN_RENEWAL: Window = Window::Renewal("x-ratelimit-renewalperiod-tokens");
+
+/// OpenAI's, which Azure and Groq send too; OpenRouter's; Mistral's, whose size is tokens; Anthropic's (2026-11-24).
+const SOURCES: [Source; 11] = [
+    source!(Requests, "x-ratelimit-", "-requests", REQUEST_RENEWAL),
+    source!(Tokens, "x-ratelimit-", "-tokens", TOKEN_RENEWAL),
+    source!(Tokens, "x-ratelimit-", "-project-tokens", TOKEN_RENEWAL),
+    source!(Requests, "x-ratelimit-", "", Window::EndsAtReset),
+    source!(Tokens, "ratelimitbysize-", "", Window::Is(MINUTE)),
+    source!(Tokens, "x-ratelimitbysize-", "-minute", Window::Is(MINUTE)),
+    source!(Tokens, "x-ratelimitbysize-", "-month", Window::Is(MONTH)),
+    anthropic!(Requests, "requests"),
+    anthropic!(Tokens, "tokens"),
+    anthropic!(Tokens, "input-tokens"),
+    anthropic!(Tokens, "output-tokens"),
+];
+
+/// Everything that the headers of an answer say of limits.
+pub(super) fn readings(headers: &dyn Headers, now: Duration) -> impl Iterator<Item = Reading> {
+    SOURCES.iter().filter_map(move |source| source.read(headers, now))
+}
+
+/// How long it is until the used up limits of this unit, or of any, are as if unused.
+///
+/// That is longer than has to be waited, so it is for refusals that say nothing else.
+pub(super) fn until_refilled(headers: &dyn Headers, now: Duration, unit: Option<Unit>) -> Option<Duration> {
+    let in_question = |reading: &Reading| unit.is_none_or(|unit| reading.allowance.unit == unit);
+    let readings = readings(headers, now).filter(in_question);
+    readings.filter(|reading| reading.allowance.remaining == Some(0)).filter_map(|reading| reading.reset).max()
+}
+
+impl Source {
+    fn read(&self, headers: &dyn Headers, now: Duration) -> Option<Reading> {
+        let level = self.level(headers, now)?;
+        let per = self.window(headers, &level).unwrap_or(MINUTE);
+        let Level { limit, remaining, reset } = level;
+        Some(Reading { allowance: Allowance { unit: self.unit, limit, per, remaining }, reset })
+    }
+
+    /// Where a figure is negative or no number, or the limit zero, nothing is said (Azure).
+    fn level(&self, headers: &dyn Headers, now: Duration) -> Option<Level> {
+        let limit = count(headers.text(self.limit)?).filter(|limit| *limit > 0)?;
+        let remaining = match headers.text(self.remaining) {
+            Some(text) => Some(count(text)?),
+            None => None,
+        };
+        Some(Level { limit, remaining, reset: headers.text(self.reset).and_then(|text| time::until(text, now)) })
+    }
+
+    fn window(&self, headers: &dyn Headers, level: &Level) -> Option<Duration> {
+        match self.window {
+            Window::Is(per) => Some(per),
+            Window::EndsAtReset => level.reset.map(window::ending_in),
+            Window::Renewal(_) if self.is_groqs_requests(headers) => Some(DAY),
+            Window::Renewal(name) => {
+                renewal(headers, name).or_else(|| window::refilling(level.limit, level.remaining?, level.reset?))
+            }
+        }
+    }
+
+    /// Groq counts requests per day, and tokens per minute (its documentation, 2026-11-24).
+    fn is_groqs_requests(&self, headers: &dyn Headers) -> bool {
+        self.unit == Unit::Requests && headers.text("x-groq-region").is_some()
+    }
+}
+
+fn renewal(headers: &dyn Headers, name: &str) -> Option<Duration> {
+    let seconds = count(headers.text(name)?).filter(|seconds| (1..=MONTH.as_secs()).contains(seconds))?;
+    Some(SECOND * u32::try_from(seconds).ok()?)
+}
+
+fn count(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}

@@ -1,0 +1,70 @@
+use std::time::{Duration, Instant};
+
+use super::{body, understood};
+use crate::feedback::{Cause, Meanings, Pushback, UsageReader, hidden};
+
+const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
+
+fn broken_bodies() -> Vec<Vec<u8>> {
+    let whole = body("tokens", "insufficient_quota", "on tokens per min (TPM): Limit 3. Please try again in 3s.");
+    let not_utf8 = whole.replace("Limit", "\u{1}").bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    vec![
+        Vec::new(),
+        b"<html><head><title>429 Too Many Requests</title></head></html>".to_vec(),
+        whole.as_bytes()[..whole.len() - 2].to_vec(),
+        whole.as_bytes()[..whole.len() / 2].to_vec(),
+        not_utf8,
+        b"null".to_vec(),
+        b"[]".to_vec(),
+        b"{}".to_vec(),
+        br#"{"error": null}"#.to_vec(),
+        br#"{"error": {"code": {}, "type": [], "message": 1.5}}"#.to_vec(),
+        vec![b'['; 100_000],
+        br#"{"error":"#.repeat(100_000),
+    ]
+}
+
+#[test]
+fn a_429_that_cannot_be_read_is_a_limit_without_figures() {
+    for body in broken_bodies() {
+        assert_eq!(
+            understood(429, "", &body),
+            Some(LIMIT),
+            "{:?}",
+            String::from_utf8_lossy(&body[..body.len().min(80)])
+        );
+    }
+}
+
+#[test]
+fn its_headers_count_all_the_same() {
+    let retry_after = Some(Duration::from_secs(5));
+    for body in broken_bodies() {
+        assert_eq!(understood(429, "retry-after: 5", body), Some(Pushback { retry_after, ..LIMIT }));
+    }
+}
+
+#[test]
+fn a_503_that_cannot_be_read_may_have_been_executed() {
+    for body in broken_bodies() {
+        assert_eq!(understood(503, "retry-after: 5", body), None);
+    }
+}
+
+/// In a debug build too: nothing in them is quadratic.
+#[test]
+fn ten_megabytes_are_read_in_a_second_or_two() {
+    let size = 10 << 20;
+    let junk = (0..size).map(|at: u32| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let filled = |words: &str| body("", "", &words.repeat(size as usize / words.len())).into_bytes();
+    let usages = br#""usage":{"#.repeat(size as usize / 9);
+    let events = b"data: {\"error\": \n".repeat(size as usize / 17);
+    for body in [junk, filled("limit "), filled(" tokens per "), filled("again in "), usages, events] {
+        #[expect(clippy::disallowed_methods, reason = "this is about the time it really takes")]
+        let began = Instant::now();
+        let _ = understood(429, "", &body);
+        let _ = hidden(&body, &Meanings::default());
+        UsageReader::default().push(&body);
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+}

@@ -1,0 +1,234 @@
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use super::Basis;
+use crate::limit::Rate;
+use crate::limit::pace::Pace;
+use crate::limit::window::Window;
+
+/// How much is tried beyond what has held for a window: a little first, then, if that holds, so much that the configured
+/// limit is back soon.
+const FIRST_STEP: f64 = 1.03;
+const NEXT_STEP: f64 = 1.65;
+
+/// How often in a row a refusal may come too soon to say anything of the rate.
+const EARLY: u32 = 2;
+
+/// By how much the rate may grow within how long where it had grown too fast (UPSTREAM.md §2, 2026-11-24).
+const RAMP: f64 = 1.5;
+const RAMP_TIME: Duration = Duration::from_mins(15);
+
+/// A limit that is lower than configured: as much as had been taken when the upstream refused, in every window, evenly.
+#[derive(Clone, Debug)]
+pub(in crate::limit) struct Lower {
+    basis: Basis,
+    amount: u32,
+    /// What has held.
+    safe: u32,
+    window: Window,
+    pace: Pace,
+    stage: Stage,
+    refused_at: Instant,
+    /// All that had been taken by then.
+    taken_then: u64,
+    /// When there was room again after that.
+    resumed: Instant,
+    estimates: u32,
+    early: u32,
+    held_once: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    /// What is known is kept to for a window.
+    Hold { until: Instant },
+    /// More is tried.
+    Probe { since: Instant },
+    /// It grows as fast as the upstream allows.
+    Ramp { since: Instant, from: f64 },
+}
+
+/// What a refusal makes of it.
+pub(super) enum Turned {
+    /// It is still lower; nobody goes for so long.
+    Still(Duration),
+    /// It is not always the same.
+    Varies,
+}
+
+impl Lower {
+    pub(super) fn new(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {
+        let amount = counted(used).clamp(1, basis.limit.unwrap_or(u32::MAX));
+        let (window, pace) = (log.capped(amount, basis.margin), pace(amount, basis));
+        let stage = Stage::Hold { until: now + basis.per + basis.margin };
+        let taken_then = window.total();
+        let mut lower = Self {
+            basis,
+            amount,
+            safe: amount,
+            window,
+            pace,
+            stage,
+            refused_at: now,
+            taken_then,
+            resumed: now,
+            estimates: 1,
+            early: 0,
+            held_once: false,
+        };
+        lower.resumed = lower.window.turn_of(now, 1);
+        lower
+    }
+
+    pub(super) fn ramp(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {
+        let mut lower = Self::new(now, (used * 2).div_ceil(3), basis, log);
+        lower.stage = Stage::Ramp { since: now, from: f64::from(lower.amount) };
+        lower
+    }
+
+    pub(super) fn limit(&self) -> Rate {
+        rate(self.amount, self.basis)
+    }
+
+    pub(super) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(super) fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    pub(super) fn pace_mut(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
+    /// The upstream took another one; whether the configured limit is back.
+    pub(super) fn accepted(&mut self, now: Instant) -> bool {
+        let stage = self.stage;
+        match stage {
+            Stage::Hold { until } if now >= until => {
+                self.early = 0;
+                self.grow(now, FIRST_STEP);
+            }
+            Stage::Probe { since } if now >= since + self.tried_for() && self.is_used(now) => {
+                if Some(self.amount) == self.basis.limit {
+                    return true;
+                }
+                // One window may have seen the rest of another; what has held for two is worth something.
+                if std::mem::replace(&mut self.held_once, true) {
+                    self.safe = self.amount.min(self.safe + self.safe / 25);
+                }
+                self.grow(now, NEXT_STEP);
+            }
+            Stage::Ramp { since, from } => {
+                let quarters = (now - since).as_secs_f64() / RAMP_TIME.as_secs_f64();
+                self.set(from * RAMP.powf(quarters));
+                return Some(self.amount) == self.basis.limit;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    pub(super) fn refused(&mut self, now: Instant) -> Turned {
+        let used = counted(self.window.used(now));
+        let (was, stage) = (self.amount, self.stage);
+        let since_refused = now - self.refused_at;
+        let taken = counted(self.window.total().saturating_sub(self.taken_then));
+        let is_early = now < self.resumed + self.span() / 2;
+        self.held_once = false;
+        self.stage = Stage::Hold { until: now + self.span() };
+        (self.refused_at, self.taken_then) = (now, self.window.total());
+        if is_early {
+            return Turned::Still(self.wait_for_room(now, was));
+        }
+        let rate = f64::from(taken) * self.span().as_secs_f64() / since_refused.as_secs_f64();
+        let falls_short = f64::from(used) < f64::from(self.safe) * 0.9;
+        let probed = matches!(stage, Stage::Probe { .. });
+        let exceeds = f64::from(used) > f64::from(self.safe) * 1.2 && rate > f64::from(self.safe) * 1.1;
+        let varies = falls_short && (self.estimates > 1 || probed) || exceeds && probed;
+        if varies && self.basis.limit.is_some() {
+            return Turned::Varies;
+        }
+        self.estimates += 1;
+        let seen = if since_refused >= self.span() { f64::from(used).min(rate) } else { f64::from(used) };
+        let next = if probed { f64::from(self.safe) } else { seen.min(f64::from(was) * 0.98) };
+        self.set(next);
+        self.safe = self.amount;
+        self.resumed = self.window.turn_of(now, 1);
+        Turned::Still(Duration::ZERO)
+    }
+
+    /// It was too soon to say anything of the rate: the upstream's window has not opened yet. If that goes on, it is less.
+    fn wait_for_room(&mut self, now: Instant, was: u32) -> Duration {
+        self.early += 1;
+        let less = if self.early > EARLY { 0.95 } else { 1.0 };
+        self.set(f64::from(self.safe.min(was)) * less);
+        self.safe = self.amount;
+        let rest = self.span() / 20 * self.early;
+        self.resumed = self.window.turn_of(now, 1).max(now + rest);
+        rest
+    }
+
+    /// Less had been taken than it seemed.
+    pub(super) fn refine(&mut self, now: Instant, used: u64) {
+        if self.estimates == 1 && matches!(self.stage, Stage::Hold { .. }) {
+            self.set(f64::from(counted(used).min(self.amount)));
+            self.safe = self.amount;
+            self.taken_then = self.window.total();
+            self.resumed = self.window.turn_of(now, 1);
+        }
+    }
+
+    fn grow(&mut self, now: Instant, by: f64) {
+        self.stage = Stage::Probe { since: now };
+        let one_more = f64::from(self.amount) + 1.0;
+        self.set((f64::from(self.amount) * by).max(one_more));
+    }
+
+    fn set(&mut self, amount: f64) {
+        let most = f64::from(self.basis.limit.unwrap_or(u32::MAX));
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is within the bounds of the type"
+        )]
+        let amount = amount.clamp(1.0, most) as u32;
+        if amount != self.amount {
+            self.amount = amount;
+            self.window.cap(amount);
+            self.pace = self.pace.at(rate(amount, self.basis), self.basis.margin, NonZeroU32::MIN);
+        }
+    }
+
+    /// Whether what is allowed is also used, so that it is put to the test.
+    fn is_used(&mut self, now: Instant) -> bool {
+        self.window.used(now) * 10 >= u64::from(self.amount) * 9
+    }
+
+    /// For how long the present amount is tried: what a bucket had saved up may last for more than a window.
+    fn tried_for(&self) -> Duration {
+        if Some(self.amount) == self.basis.limit { self.span() * 2 } else { self.span() }
+    }
+
+    fn span(&self) -> Duration {
+        self.basis.per + self.basis.margin
+    }
+}
+
+fn counted(requests: u64) -> u32 {
+    u32::try_from(requests).unwrap_or(u32::MAX)
+}
+
+fn rate(amount: u32, basis: Basis) -> Rate {
+    let amount = NonZeroU32::new(amount).unwrap_or(NonZeroU32::MIN);
+    Rate::new(amount, basis.per).expect("a window takes some time")
+}
+
+fn pace(amount: u32, basis: Basis) -> Pace {
+    Pace::new(rate(amount, basis), basis.margin, NonZeroU32::MIN)
+}

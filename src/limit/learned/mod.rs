@@ -1,0 +1,344 @@
+//! What the upstream's answers have taught of one pool instance. It tightens what is configured and never loosens it,
+//! shows itself, and is forgotten after a while.
+
+mod bucket;
+mod lower;
+mod shared;
+mod smooth;
+
+use std::time::{Duration, Instant};
+
+use super::pace::Pace;
+use super::window::Window;
+use super::{NotYet, Rate};
+use bucket::Bucket;
+use lower::Lower;
+use shared::Shared;
+use smooth::Smooth;
+
+/// How long what has been learned is kept without being confirmed.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// Half of how long nobody goes when the upstream has too much to do, the first time.
+const SOON: Duration = Duration::from_millis(250);
+
+/// One request at a time goes so often before an answer has told the limits.
+const DISCOVERY: Duration = Duration::from_millis(250);
+
+/// What is known before anything is learned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Basis {
+    /// The configured limit, if there is one.
+    pub(super) limit: Option<u32>,
+    /// The window that is counted in.
+    pub(super) per: Duration,
+    /// Against jitter on the way.
+    pub(super) margin: Duration,
+}
+
+/// All that has been learned of one pool instance.
+#[derive(Clone, Debug)]
+pub(super) struct Learned {
+    belief: Belief,
+    since: Option<Instant>,
+    /// When the upstream last said something of it.
+    heard: Option<Instant>,
+    not_until: Option<Instant>,
+    episode: Option<Episode>,
+    /// How often it was refused in all.
+    refusals: u64,
+    /// Refusals in a row that nothing explains.
+    unexplained: u32,
+}
+
+/// What the upstream's limit is taken for.
+#[derive(Clone, Debug)]
+pub(super) enum Belief {
+    /// What is configured, as far as can be seen.
+    Nothing,
+    /// Nobody knows yet: one at a time.
+    Unknown(Pace),
+    /// Lower than configured.
+    Lower(Lower),
+    /// As configured, and spent evenly.
+    Smooth(Smooth),
+    /// As configured, and somebody else takes from it.
+    Shared(Shared),
+    /// A bucket whose figures the upstream tells.
+    Bucket(Bucket),
+}
+
+/// From the first refusal until all who were under way by then have been answered: they were refused for the same reason.
+#[derive(Clone, Copy, Debug)]
+struct Episode {
+    began: Instant,
+    /// What the window held by then.
+    used: u64,
+}
+
+/// What a belief is, for people to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    /// No answer has told the limits yet.
+    Unknown,
+    /// The limit is lower than configured, or there is one where none is configured.
+    Lower {
+        /// What it seems to be.
+        limit: Rate,
+    },
+    /// The upstream wants an even pace.
+    Smooth {
+        /// As fast as this.
+        limit: Rate,
+        /// How many may go at once.
+        burst: u32,
+    },
+    /// Somebody else takes from the same limit.
+    Shared,
+    /// The upstream tells its figures.
+    Told {
+        /// The limit.
+        limit: Rate,
+        /// What is left of it.
+        left: u64,
+    },
+}
+
+/// What has been learned, for people to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearnedUsage {
+    /// The limit, if anything is known of it beyond the configuration.
+    pub lesson: Option<Lesson>,
+    /// Since when.
+    pub since: Option<Instant>,
+    /// Nobody goes before.
+    pub not_until: Option<Instant>,
+    /// When the upstream last refused.
+    pub refused_at: Option<Instant>,
+    /// What the window held by then.
+    pub used_then: u64,
+    /// How often it has refused.
+    pub refusals: u64,
+}
+
+impl Learned {
+    /// Nothing is known.
+    pub(super) fn nothing() -> Self {
+        let (since, heard, not_until, episode) = (None, None, None, None);
+        Self { belief: Belief::Nothing, since, heard, not_until, episode, refusals: 0, unexplained: 0 }
+    }
+
+    /// Nothing is known, and until an answer tells the limits one goes at a time.
+    pub(super) fn unknown() -> Self {
+        let one = std::num::NonZeroU32::MIN;
+        let pace = Rate::new(one, DISCOVERY).map(|rate| Pace::new(rate, Duration::ZERO, one));
+        Self { belief: pace.map_or(Belief::Nothing, Belief::Unknown), ..Self::nothing() }
+    }
+
+    /// The limits that it adds.
+    pub(super) fn window(&self) -> Option<&Window> {
+        match &self.belief {
+            Belief::Lower(lower) => Some(lower.window()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn window_mut(&mut self) -> Option<&mut Window> {
+        match &mut self.belief {
+            Belief::Lower(lower) => Some(lower.window_mut()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn pace(&self) -> Option<&Pace> {
+        match &self.belief {
+            Belief::Nothing => None,
+            Belief::Unknown(pace) => Some(pace),
+            Belief::Lower(lower) => Some(lower.pace()),
+            Belief::Smooth(smooth) => Some(smooth.pace()),
+            Belief::Shared(shared) => Some(shared.pace()),
+            Belief::Bucket(bucket) => Some(bucket.pace()),
+        }
+    }
+
+    pub(super) fn pace_mut(&mut self) -> Option<&mut Pace> {
+        match &mut self.belief {
+            Belief::Nothing => None,
+            Belief::Unknown(pace) => Some(pace),
+            Belief::Lower(lower) => Some(lower.pace_mut()),
+            Belief::Smooth(smooth) => Some(smooth.pace_mut()),
+            Belief::Shared(shared) => Some(shared.pace_mut()),
+            Belief::Bucket(bucket) => Some(bucket.pace_mut()),
+        }
+    }
+
+    /// The instant before which nobody goes, if it is still to come.
+    pub(super) fn not_until(&self, now: Instant) -> Option<Instant> {
+        self.not_until.filter(|&at| at > now)
+    }
+
+    pub(super) fn check(&self, now: Instant) -> Result<(), NotYet> {
+        self.not_until(now).map_or(Ok(()), |at| Err(NotYet::Until(at)))
+    }
+
+    /// Whether it has been kept for so long that it is forgotten.
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        self.heard.is_none_or(|heard| now.saturating_duration_since(heard) >= KEPT)
+    }
+
+    /// What the window held when the upstream last refused.
+    pub(super) fn used_then(&self) -> Option<u64> {
+        self.episode.map(|episode| episode.used)
+    }
+
+    pub(super) fn usage(&self, now: Instant) -> LearnedUsage {
+        let lesson = match &self.belief {
+            Belief::Nothing => None,
+            Belief::Unknown(_) => Some(Lesson::Unknown),
+            Belief::Lower(lower) => Some(Lesson::Lower { limit: lower.limit() }),
+            Belief::Smooth(smooth) => Some(Lesson::Smooth { limit: smooth.limit(), burst: smooth.burst() }),
+            Belief::Shared(_) => Some(Lesson::Shared),
+            Belief::Bucket(bucket) => Some(Lesson::Told { limit: bucket.limit(), left: bucket.pace().left(now) }),
+        };
+        LearnedUsage {
+            lesson,
+            since: self.since,
+            not_until: self.not_until(now),
+            refused_at: self.episode.map(|episode| episode.began),
+            used_then: self.episode.map_or(0, |episode| episode.used),
+            refusals: self.refusals,
+        }
+    }
+
+    /// The upstream has told its figures.
+    pub(super) fn told(&mut self, now: Instant, limit: Rate, margin: Duration) -> &mut Bucket {
+        self.heard = Some(now);
+        if !matches!(&self.belief, Belief::Bucket(bucket) if bucket.limit() == limit) {
+            let before = self.pace().filter(|_| matches!(self.belief, Belief::Bucket(_))).cloned();
+            self.believe(now, Belief::Bucket(Bucket::new(limit, margin, before)));
+        }
+        let Belief::Bucket(bucket) = &mut self.belief else { unreachable!("it has just been made") };
+        bucket
+    }
+
+    /// The upstream took a request. `log` is what it has taken.
+    pub(super) fn accepted(&mut self, now: Instant, log: &mut Window) {
+        self.unexplained = 0;
+        let is_over = match &mut self.belief {
+            // Whoever tells nothing may have no limit.
+            Belief::Unknown(_) => true,
+            Belief::Lower(lower) => lower.accepted(now),
+            Belief::Shared(shared) => match shared.accepted(now, log) {
+                shared::Turned::Free => true,
+                shared::Turned::Steady(lower) => return self.believe(now, Belief::Lower(*lower)),
+                shared::Turned::Still => false,
+            },
+            _ => false,
+        };
+        if is_over {
+            self.believe(now, Belief::Nothing);
+        }
+    }
+
+    /// The upstream refused a request that was sent at about `sent_at` and is out of the `log` by now; it said to stay
+    /// away for so long.
+    pub(super) fn refused(
+        &mut self,
+        now: Instant,
+        sent_at: Instant,
+        hint: Option<Duration>,
+        basis: Basis,
+        log: &mut Window,
+    ) {
+        self.heard = Some(now);
+        self.refusals += 1;
+        let used = log.used(now);
+        if let Some(hint) = hint {
+            self.stay_away(now + hint);
+        }
+        if self.episode.is_some_and(|episode| sent_at <= episode.began) {
+            return self.refine(now, used);
+        }
+        let before = self.episode.replace(Episode { began: now, used });
+        let rest = match &mut self.belief {
+            Belief::Nothing | Belief::Unknown(_) => return self.learn(now, used, before, basis, log),
+            Belief::Lower(lower) => match lower.refused(now) {
+                lower::Turned::Still(rest) => rest,
+                lower::Turned::Varies => {
+                    let Some(shared) = Shared::new(now, basis) else { return };
+                    let rest = shared.rest();
+                    self.believe(now, Belief::Shared(shared));
+                    rest
+                }
+            },
+            Belief::Smooth(smooth) => {
+                if smooth.refused(now) {
+                    return self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
+                }
+                Duration::ZERO
+            }
+            Belief::Shared(shared) => shared.refused(),
+            Belief::Bucket(bucket) => bucket.refused(now),
+        };
+        if hint.is_none() {
+            self.stay_away(now + rest);
+        }
+    }
+
+    /// How long nobody goes because the upstream has too much to do.
+    pub(super) fn back_off(&mut self, now: Instant) -> Duration {
+        self.heard = Some(now);
+        self.unexplained += 1;
+        SOON * 2_u32.pow(self.unexplained.min(6))
+    }
+
+    /// Nobody goes before.
+    pub(super) fn stay_away(&mut self, until: Instant) {
+        self.not_until = self.not_until.max(Some(until));
+    }
+
+    /// Grows by half in a quarter of an hour at most, from what it is now.
+    pub(super) fn ramp(&mut self, now: Instant, basis: Basis, log: &mut Window) {
+        self.heard = Some(now);
+        self.refusals += 1;
+        let used = log.used(now);
+        if self.episode.replace(Episode { began: now, used }).is_none_or(|before| before.began + basis.per < now) {
+            self.believe(now, Belief::Lower(Lower::ramp(now, used, basis, log)));
+        }
+    }
+
+    /// The first lesson, from how much went before the refusal and how fast.
+    fn learn(&mut self, now: Instant, used: u64, before: Option<Episode>, basis: Basis, log: &mut Window) {
+        let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / 4 >= now);
+        let far_below = basis.limit.is_some_and(|limit| used * 3 <= u64::from(limit));
+        let as_before = before.is_some_and(|before| before.used >= 5 && used.abs_diff(before.used) * 10 <= before.used);
+        if far_below
+            && at_once
+            && let Some(smooth) = Smooth::new(now, used, basis)
+        {
+            self.believe(now, Belief::Smooth(smooth));
+        } else if !far_below || as_before {
+            self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
+        } else {
+            // Far below the limit, and not for a burst: pacing cannot help, so it is asked again after a while.
+            self.unexplained += 1;
+            self.stay_away(now + (basis.per / 60 * 2_u32.pow(self.unexplained.min(5))) / 2);
+        }
+    }
+
+    /// More of what was under way has been refused, so that less of it was taken than it seemed.
+    fn refine(&mut self, now: Instant, used: u64) {
+        if let Some(episode) = &mut self.episode {
+            episode.used = episode.used.min(used);
+        }
+        match &mut self.belief {
+            Belief::Lower(lower) => lower.refine(now, used),
+            Belief::Smooth(smooth) => smooth.refine(now, used),
+            _ => {}
+        }
+    }
+
+    fn believe(&mut self, now: Instant, belief: Belief) {
+        (self.belief, self.since) = (belief, Some(now));
+    }
+}

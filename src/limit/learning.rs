@@ -1,0 +1,143 @@
+//! How a pool learns from the upstream's answers.
+
+use std::time::{Duration, Instant};
+
+use super::learned::{Basis, Learned};
+use super::window::Window;
+use super::{Learn, Pool, Rate};
+
+/// What an answer tells of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The limit.
+    pub limit: Rate,
+    /// What is left of it; what was left when this one was counted, if it was taken.
+    pub left: Option<u64>,
+}
+
+impl Pool {
+    /// The upstream took a request that was sent at about `sent_at`.
+    pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Told>) {
+        if self.learn == Learn::Never {
+            return;
+        }
+        if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
+            let spent = self.log().spent_since(sent_at).saturating_sub(cost.into());
+            let margin = self.margin;
+            let bucket = self.learned().told(now, limit, margin);
+            if let Some(left) = left {
+                bucket.sync(now, left, now.saturating_duration_since(sent_at), spent);
+            }
+            return;
+        }
+        if let (Some(learned), log, _) = self.parts(now) {
+            learned.accepted(now, log);
+            if learned.is_stale(now) {
+                self.learned = None;
+            }
+        }
+    }
+
+    /// The upstream refused a request that was sent at about `sent_at`, by this pool's limit, and said to stay away for so
+    /// long. What it refuses it has not counted.
+    pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, told: Option<Told>) {
+        if self.learn == Learn::Never {
+            return self.stay_away(now, hint.unwrap_or(PAUSE));
+        }
+        if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
+            let margin = self.margin;
+            let bucket = self.learned().told(now, limit, margin);
+            if let Some(left) = left {
+                bucket.set(now, left);
+            }
+        }
+        self.learned();
+        if let (Some(learned), log, basis) = self.parts(now) {
+            learned.refused(now, sent_at, hint, basis, log);
+        }
+    }
+
+    /// What was sent at about `sent_at` has not counted after all.
+    pub fn unspend(&mut self, sent_at: Instant, cost: u32) {
+        self.windows_mut().for_each(|window| window.unspend(sent_at, cost));
+    }
+
+    /// What was sent has cost more, or less, than it was taken for.
+    pub fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
+        match cost.checked_sub(taken) {
+            Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
+            None => self.windows_mut().for_each(|window| window.unspend(now, taken - cost)),
+        }
+    }
+
+    /// The rate has grown faster than the upstream wants.
+    pub fn ramp(&mut self, now: Instant, hint: Option<Duration>) {
+        if self.learn == Learn::Never {
+            return self.stay_away(now, hint.unwrap_or(PAUSE));
+        }
+        self.learned();
+        if let (Some(learned), log, basis) = self.parts(now) {
+            learned.ramp(now, basis, log);
+        }
+        self.stay_away(now, hint.unwrap_or(PAUSE));
+    }
+
+    /// Nobody goes for so long.
+    pub fn stay_away(&mut self, now: Instant, time: Duration) {
+        self.learned().stay_away(now + time);
+    }
+
+    /// The upstream has too much to do: nobody goes for a while, longer each time.
+    pub fn back_off(&mut self, now: Instant, hint: Option<Duration>) {
+        let time = self.learned().back_off(now);
+        self.stay_away(now, hint.unwrap_or(time));
+    }
+
+    /// How well a refusal fits this pool, in thousandths: from 0, nothing was used, to 1000, all that may be was or, where
+    /// the upstream has refused before, just as much as then.
+    pub fn fits(&mut self, now: Instant) -> u64 {
+        if self.windows.is_empty() {
+            return 0;
+        }
+        let then = self.learned.as_ref().and_then(|learned| learned.used_then());
+        let log = self.log();
+        let used = log.used(now);
+        let likeness = |then: u64| then.min(used) * 1_000 / then.max(used).max(1);
+        then.map_or_else(|| log.used_thousandths(), likeness)
+    }
+
+    /// A limit that says more than is configured.
+    fn is_news(&self, limit: Rate) -> bool {
+        let configured = self.windows.iter().filter(|window| !window.is_open() && window.rate().per() == limit.per());
+        configured.map(|window| window.rate().amount()).min().is_none_or(|amount| limit.amount() < amount)
+    }
+
+    fn learned(&mut self) -> &mut Learned {
+        self.learned.get_or_insert_with(|| Box::new(Learned::nothing()))
+    }
+
+    /// The window that is nearest to its limit.
+    fn log(&mut self) -> &mut Window {
+        let at = self.fullest();
+        &mut self.windows[at]
+    }
+
+    fn fullest(&mut self) -> usize {
+        if self.windows.len() < 2 {
+            0
+        } else {
+            (0..self.windows.len()).max_by_key(|&at| self.windows[at].used_thousandths()).unwrap_or(0)
+        }
+    }
+
+    fn parts(&mut self, _now: Instant) -> (Option<&mut Learned>, &mut Window, Basis) {
+        let at = self.fullest();
+        let log = &mut self.windows[at];
+        let limit = (!log.is_open()).then(|| log.rate().amount());
+        let basis = Basis { limit, per: log.rate().per(), margin: self.margin };
+        (self.learned.as_deref_mut(), log, basis)
+    }
+}
+
+/// How long nobody goes where neither the upstream says nor anything may be learned.
+const PAUSE: Duration = Duration::from_secs(1);

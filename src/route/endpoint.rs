@@ -1,0 +1,29 @@
+use super::path::Segments;
+
+/// The method and the path without its ids, in one word: `GET:/v1/files/*/content`. HEAD goes with GET, as it does where
+/// a route is found, and case is folded as it is there.
+pub(super) fn endpoint(method: &str, segments: &Segments<'_>) -> String {
+    let method = method.to_ascii_uppercase();
+    let mut endpoint = if method == "HEAD" { "GET:".to_owned() } else { method + ":" };
+    for segment in segments {
+        endpoint.push('/');
+        endpoint.push_str(if is_id(segment) { "*" } else { segment });
+    }
+    let is_blank = |c: char| c.is_whitespace() || c.is_control();
+    let (method, path) = endpoint.split_once(':').unwrap_or_default();
+    format!("{method}:{}", path.replace(is_blank, "_").to_lowercase())
+}
+
+/// Names of endpoints are words; ids have digits in them, or are longer than any word.
+fn is_id(segment: &str) -> bool {
+    let has_digit = segment.contains(|c: char| c.is_ascii_digit());
+    (has_digit && !is_version(segment)) || segment.len() > LONGEST_WORD
+}
+
+/// As in `/v1` and `/v1beta`.
+fn is_version(segment: &str) -> bool {
+    let after_v = segment.strip_prefix(['v', 'V']);
+    after_v.is_some_and(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).chars().all(char::is_alphabetic))
+}
+
+const LONGEST_WORD: usize = 32;

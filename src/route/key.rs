@@ -1,0 +1,104 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::charge::Facts;
+use super::found::Match;
+
+/// One part of what tells the instances of a pool apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPart {
+    /// A parameter of the route's path.
+    Path(Arc<str>),
+    /// A header; its value is hashed, as it may be secret.
+    Header(Box<str>),
+    /// A text field of the JSON body.
+    Body(Box<str>),
+    /// Credentials, organization and project together, hashed.
+    Account,
+    /// The method and the path, with a `*` for whatever looks like an id.
+    Endpoint,
+}
+
+impl KeyPart {
+    /// What this part of the key is for a request. Case is folded: to some servers, another case is the same name.
+    pub(super) fn value(&self, found: &Match, facts: &dyn Facts) -> String {
+        match self {
+            Self::Path(name) => {
+                let param = found.params.iter().find(|(param, _)| param == name).map(|(_, value)| value.as_str());
+                legible(param.unwrap_or_default())
+            }
+            Self::Header(name) => facts.header(name).map_or(ABSENT.to_owned(), |value| hashed(&[value])),
+            Self::Body(field) => facts.body_text(field).map_or_else(|| without(facts), legible),
+            Self::Account => account_label(|name| facts.header(name)),
+            Self::Endpoint => found.endpoint.as_deref().map_or(ABSENT.to_owned(), bounded),
+        }
+    }
+}
+
+/// The value of what a request does not say.
+const ABSENT: &str = "-";
+
+/// The value of what nobody can see, as the body is too large to look into, or is no JSON.
+const UNSEEN: &str = "?";
+
+fn without(facts: &dyn Facts) -> String {
+    if facts.body().is_some() { ABSENT.to_owned() } else { UNSEEN.to_owned() }
+}
+
+/// A label for whoever pays: it tells accounts apart and does not give them away.
+fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
+    let names = ["authorization", "api-key", "openai-organization", "openai-project"];
+    hashed(&names.map(|name| header(name).unwrap_or_default()))
+}
+
+/// In lower case, and one word.
+fn legible(value: &str) -> String {
+    bounded(value).replace(|c: char| c.is_whitespace() || c.is_control(), "_").to_lowercase()
+}
+
+/// As it is, unless it is longer than any name: clients must not fill the ledger's memory with keys.
+fn bounded(value: &str) -> String {
+    if value.len() > LONGEST_KEY { hashed(&[value.as_bytes()]) } else { value.to_owned() }
+}
+
+/// Ids of OpenAI have 30 to 70 characters.
+const LONGEST_KEY: usize = 128;
+
+fn hashed(values: &[&[u8]]) -> String {
+    let mut hasher = DefaultHasher::new();
+    values.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The text is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key is \"path.NAME\", \"header.NAME\", \"body.FIELD\", \"account\" or \"endpoint\"")]
+pub struct ParseKeyError;
+
+impl FromStr for KeyPart {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKeyError> {
+        match text.split_once('.') {
+            Some(("path", name)) if !name.is_empty() => Ok(Self::Path(name.into())),
+            Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_ascii_lowercase().into())),
+            Some(("body", field)) if !field.is_empty() => Ok(Self::Body(field.into())),
+            None if text == "account" => Ok(Self::Account),
+            None if text == "endpoint" => Ok(Self::Endpoint),
+            _ => Err(ParseKeyError),
+        }
+    }
+}
+
+impl std::fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(name) => write!(f, "path.{name}"),
+            Self::Header(name) => write!(f, "header.{name}"),
+            Self::Body(field) => write!(f, "body.{field}"),
+            Self::Account => f.write_str("account"),
+            Self::Endpoint => f.write_str("endpoint"),
+        }
+    }
+}
