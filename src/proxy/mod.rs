@@ -40,6 +40,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
+use crate::feedback::Meanings;
 use crate::limit::Unit;
 use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
@@ -68,6 +69,8 @@ struct Shared {
     /// Who may be under way past the wait.
     under_way: Budget,
     usual: Usual,
+    /// What the upstream means by its codes, where that is something else.
+    meanings: Meanings,
     /// The routes that take from a pool of tokens, so that their answers are read for what they have cost.
     metered: HashSet<RouteId>,
     log_wait: Duration,
@@ -101,6 +104,7 @@ impl Gate {
             bodies: Budget::new(config.queue.max_bytes),
             under_way: Budget::new(config.queue.max_in_flight),
             usual: Usual::new(&config.routes),
+            meanings: Meanings::default(),
             metered: metered(config),
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),

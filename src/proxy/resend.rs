@@ -10,7 +10,7 @@ use super::failure::{Described, Failure};
 use super::headers::{say_when, set_retry_after, set_should_retry};
 use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
 use super::under_way::since_epoch;
-use crate::feedback::{Answer, Cause, Pushback, understand};
+use crate::feedback::{Answer, Cause, Meanings, Pushback, understand};
 
 /// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Gate {
     {
         loop {
             let Attempt { mut passed, again } = attempt;
-            let Some(pushback) = heed(&mut passed).await else { return Ok(passed) };
+            let Some(pushback) = heed(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
             let may_wait = may_wait(pushback.cause);
             let Some(again) = again.filter(|_| may_wait) else {
                 set_should_retry(passed.response.headers_mut(), may_wait);
@@ -95,14 +95,14 @@ impl Passed {
 }
 
 /// Tells admission whether the upstream took the request, and if it did not, what it said.
-async fn heed(passed: &mut Passed) -> Option<Pushback> {
+async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
     let (response, under_way) = (&mut passed.response, passed.under_way.as_ref()?);
     if !may_refuse(response.status()) {
         return None;
     }
     response.body_mut().peek(LOOKED_AT, COMES).await;
     let (status, headers, body) = (response.status().as_u16(), response.headers(), response.body().seen());
-    let pushback = understand(&Answer { status, headers, body, now: since_epoch() });
+    let pushback = understand(&Answer { status, headers, body, now: since_epoch() }, meanings);
     match &pushback {
         Some(pushback) => under_way.refused(pushback),
         None => under_way.accepted(headers),

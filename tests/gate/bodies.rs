@@ -81,6 +81,8 @@ async fn a_body_beyond_what_is_kept_passes_the_refusal_on() {
     let (listener, address) = upstream().await;
     let house = House::open(SMALL, address).await;
     assert_passes_the_refusal_on(&house, &listener, &post("/v1/wide", &letters(1_100))).await;
+    let (listener, address) = upstream().await;
+    let house = House::open(&format!("learn = false\n{SMALL}"), address).await;
     let chunked = "POST /v1/wide HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcd!\r\n0\r\n\r\n";
     assert_passes_the_refusal_on(&house, &listener, chunked).await;
 }
