@@ -31,9 +31,9 @@ matrix: nginx
 	cargo build --locked --release
 	tests/matrix/run $(ARGS)
 
-# What forwarding costs, beside nginx and a minimal hyper proxy in the same run.
+# What forwarding costs, beside nginx and a minimal hyper proxy in the same run; how good the estimate of tokens is.
 bench: nginx
-	cargo bench --locked --bench scheduler --bench forwarding
+	cargo bench --locked --bench scheduler --bench tokens --bench forwarding
 
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:

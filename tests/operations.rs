@@ -1,10 +1,9 @@
 //! Every operation of the OpenAI API on the built-in configuration: which route it takes and which pools, however its
 //! path is spelled.
 
-use serde_json::{Value, json};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate::limit::Unit;
-use tidegate::route::{Ask, Asks, Facts, Priority};
+use tidegate::route::{Ask, Asks, Body, Facts, Priority};
 
 /// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
 const OPERATIONS: &str = include_str!("operations.tsv");
@@ -127,7 +126,7 @@ fn a_model_that_nobody_can_see_is_another_than_none() {
     let found = config.routes.find("POST", "/v1/moderations");
     let key = |facts: &dyn Facts| config.routes.asks(&found, facts)[0].key.clone();
     assert_eq!(key(&Unseen).as_deref(), Some("? - -"));
-    assert_eq!(key(&Request(json!({}))).as_deref(), Some("- - -"));
+    assert_eq!(key(&Request(Body::default())).as_deref(), Some("- - -"));
 }
 
 #[test]
@@ -168,19 +167,15 @@ fn built_in() -> Config {
 }
 
 /// A request with a model and three files in its body.
-struct Request(Value);
+struct Request(Body<'static>);
 
 impl Facts for Request {
     fn header(&self, _: &str) -> Option<&[u8]> {
         None
     }
 
-    fn body(&self) -> Option<&Value> {
+    fn body(&self) -> Option<&Body<'_>> {
         Some(&self.0)
-    }
-
-    fn tokens(&self) -> Option<u32> {
-        Some(1)
     }
 }
 
@@ -192,17 +187,14 @@ impl Facts for Unseen {
         None
     }
 
-    fn body(&self) -> Option<&Value> {
-        None
-    }
-
-    fn tokens(&self) -> Option<u32> {
+    fn body(&self) -> Option<&Body<'_>> {
         None
     }
 }
 
 fn asks(config: &Config, method: &str, path: &str) -> Asks {
-    let body = json!({ "model": "gpt-4o", "file_ids": ["file-1", "file-2", "file-3"], "files": [] });
+    let json = br#"{ "model": "gpt-4o", "file_ids": ["file-1", "file-2", "file-3"], "files": [] }"#;
+    let body = Body::read(json, None).expect("JSON");
     config.routes.asks(&config.routes.find(method, path), &Request(body))
 }
 

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::scheduler::Scheduler;
 use crate::feedback::{Allowance, Cause, Figures, Pushback};
-use crate::limit::{Charge, InstanceId, Learn, Rate, Told, Unit};
+use crate::limit::{Charge, InstanceId, Rate, Told, Unit};
 
 /// Limits of longer windows are not paced: who has used one up is told at once.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -85,7 +85,7 @@ impl<W> Scheduler<W> {
     /// What an answer tells of this instance.
     fn told(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Told> {
         let limits = self.limits_of(instance);
-        if allowances.is_empty() || limits.learn != Learn::Discover && !limits.requests.is_empty() {
+        if allowances.is_empty() || limits.model_part.is_none() && !limits.requests.is_empty() {
             return None;
         }
         let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
@@ -94,7 +94,7 @@ impl<W> Scheduler<W> {
     }
 
     fn is_by_model(&self, instance: InstanceId) -> bool {
-        self.limits_of(instance).learn == Learn::Discover
+        self.limits_of(instance).model_part.is_some()
     }
 
     fn limits_of(&self, instance: InstanceId) -> &crate::limit::Limits {

@@ -12,7 +12,7 @@ use super::{ConfigArgs, Usage};
 use crate::admission::{Reason, Refusal};
 use crate::config::{Config, Pool};
 use crate::proxy::{self, Clients};
-use crate::route::{Ask, Facts, Found, Priority};
+use crate::route::{Ask, Body, Facts, Found, Priority};
 
 /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
 #[derive(Debug, Args)]
@@ -44,7 +44,8 @@ impl Explain {
     pub(super) fn run(self) -> Result<()> {
         let config = self.config.load()?;
         let found = config.routes.find(&self.method, self.path_alone());
-        let told = Told { headers: self.headers()?, body: self.body()? };
+        let body = self.body()?.to_string();
+        let told = Told { headers: self.headers()?, body: Body::read(body.as_bytes(), None) };
         let asks = config.routes.asks(&found, &told).into_iter();
         let asked = asks.map(|ask| Taken { pool: &config.pools[ask.pool.0], ask });
         let (unlisted, taken): (Vec<_>, Vec<_>) = asked.partition(|taken| taken.pool.implicit);
@@ -88,22 +89,18 @@ impl Explain {
 }
 
 /// What the command line tells of the request.
-struct Told {
+struct Told<'b> {
     headers: HeaderMap,
-    body: Value,
+    body: Option<Body<'b>>,
 }
 
-impl Facts for Told {
+impl Facts for Told<'_> {
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(HeaderValue::as_bytes)
     }
 
-    fn body(&self) -> Option<&Value> {
-        Some(&self.body)
-    }
-
-    fn tokens(&self) -> Option<u32> {
-        Some(1)
+    fn body(&self) -> Option<&Body<'_>> {
+        self.body.as_ref()
     }
 }
 

@@ -30,7 +30,7 @@ pub enum Learn {
     /// They tighten, and come back as the upstream gives way.
     #[default]
     Tighten,
-    /// Answers tell them, as those of model endpoints do; where none is configured, one goes at a time until then.
+    /// None is known before an answer tells: until then requests go one at a time.
     Discover,
 }
 
@@ -139,8 +139,7 @@ impl Pool {
             windows,
             paces,
             most_in_flight: limits.in_flight,
-            learned: (limits.learn == Learn::Discover && limits.requests.is_empty())
-                .then(|| Box::new(Learned::unknown())),
+            learned: (limits.learn == Learn::Discover).then(|| Box::new(Learned::unknown())),
             learn: limits.learn,
             margin: limits.margin,
             held: 0,

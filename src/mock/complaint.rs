@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::limits::Denied;
+use super::cap::Exhausted;
+use super::span::Span;
 
 /// An error as OpenAI says it.
 #[derive(Debug)]
@@ -24,28 +27,49 @@ impl Complaint {
         Self::new(StatusCode::NOT_FOUND, message, "invalid_request_error", None)
     }
 
+    pub(super) fn no_url(method: &Method, uri: &Uri) -> Self {
+        Self::not_found(format!("Invalid URL ({method} {})", uri.path()))
+    }
+
     pub(super) fn no_model(model: &str) -> Self {
         let message = format!("The model `{model}` does not exist or you do not have access to it.");
         Self::new(StatusCode::NOT_FOUND, message, "invalid_request_error", Some("model_not_found"))
     }
 
-    /// The 429 of a limit on the requests of a model, or of a type.
-    pub(super) fn over_limit(denied: &Denied, model: &str, says_when: bool) -> Self {
-        let again_in = denied.again_in.as_secs_f64();
-        let limit = denied.limit.amount();
-        let (message, kind) = if denied.by_model {
-            let message = format!(
-                "Rate limit reached for {model} in organization org-mock on requests per min (RPM): Limit {limit}, \
-                 Used {limit}, Requested 1. Please try again in {again_in:.3}s."
-            );
-            (message, "requests")
-        } else if says_when {
-            (format!("You've exceeded the rate limit, please try again after {again_in:.3} seconds."), REQUEST_TYPE)
+    /// The 429 of a limit on the requests of a type.
+    pub(super) fn over_type(again_in: Duration, says_when: bool) -> Self {
+        let again_s = again_in.as_secs_f64();
+        let message = if says_when {
+            format!("You've exceeded the rate limit, please try again after {again_s:.3} seconds.")
         } else {
-            ("You've exceeded the rate limit, please slow down and try again later.".to_owned(), REQUEST_TYPE)
+            "You've exceeded the rate limit, please slow down and try again later.".to_owned()
         };
-        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, message, kind, Some("rate_limit_exceeded"));
-        Self { retry_after_s: says_when.then(|| denied.again_in.as_secs() + 1), ..refusal }
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, message, "invalid_request_error", LIMITED);
+        if says_when { refusal.after(again_in) } else { refusal }
+    }
+
+    /// The 429 of a limit on a model, or on a family of models.
+    pub(super) fn over_model(model: &str, exhausted: &Exhausted, says_when: bool) -> Self {
+        let Exhausted { measure, limit, used, requested, again_in } = *exhausted;
+        let whose = format!("for {model} in organization org-mock on {}", measure.words());
+        let kind = measure.counts();
+        if exhausted.is_too_large() {
+            let message = format!(
+                "Request too large {whose}: Limit {limit}, Requested {requested}. The input or output tokens must be \
+                 reduced in order to run successfully."
+            );
+            return Self::new(StatusCode::TOO_MANY_REQUESTS, message, kind, LIMITED);
+        }
+        let message = format!(
+            "Rate limit reached {whose}: Limit {limit}, Used {used}, Requested {requested}. Please try again in {}.",
+            Span(again_in)
+        );
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, message, kind, LIMITED);
+        if says_when { refusal.after(again_in) } else { refusal }
+    }
+
+    fn after(self, again_in: Duration) -> Self {
+        Self { retry_after_s: Some(again_in.as_secs() + 1), ..self }
     }
 
     pub(super) fn new(
@@ -58,8 +82,8 @@ impl Complaint {
     }
 }
 
-/// What the limits on types of requests call their refusals.
-const REQUEST_TYPE: &str = "invalid_request_error";
+/// The code of what is over a limit.
+const LIMITED: Option<&str> = Some("rate_limit_exceeded");
 
 impl IntoResponse for Complaint {
     fn into_response(self) -> Response {

@@ -1,170 +1,167 @@
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use indexmap::IndexMap;
-use serde::Serialize;
 
 use super::Options;
+use super::arrival::Arrival;
+use super::budget::{Budget, Standing, Whose};
+use super::cap::{Cap, Cost, Measure};
 use super::meter::Meter;
+use super::script::Step;
+use super::stats::{PoolStats, Stats};
+use super::traffic::Traffic;
+use super::verdict::{Denied, Verdict};
 use crate::config::{Config, Pool};
-use crate::limit::PoolId;
-use crate::route::{Ask, Facts, Found, Table};
+use crate::limit::{PoolId, Unit};
+use crate::route::{Ask, Found, Table};
 
-/// The limits of the stand-in: those of the configuration, enforced its own way.
+/// The limits of the stand-in: those of the configuration, enforced its own way, and those of models.
 #[derive(Debug)]
 pub(super) struct Limits {
     routes: Arc<Table>,
     pools: Vec<Pool>,
     options: Options,
-    counts: Mutex<Counts>,
+    traffic: Mutex<Traffic>,
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    instances: IndexMap<(PoolId, Option<Box<str>>), Instance>,
-    admitted: u64,
-    denied: u64,
-    first_and_last: Option<(Instant, Instant)>,
-    chance: Option<fastrand::Rng>,
-}
-
-#[derive(Debug)]
-struct Instance {
-    meters: Vec<Meter>,
-    admitted: u64,
-    denied: u64,
-}
-
-/// A request over a limit.
-#[derive(Debug)]
-pub(super) struct Denied {
-    /// The limit it is over.
-    pub(super) limit: crate::limit::Rate,
-    /// The pool is counted for each model.
-    pub(super) by_model: bool,
-    /// When there may be room again.
-    pub(super) again_in: Duration,
-}
-
-/// What `/__mock/stats` says.
-#[derive(Debug, Serialize)]
-pub struct Stats {
-    /// Requests that were let in.
-    pub admitted: u64,
-    /// Requests that were refused.
-    pub denied: u64,
-    /// From the first arrival to the last, in milliseconds.
-    pub elapsed_ms: u64,
-    /// Every limit of every pool that a request has come for.
-    pub pools: Vec<PoolStats>,
-}
-
-/// One limit of a pool.
-#[derive(Debug, Serialize)]
-pub struct PoolStats {
-    /// The pool, as in the configuration.
-    pub pool: String,
-    /// Which instance of it.
-    pub key: Option<String>,
-    /// The limit, as in the configuration.
-    pub limit: String,
-    /// How long its window is, scaled, in milliseconds.
-    pub window_ms: u64,
-    /// Requests that were let in.
-    pub admitted: u64,
-    /// Requests that were refused, by this pool or another of theirs.
-    pub denied: u64,
-    /// The most that arrived in any trailing window, refused or not.
-    pub most_in_window: u32,
-}
+/// What a request takes from which budget.
+type Costs = IndexMap<Whose, Cost>;
 
 impl Limits {
     pub(super) fn new(config: &Config, options: Options) -> Self {
-        let (routes, pools) = (Arc::clone(&config.routes), config.pools.clone());
-        Self { routes, pools, options, counts: Mutex::default() }
+        let traffic = Mutex::new(Traffic::new(&options));
+        Self { routes: Arc::clone(&config.routes), pools: config.pools.clone(), options, traffic }
     }
 
     pub(super) fn find(&self, method: &str, path: &str) -> Found {
         self.routes.find(method, path)
     }
 
-    pub(super) fn reads_body(&self, found: &Found) -> bool {
-        self.routes.reads_body(found)
+    pub(super) fn reads_body(&self, arrival: &Arrival) -> bool {
+        self.routes.reads_body(&arrival.found) || (self.options.quotas.any() && arrival.may_count_for_a_model())
     }
 
-    /// A request arrives: it takes from all of its pools, or is refused by the one that is full the longest.
-    pub(super) fn arrive(&self, now: Instant, found: &Found, facts: &dyn Facts) -> Result<(), Denied> {
-        let costs = self.routes.asks(found, facts).into_iter().fold(Costs::new(), merge);
-        let counts = &mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.first_and_last = Some((counts.first_and_last.map_or(now, |(first, _)| first), now));
-        let mut denied = None;
-        for ((pool, key), &cost) in &costs {
-            let instance = self.instance(counts, now, *pool, key.as_deref());
-            for (meter, &limit) in instance.meters.iter_mut().zip(&self.pools[pool.0].limits.requests) {
-                meter.arrive(now, cost);
-                let by_model = self.pools[pool.0].key.iter().any(|part| part.to_string() == "body.model");
-                let verdict = meter.room(now, cost).map_err(|again_in| Denied { limit, by_model, again_in });
-                denied = [denied, verdict.err()].into_iter().flatten().max_by_key(|denied| denied.again_in);
+    /// A request arrives: it takes from all of its budgets, or from none and is refused.
+    pub(super) fn arrive(&self, now: Instant, arrival: &Arrival) -> Verdict {
+        let costs = self.costs(arrival);
+        let traffic = &mut *self.traffic();
+        let clock = traffic.begin(now);
+        let denied = self.judge(traffic, now, arrival, &costs);
+        traffic.count(clock, now, denied.as_ref());
+        let standing = self.standing(traffic, now, &costs);
+        Verdict { denied, latency: traffic.weather.latency, standing }
+    }
+
+    /// Changes the weather at once.
+    pub(super) fn change(&self, now: Instant, step: &Step) {
+        let mut traffic = self.traffic();
+        traffic.turn(now);
+        traffic.change(now, step);
+    }
+
+    pub(super) fn stats(&self, now: Instant) -> Stats {
+        let mut traffic = self.traffic();
+        traffic.turn(now);
+        let (mut pools, mut models) = (Vec::new(), Vec::new());
+        for (whose, budget) in &traffic.budgets {
+            match whose {
+                Whose::Pool(pool, key) => {
+                    pools.extend(PoolStats::all(&self.pools[pool.0].name, key.as_deref(), budget));
+                }
+                Whose::Model { name, account } => models.extend(PoolStats::all(name, account.as_deref(), budget)),
             }
         }
-        let admitted = denied.is_none();
-        for (key, &cost) in &costs {
-            let instance = &mut counts.instances[key];
-            *(if admitted { &mut instance.admitted } else { &mut instance.denied }) += 1;
-            if admitted || self.options.count_denied {
-                instance.meters.iter_mut().for_each(|meter| meter.count(now, cost));
-            }
-        }
-        *(if admitted { &mut counts.admitted } else { &mut counts.denied }) += 1;
-        denied.map_or(Ok(()), Err)
+        Stats::new(&traffic.tally, pools, models)
     }
 
-    /// A request is refused for another reason than its pools.
-    pub(super) fn refuse(&self) {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).denied += 1;
-    }
-
-    pub(super) fn stats(&self) -> Stats {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let pools = counts.instances.iter().flat_map(|((pool, key), instance)| {
-            let pool = &self.pools[pool.0];
-            let limits = instance.meters.iter().zip(&pool.limits.requests);
-            limits.map(|(meter, limit)| PoolStats {
-                pool: pool.name.clone(),
-                key: key.as_deref().map(str::to_owned),
-                limit: limit.to_string(),
-                window_ms: millis(meter.per()),
-                admitted: instance.admitted,
-                denied: instance.denied,
-                most_in_window: meter.most(),
-            })
-        });
-        let elapsed = counts.first_and_last.map_or(Duration::ZERO, |(first, last)| last - first);
-        Stats { admitted: counts.admitted, denied: counts.denied, elapsed_ms: millis(elapsed), pools: pools.collect() }
-    }
-
-    /// Forgets every arrival.
+    /// Forgets every arrival, and every change.
     pub(super) fn reset(&self) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = Counts::default();
+        *self.traffic() = Traffic::new(&self.options);
     }
 
-    fn instance<'c>(&self, counts: &'c mut Counts, now: Instant, pool: PoolId, key: Option<&str>) -> &'c mut Instance {
-        let chance = counts.chance.get_or_insert_with(|| fastrand::Rng::with_seed(self.options.seed));
-        counts.instances.entry((pool, key.map(Into::into))).or_insert_with(|| {
-            let limits = self.pools[pool.0].limits.requests.iter();
-            let meters = limits.map(|&limit| Meter::new(limit, &self.options, now, chance.f64()));
-            Instance { meters: meters.collect(), admitted: 0, denied: 0 }
+    fn judge(&self, traffic: &mut Traffic, now: Instant, arrival: &Arrival, costs: &Costs) -> Option<Denied> {
+        if traffic.weather.has_lost(arrival.head.uri.path()) {
+            return Some(Denied::Gone);
+        }
+        if let Some(refusal) = traffic.weather.refuses(&mut traffic.chance) {
+            return Some(Denied::Told(refusal));
+        }
+        let mut exhausted = Vec::new();
+        for (whose, &cost) in costs {
+            let budget = self.budget(traffic, now, whose);
+            exhausted.extend(budget.arrive(now, cost).map(|exhausted| (Self::model_of(whose, arrival), exhausted)));
+        }
+        let denied = exhausted.into_iter().max_by_key(|(_, exhausted)| exhausted.rank());
+        for (whose, &cost) in costs {
+            traffic.budgets[whose].close(now, cost, denied.is_none(), self.options.count_denied);
+        }
+        denied.map(|(model, exhausted)| Denied::Over(model, exhausted))
+    }
+
+    fn costs(&self, arrival: &Arrival) -> Costs {
+        let mut costs = Costs::new();
+        for Ask { pool, key, cost } in self.routes.asks(&arrival.found, &arrival.seen()) {
+            costs.entry(Whose::Pool(pool, key)).or_default().add(cost.unwrap_or(1));
+        }
+        if self.options.quotas.any() && arrival.may_count_for_a_model() {
+            let model = arrival.model().map(|model| self.options.quotas.name(model).to_owned());
+            let whose = model.map(|name| Whose::Model { name, account: arrival.account() });
+            costs.extend(whose.map(|whose| (whose, Cost { requests: 1, tokens: arrival.cost() })));
+        }
+        costs
+    }
+
+    fn standing(&self, traffic: &mut Traffic, now: Instant, costs: &Costs) -> Standing {
+        let model = costs.keys().find(|whose| matches!(whose, Whose::Model { .. }));
+        let model = model.filter(|_| !self.options.quotas.no_ratelimit_headers);
+        let budget = model.and_then(|model| traffic.budgets.get_mut(model));
+        budget.map(|budget| budget.standing(now)).unwrap_or_default()
+    }
+
+    fn budget<'t>(&self, traffic: &'t mut Traffic, now: Instant, whose: &Whose) -> &'t mut Budget {
+        let Traffic { budgets, chance, weather, .. } = traffic;
+        budgets.entry(whose.clone()).or_insert_with(|| {
+            let caps = match whose {
+                Whose::Pool(pool, _) => self.pool_caps(*pool, chance, now),
+                Whose::Model { name, .. } => self.model_caps(name, chance, now),
+            };
+            Budget::new(caps, weather, now)
         })
     }
-}
 
-type Costs = IndexMap<(PoolId, Option<Box<str>>), u32>;
+    fn pool_caps(&self, pool: PoolId, chance: &mut fastrand::Rng, now: Instant) -> Vec<Cap> {
+        let pool = &self.pools[pool.0];
+        let measure = match pool.limits.unit {
+            Unit::Tokens => Measure::Tokens,
+            Unit::Requests if pool.key.iter().any(|part| part.to_string() == "body.model") => Measure::Requests,
+            Unit::Requests => Measure::OfType,
+        };
+        let limits = pool.limits.requests.iter();
+        let cap = |&rate| {
+            let meter = Meter::new(rate, &self.options, now, chance.f64());
+            Cap::new(measure, rate, meter, chance.fork(), now)
+        };
+        limits.map(cap).collect()
+    }
 
-fn merge(mut costs: Costs, ask: Ask) -> Costs {
-    *costs.entry((ask.pool, ask.key)).or_default() += ask.cost.unwrap_or(1);
-    costs
-}
+    fn model_caps(&self, name: &str, chance: &mut fastrand::Rng, now: Instant) -> Vec<Cap> {
+        let cap = |(measure, rate)| {
+            let meter = Meter::bucket(rate, self.options.minute, now);
+            Cap::new(measure, rate, meter, chance.fork(), now)
+        };
+        self.options.quotas.limits(name).map(cap).collect()
+    }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    /// What the refusal of a budget calls the model.
+    fn model_of(whose: &Whose, arrival: &Arrival) -> String {
+        match whose {
+            Whose::Model { name, .. } => name.clone(),
+            Whose::Pool(..) => arrival.model().unwrap_or("gpt-mock").to_owned(),
+        }
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -33,7 +33,7 @@ struct Log {
 impl Meter {
     pub(crate) fn new(rate: Rate, options: &Options, now: Instant, phase: f64) -> Self {
         let amount = f64::from(rate.amount());
-        let per = rate.per().mul_f64(options.minute.as_secs_f64() / 60.0);
+        let per = scaled(rate.per(), options.minute);
         let clock = |slides| Count::Clock {
             epoch: now.checked_sub(per.mul_f64(phase)).unwrap_or(now),
             window: 0,
@@ -50,6 +50,13 @@ impl Meter {
             Counting::Bucket => Count::Bucket { burst, level: burst.unwrap_or(amount), filled: now },
         };
         Self { amount, per, count, arrivals: Log::default(), most: 0 }
+    }
+
+    /// A bucket as large as the limit, full, where a minute is this long.
+    pub(super) fn bucket(rate: Rate, minute: Duration, now: Instant) -> Self {
+        let amount = f64::from(rate.amount());
+        let count = Count::Bucket { burst: None, level: amount, filled: now };
+        Self { amount, per: scaled(rate.per(), minute), count, arrivals: Log::default(), most: 0 }
     }
 
     /// The most that has arrived in any trailing window, admitted or not.
@@ -77,25 +84,33 @@ impl Meter {
 
     /// Whether there is room for `cost`, or about how long there is none.
     pub(crate) fn room(&mut self, now: Instant, cost: u32) -> Result<(), Duration> {
-        self.turn(now);
-        let cost = f64::from(cost);
-        let (room, wait) = match &self.count {
-            Count::Fixed { began, used } => {
-                (self.amount - used, began.map_or(Duration::ZERO, |began| began + self.per - now))
-            }
-            Count::Clock { epoch, used, before, slides, .. } => {
-                let into = fraction(now - *epoch, self.per);
-                let still = if *slides { before * (1.0 - into) } else { 0.0 };
-                (self.amount - used - still, self.per.mul_f64(1.0 - into))
-            }
-            Count::Sliding { log } => {
-                let oldest = log.entries.front().map_or(Duration::ZERO, |&(at, _)| at + self.per - now);
-                (self.amount - f64::from(log.sum), oldest)
-            }
-            Count::Bucket { level, .. } => (*level, self.per.mul_f64((cost - level).max(0.0) / self.amount)),
-        };
+        let (cost, left) = (f64::from(cost), self.left(now));
         // A billionth of a request is a rounding error of the arithmetic, not a request.
-        if cost <= room + 1e-9 { Ok(()) } else { Err(wait) }
+        if cost <= left + 1e-9 { Ok(()) } else { Err(self.wait(now, cost)) }
+    }
+
+    /// What there is room for.
+    pub(super) fn left(&mut self, now: Instant) -> f64 {
+        self.turn(now);
+        match &self.count {
+            Count::Fixed { used, .. } => self.amount - used,
+            Count::Clock { epoch, used, before, slides, .. } => {
+                let still = if *slides { before * (1.0 - fraction(now - *epoch, self.per)) } else { 0.0 };
+                self.amount - used - still
+            }
+            Count::Sliding { log } => self.amount - f64::from(log.sum),
+            Count::Bucket { level, .. } => *level,
+        }
+    }
+
+    /// About how long there is no room for `cost`.
+    pub(super) fn wait(&self, now: Instant, cost: f64) -> Duration {
+        match &self.count {
+            Count::Fixed { began, .. } => began.map_or(Duration::ZERO, |began| began + self.per - now),
+            Count::Clock { epoch, .. } => self.per.mul_f64(1.0 - fraction(now - *epoch, self.per)),
+            Count::Sliding { log } => log.entries.front().map_or(Duration::ZERO, |&(at, _)| at + self.per - now),
+            Count::Bucket { level, .. } => self.per.mul_f64((cost - level).max(0.0) / self.amount),
+        }
     }
 
     /// Counts `cost`.
@@ -129,10 +144,19 @@ impl Meter {
             Count::Sliding { log } => log.forget(now, self.per),
             Count::Bucket { burst, level, filled } => {
                 let flowed = self.amount * (now - *filled).as_secs_f64() / self.per.as_secs_f64();
-                (*level, *filled) = ((*level + flowed).min(burst.unwrap_or(self.amount)), now);
+                (*level, *filled) = ((*level + flowed).min(burst.unwrap_or(self.amount)), now.max(*filled));
             }
         }
     }
+}
+
+/// A span of time where a minute is this long.
+pub(super) fn scaled(span: Duration, minute: Duration) -> Duration {
+    span.mul_f64(minute.as_secs_f64() / 60.0)
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How far into its window an instant is, from 0 to 1.
@@ -143,7 +167,7 @@ fn fraction(since_epoch: Duration, per: Duration) -> f64 {
 impl Log {
     fn push(&mut self, now: Instant, cost: u32) {
         self.entries.push_back((now, cost));
-        self.sum += cost;
+        self.sum = self.sum.saturating_add(cost);
     }
 
     fn forget(&mut self, now: Instant, per: Duration) {
@@ -151,7 +175,7 @@ impl Log {
             && now - at >= per
         {
             self.entries.pop_front();
-            self.sum -= cost;
+            self.sum = self.sum.saturating_sub(cost);
         }
     }
 }

@@ -2,34 +2,54 @@
 //!
 //! It knows no model and no wall clock. Anything it does not know answers 404, as OpenAI does.
 
+mod arrival;
 mod assistants;
 mod batches;
+mod budget;
+mod cap;
 mod chat;
 mod collection;
 mod complaint;
 mod embeddings;
 mod events;
 mod files;
+mod foreign;
 mod limits;
 mod meter;
 mod models;
 mod moderations;
 mod options;
+mod quotas;
 mod realtime;
 mod refusals;
 mod responses;
 mod runs;
+mod script;
 mod sent;
+mod share;
+mod span;
+mod stats;
+mod tally;
+#[cfg(test)]
+mod tests;
 mod toll;
+mod traffic;
 mod vector_stores;
+mod verdict;
+mod weather;
 mod with;
 mod world;
 
-pub use limits::{PoolStats, Stats};
 #[cfg(test)]
 pub(crate) use meter::Meter;
 pub use options::{Counting, Options};
+pub use quotas::{Family, Figures, Quotas};
 pub use refusals::Refusal;
+pub use script::{BadScript, Script};
+pub use share::{Scale, Share};
+pub use stats::{Others, PoolStats, Stats};
+pub use tally::ByWindow;
+pub use weather::Weather;
 
 use std::io;
 use std::sync::Arc;
@@ -42,11 +62,14 @@ use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::config::Config;
-use collection::{item, list};
+use collection::{Answered, item, list};
 use complaint::Complaint;
 use limits::Limits;
+use script::Step;
+use sent::Sent;
 use world::World;
 
 /// The stand-in.
@@ -66,7 +89,7 @@ impl Mock {
     /// What has arrived so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.world.limits.stats()
+        stats(&self.world)
     }
 
     /// Serves on `listener` until `shutdown`, and then ends at once.
@@ -89,7 +112,8 @@ impl Mock {
             .fallback(unknown)
             .layer(from_fn_with_state(Arc::clone(&self.world), toll::take));
         let own = Router::new()
-            .route("/__mock/stats", get(async |State(world): State<Arc<World>>| Json(world.limits.stats())))
+            .route("/__mock/stats", get(async |State(world): State<Arc<World>>| Json(stats(&world))))
+            .route("/__mock/step", post(step))
             .route("/__mock/reset", post(async |State(world): State<Arc<World>>| Json(reset(&world))));
         own.merge(api).layer(DefaultBodyLimit::disable()).with_state(self.world)
     }
@@ -142,11 +166,21 @@ fn assistants_api() -> Router<Arc<World>> {
         .route("/v1/threads/{thread_id}/runs/{run_id}/steps/{step_id}", item())
 }
 
+fn stats(world: &World) -> Stats {
+    world.limits.stats(Instant::now().into_std())
+}
+
+async fn step(State(world): State<Arc<World>>, sent: Sent) -> Answered {
+    let step = Step::at_once(Value::Object(sent.0)).map_err(Complaint::bad_request)?;
+    world.limits.change(Instant::now().into_std(), &step);
+    Ok(Json(json!({ "changed": true })))
+}
+
 fn reset(world: &World) -> Value {
     world.reset();
     json!({ "reset": true })
 }
 
 async fn unknown(method: Method, uri: Uri) -> Complaint {
-    Complaint::not_found(format!("Invalid URL ({method} {})", uri.path()))
+    Complaint::no_url(&method, &uri)
 }

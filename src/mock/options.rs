@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::refusals::Refusal;
+use super::quotas::Quotas;
+use super::script::Script;
+use super::weather::Weather;
 
 /// How the stand-in counts, answers and dawdles.
 #[derive(Args, Clone, Debug)]
@@ -23,16 +25,7 @@ pub struct Options {
     /// Refusals carry Retry-After.
     #[arg(long)]
     pub retry_after: bool,
-    /// Refuse requests for this reason, whatever the limits say.
-    #[arg(long, value_enum, value_name = "REASON")]
-    pub refuse: Option<Refusal>,
-    /// How many of them, by chance: from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = share, requires = "refuse")]
-    pub refuse_share: f64,
-    /// How long an answer takes.
-    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = humantime::parse_duration)]
-    pub latency: Duration,
-    /// Up to so much more, by chance.
+    /// By chance, an answer takes up to so much longer.
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = humantime::parse_duration)]
     pub jitter: Duration,
     /// By chance, up to so long between the arrival of a request and the moment at which it is counted.
@@ -50,6 +43,19 @@ pub struct Options {
     /// Where chance starts.
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
+    /// The limits of models.
+    #[command(flatten)]
+    pub quotas: Quotas,
+    /// What may change.
+    #[command(flatten)]
+    pub weather: Weather,
+    /// A file that says how the weather changes, as in `[[step]] at = "90s", scale = 0.6`.
+    ///
+    /// A step names `at`, a time from the first request on in which a minute is as long as --minute says, and of scale,
+    /// foreign, refuse (a reason, or "none"), refuse_share, gone and latency what changes then; the rest stays. The same
+    /// as JSON, without `at` and sent to POST /__mock/step, changes it at once.
+    #[arg(long, value_name = "FILE", value_parser = Script::read)]
+    pub script: Option<Script>,
 }
 
 /// How an upstream may count the requests of a window.
@@ -67,11 +73,6 @@ pub enum Counting {
     Bucket,
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
-}
-
 fn some_time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("a minute takes some time".to_owned()),
@@ -87,15 +88,15 @@ impl Default for Options {
             count_denied: false,
             minute: Duration::from_mins(1),
             retry_after: false,
-            refuse: None,
-            refuse_share: 1.0,
-            latency: Duration::ZERO,
             jitter: Duration::ZERO,
             arrival_jitter: Duration::ZERO,
             words: 14,
             gap: Duration::from_millis(5),
             work: Duration::from_millis(300),
             seed: 1,
+            quotas: Quotas::default(),
+            weather: Weather::default(),
+            script: None,
         }
     }
 }

@@ -1,11 +1,13 @@
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::complaint::Complaint;
 
 /// A refusal for a reason that is not among the limits, as OpenAI words it (bodies as gathered on 2026-11-24).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The model's requests per minute are used up by somebody else.
     RequestsPerMinute,

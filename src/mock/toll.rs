@@ -1,78 +1,38 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::complaint::Complaint;
+use super::arrival::Arrival;
 use super::world::World;
-use crate::route::Facts;
 
 /// What every request meets before its endpoint: the network's jitter, the limits, the time an answer takes.
 pub(super) async fn take(State(world): State<Arc<World>>, request: Request, next: Next) -> Response {
-    if !world.options.arrival_jitter.is_zero() {
-        sleep(world.up_to(world.options.arrival_jitter)).await;
-    }
-    let mut answer = match charge(&world, request).await {
-        Ok(request) => {
-            let takes = world.options.latency + world.up_to(world.options.jitter);
-            if !takes.is_zero() {
-                sleep(takes).await;
-            }
-            next.run(request).await
-        }
-        Err(refused) => *refused,
+    dawdle(world.up_to(world.options.arrival_jitter)).await;
+    let (arrival, body) = match Arrival::read(&world, request).await {
+        Ok(read) => read,
+        Err(complaint) => return complaint.into_response(),
     };
+    let verdict = world.limits.arrive(Instant::now().into_std(), &arrival);
+    let mut answer = if let Some(denied) = verdict.denied {
+        denied.answer(&arrival, world.options.retry_after)
+    } else {
+        dawdle(verdict.latency + world.up_to(world.options.jitter)).await;
+        next.run(Request::from_parts(arrival.head, body)).await
+    };
+    verdict.standing.write(answer.headers_mut());
     if let Ok(id) = HeaderValue::try_from(world.id("req_")) {
         answer.headers_mut().insert("x-request-id", id);
     }
     answer
 }
 
-/// Hands the request back once it has taken from all of its pools.
-async fn charge(world: &World, request: Request) -> Result<Request, Box<Response>> {
-    let (head, body) = request.into_parts();
-    let found = world.limits.find(head.method.as_str(), head.uri.path());
-    let (body, read) = if world.limits.reads_body(&found) {
-        let read = to_bytes(body, usize::MAX)
-            .await
-            .map_err(|error| Box::new(Complaint::bad_request(error.to_string()).into_response()))?;
-        let json = serde_json::from_slice(&read).unwrap_or_default();
-        (Body::from(read), json)
-    } else {
-        (body, Value::Null)
-    };
-    let facts = Seen { headers: &head.headers, body: &read };
-    let model = facts.body_text("model").unwrap_or("gpt-mock");
-    if let Some(refusal) = world.refuses() {
-        world.limits.refuse();
-        return Err(Box::new(refusal.answer(model)));
-    }
-    let arrived = world.limits.arrive(Instant::now().into_std(), &found, &facts);
-    arrived
-        .map_err(|denied| Box::new(Complaint::over_limit(&denied, model, world.options.retry_after).into_response()))?;
-    Ok(Request::from_parts(head, body))
-}
-
-struct Seen<'r> {
-    headers: &'r HeaderMap,
-    body: &'r Value,
-}
-
-impl Facts for Seen<'_> {
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.get(name).map(HeaderValue::as_bytes)
-    }
-
-    fn body(&self) -> Option<&Value> {
-        Some(self.body)
-    }
-
-    fn tokens(&self) -> Option<u32> {
-        Some(1)
+async fn dawdle(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
     }
 }

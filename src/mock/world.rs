@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::complaint::Complaint;
 use super::with::with;
-use super::{Limits, Options, Refusal};
+use super::{Limits, Options};
 
 /// What the stand-in remembers: objects on shelves, each shelf called by the path of its collection.
 #[derive(Debug)]
@@ -61,12 +61,6 @@ impl World {
     /// A time between nothing and `most`.
     pub(super) fn up_to(&self, most: Duration) -> Duration {
         most.mul_f64(self.chance.lock().unwrap_or_else(PoisonError::into_inner).f64())
-    }
-
-    /// Whether a request is one of those that are refused for the reason in the options.
-    pub(super) fn refuses(&self) -> Option<Refusal> {
-        let chance = || self.chance.lock().unwrap_or_else(PoisonError::into_inner).f64();
-        self.options.refuse.filter(|_| chance() < self.options.refuse_share)
     }
 
     /// The words of every answer, each with the space before it.

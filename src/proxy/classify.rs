@@ -1,12 +1,12 @@
 use std::task::{Context, Poll};
 
 use http::HeaderMap;
-use serde_json::Value;
+use http::header::CONTENT_TYPE;
 use tower::Service;
 
 use super::Gate;
 use super::passing::{Arrived, Route, Routed, Tries};
-use crate::route::{Asks, Facts};
+use crate::route::{Asks, Body, Facts};
 
 /// Finds the route of each request, and whose it is.
 #[derive(Clone)]
@@ -44,8 +44,10 @@ impl<Inner: Service<Routed>> Service<Box<Arrived>> for Classify<Inner> {
 impl Gate {
     /// What a request asks of its pools. Whatever of its body cannot be read counts as much as it may.
     pub(super) fn asks(&self, routed: &Routed) -> Asks {
-        let body = if self.reads_body(routed) { routed.arrived.body.whole().and_then(json) } else { None };
-        let seen = Seen { headers: &routed.arrived.head.headers, body };
+        let Arrived { head, body, .. } = &*routed.arrived;
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let read = body.whole().filter(|_| self.reads_body(routed));
+        let seen = Seen { headers: &head.headers, body: read.and_then(|bytes| Body::read(bytes, content_type)) };
         self.shared.routes.asks(&routed.route.found, &seen)
     }
 
@@ -55,14 +57,9 @@ impl Gate {
     }
 }
 
-/// A body that is compressed, or no JSON to us, may be JSON to the upstream, which need not be as strict.
-fn json(body: &[u8]) -> Option<Value> {
-    if body.is_empty() { Some(Value::Null) } else { serde_json::from_slice(body).ok() }
-}
-
 struct Seen<'r> {
     headers: &'r HeaderMap,
-    body: Option<Value>,
+    body: Option<Body<'r>>,
 }
 
 impl Facts for Seen<'_> {
@@ -70,11 +67,7 @@ impl Facts for Seen<'_> {
         self.headers.get(name).map(http::HeaderValue::as_bytes)
     }
 
-    fn body(&self) -> Option<&Value> {
+    fn body(&self) -> Option<&Body<'_>> {
         self.body.as_ref()
-    }
-
-    fn tokens(&self) -> Option<u32> {
-        Some(1)
     }
 }

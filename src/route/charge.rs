@@ -2,9 +2,9 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde_json::Value;
 use smallvec::SmallVec;
 
+use super::body::Body;
 use super::found::Match;
 use super::key::KeyPart;
 use crate::limit::PoolId;
@@ -49,21 +49,12 @@ pub type Asks = SmallVec<[Ask; 2]>;
 pub trait Facts {
     /// The value of a header.
     fn header(&self, name: &str) -> Option<&[u8]>;
-    /// The JSON body, null if it is empty; nothing where it was not read or is no JSON.
-    fn body(&self) -> Option<&Value>;
+    /// What its body says; nothing where it was not read or could not be understood.
+    fn body(&self) -> Option<&Body<'_>>;
 
-    /// About how many tokens it costs; nothing where the body could not be read.
-    fn tokens(&self) -> Option<u32>;
-
-    /// A text field of the body.
-    fn body_text(&self, field: &str) -> Option<&str> {
-        self.body()?.get(field)?.as_str()
-    }
-
-    /// The length of an array in the body, zero where there is none; nothing where the body could not be read.
-    fn body_array_len(&self, field: &str) -> Option<u32> {
-        let len = self.body()?.get(field).and_then(Value::as_array).map_or(0, Vec::len);
-        Some(u32::try_from(len).unwrap_or(u32::MAX))
+    /// About how many tokens it costs; nothing where its body says nothing.
+    fn tokens(&self) -> Option<u32> {
+        self.body().map(Body::tokens)
     }
 }
 
@@ -72,7 +63,7 @@ impl RouteCharge {
     pub(super) fn ask(&self, found: &Match, facts: &dyn Facts) -> Option<Ask> {
         let cost = match &self.weight {
             Weight::Fixed(cost) => Some(cost.get()),
-            Weight::BodyArray(field) => facts.body_array_len(field),
+            Weight::BodyArray(field) => facts.body().map(|body| body.array_len(field)),
             Weight::Tokens => facts.tokens(),
         };
         (cost != Some(0)).then(|| Ask { pool: self.pool, key: self.key_of(found, facts), cost })

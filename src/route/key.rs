@@ -29,7 +29,9 @@ impl KeyPart {
                 legible(param.unwrap_or_default())
             }
             Self::Header(name) => facts.header(name).map_or(ABSENT.to_owned(), |value| hashed(&[value])),
-            Self::Body(field) => facts.body_text(field).map_or_else(|| without(facts), legible),
+            Self::Body(field) => {
+                facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
+            }
             Self::Account => account_label(|name| facts.header(name)),
             Self::Endpoint => found.endpoint.as_deref().map_or(ABSENT.to_owned(), bounded),
         }
@@ -41,10 +43,6 @@ const ABSENT: &str = "-";
 
 /// The value of what nobody can see, as the body is too large to look into, or is no JSON.
 const UNSEEN: &str = "?";
-
-fn without(facts: &dyn Facts) -> String {
-    if facts.body().is_some() { ABSENT.to_owned() } else { UNSEEN.to_owned() }
-}
 
 /// A label for whoever pays: it tells accounts apart and does not give them away.
 fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {

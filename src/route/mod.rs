@@ -3,16 +3,24 @@
 //! A path is read in every way in which an upstream might read it (see [`Reading`](path::Reading)), so that no spelling
 //! of it slips past its pool. The path that is *sent* stays as it came.
 
+mod body;
 mod charge;
 mod endpoint;
+mod form;
 mod found;
 mod key;
 mod path;
 mod priority;
 mod table;
 mod template;
+mod tokens;
 mod tree;
+mod walk;
 
+#[cfg(test)]
+mod tests;
+
+pub use body::Body;
 pub use charge::{Ask, Asks, Facts, ParseChargeError, RouteCharge, Weight};
 pub use found::{Found, RouteId};
 pub use key::{KeyPart, ParseKeyError};
@@ -20,3 +28,4 @@ pub use path::climbs;
 pub use priority::{ParsePriorityError, Priority};
 pub use table::{Route, Table, Tie};
 pub use template::{ParseTemplateError, Template};
+pub use tokens::estimate;

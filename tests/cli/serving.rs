@@ -62,6 +62,26 @@ fn the_stand_in_tells_what_has_arrived() {
     assert_eq!(stats["denied"], 0);
 }
 
+#[test]
+fn the_stand_in_changes_its_weather_when_it_is_told_to() {
+    let mock = Running::start(&["mock", "--listen", "127.0.0.1:0", "--rpm", "60"], 1);
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: mock\r\nConnection: close\r\nContent-Length: {length}");
+        let mut answer = String::new();
+        mock.ask(&format!("{head}\r\n\r\n{body}")).read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(post("/v1/threads", "{}").starts_with("HTTP/1.1 200"));
+    assert!(post("/__mock/step", r#"{"gone": true, "scale": 0.5}"#).starts_with("HTTP/1.1 200"));
+    let gone = post("/v1/threads", "{}");
+    assert!(gone.starts_with("HTTP/1.1 404") && gone.contains("Invalid URL (POST /v1/threads)"), "{gone}");
+    let chat = post("/v1/chat/completions", r#"{"model": "gpt-4o", "messages": []}"#);
+    assert!(chat.starts_with("HTTP/1.1 200") && chat.contains("x-ratelimit-remaining-requests: 29\r\n"), "{chat}");
+    let wrong = post("/__mock/step", r#"{"scale": 0}"#);
+    assert!(wrong.starts_with("HTTP/1.1 400") && wrong.contains("a scale is a number above 0"), "{wrong}");
+}
+
 /// A command that serves until it is told to stop, or until the test is over.
 struct Running {
     child: Child,

@@ -14,29 +14,13 @@ use crate::route::KeyPart;
 /// As the pool is called that holds what is learned where nobody wrote a pool.
 pub(super) const IMPLICIT: &str = "learned";
 
-/// What a refusal may mean, as it is written.
-const CAUSES: [(&str, Cause); 5] = [
-    ("limit", Cause::Limit),
-    ("too_large", Cause::TooLarge),
-    ("ramp", Cause::Ramp),
-    ("billing", Cause::Billing),
-    ("overload", Cause::Overload),
-];
-
 impl Check {
     /// What refusals mean to this upstream, by their code.
     pub(super) fn refusals(&mut self, file: &IndexMap<String, Text>) -> Vec<(String, Cause)> {
-        file.iter().filter_map(|(code, text)| Some((code.clone(), self.cause(text)?))).collect()
-    }
-
-    fn cause(&mut self, text: &Text) -> Option<Cause> {
-        let cause = CAUSES.iter().find(|(word, _)| word == text.as_ref()).map(|&(_, cause)| cause);
-        if cause.is_none() {
-            let words = CAUSES.map(|(word, _)| format!("\"{word}\"")).join(", ");
-            let mend = format!("write one of {words}");
-            self.problems.push(Problem::new("not what a refusal can mean", text.span(), "unknown word", mend));
-        }
-        cause
+        let cause = |(code, text): (&String, &Text)| {
+            Some((code.clone(), self.parsed(Some(text), "not what a refusal can mean", "")?))
+        };
+        file.iter().filter_map(cause).collect()
     }
 
     /// Where nothing is learned, nothing is kept over a restart.

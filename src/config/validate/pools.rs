@@ -131,9 +131,9 @@ fn has_no_rate(file: &file::Pool) -> bool {
     file.requests.is_empty() && file.tokens.is_empty()
 }
 
-/// Answers of model endpoints tell their limits.
+/// Where models have no limits but those of the upstream, nothing can be known before an answer tells.
 fn learn(file: &file::Pool, learns: bool) -> Learn {
-    match (learns, is_by_model(file)) {
+    match (learns, is_by_model(file) && has_no_rate(file)) {
         (false, _) => Learn::Never,
         (true, false) => Learn::Tighten,
         (true, true) => Learn::Discover,

@@ -1,0 +1,113 @@
+//! The stand-in's limits on a clock that the test steps by hand.
+
+mod models;
+mod options;
+mod weather;
+
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, Request};
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::arrival::Arrival;
+use super::limits::Limits;
+use super::script::Step;
+use super::verdict::{Denied, Verdict};
+use super::*;
+use crate::config::Source;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// 100 POSTs a minute to `/v1/threads`.
+const CONFIG: &str = r#"
+    [pools.posts]
+    requests = ["100/min"]
+    [[routes]]
+    match = "POST /v1/threads"
+    pools = ["posts"]
+"#;
+
+/// The limits of a stand-in that was started with some arguments.
+struct Upstream {
+    limits: Limits,
+    started: Instant,
+}
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
+    Arguments::try_parse_from(["mock"].iter().chain(arguments)).map(|parsed| parsed.options)
+}
+
+impl Upstream {
+    fn start(arguments: &[&str]) -> Self {
+        let config = Config::parse(&Source::Text("test".to_owned()), CONFIG).expect("a configuration");
+        let limits = Limits::new(&config, options(arguments).expect("arguments"));
+        Self { limits, started: tokio::time::Instant::now().into_std() }
+    }
+
+    fn arrive(&self, at: Duration, arrival: &Arrival) -> Verdict {
+        self.limits.arrive(self.started + at, arrival)
+    }
+
+    /// A POST that counts for the pool.
+    fn post(&self, at: Duration) -> Option<Denied> {
+        self.arrive(at, &self.request("/v1/threads", &[], json!({}))).denied
+    }
+
+    /// How many of so many POSTs are let in at once.
+    fn admits(&self, at: Duration, posts: usize) -> usize {
+        (0..posts).filter(|_| self.post(at).is_none()).count()
+    }
+
+    /// A chat of so many tokens, most of them those of its answer.
+    fn chat(&self, at: Duration, model: &str, tokens: u64) -> Verdict {
+        self.arrive(at, &self.chat_request(model, tokens))
+    }
+
+    fn chat_request(&self, model: &str, tokens: u64) -> Arrival {
+        let arrival = |most: u64| {
+            let body = json!({ "model": model, "max_tokens": most });
+            self.request("/v1/chat/completions", &[], body)
+        };
+        let mut arrivals = (0..=tokens).rev().map(arrival);
+        arrivals.find(|arrival| u64::from(arrival.cost()) == tokens).expect("so many tokens")
+    }
+
+    fn request(&self, path: &str, headers: &[(&str, &str)], body: Value) -> Arrival {
+        let mut request = Request::post(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let read = body.to_string().into();
+        Arrival { head, found: self.limits.find("POST", path), body, read }
+    }
+
+    fn stats(&self, at: Duration) -> Stats {
+        self.limits.stats(self.started + at)
+    }
+
+    fn step(&self, at: Duration, step: Value) {
+        self.limits.change(self.started + at, &Step::at_once(step).expect("a step"));
+    }
+}
+
+/// What a refusal says, and of which type it says it is.
+async fn words(denied: Option<Denied>, arrival: &Arrival) -> Value {
+    let answer = denied.expect("a refusal").answer(arrival, false);
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
+    serde_json::from_slice::<Value>(&body).expect("JSON")["error"].take()
+}
+
+fn headers(verdict: &Verdict) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    verdict.standing.write(&mut headers);
+    headers
+}
