@@ -89,7 +89,7 @@ fn tokens_are_taken_once_however_often_a_route_names_the_pool() {
     "#;
     let config = Config::parse(&Source::Text("files".to_owned()), text).expect("a valid configuration");
     let taken = asks(&config, "POST", "/v1/files").into_iter().map(|ask| (ask.pool.0, ask.cost));
-    assert_eq!(taken.collect::<Vec<_>>(), [(0, Some(3)), (1, Some(1)), (0, Some(2))]);
+    assert_eq!(taken.collect::<Vec<_>>(), [(0, Some(3)), (1, Some(25)), (0, Some(2))]);
 }
 
 #[test]
