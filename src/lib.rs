@@ -28,12 +28,15 @@
 //! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
 //! 2. `quota`: a client beyond its own quota is refused.
 //! 3. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
-//! 4. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
+//! 4. `resend`: what comes back as a refusal of the upstream is understood ([`feedback::understand`]), told to admission
+//!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place
+//!    it had ([`admission::Again`]).
+//! 5. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
-//! 5. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
+//! 6. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
 //!    as the head is written, and given back if it never is.
-//! 6. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
+//! 7. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
 //!    request's line in the log, to the last byte.
 
 pub mod admin;

@@ -13,7 +13,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["feedback", "limit", "route"]),
     ("upstream", &["admission", "config", "route"]),
-    ("proxy", &["admission", "config", "limit", "route", "upstream"]),
+    ("proxy", &["admission", "config", "feedback", "limit", "route", "upstream"]),
     ("admin", &["admission", "config"]),
     ("mock", &["config", "limit", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "upstream"]),

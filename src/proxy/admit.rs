@@ -9,11 +9,11 @@ use http::Method;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceExt};
 
-use super::Gate;
 use super::answer::millis;
 use super::failure::{Cause, Failure};
 use super::headers::come_from_another_site;
-use super::passing::{Arrived, Passed, Passing, Permitted, Routed};
+use super::passing::{Arrived, Attempt, Attempting, Permitted, Routed, Tries};
+use super::{Gate, Shared};
 use crate::admission::{Permit, Refusal};
 use crate::route::RouteId;
 use crate::upstream::{Failed, Held};
@@ -33,24 +33,24 @@ impl<Inner> Admit<Inner> {
 
 impl<Inner> Service<Routed> for Admit<Inner>
 where
-    Inner: Service<Permitted, Response = Passed, Error = Failure, Future = Passing> + Clone + Send + 'static,
+    Inner: Service<Permitted, Response = Attempt, Error = Failure, Future = Attempting> + Clone + Send + 'static,
 {
-    type Response = Passed;
+    type Response = Attempt;
     type Error = Failure;
-    type Future = Passing;
+    type Future = Attempting;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut routed: Routed) -> Passing {
+    fn call(&mut self, mut routed: Routed) -> Attempting {
         let (gate, inner) = (self.gate.clone(), self.inner.clone());
         Box::pin(async move {
             match gate.admit(&mut routed).await {
                 Ok((permit, held)) => inner.oneshot(Permitted { routed, permit, held }).await,
                 Err(cause) => {
-                    let waited = routed.arrived.came.elapsed();
-                    Err(routed.arrived.refuse(cause, waited).await)
+                    let tries = Tries { waited: routed.arrived.came.elapsed(), ..routed.tries };
+                    Err(routed.arrived.refuse(cause, tries).await)
                 }
             }
         })
@@ -59,6 +59,9 @@ where
 
 /// How long a body may take of which something must be known first: as long as requests usually may wait.
 const COMES: Duration = Duration::from_mins(2);
+
+/// How long a body may take that is read only so that it can be sent again.
+const COMES_SOON: Duration = Duration::from_secs(1);
 
 /// What one who waits is told.
 type Verdict = Result<Permit, Refusal>;
@@ -74,17 +77,33 @@ impl Gate {
         }
         if self.reads_body(routed) {
             self.read_body_first(routed).await?;
+        } else {
+            self.keep_body(routed).await?;
         }
-        let asks = self.asks(routed);
+        let (asks, asked) = (self.asks(routed), Instant::now());
         let mut turn = pin!(self.shared.admission.acquire(&asks, self.applicant(routed)));
         // Who finds too many under way is refused here and now, and not after he has waited.
         let held = self.shared.under_way.take(1).map_err(Cause::UnderWay)?;
-        if let Some(at_once) = turn.as_mut().now_or_never() {
-            return at_once.map(|permit| (permit, held)).map_err(Cause::Refused);
+        let (permit, held) = if let Some(at_once) = turn.as_mut().now_or_never() {
+            (at_once.map_err(Cause::Refused)?, held)
+        } else {
+            drop(held);
+            let permit = self.wait(turn, routed).await?;
+            routed.tries.waited += asked.elapsed();
+            (permit, self.shared.under_way.overdraw(1))
+        };
+        routed.place = (!asks.is_empty()).then_some(permit.again);
+        Ok((permit, held))
+    }
+
+    /// Reads a body that can be kept, so that its request can be sent again; if it does not come soon it goes as it comes.
+    async fn keep_body(&self, Routed { arrived, .. }: &mut Routed) -> Result<(), Cause> {
+        let Shared { buffer, bodies, .. } = &*self.shared;
+        let body = &mut arrived.body;
+        if !body.is_within(*buffer) || !bodies.has_plenty() || body.reserve(*buffer, bodies).is_err() {
+            return Ok(());
         }
-        drop(held);
-        let permit = self.wait(turn, routed).await?;
-        Ok((permit, self.shared.under_way.overdraw(1)))
+        timeout(COMES_SOON, body.fill(*buffer)).await.unwrap_or(Ok(())).map_err(Cause::Upstream)
     }
 
     /// Reads the body before the request asks for its turn, as what it asks depends on it; in some time or never.

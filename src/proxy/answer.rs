@@ -7,22 +7,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
 
 use super::Gate;
 use super::ending::{self, Ending};
-use super::failure::{Cause, Described, Failure};
+use super::failure::{Described, Failure};
+use super::headers::{set_retry_after, set_should_retry};
 use super::keepalive::{Answered, Kept, Next};
-use super::passing::{Passed, Routed, UnderWay};
+use super::passing::{Passed, Routed, Tries};
+use super::peeked::Peeked;
+use super::under_way::UnderWay;
 use crate::config::Pool;
 use crate::route::{RouteId, Table};
-use crate::upstream::Failed;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -60,7 +61,7 @@ where
         Box::pin(async move {
             let mut line = Line { gate: gate.clone(), route, method, came, ended: Ended::Left };
             let passed = AssertUnwindSafe(passing).catch_unwind().await;
-            let (mut response, waited) = match passed.unwrap_or_else(|_| Err(Failure::PANICKED)) {
+            let (mut response, waited) = match passed.unwrap_or_else(|_| Err(Failure::panicked())) {
                 Ok(Answered::Passed(passed)) => line.pass(passed),
                 Ok(Answered::Kept(kept)) => promise(kept),
                 Err(failure) => line.refuse(&failure),
@@ -78,12 +79,12 @@ where
 /// A body on its way to the client. It carries what is under way, and the request's line in the log, to its last byte.
 pub(super) struct AnswerBody {
     body: Source,
-    under_way: Option<UnderWay>,
+    under_way: Option<Box<UnderWay>>,
     line: Option<Line>,
 }
 
 enum Source {
-    Upstream(Incoming),
+    Upstream(Peeked),
     Own(Full<Bytes>),
     Kept(Kept),
 }
@@ -107,9 +108,10 @@ impl Body for AnswerBody {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
             }
         };
-        if frame.is_none() {
-            this.under_way = None;
-            this.line = None;
+        match (&frame, &mut this.under_way) {
+            (Some(Ok(frame)), Some(under_way)) => frame.data_ref().into_iter().for_each(|piece| under_way.see(piece)),
+            (None, _) => (this.under_way, this.line) = (None, None),
+            _ => {}
         }
         Poll::Ready(frame)
     }
@@ -137,10 +139,10 @@ impl AnswerBody {
         let (body, ended) = match ending {
             Ending::Stream(passed) => {
                 self.under_way = passed.under_way;
-                let ended = Ended::Passed { status: passed.response.status(), waited: passed.waited };
+                let ended = Ended::Passed { status: passed.response.status(), tries: passed.tries };
                 (Source::Upstream(passed.response.into_body()), ended)
             }
-            Ending::Error { status, waited, event } => (Source::Own(event.into()), Ended::Passed { status, waited }),
+            Ending::Error { status, tries, event } => (Source::Own(event.into()), Ended::Passed { status, tries }),
             Ending::Failure(failure) => {
                 let described = self.line.as_ref().map(|line| line.describe(&failure));
                 let event = described.as_ref().map(|described| ending::event(&described.body())).unwrap_or_default();
@@ -182,8 +184,6 @@ const WAIT_MS: HeaderName = HeaderName::from_static("x-tidegate-wait-ms");
 const SOURCE: HeaderName = HeaderName::from_static("x-tidegate-source");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tidegate-attempts");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 impl Labels {
     pub(super) fn new(routes: &Table, pools: &[Pool]) -> Self {
@@ -238,23 +238,23 @@ enum Ended {
     Left,
     Passed {
         status: StatusCode,
-        waited: Duration,
+        tries: Tries,
     },
     Failed {
         status: StatusCode,
-        waited: Duration,
+        tries: Tries,
         code: &'static str,
     },
 }
 
 impl Line {
     fn pass(&mut self, passed: Passed) -> (Response<AnswerBody>, Duration) {
-        let Passed { response, under_way, waited } = passed;
-        self.ended = Ended::Passed { status: response.status(), waited };
+        let Passed { response, under_way, tries } = passed;
+        self.ended = Ended::Passed { status: response.status(), tries };
         let mut response = response.map(|body| AnswerBody { body: Source::Upstream(body), under_way, line: None });
         response.headers_mut().insert(SOURCE, HeaderValue::from_static("upstream"));
-        response.headers_mut().insert(ATTEMPTS, HeaderValue::from_static("1"));
-        (response, waited)
+        response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
+        (response, tries.waited)
     }
 
     fn describe(&self, failure: &Failure) -> Described {
@@ -270,26 +270,19 @@ impl Line {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
-        headers.insert(ATTEMPTS, HeaderValue::from(u16::from(failure.was_sent())));
+        headers.insert(ATTEMPTS, HeaderValue::from(failure.tries.sent));
         if let Some(wait) = described.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(millis(wait).div_ceil(1_000)));
-            headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(wait)));
+            set_retry_after(headers, wait);
         }
         if described.hopeless {
-            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+            set_should_retry(headers, false);
         }
-        (response, failure.waited)
+        (response, failure.tries.waited)
     }
 }
 
 fn failed(described: &Described, failure: &Failure) -> Ended {
-    Ended::Failed { status: described.status, waited: failure.waited, code: described.code }
-}
-
-impl Failure {
-    fn was_sent(&self) -> bool {
-        matches!(&self.cause, Cause::Upstream(failed) if !matches!(failed, Failed::Stalled(_)))
-    }
+    Ended::Failed { status: described.status, tries: failure.tries, code: described.code }
 }
 
 impl Drop for Line {
@@ -297,15 +290,16 @@ impl Drop for Line {
         let route = &*self.gate.shared.routes.route(self.route).name;
         let (method, total_ms) = (self.method.as_str(), millis(self.came.elapsed()));
         match self.ended {
-            Ended::Passed { status, waited } if waited.is_zero() => {
+            Ended::Passed { status, tries } if tries.waited.is_zero() && tries.sent < 2 => {
                 tracing::debug!(method, route, status = status.as_u16(), total_ms, "passed");
             }
-            Ended::Passed { status, waited } => {
-                tracing::info!(method, route, status = status.as_u16(), wait_ms = millis(waited), total_ms, "passed");
+            Ended::Passed { status, tries } => {
+                let (status, wait_ms, attempts) = (status.as_u16(), millis(tries.waited), tries.several());
+                tracing::info!(method, route, status, wait_ms, attempts, total_ms, "passed");
             }
-            Ended::Failed { status, waited, code } => {
-                let wait_ms = millis(waited);
-                tracing::info!(method, route, status = status.as_u16(), code, wait_ms, total_ms, "not passed");
+            Ended::Failed { status, tries, code } => {
+                let (status, wait_ms, attempts) = (status.as_u16(), millis(tries.waited), tries.several());
+                tracing::info!(method, route, status, code, wait_ms, attempts, total_ms, "not passed");
             }
             Ended::Left => tracing::info!(method, route, total_ms, "the client left"),
         }

@@ -7,7 +7,7 @@ use crate::admission::Applicant;
 
 impl Gate {
     /// Who asks, and what it says of itself. The time since its head came is off its patience.
-    pub(super) fn applicant(&self, Routed { arrived, route, who }: &Routed) -> Applicant {
+    pub(super) fn applicant(&self, Routed { arrived, route, who, place, .. }: &Routed) -> Applicant {
         let (headers, shared) = (&arrived.head.headers, &self.shared);
         let route_id = route.found.route();
         let patience = patience(headers, shared.usual.of(route_id));
@@ -18,7 +18,7 @@ impl Gate {
             route: route_id,
             returns: returns(headers),
             bytes: arrived.body.may_hold(shared.buffer),
-            again: None,
+            again: *place,
         }
     }
 }

@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use tower::Service;
 
 use super::Gate;
-use super::passing::{Arrived, Route, Routed};
+use super::passing::{Arrived, Route, Routed, Tries};
 use crate::route::{Asks, Body, Facts};
 
 /// Finds the route of each request, and whose it is.
@@ -37,7 +37,7 @@ impl<Inner: Service<Routed>> Service<Box<Arrived>> for Classify<Inner> {
         let with_v1 = found.lacks_v1().then(|| format!("/v1{target}").parse().ok()).flatten();
         let route = Route { found, target: with_v1.unwrap_or(target) };
         let who = self.gate.shared.clients.identify(&arrived.head.headers, arrived.client.peer.ip());
-        self.inner.call(Routed { arrived, route, who })
+        self.inner.call(Routed { arrived, route, who, place: None, tries: Tries::default() })
     }
 }
 

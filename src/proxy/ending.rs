@@ -3,20 +3,18 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use super::failure::{Cause, Failure};
-use super::passing::Passed;
+use super::passing::{Passed, Tries};
+use super::peeked::Peeked;
 
 /// How an answer goes on of which the client has had the head: `200`, `text/event-stream`.
 pub(super) enum Ending {
     /// As the upstream's stream.
     Stream(Passed),
     /// With an error that is the upstream's own.
-    Error { status: StatusCode, waited: Duration, event: Bytes },
+    Error { status: StatusCode, tries: Tries, event: Bytes },
     /// With one of the gate's.
     Failure(Failure),
 }
@@ -28,19 +26,21 @@ const SHOWN: usize = 500;
 
 /// Turns whatever comes back into what fits behind that head. In flight is whatever is until it has been read.
 pub(super) async fn ending(passing: impl Future<Output = Result<Passed, Failure>>) -> Ending {
-    let Passed { response, under_way, waited } = match passing.await {
+    let Passed { mut response, under_way, tries } = match passing.await {
         Ok(passed) if is_event_stream(&passed.response) => return Ending::Stream(passed),
         Ok(passed) => passed,
         Err(failure) => return Ending::Failure(failure),
     };
     let status = response.status();
-    let body = read(response.into_body()).await;
+    response.body_mut().peek(ERROR, COMES).await;
     drop(under_way);
-    if is_error(&body) {
-        return Ending::Error { status, waited, event: event(&body) };
+    let body = response.body().seen();
+    let body = &body[..body.len().min(ERROR)];
+    if is_error(body) {
+        return Ending::Error { status, tries, event: event(body) };
     }
-    let said = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
-    Ending::Failure(Failure { cause: Cause::NoStream { status, said }, waited })
+    let said = String::from_utf8_lossy(body).chars().take(SHOWN).collect();
+    Ending::Failure(Failure { cause: Cause::NoStream { status, said }, tries })
 }
 
 /// An error as the official SDKs raise it: `data` that is JSON with an `error` (openai-python `_streaming.py` and
@@ -55,7 +55,7 @@ pub(super) fn event(json: &[u8]) -> Bytes {
     event.freeze()
 }
 
-fn is_event_stream(response: &Response<Incoming>) -> bool {
+fn is_event_stream(response: &Response<Peeked>) -> bool {
     let headers = response.headers();
     let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
     response.status() == StatusCode::OK && has_events(headers) && is_plain
@@ -70,21 +70,6 @@ fn has_events(headers: &HeaderMap) -> bool {
 fn is_error(body: &[u8]) -> bool {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     json.is_some_and(|json| json.get("error").is_some_and(|error| error.is_object() || error.is_string()))
-}
-
-/// What comes of a body in time, up to as much as is passed on.
-async fn read(mut body: Incoming) -> Bytes {
-    let mut read = BytesMut::new();
-    let reading = async {
-        while read.len() < ERROR
-            && let Some(Ok(frame)) = body.frame().await
-        {
-            read.extend(frame.into_data().ok());
-        }
-    };
-    drop(timeout(COMES, reading).await);
-    read.truncate(ERROR);
-    read.freeze()
 }
 
 #[cfg(test)]

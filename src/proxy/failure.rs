@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::passing::Tries;
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
@@ -12,7 +13,7 @@ use crate::upstream::{Exhausted, Failed, Unanswered};
 /// A request that got no answer of the upstream.
 pub(super) struct Failure {
     pub(super) cause: Cause,
-    pub(super) waited: Duration,
+    pub(super) tries: Tries,
 }
 
 /// Why it got none.
@@ -49,14 +50,16 @@ pub(super) struct Described {
 }
 
 impl Failure {
-    pub(super) const PANICKED: Self = Self { cause: Cause::Panicked, waited: Duration::ZERO };
+    pub(super) fn panicked() -> Self {
+        Self { cause: Cause::Panicked, tries: Tries::default() }
+    }
 
     /// The upstream has not answered.
-    pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered, waited: Duration) -> Self {
+    pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered, tries: Tries) -> Self {
         if let Some(unread) = unread {
             unread.hear_out().await;
         }
-        Self { cause: Cause::Upstream(failed), waited }
+        Self { cause: Cause::Upstream(failed), tries }
     }
 }
 

@@ -1,13 +1,17 @@
+use std::mem;
 use std::task::{Context, Poll};
 
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
 
 use super::failure::{Cause, Failure};
-use super::passing::{Passed, Passing, Permitted, Routed, UnderWay};
+use super::passing::{Arrived, Attempt, Attempting, Passed, Permitted, Routed};
+use super::resend::may_refuse;
+use super::under_way::UnderWay;
 use super::{Gate, headers, relay};
-use crate::upstream::Failed;
+use crate::upstream::{Failed, Prefetched};
 
 /// Sends the request to the upstream.
 #[derive(Clone)]
@@ -22,15 +26,15 @@ impl Forward {
 }
 
 impl Service<Permitted> for Forward {
-    type Response = Passed;
+    type Response = Attempt;
     type Error = Failure;
-    type Future = Passing;
+    type Future = Attempting;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, permitted: Permitted) -> Passing {
+    fn call(&mut self, permitted: Permitted) -> Attempting {
         let gate = self.gate.clone();
         Box::pin(async move { gate.forward(permitted).await })
     }
@@ -39,30 +43,59 @@ impl Service<Permitted> for Forward {
 impl Gate {
     /// Dropped at any time, the upstream's connection is closed, and the places end as they stand: unsent ones are
     /// given back.
-    async fn forward(&self, Permitted { routed, permit, held }: Permitted) -> Result<Passed, Failure> {
-        let waited = permit.waited;
+    async fn forward(&self, Permitted { mut routed, permit, held }: Permitted) -> Result<Attempt, Failure> {
         let (place, in_flight) = permit.split();
-        let under_way = UnderWay { _in_flight: in_flight, _held: held };
-        let Routed { mut arrived, route, .. } = routed;
-        drop(arrived.turn.take());
-        let mut request = Request::new(arrived.body);
-        *request.method_mut() = arrived.head.method;
-        *request.headers_mut() = arrived.head.headers;
-        headers::for_upstream(request.headers_mut(), arrived.upgrade.is_some());
-        let sent = Instant::now();
-        let mut response = match self.shared.upstream.send(request, place, route.target).await {
+        routed.tries.sent += 1;
+        routed.arrived.waits(false);
+        let (request, is_kept) = self.request(&mut routed);
+        let (sent, tries) = (Instant::now(), routed.tries);
+        let under_way = Box::new(UnderWay::new(in_flight, held, sent.into_std()));
+        let mut response = match self.shared.upstream.send(request, place, routed.route.target.clone()).await {
             Ok(response) => response,
-            Err(unanswered) => return Err(Failure::unanswered(unanswered, waited).await),
+            Err(unanswered) => return Err(Failure::unanswered(unanswered, tries).await),
         };
-        self.shared.usual.note(route.found.route(), sent.elapsed());
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if may_refuse(response.status()) {
             headers::for_client(response.headers_mut());
-            return Ok(Passed { response, under_way: Some(under_way), waited });
+            let passed = Passed { response: response.map(Into::into), under_way: Some(under_way), tries };
+            return Ok(Attempt { passed, again: is_kept.then_some(routed) });
         }
-        let Some(client) = arrived.upgrade else {
-            return Err(Failure { cause: Cause::Upstream(Failed::Senseless("it switches protocols unasked")), waited });
+        self.shared.usual.note(routed.route.found.route(), sent.elapsed());
+        Ok(Attempt { passed: self.accept(response, routed, under_way)?, again: None })
+    }
+
+    /// The request as it is sent, and whether what is left of it can be sent again. Of the body nothing is copied.
+    fn request(&self, routed: &mut Routed) -> (Request<Prefetched>, bool) {
+        let Arrived { head, body, upgrade, .. } = &mut *routed.arrived;
+        let is_paced = routed.place.is_some();
+        let kept = (is_paced && self.shared.bodies.has_plenty()).then(|| body.share()).flatten();
+        let is_kept = kept.is_some();
+        let mut request = Request::new(mem::replace(body, kept.unwrap_or_default()));
+        *request.method_mut() = head.method.clone();
+        *request.headers_mut() = if is_kept { head.headers.clone() } else { mem::take(&mut head.headers) };
+        headers::for_upstream(request.headers_mut(), upgrade.is_some());
+        (request, is_kept)
+    }
+
+    /// The upstream took the request: what it answers passes, or leaves HTTP.
+    fn accept(
+        &self,
+        mut response: Response<Incoming>,
+        routed: Routed,
+        mut under_way: Box<UnderWay>,
+    ) -> Result<Passed, Failure> {
+        let (tries, route) = (routed.tries, routed.route.found.route());
+        under_way.accepted(response.headers());
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if self.shared.metered.contains(&route) {
+                under_way.read_usage(response.headers());
+            }
+            headers::for_client(response.headers_mut());
+            return Ok(Passed { response: response.map(Into::into), under_way: Some(under_way), tries });
+        }
+        let Some(client) = routed.arrived.upgrade else {
+            return Err(Failure { cause: Cause::Upstream(Failed::Senseless("it switches protocols unasked")), tries });
         };
         relay::start(self, client, &mut response, under_way);
-        Ok(Passed { response, under_way: None, waited })
+        Ok(Passed { response: response.map(Into::into), under_way: None, tries })
     }
 }

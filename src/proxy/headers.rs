@@ -1,8 +1,12 @@
+use std::time::Duration;
+
 use http::header::{
-    CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use smallvec::SmallVec;
+
+use super::answer::millis;
 
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -48,6 +52,25 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
 /// Takes out what is between gate and upstream only.
 pub(super) fn for_client(headers: &mut HeaderMap) {
     strip(headers);
+}
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Whether these say when to come back.
+pub(super) fn say_when(headers: &HeaderMap) -> bool {
+    headers.contains_key(RETRY_AFTER) || headers.contains_key(RETRY_AFTER_MS)
+}
+
+/// Says when to come back.
+pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
+    headers.insert(RETRY_AFTER, HeaderValue::from(millis(wait).div_ceil(1_000)));
+    headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(wait)));
+}
+
+/// Says whether coming back helps, which the official SDKs obey (UPSTREAM.md §5).
+pub(super) fn set_should_retry(headers: &mut HeaderMap, helps: bool) {
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static(if helps { "true" } else { "false" }));
 }
 
 fn strip(headers: &mut HeaderMap) {

@@ -1,14 +1,15 @@
+use std::future::pending;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, Map};
-use futures_util::{FutureExt, TryFutureExt};
 use http::Method;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
@@ -16,7 +17,7 @@ use tower::Service;
 use super::Gate;
 use super::ending::{Ending, ending};
 use super::failure::Failure;
-use super::passing::{Passed, Passing, Routed};
+use super::passing::{Passed, Passing, Routed, Tries};
 
 /// What comes back: an answer of the upstream, or the gate's own promise of one.
 pub(super) enum Answered {
@@ -60,34 +61,42 @@ where
         let (gate, mut inner) = (self.gate.clone(), self.inner.clone());
         Either::Right(Box::pin(async move {
             if let Err(cause) = gate.read_body_first(&mut routed).await {
-                let waited = routed.arrived.came.elapsed();
-                return Err(routed.arrived.refuse(cause, waited).await);
+                let tries = Tries { waited: routed.arrived.came.elapsed(), ..Tries::default() };
+                return Err(routed.arrived.refuse(cause, tries).await);
             }
             if !routed.arrived.body.whole().is_some_and(asks_for_events) {
                 return inner.call(routed).await.map(Answered::Passed);
             }
             // The head that would tell of a coding may have gone by then.
             routed.arrived.head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            let (turn, turn_comes) = oneshot::channel();
-            routed.arrived.turn = Some(turn);
+            let (tells, waiting) = watch::channel(true);
+            routed.arrived.waiting = Some(tells);
             let came = routed.arrived.came;
-            wait(inner.call(routed), turn_comes, came, every).await
+            wait(inner.call(routed), waiting, came, every).await
         }))
     }
 }
 
-/// Waits for the answer without a word for so long, and for ever once its turn has come: then the head is the upstream's.
+/// Waits for the answer without a word for so long, and for as long as it is with the upstream, whose head it is to get.
+/// What the upstream refuses waits for its turn once more; then nothing has been promised, and it is answered before it.
 async fn wait(
     mut passing: Passing,
-    turn: oneshot::Receiver<()>,
+    waiting: watch::Receiver<bool>,
     came: Instant,
     every: Duration,
 ) -> Result<Answered, Failure> {
     tokio::select! {
         biased;
         passed = &mut passing => passed.map(Answered::Passed),
-        _ = turn => passing.map_ok(Answered::Passed).await,
-        () = sleep(every) => Ok(Answered::Kept(Kept::new(passing, came, every))),
+        () = waits_long(waiting, every) => Ok(Answered::Kept(Kept::new(passing, came, every))),
+    }
+}
+
+/// Comes to its end when a request waits that has not been heard of for so long. Of one that is gone nobody hears more.
+async fn waits_long(mut waiting: watch::Receiver<bool>, every: Duration) {
+    sleep(every).await;
+    if waiting.wait_for(|waits| *waits).await.is_err() {
+        pending::<()>().await;
     }
 }
 
@@ -131,7 +140,7 @@ impl Kept {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         if let Poll::Ready(ending) = Pin::new(&mut self.ending).poll(cx) {
             // No step above it can see a panic any more.
-            return Poll::Ready(Next::Ending(ending.unwrap_or(Ending::Failure(Failure::PANICKED))));
+            return Poll::Ready(Next::Ending(ending.unwrap_or_else(|_| Ending::Failure(Failure::panicked()))));
         }
         self.beat.poll_tick(cx).map(|_| Next::Comment(self.comment()))
     }

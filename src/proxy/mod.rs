@@ -14,19 +14,22 @@ mod headers;
 mod keepalive;
 mod passing;
 mod patience;
+mod peeked;
 mod quota;
 mod relay;
+mod resend;
 mod server;
 mod socket;
 mod stack;
 mod strict;
+mod under_way;
 
 pub use client::Clients;
 pub use failure::describe;
 pub use patience::patience;
 pub use server::run;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -37,7 +40,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
-use crate::route::{RouteId, Table};
+use crate::feedback::Meanings;
+use crate::limit::Unit;
+use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use patience::Usual;
@@ -64,6 +69,10 @@ struct Shared {
     /// Who may be under way past the wait.
     under_way: Budget,
     usual: Usual,
+    /// What the upstream means by its codes, where that is something else.
+    meanings: Meanings,
+    /// The routes that take from a pool of tokens, so that their answers are read for what they have cost.
+    metered: HashSet<RouteId>,
     log_wait: Duration,
     /// The routes on which those who wait for a stream hear something this often.
     keepalive: HashMap<RouteId, Duration>,
@@ -95,6 +104,8 @@ impl Gate {
             bodies: Budget::new(config.queue.max_bytes),
             under_way: Budget::new(config.queue.max_in_flight),
             usual: Usual::new(&config.routes),
+            meanings: Meanings::default(),
+            metered: metered(config),
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),
             closed: AtomicU64::new(0),
@@ -115,6 +126,12 @@ impl Gate {
     pub fn admission(&self) -> &Admission {
         &self.shared.admission
     }
+}
+
+fn metered(config: &Config) -> HashSet<RouteId> {
+    let takes_tokens =
+        |route: &Route| route.charges.iter().any(|charge| config.pools[charge.pool.0].limits.unit == Unit::Tokens);
+    config.routes.routes().filter(|(_, route)| takes_tokens(route)).map(|(id, _)| id).collect()
 }
 
 fn rules(config: &Config, clients: &Clients) -> Rules {

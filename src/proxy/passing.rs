@@ -11,18 +11,23 @@ use http::{HeaderValue, Method, Response, Uri, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
+use super::peeked::Peeked;
 use super::socket::Socket;
-use crate::admission::{ClientId, InFlight, Permit};
+use super::under_way::UnderWay;
+use crate::admission::{Again, ClientId, Permit};
 use crate::route::Found;
 use crate::upstream::{Held, Prefetched};
 
 /// What a step hands back to the one before it.
 pub(super) type Passing = BoxFuture<'static, Result<Passed, Failure>>;
+
+/// What a step below the sending again hands back.
+pub(super) type Attempting = BoxFuture<'static, Result<Attempt, Failure>>;
 
 /// Whoever is at the other end of a connection.
 #[derive(Clone)]
@@ -40,8 +45,8 @@ pub(super) struct Arrived {
     pub(super) came: Instant,
     /// The connection, should it leave HTTP.
     pub(super) upgrade: Option<OnUpgrade>,
-    /// Dropped when it no longer waits, for whoever wants to know.
-    pub(super) turn: Option<oneshot::Sender<()>>,
+    /// Whether it waits for its turn, for whoever wants to know.
+    pub(super) waiting: Option<watch::Sender<bool>>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -49,6 +54,25 @@ pub(super) struct Routed {
     pub(super) arrived: Box<Arrived>,
     pub(super) route: Route,
     pub(super) who: ClientId,
+    /// Where it stands should it ask again; nothing where it takes from no pool, so that nobody would pace it.
+    pub(super) place: Option<Again>,
+    pub(super) tries: Tries,
+}
+
+/// What a request has been through so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tries {
+    /// How often it was sent.
+    pub(super) sent: u32,
+    /// All its waits together.
+    pub(super) waited: Duration,
+}
+
+impl Tries {
+    /// How often it was sent, where that was more than once.
+    pub(super) fn several(self) -> Option<u32> {
+        (self.sent > 1).then_some(self.sent)
+    }
 }
 
 /// The route a request takes.
@@ -66,18 +90,19 @@ pub(super) struct Permitted {
     pub(super) held: Held,
 }
 
-/// What lasts until the last byte of the answer.
-pub(super) struct UnderWay {
-    pub(super) _in_flight: InFlight,
-    pub(super) _held: Held,
-}
-
 /// An answer of the upstream.
 pub(super) struct Passed {
-    pub(super) response: Response<Incoming>,
+    pub(super) response: Response<Peeked>,
     /// What lasts until the answer's last byte; nothing where the connection has left HTTP and took it along.
-    pub(super) under_way: Option<UnderWay>,
-    pub(super) waited: Duration,
+    pub(super) under_way: Option<Box<UnderWay>>,
+    pub(super) tries: Tries,
+}
+
+/// What has come of sending a request once.
+pub(super) struct Attempt {
+    pub(super) passed: Passed,
+    /// The request, if the answer may be a refusal and it can be sent again.
+    pub(super) again: Option<Routed>,
 }
 
 impl Arrived {
@@ -86,7 +111,7 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, turn: None })
+        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
@@ -96,12 +121,19 @@ impl Arrived {
     }
 
     /// Ends a request that has not gone.
-    pub(super) async fn refuse(self, cause: Cause, waited: Duration) -> Failure {
+    pub(super) async fn refuse(self, cause: Cause, tries: Tries) -> Failure {
         let uninvited = self.head.headers.contains_key(EXPECT) && !self.body.is_touched();
         if !uninvited && self.head.method != Method::CONNECT {
             self.body.hear_out().await;
         }
-        Failure { cause, waited }
+        Failure { cause, tries }
+    }
+
+    /// Tells whoever wants to know whether it waits for its turn.
+    pub(super) fn waits(&self, waits: bool) {
+        if let Some(waiting) = &self.waiting {
+            waiting.send_replace(waits);
+        }
     }
 
     /// Whether what follows on its connection is HTTP only if it is refused. Then the connection ends with the answer:

@@ -12,7 +12,7 @@ use tower::Service;
 
 use super::Gate;
 use super::failure::{Cause, Failure};
-use super::passing::Routed;
+use super::passing::{Routed, Tries};
 use crate::admission::ClientId;
 use crate::config::Clients;
 
@@ -76,7 +76,7 @@ where
         match checked {
             Some((rate, Err(retry_after))) => {
                 let cause = Cause::ClientQuota { rate, retry_after };
-                Either::Right(routed.arrived.refuse(cause, Duration::ZERO).map(Err).boxed())
+                Either::Right(routed.arrived.refuse(cause, Tries::default()).map(Err).boxed())
             }
             _ => Either::Left(self.inner.call(routed)),
         }

@@ -5,10 +5,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
 use super::Gate;
-use super::passing::UnderWay;
+use super::under_way::UnderWay;
 
 /// Carries bytes both ways between two connections that have left HTTP; their request is in flight until they end.
-pub(super) fn start(gate: &Gate, client: OnUpgrade, response: &mut Response<Incoming>, under_way: UnderWay) {
+pub(super) fn start(gate: &Gate, client: OnUpgrade, response: &mut Response<Incoming>, under_way: Box<UnderWay>) {
     let upstream = hyper::upgrade::on(response);
     let cut = gate.shared.cut.clone();
     gate.shared.relays.spawn(async move {

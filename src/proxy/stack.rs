@@ -15,6 +15,7 @@ use super::forward::Forward;
 use super::keepalive::KeepAlive;
 use super::passing::{Arrived, Client};
 use super::quota::CheckQuota;
+use super::resend::SendAgain;
 
 /// What no log may show, whoever prints a request's headers.
 const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
@@ -37,6 +38,8 @@ pub(super) fn stack(
         .layer(step(gate, CheckQuota::new))
         // Who waits long for a stream may be answered before its turn, where its route says so.
         .layer(step(gate, KeepAlive::new))
+        // What the upstream refuses goes back to its place, as long as waiting helps.
+        .layer(step(gate, SendAgain::new))
         // Here it waits, and nowhere else, for a place in all of its pools.
         .layer(step(gate, Admit::new))
         // Its place is spent as its head is written; the answer carries what is in flight to its own last byte.

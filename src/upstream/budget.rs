@@ -37,6 +37,12 @@ impl Budget {
         Self { account: Arc::new(Account { most, held: AtomicU64::new(0) }) }
     }
 
+    /// Whether half of it is there. What is held only in case leaves the other half to those who cannot do without.
+    #[must_use]
+    pub fn has_plenty(&self) -> bool {
+        self.account.held.load(Ordering::Relaxed) <= self.account.most / 2
+    }
+
     /// Takes a part, even one that there is no room for.
     pub fn overdraw(&self, amount: u64) -> Held {
         self.account.held.fetch_add(amount, Ordering::Relaxed);

@@ -1,3 +1,4 @@
+use std::mem;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,9 +18,9 @@ const HEAR_OUT: Duration = Duration::from_secs(1);
 const STALL: Duration = Duration::from_secs(30);
 
 /// A request's body of which some may have been read before its request goes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Prefetched {
-    read: BytesMut,
+    read: Bytes,
     trailers: Option<HeaderMap>,
     rest: Option<Incoming>,
     touched: bool,
@@ -28,14 +29,14 @@ pub struct Prefetched {
 
 /// What was read of a body, with its part of the budget for as long as any of it is there.
 struct Kept {
-    read: BytesMut,
+    read: Bytes,
     _held: Held,
 }
 
 impl From<Incoming> for Prefetched {
     fn from(body: Incoming) -> Self {
         let rest = (!body.is_end_stream()).then_some(body);
-        Self { read: BytesMut::new(), trailers: None, rest, touched: false, held: None }
+        Self { rest, ..Self::default() }
     }
 }
 
@@ -47,19 +48,22 @@ impl Prefetched {
         rest.saturating_add(self.read.len() as u64).min(enough as u64)
     }
 
+    /// Whether some of it is still to be read, and all of it is no more than this.
+    #[must_use]
+    pub fn is_within(&self, most: usize) -> bool {
+        let length = self.rest.as_ref().and_then(|rest| rest.size_hint().exact());
+        length.is_some_and(|length| length.saturating_add(self.read.len() as u64) <= most as u64)
+    }
+
     /// Takes room for `enough`, to be given back once what is read has gone.
     ///
     /// # Errors
     /// [`Exhausted`]: there is no room.
     pub fn reserve(&mut self, enough: usize, budget: &Budget) -> Result<(), Exhausted> {
-        if self.held.is_none() && !self.is_empty() {
+        if self.held.is_none() && self.rest.is_some() {
             self.held = Some(budget.take(self.may_hold(enough))?);
         }
         Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.rest.is_none() && self.read.is_empty()
     }
 
     /// Reads until the body ends or `enough` bytes are here. May be dropped at any time: what was read stays.
@@ -76,15 +80,46 @@ impl Prefetched {
                 self.rest = None;
                 break;
             };
+            let is_over = rest.is_end_stream();
             match frame.map_err(|_| Failed::Body)?.into_data() {
-                Ok(data) => self.read.extend_from_slice(&data),
+                Ok(data) => self.add(&data, enough),
                 Err(frame) => self.trailers = frame.into_trailers().ok(),
+            }
+            if is_over {
+                self.rest = None;
             }
         }
         if let (Some(held), None) = (&mut self.held, &self.rest) {
             held.keep(self.read.len() as u64);
         }
         Ok(())
+    }
+
+    /// Nobody else holds what was read, so that nothing is copied but the new piece; where the length is known there is
+    /// room for all that will be read.
+    fn add(&mut self, piece: &[u8], enough: usize) {
+        let mut read = BytesMut::from(mem::take(&mut self.read));
+        if read.is_empty() {
+            let to_come = self.rest.as_ref().and_then(|rest| rest.size_hint().exact()).unwrap_or(0);
+            read.reserve(piece.len() + usize::try_from(to_come).unwrap_or(enough).min(enough));
+        }
+        read.extend_from_slice(piece);
+        self.read = read.freeze();
+    }
+
+    /// Another hold of the same body, if it has been read to its end.
+    pub fn share(&mut self) -> Option<Self> {
+        self.seal();
+        let Self { read, trailers, touched, .. } = self;
+        let whole = || Self { read: read.clone(), trailers: trailers.clone(), touched: *touched, ..Self::default() };
+        self.rest.is_none().then(whole)
+    }
+
+    /// From now on the part of the budget is held for as long as anybody holds what was read.
+    fn seal(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.read = Bytes::from_owner(Kept { read: mem::take(&mut self.read), _held: held });
+        }
     }
 
     /// Reads on for a while and forgets it: a client that is still sending would not read its answer.
@@ -118,13 +153,9 @@ impl Prefetched {
     }
 
     /// What was read, which keeps its part of the budget; the trailers, and the rest.
-    pub(super) fn into_parts(self) -> (Bytes, Option<HeaderMap>, Option<Incoming>) {
-        let Self { read, trailers, rest, held, .. } = self;
-        let read = match held {
-            Some(held) => Bytes::from_owner(Kept { read, _held: held }),
-            None => read.freeze(),
-        };
-        (read, trailers, rest)
+    pub(super) fn into_parts(mut self) -> (Bytes, Option<HeaderMap>, Option<Incoming>) {
+        self.seal();
+        (self.read, self.trailers, self.rest)
     }
 }
 

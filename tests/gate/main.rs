@@ -1,5 +1,6 @@
 //! A whole gate on real sockets, seen as bytes from both sides.
 
+mod bodies;
 mod bounds;
 mod cuts;
 mod forwarding;
@@ -7,6 +8,7 @@ mod house;
 mod keepalive;
 mod patience;
 mod quota;
+mod resend;
 mod turns;
 mod uploads;
 mod upstream;

@@ -1,0 +1,119 @@
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::Gate;
+use super::failure::{Described, Failure};
+use super::headers::{say_when, set_retry_after, set_should_retry};
+use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
+use super::under_way::since_epoch;
+use crate::feedback::{Answer, Cause, Meanings, Pushback, understand};
+
+/// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
+#[derive(Clone)]
+pub(super) struct SendAgain<Inner> {
+    gate: Gate,
+    inner: Inner,
+}
+
+impl<Inner> SendAgain<Inner> {
+    pub(super) fn new(gate: Gate, inner: Inner) -> Self {
+        Self { gate, inner }
+    }
+}
+
+impl<Inner> Service<Routed> for SendAgain<Inner>
+where
+    Inner: Service<Routed, Response = Attempt, Error = Failure, Future = Attempting> + Clone + Send + 'static,
+{
+    type Response = Passed;
+    type Error = Failure;
+    type Future = Passing;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, routed: Routed) -> Passing {
+        let (gate, inner, first) = (self.gate.clone(), self.inner.clone(), self.inner.call(routed));
+        Box::pin(async move { gate.send_again(inner, first.await?).await })
+    }
+}
+
+/// Whether an answer may be a refusal, which has not been executed; its body says so.
+pub(super) fn may_refuse(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// How much of a refusal is looked at, and how long it may take to come.
+const LOOKED_AT: usize = 64 << 10;
+const COMES: Duration = Duration::from_secs(3);
+
+impl Gate {
+    /// Asks for admission as long as the upstream refuses and waiting helps. Dropped at any time, it leaves nothing: what
+    /// was refused is in flight no longer when it asks again.
+    async fn send_again<Inner>(&self, mut inner: Inner, mut attempt: Attempt) -> Result<Passed, Failure>
+    where
+        Inner: Service<Routed, Response = Attempt, Error = Failure, Future = Attempting>,
+    {
+        loop {
+            let Attempt { mut passed, again } = attempt;
+            let Some(pushback) = heed(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
+            let may_wait = may_wait(pushback.cause);
+            let Some(again) = again.filter(|_| may_wait) else {
+                set_should_retry(passed.response.headers_mut(), may_wait);
+                return Ok(passed);
+            };
+            drop(passed.under_way.take());
+            again.arrived.waits(true);
+            let asked = Instant::now();
+            attempt = match inner.call(again).await {
+                Ok(next) => next,
+                Err(failure) if failure.tries.sent > passed.tries.sent => return Err(failure),
+                Err(failure) => {
+                    passed.tries.waited += asked.elapsed();
+                    passed.give_up(&failure.cause.describe(&self.shared.pools));
+                    return Ok(passed);
+                }
+            };
+        }
+    }
+}
+
+impl Passed {
+    /// It cannot be sent again in time, so that the upstream has the last word; the gate adds when to come back.
+    fn give_up(&mut self, Described { retry_after, hopeless, .. }: &Described) {
+        let headers = self.response.headers_mut();
+        if let (Some(wait), false) = (retry_after, say_when(headers)) {
+            set_retry_after(headers, *wait);
+        }
+        set_should_retry(headers, !hopeless);
+    }
+}
+
+/// Tells admission whether the upstream took the request, and if it did not, what it said.
+async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
+    let (response, under_way) = (&mut passed.response, passed.under_way.as_ref()?);
+    if !may_refuse(response.status()) {
+        return None;
+    }
+    response.body_mut().peek(LOOKED_AT, COMES).await;
+    let (status, headers, body) = (response.status().as_u16(), response.headers(), response.body().seen());
+    let pushback = understand(&Answer { status, headers, body, now: since_epoch() }, meanings);
+    match &pushback {
+        Some(pushback) => under_way.refused(pushback),
+        None => under_way.accepted(headers),
+    }
+    pushback
+}
+
+/// Whether it helps to wait.
+fn may_wait(cause: Cause) -> bool {
+    match cause {
+        Cause::Limit | Cause::Ramp | Cause::Overload => true,
+        Cause::TooLarge | Cause::Billing => false,
+    }
+}

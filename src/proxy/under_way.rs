@@ -1,0 +1,67 @@
+use std::time::{Duration, Instant, SystemTime};
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+
+use crate::admission::InFlight;
+use crate::feedback::{Headers, Pushback, UsageReader, allowances};
+use crate::upstream::Held;
+
+/// What lasts until the last byte of an answer.
+pub(super) struct UnderWay {
+    in_flight: InFlight,
+    /// Its place among all that are under way.
+    _held: Held,
+    sent_at: Instant,
+    /// Reads what the answer has cost in tokens, where that is of interest.
+    usage: Option<UsageReader>,
+}
+
+impl UnderWay {
+    pub(super) fn new(in_flight: InFlight, held: Held, sent_at: Instant) -> Self {
+        Self { in_flight, _held: held, sent_at, usage: None }
+    }
+
+    /// The upstream took the request, and answers with these.
+    pub(super) fn accepted(&self, headers: &HeaderMap) {
+        self.in_flight.accepted(self.sent_at, &allowances(headers, since_epoch()));
+    }
+
+    /// The upstream did not take it.
+    pub(super) fn refused(&self, pushback: &Pushback) {
+        self.in_flight.refused(self.sent_at, pushback);
+    }
+
+    /// From now on it looks for the tokens in what passes, unless that is compressed.
+    pub(super) fn read_usage(&mut self, headers: &HeaderMap) {
+        let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+        self.usage = is_plain.then(UsageReader::default);
+    }
+
+    /// The next piece of the answer.
+    pub(super) fn see(&mut self, piece: &[u8]) {
+        if let Some(usage) = &mut self.usage {
+            usage.push(piece);
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(tokens) = self.usage.as_ref().and_then(UsageReader::total) {
+            self.in_flight.settle(tokens);
+        }
+    }
+}
+
+impl Headers for HeaderMap {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.to_str().ok()
+    }
+}
+
+/// Now, for answers that name a date.
+#[expect(clippy::disallowed_methods, reason = "a date is said by the wall clock, and holds for an answer only")]
+pub(super) fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
