@@ -104,7 +104,7 @@ impl Gate {
             bodies: Budget::new(config.queue.max_bytes),
             under_way: Budget::new(config.queue.max_in_flight),
             usual: Usual::new(&config.routes),
-            meanings: Meanings::default(),
+            meanings: Meanings::new(config.upstream.refusals.clone()),
             metered: metered(config),
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),
