@@ -14,20 +14,23 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("config", &["feedback", "limit", "route"]),
     ("upstream", &["admission", "config", "route"]),
     ("proxy", &["admission", "config", "feedback", "limit", "route", "upstream"]),
-    ("admin", &["admission", "config"]),
+    ("admin", &["admission", "config", "feedback", "limit", "route"]),
     ("mock", &["config", "limit", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "upstream"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 16] = [
+const PURE: [&str; 19] = [
     "limit/",
     "feedback/",
     "route/",
     "queue/",
     "admission/answers.rs",
     "admission/applicant.rs",
+    "admission/askers.rs",
+    "admission/diagnosis.rs",
     "admission/entry.rs",
+    "admission/evidence.rs",
     "admission/forecast.rs",
     "admission/mod.rs",
     "admission/permit.rs",

@@ -1,8 +1,11 @@
 //! What people and probes see of the gate, on a port of its own.
 
+mod finding;
 mod status;
+mod wording;
 
-pub use status::{LimitStatus, PoolStatus, Status, TallyStatus};
+pub use finding::{AskerStatus, CaseName, EvidenceStatus, Finding, LearnedStatus, RefusedStatus, Sureness};
+pub use status::{LimitStatus, PoolStatus, Status, TallyStatus, Worst};
 
 use std::io;
 use std::sync::Arc;
@@ -17,12 +20,14 @@ use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::config::{Config, Pool};
+use crate::route::Table;
 
 /// Where the admin pages get what they show.
 #[derive(Debug)]
 pub struct Watched {
     admission: Admission,
     pools: Vec<Pool>,
+    routes: Arc<Table>,
     config: String,
     started: Instant,
 }
@@ -31,13 +36,14 @@ impl Watched {
     /// A gate that starts now.
     #[must_use]
     pub fn new(config: &Config, admission: Admission) -> Self {
-        Self { admission, pools: config.pools.clone(), config: config.source.to_string(), started: Instant::now() }
+        let (pools, routes) = (config.pools.clone(), Arc::clone(&config.routes));
+        Self { admission, pools, routes, config: config.source.to_string(), started: Instant::now() }
     }
 
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::new(&self.config, self.started.elapsed(), &self.pools, &self.admission.snapshot())
+        Status::new(&self.config, self.started.elapsed(), &self.pools, &self.routes, &self.admission.snapshot())
     }
 }
 

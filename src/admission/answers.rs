@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::scheduler::Scheduler;
 use crate::feedback::{Allowance, Cause, Figures, Pushback};
 use crate::limit::{Charge, InstanceId, Rate, Told, Unit};
+use crate::route::RouteId;
 
 /// Limits of longer windows are not paced: who has used one up is told at once.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -27,6 +28,9 @@ impl<W> Scheduler<W> {
         for &Charge { instance, cost } in charges {
             self.ledger.pool_mut(instance).unspend(sent_at, cost);
         }
+        if pushback.cause != Cause::Limit && pushback.cause != Cause::TooLarge {
+            charges.iter().for_each(|charge| self.witness(now, charge.instance, sent_at, pushback));
+        }
         match pushback.cause {
             Cause::Limit => self.limited(now, charges, sent_at, pushback),
             Cause::Ramp => {
@@ -40,6 +44,18 @@ impl<W> Scheduler<W> {
             Cause::Billing | Cause::TooLarge => {}
         }
         self.pump_charged(now, charges);
+    }
+
+    /// The upstream answered a request of this route with something else than a refusal; `gone` where it knows nothing at
+    /// that path.
+    pub fn answered(&mut self, now: Instant, charges: &[Charge], route: RouteId, gone: bool) {
+        self.evidence.taken(now, charges, route, gone);
+    }
+
+    /// Remembers a refusal.
+    fn witness(&mut self, now: Instant, instance: InstanceId, sent_at: Instant, pushback: &Pushback) {
+        let level = self.ledger.pool_mut(instance).level(now);
+        self.evidence.refused(now, instance, sent_at, level, pushback);
     }
 
     /// An answer that has ended says what it has cost in tokens.
@@ -64,6 +80,7 @@ impl<W> Scheduler<W> {
         }
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
         let Some(instance) = self.culprit(now, charges, sent_at, unit) else { return };
+        self.witness(now, instance, sent_at, pushback);
         let told = figures.and_then(told_by);
         if figures.is_some_and(|figures| figures.per > LONGEST) {
             let hint = pushback.retry_after.unwrap_or(LONGEST);

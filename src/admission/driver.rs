@@ -55,13 +55,16 @@ impl Admission {
             waiter
         };
         let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
-            Arrival::Granted { charges, place } => return Ok(Permit::new(self, charges, Duration::ZERO, place)),
+            Arrival::Granted { charges, place } => {
+                return Ok(Permit::new(self, charges, Duration::ZERO, place).on(applicant.route));
+            }
             Arrival::Refused(refusal) => return Err(refusal),
             Arrival::Queued { ticket, .. } => ticket,
         };
         let _leaves = Waiting { admission: self, ticket };
         let verdict = verdict.expect("whoever is queued was asked for its waiter");
-        verdict.await.unwrap_or(Err(Refusal::DRAINING))
+        let granted = verdict.await.unwrap_or(Err(Refusal::DRAINING))?;
+        Ok(granted.on(applicant.route))
     }
 
     /// Refuses everybody who waits and whoever comes from now on.

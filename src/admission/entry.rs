@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::askers::Asker;
 use super::forecast::{Forecast, Standing};
 use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
@@ -46,6 +47,9 @@ impl<W> Scheduler<W> {
             return Err(Refusal::DRAINING);
         }
         let charges = self.charges(now, asks)?;
+        if applicant.again.is_none() {
+            self.evidence.asked(now, &charges, Asker { client: applicant.client, route: applicant.route });
+        }
         let promise = self.redeem(&charges, applicant);
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
@@ -216,6 +220,7 @@ impl<W> Scheduler<W> {
             if matches!(reason, Reason::WaitTooLong { .. }) { (patience / 2).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
+        self.evidence.turned_away(now, at);
         let Newcomer { flow, charges, seq, returns, .. } = newcomer;
         let left = returns.map_or(SDK_RETURNS, |returns| returns.left);
         let in_reach = turn <= now + LATEST * left.max(1) + patience;

@@ -5,8 +5,11 @@
 
 mod answers;
 mod applicant;
+mod askers;
+mod diagnosis;
 mod driver;
 mod entry;
+mod evidence;
 mod forecast;
 mod permit;
 mod promises;
@@ -19,7 +22,10 @@ mod tests;
 mod turns;
 
 pub use applicant::{Again, Applicant};
+pub use askers::Asker;
+pub use diagnosis::{Bound, Case, Confidence, Diagnosis};
 pub use driver::Admission;
+pub use evidence::{Episode, Observed};
 pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};
 pub use scheduler::{Arrival, Decision, Rules, Scheduler};

@@ -28,6 +28,17 @@ pub struct Fit {
     fill: u64,
 }
 
+/// How full a pool instance is, by the window that is nearest to its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// What the window holds.
+    pub used: u64,
+    /// What it may hold, where that is configured.
+    pub limit: Option<Rate>,
+    /// How long ago the first of it was spent.
+    pub since: Duration,
+}
+
 impl Pool {
     /// The upstream took a request that was sent at about `sent_at`.
     pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Told>) {
@@ -121,6 +132,22 @@ impl Pool {
             known: learned.holds_less(),
             fill,
         }
+    }
+
+    /// How full it is.
+    pub fn level(&mut self, now: Instant) -> Level {
+        if self.windows.is_empty() {
+            return Level { used: 0, limit: None, since: Duration::ZERO };
+        }
+        let log = self.log();
+        let (used, limit) = (log.used(now), (!log.is_open()).then(|| log.rate()));
+        Level { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
+    }
+
+    /// Whether requests go one at a time, as no answer has told the limits yet.
+    #[must_use]
+    pub fn discovers(&self) -> bool {
+        self.learned.as_ref().is_some_and(|learned| learned.is_unknown())
     }
 
     /// The upstream refused at this count, whichever pool it was.

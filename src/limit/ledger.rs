@@ -180,12 +180,21 @@ impl Ledger {
         remains && pool.check(now, charge.cost).is_ok()
     }
 
-    /// Drops the instances that nobody names and of which nothing counts any more.
-    pub fn sweep(&mut self, now: Instant) {
+    /// Drops the instances that nobody names and of which nothing counts any more, unless there is a reason to keep one, by
+    /// its place in tables that run beside.
+    pub fn sweep(&mut self, now: Instant, is_kept: impl Fn(usize) -> bool) {
         let pools = self.limits.len();
-        self.instances.retain(|slot, instance| slot < pools || instance.named > 0 || !instance.pool.is_idle(now));
+        self.instances.retain(|slot, instance| {
+            slot < pools || instance.named > 0 || !instance.pool.is_idle(now) || is_kept(slot)
+        });
         let instances = &self.instances;
         self.keyed.iter_mut().for_each(|keyed| keyed.retain(|_, id| instances.contains(id.index())));
+    }
+
+    /// Whether there is an instance whose place in tables that run beside is this.
+    #[must_use]
+    pub fn holds(&self, slot: usize) -> bool {
+        self.instances.contains(slot)
     }
 
     /// How many keyed instances there are.

@@ -19,7 +19,7 @@ pub(crate) mod tests;
 mod window;
 
 pub use learned::{LearnedUsage, Lesson};
-pub use learning::{Fit, Told};
+pub use learning::{Fit, Level, Told};
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
 pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};

@@ -84,7 +84,7 @@ impl Gate {
         mut under_way: Box<UnderWay>,
     ) -> Result<Passed, Failure> {
         let (tries, route) = (routed.tries, routed.route.found.route());
-        under_way.accepted(response.headers());
+        under_way.accepted(response.status(), response.headers());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             if self.shared.metered.contains(&route) {
                 under_way.read_usage(response.headers());

@@ -105,7 +105,7 @@ async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
     let pushback = understand(&Answer { status, headers, body, now: since_epoch() }, meanings);
     match &pushback {
         Some(pushback) => under_way.refused(pushback),
-        None => under_way.accepted(headers),
+        None => under_way.accepted(response.status(), headers),
     }
     pushback
 }

@@ -207,6 +207,11 @@ impl Learned {
         self.episode.is_some_and(|episode| sent_at <= episode.began)
     }
 
+    /// Whether nobody knows anything yet.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self.belief, Belief::Unknown(_))
+    }
+
     /// Whether less is believed than is configured.
     pub(super) fn holds_less(&self) -> bool {
         matches!(self.belief, Belief::Lower(_) | Belief::Smooth(_) | Belief::Shared(_))

@@ -149,7 +149,7 @@ proptest! {
             let instance = ledger.instance(PoolId(0), Some(&key));
             let (_, known) = keys.entry(instance).or_insert_with(|| (key, Key::default()));
             known.step(step, &mut ledger, now, Charge { instance, cost: 1 });
-            ledger.sweep(now);
+            ledger.sweep(now, |_| false);
             keys.retain(|_, (_, known)| !known.is_idle(now));
             prop_assert_eq!(ledger.keyed(), keys.len());
             for (&instance, (key, _)) in &keys {

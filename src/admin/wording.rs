@@ -1,0 +1,268 @@
+use std::time::{Duration, Instant};
+
+use crate::admission::{Bound, Case, Episode, InstanceState, Observed};
+use crate::config::Pool;
+use crate::feedback::{Cause, Figures};
+use crate::limit::{Lesson, Rate, Unit};
+use crate::route::{RouteId, Table};
+
+/// A diagnosis in words: what it is, with the numbers it rests on, and what to do.
+pub(super) struct Wording<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) routes: &'a Table,
+    pub(super) state: &'a InstanceState,
+    pub(super) now: Instant,
+}
+
+impl Wording<'_> {
+    pub(super) fn text(&self) -> String {
+        match self.state.diagnosis.case {
+            Case::WithinLimits => format!("Within limits: {}", self.calm()),
+            Case::NotEnoughEvidence { refused } => format!("Not enough evidence: {}", self.unclear(refused)),
+            Case::OwnLimit { limit } => format!("At your own limit: {}", self.own_limit(limit)),
+            Case::Bursts { limit, burst, since } => self.bursts(limit, burst, since),
+            Case::LowerLimit { limit, configured, told, since } => self.lower(limit, configured, told, since),
+            Case::Shared { taken, limit } => self.shared(taken, limit),
+            Case::Throttled { cause, refusals, most, limit } => self.throttled(cause, refusals, most, limit),
+            Case::Gone { route, answers } => self.gone(route, answers),
+            Case::Billing { refusals, last } => self.billing(refusals, last),
+        }
+    }
+
+    pub(super) fn advice(&self) -> Option<String> {
+        let advice = match self.state.diagnosis.case {
+            Case::WithinLimits | Case::NotEnoughEvidence { refused: None } => return None,
+            Case::NotEnoughEvidence { .. } => {
+                "Wait and see: the gate sends it again and keeps below what was refused; another refusal will tell."
+                    .into()
+            }
+            Case::OwnLimit { limit } => self.own_limit_advice(limit),
+            Case::Bursts { burst, .. } => format!(
+                "Nothing is lost. To have it from the start, write shape = \"smooth\", burst = {burst} in [pools.{}].",
+                self.pool.name
+            ),
+            Case::LowerLimit { limit, configured, .. } => self.lower_advice(limit, configured),
+            Case::Shared { .. } => {
+                "Find who else uses this organization's keys, and send it through this gate too, or write down a share \
+                 for each. Until then the gate takes what is left."
+                    .into()
+            }
+            Case::Throttled { cause: Cause::Ramp, .. } => {
+                "Let the load grow by no more than half in 15 minutes; the gate now holds it to that.".into()
+            }
+            Case::Throttled { .. } => {
+                "Nothing on this side helps: sending less changes nothing. The gate backs off and tries again; see the \
+                 upstream's status page."
+                    .into()
+            }
+            Case::Gone { route, .. } => self.gone_advice(route),
+            Case::Billing { .. } => {
+                "Waiting cannot help: look at plan, balance and spend limits, of the organization and \
+                                     of the project."
+                    .into()
+            }
+        };
+        Some(advice)
+    }
+
+    fn calm(&self) -> String {
+        let Observed { taken, .. } = self.state.observed;
+        format!("{}; lately {} taken, none refused, and nobody waits.", self.fill(), counted(taken))
+    }
+
+    /// What of its limits is used.
+    fn fill(&self) -> String {
+        let learned = self.state.taken.learned.and_then(|learned| learned.lesson);
+        if let Some(Lesson::Told { limit, left }) = learned {
+            let used = u64::from(limit.amount()).saturating_sub(left);
+            return format!("{used} of {} used, as the upstream tells", self.rate(limit));
+        }
+        let fills = self.state.taken.windows.iter().map(|&(limit, used)| format!("{used} of {}", self.rate(limit)));
+        let fills = fills.collect::<Vec<_>>().join(", ");
+        if fills.is_empty() { "no limit is known".to_owned() } else { format!("{fills} used") }
+    }
+
+    fn unclear(&self, refused: Option<Episode>) -> String {
+        let lesson = self.state.taken.learned.and_then(|learned| learned.lesson);
+        match refused {
+            Some(Episode { began, refusals, level, .. }) => format!(
+                "{} ago the upstream refused {}, with {} used; that has more than one explanation.",
+                self.ago(began),
+                counted(refusals.into()),
+                self.of(level.used, level.limit),
+            ),
+            None if lesson == Some(Lesson::Unknown) => {
+                "no answer has told the limits yet, so requests go one at a time.".to_owned()
+            }
+            None => "nothing was answered lately.".to_owned(),
+        }
+    }
+
+    fn own_limit(&self, bound: Bound) -> String {
+        let reached = match bound {
+            Bound::Window { limit, used, told: false } => format!("{used} of {} used", self.rate(limit)),
+            Bound::Window { limit, used, told: true } => {
+                format!("{used} of {} used, as the upstream tells", self.rate(limit))
+            }
+            Bound::InFlight(most) => format!("{} of {most} in flight", self.state.taken.in_flight),
+            Bound::Exhausted { figures, until } => return self.exhausted(figures, until),
+        };
+        let Observed { asked, waited, turned_away, .. } = self.state.observed;
+        let turned_away = if turned_away > 0 { format!(", {turned_away} were refused") } else { String::new() };
+        let waits = format!("lately {waited} of {asked} had to wait{turned_away}, and {} wait now", self.state.waiting);
+        format!("{reached}; {waits}.{}", self.who())
+    }
+
+    /// Who uses it.
+    fn who(&self) -> String {
+        let Observed { asked, askers, .. } = &self.state.observed;
+        let Some((asker, times)) = askers.first() else { return String::new() };
+        let route = &self.routes.route(asker.route).name;
+        format!(" {} of {asked} are of {}, on {route}.", times, asker.client)
+    }
+
+    fn exhausted(&self, figures: Figures, until: Instant) -> String {
+        let Figures { unit, per, used, limit, .. } = figures;
+        let unit = if unit == Unit::Tokens { "tokens" } else { "requests" };
+        let numbers = [used, limit].map(|number| number.map_or("all".to_owned(), |number| number.to_string()));
+        let (per, wait) = (span(per), span(until.saturating_duration_since(self.now)));
+        format!(
+            "the upstream says that {} of {} {unit} in {per} are used; in {wait} it may go on.",
+            numbers[0], numbers[1]
+        )
+    }
+
+    fn own_limit_advice(&self, bound: Bound) -> String {
+        let name = &self.pool.name;
+        match bound {
+            Bound::Window { told: false, .. } => format!(
+                "Send less of it, or, if your account has more, write more into [pools.{name}]: the upstream refused none."
+            ),
+            Bound::InFlight(_) => format!("Raise in_flight in [pools.{name}], or make the answers shorter."),
+            Bound::Window { told: true, .. } | Bound::Exhausted { .. } => {
+                "Send less of it, use another model beside it, or have the account's limit raised.".to_owned()
+            }
+        }
+    }
+
+    fn bursts(&self, limit: Rate, burst: u32, since: Option<Instant>) -> String {
+        let Observed { taken_since, .. } = self.state.observed;
+        format!(
+            "The upstream refuses bursts: it refused after {burst} at once, far below {}. Sent evenly{}, {} were taken and \
+             none refused.",
+            self.rate(limit),
+            self.since(since),
+            taken_since,
+        )
+    }
+
+    fn lower(&self, limit: Rate, configured: Option<Rate>, told: bool, since: Option<Instant>) -> String {
+        let (limit, since) = (self.rate(limit), self.since(since));
+        let says = match configured {
+            Some(configured) => {
+                format!("The upstream's limit is lower than configured: {limit} instead of {}", self.rate(configured))
+            }
+            None => format!("There is a limit that nobody wrote down: {limit}"),
+        };
+        if told {
+            return format!("{says}{since}. The upstream says so itself.");
+        }
+        let refused = || self.state.observed.episodes.iter().filter(|episode| episode.cause == Cause::Limit);
+        let used = || refused().map(|episode| episode.level.used);
+        let (least, most) = (used().min().unwrap_or_default(), used().max().unwrap_or_default());
+        format!("{says}, about{since}. It refused {} times, with {least} to {most} used.", refused().count())
+    }
+
+    fn lower_advice(&self, limit: Rate, configured: Option<Rate>) -> String {
+        let name = &self.pool.name;
+        if configured.is_none() {
+            return format!(
+                "The gate keeps to it. To have it from the start, write a pool with requests = [\"{limit}\"] for it."
+            );
+        }
+        let unit = if self.pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" };
+        format!(
+            "The gate keeps to it and tries for more. To have it from the start, write {unit} = [\"{limit}\"] in [pools.{name}]."
+        )
+    }
+
+    fn shared(&self, (least, most): (u64, u64), limit: Option<u64>) -> String {
+        let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
+        format!(
+            "Somebody else uses this allotment: the upstream refused when this gate had taken {least} to {most}{limit}, now \
+             more and now less."
+        )
+    }
+
+    fn throttled(&self, cause: Cause, refusals: u32, most: u64, limit: Option<Rate>) -> String {
+        let used = self.of(most, limit);
+        match cause {
+            Cause::Ramp => {
+                format!("The upstream throttles: {refusals} times it said that the rate had grown too fast.")
+            }
+            Cause::Overload => {
+                format!("The upstream is overloaded: it said so {refusals} times, with {used} used at most.")
+            }
+            _ => format!("The upstream throttles: it refused {refusals} times with no more than {used} used."),
+        }
+    }
+
+    fn gone(&self, route: RouteId, answers: u64) -> String {
+        let name = &self.routes.route(route).name;
+        let why = if is_of_assistants(name) { " OpenAI shut the Assistants API down on 2026-08-26." } else { "" };
+        format!("The endpoint is gone: the last {answers} answers to {name} were 404, all of them.{why}")
+    }
+
+    fn gone_advice(&self, route: RouteId) -> String {
+        if is_of_assistants(&self.routes.route(route).name) {
+            return "Move to the Responses API (POST /v1/responses, /v1/conversations), or send these to a server that still \
+                    has Assistants: upstream.url."
+                .to_owned();
+        }
+        "Look at the path, at the model that is named, and at upstream.url: the upstream knows nothing there."
+            .to_owned()
+    }
+
+    fn billing(&self, refusals: u32, last: Instant) -> String {
+        let last = self.ago(last);
+        format!(
+            "Billing: the upstream refused {}, the last {last} ago, as quota, credit or a spend limit is used up.",
+            counted(refusals.into())
+        )
+    }
+
+    fn of(&self, used: u64, limit: Option<Rate>) -> String {
+        limit.map_or_else(|| used.to_string(), |limit| format!("{used} of {}", self.rate(limit)))
+    }
+
+    fn rate(&self, rate: Rate) -> String {
+        self.pool.rate_text(rate)
+    }
+
+    fn since(&self, since: Option<Instant>) -> String {
+        since.map_or(String::new(), |since| format!(", for {}", self.ago(since)))
+    }
+
+    fn ago(&self, at: Instant) -> String {
+        span(self.now.saturating_duration_since(at))
+    }
+}
+
+fn is_of_assistants(route: &str) -> bool {
+    route.contains("/v1/threads") || route.contains("/v1/assistants")
+}
+
+fn counted(requests: u64) -> String {
+    if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") }
+}
+
+/// A span of time, to the second, or to the millisecond where it is shorter.
+fn span(time: Duration) -> String {
+    let seconds = Duration::from_secs(time.as_secs());
+    let time = if seconds.is_zero() { Duration::from_millis(millis_of(time)) } else { seconds };
+    humantime::format_duration(time).to_string()
+}
+
+fn millis_of(time: Duration) -> u64 {
+    u64::from(time.subsec_millis())
+}

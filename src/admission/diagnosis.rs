@@ -1,0 +1,354 @@
+//! What is the matter with a pool instance: a case, from the evidence, or none where that does not suffice.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use super::evidence::{Episode, Observed};
+use crate::feedback::{Cause, Figures};
+use crate::limit::{LearnedUsage, Lesson, PoolUsage, Rate};
+use crate::route::RouteId;
+
+/// What is the matter, and how sure that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What.
+    pub case: Case,
+    /// How sure.
+    pub confidence: Confidence,
+}
+
+/// How sure a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// It is not.
+    None,
+    /// It was seen two or three times.
+    Fair,
+    /// It was seen more often, was counted here, or the upstream says so itself.
+    High,
+}
+
+/// What may be the matter with a pool instance. Of two the greater is the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// What is allowed suffices, and the upstream takes it.
+    WithinLimits,
+    /// Nothing has been answered, or what was refused has more than one explanation.
+    NotEnoughEvidence {
+        /// When the upstream last refused, and how often in a row, if it did.
+        refused: Option<Episode>,
+    },
+    /// All that is allowed is used.
+    OwnLimit {
+        /// Which limit.
+        limit: Bound,
+    },
+    /// The limit is as configured, and the upstream refuses bursts.
+    Bursts {
+        /// As fast as this, evenly.
+        limit: Rate,
+        /// How many went at once when it refused.
+        burst: u32,
+        /// Since when that is known.
+        since: Option<Instant>,
+    },
+    /// The upstream's limit is lower than configured, or there is one where none is configured.
+    LowerLimit {
+        /// What it seems to be.
+        limit: Rate,
+        /// What is configured.
+        configured: Option<Rate>,
+        /// The upstream says so itself.
+        told: bool,
+        /// Since when that is known.
+        since: Option<Instant>,
+    },
+    /// Somebody else takes from the same allotment.
+    Shared {
+        /// How much was taken by the gate at each refusal, at least and at most.
+        taken: (u64, u64),
+        /// Of how much.
+        limit: Option<u64>,
+    },
+    /// The upstream refuses whatever is sent: it has too much to do, or wants the rate to grow more slowly.
+    Throttled {
+        /// What it says.
+        cause: Cause,
+        /// How often it refused lately.
+        refusals: u32,
+        /// How much was taken by the gate when it refused, at most.
+        most: u64,
+        /// Of how much.
+        limit: Option<Rate>,
+    },
+    /// There is nothing any more where these requests go.
+    Gone {
+        /// Which kind of requests.
+        route: RouteId,
+        /// How many answers in a row were 404.
+        answers: u64,
+    },
+    /// Quota, credit or a spend limit: a person must act.
+    Billing {
+        /// How often it refused lately.
+        refusals: u32,
+        /// The last time.
+        last: Instant,
+    },
+}
+
+/// A limit that is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// So much in a window.
+    Window {
+        /// How much.
+        limit: Rate,
+        /// What of it is used.
+        used: u64,
+        /// The upstream has told it.
+        told: bool,
+    },
+    /// So many at once.
+    InFlight(u32),
+    /// The upstream says that it is used up for long.
+    Exhausted {
+        /// What it says of it.
+        figures: Figures,
+        /// Until when.
+        until: Instant,
+    },
+}
+
+/// A pool instance that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patient<'a> {
+    pub(super) now: Instant,
+    pub(super) taken: &'a PoolUsage,
+    pub(super) most_in_flight: Option<NonZeroU32>,
+    pub(super) waiting: usize,
+    pub(super) observed: &'a Observed,
+}
+
+/// What the upstream refused counts for so many windows of the limit.
+const WINDOWS: u32 = 5;
+/// The window of what has no limit that is known.
+const MINUTE: Duration = Duration::from_mins(1);
+/// Limits of longer windows are not paced.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Less than a third of a limit is used: what refuses then is not that limit.
+const IDLE: u64 = 3;
+/// So many refusals in a row, or so few used, say that the upstream throttles.
+const OFTEN: usize = 3;
+/// Counts are alike that differ by less than so many hundredths.
+const ALIKE: u64 = 20;
+
+/// The first case that the evidence makes.
+pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
+    let cases = [
+        Patient::billing,
+        Patient::gone,
+        Patient::overload,
+        Patient::exhausted,
+        Patient::somebody_says_the_upstream,
+        Patient::told,
+        Patient::bursts,
+        Patient::idle,
+        Patient::shared,
+        Patient::lower,
+        Patient::unexplained,
+        Patient::own_limit,
+        Patient::within,
+    ];
+    let nothing = Diagnosis::not_sure(Case::NotEnoughEvidence { refused: None });
+    cases.iter().find_map(|case| case(&patient)).unwrap_or(nothing)
+}
+
+impl Patient<'_> {
+    /// It says so itself, and has taken nothing since.
+    fn billing(&self) -> Option<Diagnosis> {
+        let last = self.observed.episodes.last().filter(|last| last.cause == Cause::Billing)?;
+        let is_over = self.observed.taken_since > 0;
+        let refusals = self.refusals_of(Cause::Billing);
+        (!is_over).then(|| Diagnosis::sure(Case::Billing { refusals, last: last.began }))
+    }
+
+    fn gone(&self) -> Option<Diagnosis> {
+        let (route, answers) = self.observed.missing?;
+        Some(Diagnosis::sure(Case::Gone { route, answers }))
+    }
+
+    /// It says so itself; once is no more than a moment of weakness.
+    fn overload(&self) -> Option<Diagnosis> {
+        let cause = [Cause::Overload, Cause::Ramp].into_iter().find(|&cause| self.recent(cause).count() > 1)?;
+        Some(Diagnosis::sure(self.throttled(cause)))
+    }
+
+    /// A limit of a day, say.
+    fn exhausted(&self) -> Option<Diagnosis> {
+        let until = self.learned()?.not_until?;
+        let figures = self.observed.episodes.last()?.figures.filter(|figures| figures.per > HOUR)?;
+        Some(Diagnosis::sure(Case::OwnLimit { limit: Bound::Exhausted { figures, until } }))
+    }
+
+    /// The figures of several refusals say that much more is used than what was sent from here.
+    fn somebody_says_the_upstream(&self) -> Option<Diagnosis> {
+        let said = self.recent(Cause::Limit).filter_map(|episode| Some((episode, episode.figures?.used?)));
+        let foreign: Vec<&Episode> =
+            said.filter(|(episode, used)| episode.level.used * 2 < *used).map(|(episode, _)| episode).collect();
+        let limit = foreign.last()?.figures?.limit;
+        (foreign.len() > 1).then(|| Diagnosis::seen(foreign.len(), Case::Shared { taken: range(&foreign), limit }))
+    }
+
+    /// Figures that the upstream tells, and which are lower than configured or used up.
+    fn told(&self) -> Option<Diagnosis> {
+        let Lesson::Told { limit, left } = self.learned()?.lesson? else { return None };
+        if let Some(configured) = self.configured_per(limit.per()) {
+            let (since, told) = (self.learned()?.since, true);
+            return Some(Diagnosis::sure(Case::LowerLimit { limit, configured: Some(configured), told, since }));
+        }
+        let used = u64::from(limit.amount()).saturating_sub(left);
+        let bound = Bound::Window { limit, used, told: true };
+        self.is_short().then(|| Diagnosis::sure(Case::OwnLimit { limit: bound }))
+    }
+
+    /// It refused a burst far below the limit, and takes what comes evenly.
+    fn bursts(&self) -> Option<Diagnosis> {
+        let LearnedUsage { lesson: Some(Lesson::Smooth { limit, burst }), since, .. } = *self.learned()? else {
+            return None;
+        };
+        let (burst_then, taken) = (self.recent(Cause::Limit).next()?.level.used, self.observed.taken_since);
+        let holds = burst_then >= OFTEN as u64 && taken >= burst_then.max(10);
+        holds.then(|| {
+            let windows = usize::try_from(taken / u64::from(limit.amount()).max(1)).unwrap_or(usize::MAX);
+            Diagnosis::seen(2 + windows, Case::Bursts { limit, burst, since })
+        })
+    }
+
+    /// It refused again and again while next to nothing was used, and not at the same count.
+    fn idle(&self) -> Option<Diagnosis> {
+        let idle: Vec<&Episode> = self.recent(Cause::Limit).filter(|episode| episode.is_idle()).collect();
+        let is_steady = range(&idle).0 >= 5 && is_alike(&idle);
+        let enough = idle.len() >= OFTEN || idle.iter().filter(|episode| episode.level.used == 0).count() > 1;
+        (enough && !is_steady).then(|| Diagnosis::seen(idle.len(), self.throttled(Cause::Limit)))
+    }
+
+    /// It refused at counts that are not alike.
+    fn shared(&self) -> Option<Diagnosis> {
+        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let is_believed = matches!(self.learned()?.lesson, Some(Lesson::Shared));
+        let limit = refused.last()?.level.limit?.amount().into();
+        let varies = refused.len() >= OFTEN && !is_alike(&refused);
+        let case = Case::Shared { taken: range(&refused), limit: Some(limit) };
+        (refused.len() > 1 && is_believed || varies).then(|| Diagnosis::seen(refused.len(), case))
+    }
+
+    /// It refused again and again at the same count.
+    fn lower(&self) -> Option<Diagnosis> {
+        let LearnedUsage { lesson: Some(Lesson::Lower { limit }), since, .. } = *self.learned()? else { return None };
+        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let configured = refused.last()?.level.limit;
+        let is_near = configured.is_some_and(|configured| limit.amount() * 100 >= configured.amount() * 97);
+        let case = Case::LowerLimit { limit, configured, told: false, since };
+        (refused.len() > 1 && !is_near).then(|| Diagnosis::seen(refused.len(), case))
+    }
+
+    /// It refused lately, and nothing above explains it.
+    fn unexplained(&self) -> Option<Diagnosis> {
+        let mut refused = [Cause::Limit, Cause::Overload, Cause::Ramp].into_iter().flat_map(|cause| self.recent(cause));
+        let refused = refused.next().copied()?;
+        Some(Diagnosis::not_sure(Case::NotEnoughEvidence { refused: Some(refused) }))
+    }
+
+    fn own_limit(&self) -> Option<Diagnosis> {
+        self.is_short().then(|| self.bound()).flatten().map(|limit| Diagnosis::sure(Case::OwnLimit { limit }))
+    }
+
+    fn within(&self) -> Option<Diagnosis> {
+        (self.observed.taken > 0).then(|| Diagnosis::sure(Case::WithinLimits))
+    }
+
+    /// There was not always room.
+    fn is_short(&self) -> bool {
+        let Observed { waited, turned_away, .. } = *self.observed;
+        self.waiting > 0 || waited > 0 || turned_away > 0
+    }
+
+    /// The limit that is used the most.
+    fn bound(&self) -> Option<Bound> {
+        let in_flight = self.most_in_flight.filter(|most| self.taken.in_flight >= most.get() || !self.has_windows());
+        if let Some(most) = in_flight {
+            return Some(Bound::InFlight(most.get()));
+        }
+        let fill = |limit: Rate, used: u64| used * 1_000 / u64::from(limit.amount());
+        let &(limit, used) = self.taken.windows.iter().max_by_key(|&&(limit, used)| fill(limit, used))?;
+        Some(Bound::Window { limit, used, told: false })
+    }
+
+    fn has_windows(&self) -> bool {
+        !self.taken.windows.is_empty()
+    }
+
+    fn configured_per(&self, per: Duration) -> Option<Rate> {
+        let mut configured = self.taken.windows.iter().map(|&(limit, _)| limit);
+        configured.find(|limit| limit.per() == per)
+    }
+
+    fn learned(&self) -> Option<&LearnedUsage> {
+        self.taken.learned.as_ref()
+    }
+
+    fn throttled(&self, cause: Cause) -> Case {
+        let most = self.recent(cause).map(|episode| episode.level.used).max().unwrap_or_default();
+        let limit = self.recent(cause).last().and_then(|episode| episode.level.limit);
+        Case::Throttled { cause, refusals: self.refusals_of(cause), most, limit }
+    }
+
+    fn refusals_of(&self, cause: Cause) -> u32 {
+        self.recent(cause).map(|episode| episode.refusals).sum()
+    }
+
+    fn recent(&self, cause: Cause) -> impl Iterator<Item = &Episode> {
+        let is_recent = move |episode: &&Episode| {
+            let per = episode.level.limit.map_or(MINUTE, Rate::per);
+            episode.cause == cause && self.now < episode.began + per * WINDOWS
+        };
+        self.observed.episodes.iter().filter(is_recent)
+    }
+}
+
+impl Episode {
+    /// Next to nothing was used of what is allowed, or of what nobody knows.
+    fn is_idle(&self) -> bool {
+        match self.level.limit {
+            Some(limit) => self.level.used * IDLE <= u64::from(limit.amount()),
+            None => self.level.used == 0,
+        }
+    }
+}
+
+impl Diagnosis {
+    fn sure(case: Case) -> Self {
+        Self { case, confidence: Confidence::High }
+    }
+
+    fn seen(times: usize, case: Case) -> Self {
+        Self { case, confidence: if times > OFTEN { Confidence::High } else { Confidence::Fair } }
+    }
+
+    fn not_sure(case: Case) -> Self {
+        Self { case, confidence: Confidence::None }
+    }
+}
+
+/// The least and the most that was taken.
+fn range(episodes: &[&Episode]) -> (u64, u64) {
+    let taken = || episodes.iter().map(|episode| episode.level.used);
+    (taken().min().unwrap_or_default(), taken().max().unwrap_or_default())
+}
+
+fn is_alike(episodes: &[&Episode]) -> bool {
+    let (least, most) = range(episodes);
+    (most - least) * 100 <= most * ALIKE
+}
