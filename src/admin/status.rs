@@ -133,6 +133,15 @@ impl From<Tally> for TallyStatus {
 }
 
 impl PoolStatus {
+    /// As people speak of it: the pool, which instance of it, and what it counts where that is not requests.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let key = self.key.as_deref().unwrap_or_default().split(' ').filter(|part| *part != "-").collect::<Vec<_>>();
+        let key = if key.is_empty() { String::new() } else { format!(" {}", key.join(" ")) };
+        let counts = if self.counts == "requests" { String::new() } else { format!(" ({})", self.counts) };
+        format!("{}{key}{counts}", self.name)
+    }
+
     fn new(pools: &[Pool], routes: &Table, state: &InstanceState, now: Instant) -> Self {
         let (pool, limits) = (&pools[state.pool.0], state.taken.windows.iter());
         Self {

@@ -1,6 +1,8 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::admission::{Bound, Case, Episode, InstanceState, Observed};
+use crate::admission::{Asker, Bound, Case, Episode, InstanceState, Observed};
 use crate::config::Pool;
 use crate::feedback::{Cause, Figures};
 use crate::limit::{Lesson, Rate, Unit};
@@ -113,12 +115,26 @@ impl Wording<'_> {
         format!("{reached}; {waits}.{}", self.who())
     }
 
-    /// Who uses it.
+    /// Who uses it: which kind of request the most, and whose.
     fn who(&self) -> String {
         let Observed { asked, askers, .. } = &self.state.observed;
-        let Some((asker, times)) = askers.first() else { return String::new() };
-        let route = &self.routes.route(asker.route).name;
-        format!(" {} of {asked} are of {}, on {route}.", times, asker.client)
+        let (routes, clients) = (totals(askers, |asker| asker.route), totals(askers, |asker| asker.client));
+        let (Some((route, by_route)), Some((client, by_client))) = (routes.first(), clients.first()) else {
+            return String::new();
+        };
+        let route = self.kind(*route);
+        match clients.len() {
+            1 => format!(" {by_route} of {asked} are {route}, all of {client}."),
+            several => format!(
+                " {by_route} of {asked} are {route}; of {several} clients {client} asks most, {by_client} times."
+            ),
+        }
+    }
+
+    /// A kind of request: as its route is called, or the endpoint that has the instance to itself.
+    fn kind(&self, route: RouteId) -> String {
+        let endpoint = self.state.key.split(' ').next().filter(|_| self.pool.implicit);
+        endpoint.map_or_else(|| self.routes.route(route).name.clone(), |endpoint| endpoint.replacen(':', " ", 1))
     }
 
     fn exhausted(&self, figures: Figures, until: Instant) -> String {
@@ -208,13 +224,13 @@ impl Wording<'_> {
     }
 
     fn gone(&self, route: RouteId, answers: u64) -> String {
-        let name = &self.routes.route(route).name;
-        let why = if is_of_assistants(name) { " OpenAI shut the Assistants API down on 2026-08-26." } else { "" };
+        let name = self.kind(route);
+        let why = if is_of_assistants(&name) { " OpenAI shut the Assistants API down on 2026-08-26." } else { "" };
         format!("The endpoint is gone: the last {answers} answers to {name} were 404, all of them.{why}")
     }
 
     fn gone_advice(&self, route: RouteId) -> String {
-        if is_of_assistants(&self.routes.route(route).name) {
+        if is_of_assistants(&self.kind(route)) {
             return "Move to the Responses API (POST /v1/responses, /v1/conversations), or send these to a server that still \
                     has Assistants: upstream.url."
                 .to_owned();
@@ -250,6 +266,15 @@ impl Wording<'_> {
 
 fn is_of_assistants(route: &str) -> bool {
     route.contains("/v1/threads") || route.contains("/v1/assistants")
+}
+
+/// How often each asked, who asks most first.
+fn totals<K: Copy + Ord>(askers: &[(Asker, u64)], of: impl Fn(&Asker) -> K) -> Vec<(K, u64)> {
+    let mut totals = BTreeMap::<K, u64>::new();
+    askers.iter().for_each(|(asker, times)| *totals.entry(of(asker)).or_default() += times);
+    let mut totals: Vec<(K, u64)> = totals.into_iter().collect();
+    totals.sort_by_key(|&(_, times)| Reverse(times));
+    totals
 }
 
 fn counted(requests: u64) -> String {

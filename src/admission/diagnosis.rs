@@ -126,7 +126,6 @@ pub(super) struct Patient<'a> {
     pub(super) now: Instant,
     pub(super) taken: &'a PoolUsage,
     pub(super) most_in_flight: Option<NonZeroU32>,
-    pub(super) waiting: usize,
     pub(super) observed: &'a Observed,
 }
 
@@ -229,17 +228,18 @@ impl Patient<'_> {
     /// It refused again and again while next to nothing was used, and not at the same count.
     fn idle(&self) -> Option<Diagnosis> {
         let idle: Vec<&Episode> = self.recent(Cause::Limit).filter(|episode| episode.is_idle()).collect();
-        let is_steady = range(&idle).0 >= 5 && is_alike(&idle);
+        let (least, most) = range(&idle);
+        let is_steady = least >= 5 && least * 2 >= most;
         let enough = idle.len() >= OFTEN || idle.iter().filter(|episode| episode.level.used == 0).count() > 1;
         (enough && !is_steady).then(|| Diagnosis::seen(idle.len(), self.throttled(Cause::Limit)))
     }
 
     /// It refused at counts that are not alike.
     fn shared(&self) -> Option<Diagnosis> {
-        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let refused = self.settled();
         let is_believed = matches!(self.learned()?.lesson, Some(Lesson::Shared));
         let limit = refused.last()?.level.limit?.amount().into();
-        let varies = refused.len() >= OFTEN && !is_alike(&refused);
+        let varies = self.recent(Cause::Limit).count() >= OFTEN && !is_alike(&refused);
         let case = Case::Shared { taken: range(&refused), limit: Some(limit) };
         (refused.len() > 1 && is_believed || varies).then(|| Diagnosis::seen(refused.len(), case))
     }
@@ -247,8 +247,9 @@ impl Patient<'_> {
     /// It refused again and again at the same count.
     fn lower(&self) -> Option<Diagnosis> {
         let LearnedUsage { lesson: Some(Lesson::Lower { limit }), since, .. } = *self.learned()? else { return None };
-        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let refused = self.settled();
         let configured = refused.last()?.level.limit;
+        let limit = limit.at_most(range(&refused).0);
         let is_near = configured.is_some_and(|configured| limit.amount() * 100 >= configured.amount() * 97);
         let case = Case::LowerLimit { limit, configured, told: false, since };
         (refused.len() > 1 && !is_near).then(|| Diagnosis::seen(refused.len(), case))
@@ -256,7 +257,9 @@ impl Patient<'_> {
 
     /// It refused lately, and nothing above explains it.
     fn unexplained(&self) -> Option<Diagnosis> {
-        let mut refused = [Cause::Limit, Cause::Overload, Cause::Ramp].into_iter().flat_map(|cause| self.recent(cause));
+        let given_back = self.learned().filter(|learned| learned.lesson.is_none()).and_then(|learned| learned.since);
+        let refused = [Cause::Limit, Cause::Overload, Cause::Ramp].into_iter().flat_map(|cause| self.recent(cause));
+        let mut refused = refused.filter(|episode| given_back.is_none_or(|since| since < episode.began));
         let refused = refused.next().copied()?;
         Some(Diagnosis::not_sure(Case::NotEnoughEvidence { refused: Some(refused) }))
     }
@@ -271,8 +274,7 @@ impl Patient<'_> {
 
     /// There was not always room.
     fn is_short(&self) -> bool {
-        let Observed { waited, turned_away, .. } = *self.observed;
-        self.waiting > 0 || waited > 0 || turned_away > 0
+        self.observed.short > 0
     }
 
     /// The limit that is used the most.
@@ -307,6 +309,13 @@ impl Patient<'_> {
 
     fn refusals_of(&self, cause: Cause) -> u32 {
         self.recent(cause).map(|episode| episode.refusals).sum()
+    }
+
+    /// The recent refusals by a limit but the first, where there are several: that met what had been saved up before.
+    fn settled(&self) -> Vec<&Episode> {
+        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let first = usize::from(refused.len() > 2);
+        refused[first..].to_vec()
     }
 
     fn recent(&self, cause: Cause) -> impl Iterator<Item = &Episode> {

@@ -220,7 +220,8 @@ impl<W> Scheduler<W> {
             if matches!(reason, Reason::WaitTooLong { .. }) { (patience / 2).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
-        self.evidence.turned_away(now, at);
+        let for_own_limit = self.ledger.pool_mut(at).is_as_told(now);
+        self.evidence.turned_away(now, at, for_own_limit);
         let Newcomer { flow, charges, seq, returns, .. } = newcomer;
         let left = returns.map_or(SDK_RETURNS, |returns| returns.left);
         let in_reach = turn <= now + LATEST * left.max(1) + patience;

@@ -49,6 +49,7 @@ struct Page {
     askers: Askers,
     waited: u64,
     turned_away: u64,
+    short: u64,
     taken: u64,
 }
 
@@ -61,7 +62,8 @@ struct Endpoint {
     missing: u64,
 }
 
-/// Refusals of the upstream for one reason: of what was under way when the first of them came back.
+/// Refusals of the upstream for one reason: of what was under way when the first of them came back and, where a window is
+/// known, of what followed within half of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Episode {
     /// When the first came back.
@@ -85,6 +87,8 @@ pub struct Observed {
     pub waited: u64,
     /// Were refused by the gate.
     pub turned_away: u64,
+    /// Had to wait or were refused because of its own limit, and not because of what the upstream refused.
+    pub short: u64,
     /// Were taken by the upstream.
     pub taken: u64,
     /// Who asked how often, the most first.
@@ -103,14 +107,18 @@ impl Evidence {
         charges.iter().for_each(|charge| self.page(now, charge.instance).askers.ask(asker, 1));
     }
 
-    /// A request must wait for this instance.
-    pub(super) fn waited(&mut self, now: Instant, instance: InstanceId) {
-        self.page(now, instance).waited += 1;
+    /// A request must wait for this instance: for its own limit, or for what the upstream refused.
+    pub(super) fn waited(&mut self, now: Instant, instance: InstanceId, for_own_limit: bool) {
+        let page = self.page(now, instance);
+        page.waited += 1;
+        page.short += u64::from(for_own_limit);
     }
 
-    /// The gate refuses a request because of this instance.
-    pub(super) fn turned_away(&mut self, now: Instant, instance: InstanceId) {
-        self.page(now, instance).turned_away += 1;
+    /// The gate refuses a request because of this instance, in the same way.
+    pub(super) fn turned_away(&mut self, now: Instant, instance: InstanceId, for_own_limit: bool) {
+        let page = self.page(now, instance);
+        page.turned_away += 1;
+        page.short += u64::from(for_own_limit);
     }
 
     /// The upstream took a request of this route; `gone` where it knows nothing at that path.
@@ -206,7 +214,7 @@ impl Record {
         self.taken_since = 0;
         let cause = pushback.cause;
         match self.episodes.back_mut() {
-            Some(last) if last.cause == cause && sent_at <= last.began => {
+            Some(last) if last.cause == cause && (sent_at <= last.began || now < last.settles()) => {
                 last.refusals += 1;
                 last.level.used = last.level.used.min(level.used);
             }
@@ -227,6 +235,7 @@ impl Record {
             asked: askers.total(),
             waited: self.page.waited + self.before.waited,
             turned_away: self.page.turned_away + self.before.turned_away,
+            short: self.page.short + self.before.short,
             taken: self.page.taken + self.before.taken,
             askers: askers.ranked(),
             episodes: self.episodes.iter().filter(is_kept).copied().collect(),
@@ -236,10 +245,18 @@ impl Record {
     }
 }
 
+impl Episode {
+    /// When what is refused is a matter of its own.
+    fn settles(&self) -> Instant {
+        let window = self.level.limit.filter(|_| self.cause == Cause::Limit);
+        self.began + window.map_or(Duration::ZERO, |limit| limit.per() / 2)
+    }
+}
+
 impl Page {
     fn clear(&mut self) {
         self.askers.clear();
-        (self.waited, self.turned_away, self.taken) = (0, 0, 0);
+        (self.waited, self.turned_away, self.short, self.taken) = (0, 0, 0, 0);
     }
 }
 

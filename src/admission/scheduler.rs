@@ -246,7 +246,7 @@ impl<W> Scheduler<W> {
         let Usage { pool, key, taken } = usage;
         let (waiting, observed) = (self.queue.waiting_for(id), self.evidence.observed(now, id));
         let most_in_flight = self.ledger.limits(pool).in_flight;
-        let patient = Patient { now, taken: &taken, most_in_flight, waiting, observed: &observed };
+        let patient = Patient { now, taken: &taken, most_in_flight, observed: &observed };
         let diagnosis = diagnose(patient);
         let eta = self.turn_of_stranger(now, id).saturating_duration_since(now);
         InstanceState { pool, key, taken, waiting, eta, observed, diagnosis }
@@ -256,9 +256,8 @@ impl<W> Scheduler<W> {
         let Wait { newcomer, stopped_at, deadline, arrived, .. } = wait;
         let Newcomer { flow, charges, seq, returns, bytes } = newcomer;
         self.ledger.name(&charges);
-        if !self.ledger.pool_mut(stopped_at).discovers() {
-            self.evidence.waited(now, stopped_at);
-        }
+        let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_told(now);
+        self.evidence.waited(now, stopped_at, for_own_limit);
         let waiting = Waiting { charges, arrived, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));

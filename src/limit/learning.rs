@@ -144,10 +144,10 @@ impl Pool {
         Level { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
     }
 
-    /// Whether requests go one at a time, as no answer has told the limits yet.
+    /// Whether whoever waits now waits for its limits as they are configured or told, and not for what the upstream refused.
     #[must_use]
-    pub fn discovers(&self) -> bool {
-        self.learned.as_ref().is_some_and(|learned| learned.is_unknown())
+    pub fn is_as_told(&self, now: Instant) -> bool {
+        self.learned.as_ref().is_none_or(|learned| learned.is_as_told(now))
     }
 
     /// The upstream refused at this count, whichever pool it was.

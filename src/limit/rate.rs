@@ -28,6 +28,14 @@ impl Rate {
         self.amount.get()
     }
 
+    /// The same, but no more than this amount.
+    #[must_use]
+    pub fn at_most(self, amount: u64) -> Self {
+        let amount =
+            u32::try_from(amount).ok().and_then(NonZeroU32::new).map_or(self.amount, |most| self.amount.min(most));
+        Self { amount, ..self }
+    }
+
     /// The span.
     #[must_use]
     pub fn per(self) -> Duration {
