@@ -130,7 +130,7 @@ pub(super) struct Patient<'a> {
 }
 
 /// What the upstream refused counts for so many windows of the limit.
-const WINDOWS: u32 = 5;
+const WINDOWS: u32 = 10;
 /// The window of what has no limit that is known.
 const MINUTE: Duration = Duration::from_mins(1);
 /// Limits of longer windows are not paced.
