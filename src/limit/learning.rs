@@ -43,8 +43,8 @@ impl Pool {
             }
             return;
         }
-        if let (Some(learned), log, _) = self.parts(now) {
-            learned.accepted(now, log);
+        if let (Some(learned), log, basis) = self.parts() {
+            learned.accepted(now, sent_at, basis, log);
             if learned.is_stale(now) {
                 self.learned = None;
             }
@@ -65,7 +65,7 @@ impl Pool {
             }
         }
         self.learned();
-        if let (Some(learned), log, basis) = self.parts(now) {
+        if let (Some(learned), log, basis) = self.parts() {
             learned.refused(now, sent_at, hint, basis, log);
         }
     }
@@ -89,7 +89,7 @@ impl Pool {
             return self.stay_away(now, hint.unwrap_or(PAUSE));
         }
         self.learned();
-        if let (Some(learned), log, basis) = self.parts(now) {
+        if let (Some(learned), log, basis) = self.parts() {
             learned.ramp(now, basis, log);
         }
         self.stay_away(now, hint.unwrap_or(PAUSE));
@@ -162,7 +162,7 @@ impl Pool {
         }
     }
 
-    fn parts(&mut self, _now: Instant) -> (Option<&mut Learned>, &mut Window, Basis) {
+    fn parts(&mut self) -> (Option<&mut Learned>, &mut Window, Basis) {
         let at = self.fullest();
         let log = &mut self.windows[at];
         let limit = (!log.is_open()).then(|| log.rate().amount());

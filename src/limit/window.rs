@@ -49,9 +49,9 @@ impl Window {
         Self { most: None, ..Self::new(rate, Duration::ZERO) }
     }
 
-    /// The same log under another cap.
-    pub(super) fn capped(&self, most: u32, margin: Duration) -> Self {
-        Self { most: Some(most.into()), span: self.rate.per().saturating_add(margin), ..self.clone() }
+    /// The same log under another cap, in windows of another length.
+    pub(super) fn capped(&self, most: u32, per: Duration, margin: Duration) -> Self {
+        Self { most: Some(most.into()), span: per.saturating_add(margin), ..self.clone() }
     }
 
     pub(super) fn is_open(&self) -> bool {
