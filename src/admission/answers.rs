@@ -68,7 +68,12 @@ impl<W> Scheduler<W> {
             let hint = pushback.retry_after.unwrap_or(LONGEST);
             return self.ledger.pool_mut(instance).stay_away(now, hint);
         }
-        self.ledger.pool_mut(instance).refused(now, sent_at, pushback.retry_after, told);
+        let pool = self.ledger.pool_mut(instance);
+        pool.refused(now, sent_at, pushback.retry_after, told);
+        let charge = charges.iter().find(|charge| charge.instance == instance).filter(|_| unit == Unit::Tokens);
+        if let (Some(requested), Some(charge)) = (figures.and_then(|figures| figures.requested), charge) {
+            pool.measure(requested, charge.cost);
+        }
     }
 
     /// The pool whose limit it was, as far as the counts say. If that is another one than before, that one is acquitted.

@@ -41,6 +41,7 @@ impl Pool {
             if let Some(left) = left {
                 bucket.sync(now, left, now.saturating_duration_since(sent_at), spent);
             }
+            bucket.accepted();
             return;
         }
         if let (Some(learned), log, basis) = self.parts() {
@@ -67,6 +68,19 @@ impl Pool {
         self.learned();
         if let (Some(learned), log, basis) = self.parts() {
             learned.refused(now, sent_at, hint, basis, log);
+        }
+    }
+
+    /// What a request costs that we take for so much, by the upstream's count as far as refusals have told it.
+    #[must_use]
+    pub fn scaled(&self, cost: u32) -> u32 {
+        self.learned.as_deref().map_or(cost, |learned| learned.scaled(cost))
+    }
+
+    /// A refusal says how much had been asked for that was taken for `charged`.
+    pub fn measure(&mut self, requested: u64, charged: u32) {
+        if let Some(bucket) = self.learned.as_deref_mut().and_then(Learned::bucket_mut) {
+            bucket.measure(requested, charged);
         }
     }
 

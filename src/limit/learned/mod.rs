@@ -247,6 +247,15 @@ impl Learned {
         }
     }
 
+    /// What a request costs by the upstream's own count, as far as that is known, that we take for so much.
+    pub(super) fn scaled(&self, cost: u32) -> u32 {
+        if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
+    }
+
+    pub(super) fn bucket_mut(&mut self) -> Option<&mut Bucket> {
+        if let Belief::Bucket(bucket) = &mut self.belief { Some(bucket) } else { None }
+    }
+
     /// The upstream has told its figures.
     pub(super) fn told(&mut self, now: Instant, limit: Rate, margin: Duration) -> &mut Bucket {
         self.heard = Some(now);
@@ -269,6 +278,10 @@ impl Learned {
                 return self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
             }
             Belief::Lower(lower) => lower.accepted(now),
+            Belief::Smooth(smooth) => {
+                smooth.accepted();
+                false
+            }
             Belief::Shared(shared) => match shared.accepted(now, log) {
                 shared::Turned::Free => true,
                 shared::Turned::Steady(lower) => return self.believe(now, Belief::Lower(*lower)),
