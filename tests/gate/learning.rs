@@ -88,7 +88,7 @@ async fn models_that_share_a_limit_share_a_pool_once_a_refusal_names_their_famil
     let (mock, house) = open("", Options { quotas, ..Options::default() }).await;
     let house = std::sync::Arc::new(house);
     let mut clients = JoinSet::new();
-    for client in 0..72 {
+    for client in 0..66 {
         let house = std::sync::Arc::clone(&house);
         let model = if client % 2 == 0 { "gpt-4a" } else { "gpt-4b" };
         clients.spawn(async move { house.ask(&chat(model)).await });
@@ -97,13 +97,13 @@ async fn models_that_share_a_limit_share_a_pool_once_a_refusal_names_their_famil
         let answer = answer.expect("is answered");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    let denied = mock.stats().denied;
-    assert!(denied > 0);
     let shared = lessons(&house).into_iter().find(|(key, _)| key == "gpt-4-family - -").map(|(_, lesson)| lesson);
     assert!(matches!(shared, Some(Lesson::Told { limit, .. }) if limit.to_string() == "60/min"), "{shared:?}");
-    for model in ["gpt-4a", "gpt-4b", "gpt-4a"] {
-        let answer = house.ask(&chat(model)).await;
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("x-tidegate-attempts: 1"), "{answer}");
-    }
+    // One of the two may not have been refused yet, and learns it now.
+    let answers = [house.ask(&chat("gpt-4a")).await, house.ask(&chat("gpt-4b")).await];
+    assert!(answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{answers:?}");
+    let denied = mock.stats().denied;
+    let answers = [house.ask(&chat("gpt-4a")).await, house.ask(&chat("gpt-4b")).await];
+    assert!(answers.iter().all(|answer| answer.contains("x-tidegate-attempts: 1")), "{answers:?}");
     assert_eq!(mock.stats().denied, denied);
 }
