@@ -49,13 +49,14 @@ impl<W> Scheduler<W> {
     /// The upstream answered a request of this route with something else than a refusal; `gone` where it knows nothing at
     /// that path.
     pub fn answered(&mut self, now: Instant, charges: &[Charge], route: RouteId, gone: bool) {
-        self.evidence.taken(now, charges, route, gone);
+        let instances = charges.iter().map(|charge| self.ledger.counting(charge.instance));
+        instances.for_each(|instance| self.evidence.taken(now, instance, route, gone));
     }
 
     /// Remembers a refusal.
     fn witness(&mut self, now: Instant, instance: InstanceId, sent_at: Instant, pushback: &Pushback) {
         let level = self.ledger.pool_mut(instance).level(now);
-        self.evidence.refused(now, instance, sent_at, level, pushback);
+        self.evidence.refused(now, self.ledger.counting(instance), sent_at, level, pushback);
     }
 
     /// An answer that has ended says what it has cost in tokens.
@@ -72,10 +73,9 @@ impl<W> Scheduler<W> {
     /// A limit is reached: of the pool that the refusal names or, where it names none, of the one that it fits best.
     fn limited(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
         let figures = pushback.figures;
-        let family = pushback.family.as_ref().map(|family| family.to_lowercase());
-        if let Some(family) = &family {
+        if let Some(family) = pushback.family.as_ref().map(|family| family.to_lowercase()) {
             for charge in charges {
-                self.ledger.join(charge.instance, family);
+                self.ledger.join(charge.instance, &family);
             }
         }
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
@@ -86,9 +86,11 @@ impl<W> Scheduler<W> {
             let hint = pushback.retry_after.unwrap_or(LONGEST);
             return self.ledger.pool_mut(instance).stay_away(now, hint);
         }
-        let shared = family.and_then(|family| self.ledger.join(instance, &family));
-        for instance in [Some(instance), shared].into_iter().flatten() {
-            self.ledger.pool_mut(instance).refused(now, sent_at, pushback.retry_after, told);
+        let pool = self.ledger.pool_mut(instance);
+        pool.refused(now, sent_at, pushback.retry_after, told);
+        let charge = charges.iter().find(|charge| charge.instance == instance).filter(|_| unit == Unit::Tokens);
+        if let (Some(requested), Some(charge)) = (figures.and_then(|figures| figures.requested), charge) {
+            pool.measure(requested, charge.cost);
         }
     }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::askers::{Asker, Askers};
 use crate::feedback::{Cause, Figures, Pushback};
-use crate::limit::{Charge, InstanceId, Level};
+use crate::limit::{InstanceId, Level};
 use crate::route::RouteId;
 
 /// Counts reach back to the beginning of the minute before this one.
@@ -102,9 +102,9 @@ pub struct Observed {
 }
 
 impl Evidence {
-    /// A request asks for its places, which it had not before.
-    pub(super) fn asked(&mut self, now: Instant, charges: &[Charge], asker: Asker) {
-        charges.iter().for_each(|charge| self.page(now, charge.instance).askers.ask(asker, 1));
+    /// A request asks for a place, which it had not before.
+    pub(super) fn asked(&mut self, now: Instant, instance: InstanceId, asker: Asker) {
+        self.page(now, instance).askers.ask(asker, 1);
     }
 
     /// A request must wait for this instance: for its own limit, or for what the upstream refused.
@@ -122,13 +122,11 @@ impl Evidence {
     }
 
     /// The upstream took a request of this route; `gone` where it knows nothing at that path.
-    pub(super) fn taken(&mut self, now: Instant, charges: &[Charge], route: RouteId, gone: bool) {
-        for charge in charges {
-            let record = self.record(now, charge.instance);
-            record.page.taken += 1;
-            record.taken_since += 1;
-            record.answered(route, gone);
-        }
+    pub(super) fn taken(&mut self, now: Instant, instance: InstanceId, route: RouteId, gone: bool) {
+        let record = self.record(now, instance);
+        record.page.taken += 1;
+        record.taken_since += 1;
+        record.answered(route, gone);
     }
 
     /// The upstream refused a request that was sent at about `sent_at`, when this instance was as full as this.

@@ -34,7 +34,7 @@ pub(crate) struct Scenario {
     crowd: Vec<Crowd>,
     /// When the gate is asked what it makes of it.
     #[serde(with = "crowd::time")]
-    asked_after: Duration,
+    pub(crate) asked_after: Duration,
     expect: Expected,
 }
 
