@@ -142,6 +142,10 @@ const IDLE: u64 = 3;
 const OFTEN: usize = 3;
 /// Counts are alike that differ by less than so many hundredths.
 const ALIKE: u64 = 20;
+/// And the same that differ by less than so many.
+const SAME: u64 = 8;
+/// A limit from so many hundredths of the configured one on is that one.
+const NEAR: u32 = 97;
 
 /// The first case that the evidence makes.
 pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
@@ -154,6 +158,7 @@ pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
         Patient::told,
         Patient::bursts,
         Patient::idle,
+        Patient::steady,
         Patient::shared,
         Patient::lower,
         Patient::unexplained,
@@ -234,6 +239,15 @@ impl Patient<'_> {
         (enough && !is_steady).then(|| Diagnosis::seen(idle.len(), self.throttled(Cause::Limit)))
     }
 
+    /// The last refusals came at very much the same count, whatever was believed before.
+    fn steady(&self) -> Option<Diagnosis> {
+        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let last = &refused[refused.len().checked_sub(OFTEN + 1)?..];
+        let (least, most) = range(last);
+        let is_steady = (most - least) * 100 <= most * SAME;
+        is_steady.then(|| self.lower_than_configured(refused.last()?.level.limit?, last)).flatten()
+    }
+
     /// It refused at counts that are not alike.
     fn shared(&self) -> Option<Diagnosis> {
         let refused = self.settled();
@@ -246,13 +260,17 @@ impl Patient<'_> {
 
     /// It refused again and again at the same count.
     fn lower(&self) -> Option<Diagnosis> {
-        let LearnedUsage { lesson: Some(Lesson::Lower { limit }), since, .. } = *self.learned()? else { return None };
+        let Lesson::Lower { limit } = self.learned()?.lesson? else { return None };
         let refused = self.settled();
-        let configured = refused.last()?.level.limit;
-        let limit = limit.at_most(range(&refused).0);
-        let is_near = configured.is_some_and(|configured| limit.amount() * 100 >= configured.amount() * 97);
-        let case = Case::LowerLimit { limit, configured, told: false, since };
-        (refused.len() > 1 && !is_near).then(|| Diagnosis::seen(refused.len(), case))
+        (refused.len() > 1).then(|| self.lower_than_configured(limit, &refused)).flatten()
+    }
+
+    /// The limit is no more than this, and no more than was taken at these refusals; if that is less than configured.
+    fn lower_than_configured(&self, limit: Rate, refused: &[&Episode]) -> Option<Diagnosis> {
+        let (configured, limit) = (refused.last()?.level.limit, limit.at_most(range(refused).0));
+        let is_lower = configured.is_none_or(|configured| limit.amount() * 100 < configured.amount() * NEAR);
+        let case = Case::LowerLimit { limit, configured, told: false, since: self.learned()?.since };
+        is_lower.then(|| Diagnosis::seen(refused.len(), case))
     }
 
     /// It refused lately, and nothing above explains it.
