@@ -72,6 +72,8 @@ pub struct EvidenceStatus {
     pub taken: u64,
     /// Were taken since the upstream last refused.
     pub taken_since: u64,
+    /// How much was used at most when one of those was taken.
+    pub peak: u64,
     /// Who asks most.
     pub askers: Vec<AskerStatus>,
     /// What the upstream refused in the last hour, the last of it last; those that were under way together are one.
@@ -153,6 +155,7 @@ impl EvidenceStatus {
             turned_away: observed.turned_away,
             taken: observed.taken,
             taken_since: observed.taken_since,
+            peak: observed.peak,
             askers: askers.collect(),
             refused: observed.episodes.iter().map(|episode| RefusedStatus::new(pool, episode, now)).collect(),
         }

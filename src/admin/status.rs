@@ -136,8 +136,8 @@ impl PoolStatus {
     /// As people speak of it: the pool, which instance of it, and what it counts where that is not requests.
     #[must_use]
     pub fn label(&self) -> String {
-        let key = self.key.as_deref().unwrap_or_default().split(' ').filter(|part| *part != "-").collect::<Vec<_>>();
-        let key = if key.is_empty() { String::new() } else { format!(" {}", key.join(" ")) };
+        let parts = self.key.iter().flat_map(|key| key.split(' ')).filter(|part| *part != "-");
+        let key: String = parts.flat_map(|part| [" ", part]).collect();
         let counts = if self.counts == "requests" { String::new() } else { format!(" ({})", self.counts) };
         format!("{}{key}{counts}", self.name)
     }

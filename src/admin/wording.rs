@@ -88,10 +88,11 @@ impl Wording<'_> {
         let lesson = self.state.taken.learned.and_then(|learned| learned.lesson);
         match refused {
             Some(Episode { began, refusals, level, .. }) => format!(
-                "{} ago the upstream refused {}, with {} used; that has more than one explanation.",
+                "{} ago the upstream refused {}, with {} used, and has taken {} since; that has more than one explanation.",
                 self.ago(began),
                 counted(refusals.into()),
                 self.of(level.used, level.limit),
+                self.state.observed.taken_since,
             ),
             None if lesson == Some(Lesson::Unknown) => {
                 "no answer has told the limits yet, so requests go one at a time.".to_owned()

@@ -46,11 +46,12 @@ impl<W> Scheduler<W> {
         self.pump_charged(now, charges);
     }
 
-    /// The upstream answered a request of this route with something else than a refusal; `gone` where it knows nothing at
-    /// that path.
-    pub fn answered(&mut self, now: Instant, charges: &[Charge], route: RouteId, gone: bool) {
-        let instances = charges.iter().map(|charge| self.ledger.counting(charge.instance));
-        instances.for_each(|instance| self.evidence.taken(now, instance, route, gone));
+    /// The upstream took a request of this route that was sent at `sent_at`; `gone` where it knows nothing at that path.
+    pub fn answered(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, route: RouteId, gone: bool) {
+        for charge in charges {
+            let used = self.ledger.pool_mut(charge.instance).used_at(now, sent_at);
+            self.evidence.taken(now, self.ledger.counting(charge.instance), used, route, gone);
+        }
     }
 
     /// Remembers a refusal.

@@ -144,6 +144,8 @@ const OFTEN: usize = 3;
 const ALIKE: u64 = 20;
 /// And the same that differ by less than so many.
 const SAME: u64 = 8;
+/// More than so many hundredths of a limit are never taken, wherever the upstream's window begins.
+const MORE: u64 = 140;
 /// A limit from so many hundredths of the configured one on is that one.
 const NEAR: u32 = 97;
 
@@ -250,7 +252,9 @@ impl Patient<'_> {
 
     /// It refused at counts that are not alike.
     fn shared(&self) -> Option<Diagnosis> {
-        let refused = self.settled();
+        let settled = self.settled();
+        let is_over = self.has_taken_more_than(range(&settled).0);
+        let refused = if is_over { self.recent(Cause::Limit).collect() } else { settled };
         let is_believed = matches!(self.learned()?.lesson, Some(Lesson::Shared));
         let limit = refused.last()?.level.limit?.amount().into();
         let varies = self.recent(Cause::Limit).count() >= OFTEN && !is_alike(&refused);
@@ -269,6 +273,7 @@ impl Patient<'_> {
     fn lower_than_configured(&self, limit: Rate, refused: &[&Episode]) -> Option<Diagnosis> {
         let (configured, limit) = (refused.last()?.level.limit, limit.at_most(range(refused).0));
         let is_lower = configured.is_none_or(|configured| limit.amount() * 100 < configured.amount() * NEAR);
+        let is_lower = is_lower && !self.has_taken_more_than(limit.amount().into());
         let case = Case::LowerLimit { limit, configured, told: false, since: self.learned()?.since };
         is_lower.then(|| Diagnosis::seen(refused.len(), case))
     }
@@ -334,6 +339,11 @@ impl Patient<'_> {
         let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
         let first = usize::from(refused.len() > 2);
         refused[first..].to_vec()
+    }
+
+    /// Since the last refusal it has taken much more than this at once.
+    fn has_taken_more_than(&self, used: u64) -> bool {
+        self.observed.peak * 100 > used * MORE
     }
 
     fn recent(&self, cause: Cause) -> impl Iterator<Item = &Episode> {

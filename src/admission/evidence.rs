@@ -40,6 +40,8 @@ struct Record {
     episodes: VecDeque<Episode>,
     /// How many were taken since the last of them.
     taken_since: u64,
+    /// How much was used at most when it took one of them.
+    peak: u64,
     endpoints: SmallVec<[Endpoint; 2]>,
 }
 
@@ -97,6 +99,8 @@ pub struct Observed {
     pub episodes: Vec<Episode>,
     /// How many it has taken since.
     pub taken_since: u64,
+    /// How much was used at most when it took one of them.
+    pub peak: u64,
     /// A kind of request that is answered with nothing but 404, and how often it was.
     pub missing: Option<(RouteId, u64)>,
 }
@@ -121,9 +125,11 @@ impl Evidence {
         page.short += u64::from(for_own_limit);
     }
 
-    /// The upstream took a request of this route; `gone` where it knows nothing at that path.
-    pub(super) fn taken(&mut self, now: Instant, instance: InstanceId, route: RouteId, gone: bool) {
+    /// The upstream took a request of this route, the last of so much that was `used`; `gone` where it knows nothing at that
+    /// path.
+    pub(super) fn taken(&mut self, now: Instant, instance: InstanceId, used: u64, route: RouteId, gone: bool) {
         let record = self.record(now, instance);
+        record.peak = record.peak.max(used);
         record.page.taken += 1;
         record.taken_since += 1;
         record.answered(route, gone);
@@ -181,6 +187,7 @@ impl Record {
             before: Page::default(),
             episodes: VecDeque::new(),
             taken_since: 0,
+            peak: 0,
             endpoints: SmallVec::new(),
         }
     }
@@ -209,7 +216,7 @@ impl Record {
     }
 
     fn refused(&mut self, now: Instant, sent_at: Instant, level: Level, pushback: &Pushback) {
-        self.taken_since = 0;
+        (self.taken_since, self.peak) = (0, 0);
         let cause = pushback.cause;
         match self.episodes.back_mut() {
             Some(last) if last.cause == cause && (sent_at <= last.began || now < last.settles()) => {
@@ -238,6 +245,7 @@ impl Record {
             askers: askers.ranked(),
             episodes: self.episodes.iter().filter(is_kept).copied().collect(),
             taken_since: self.taken_since,
+            peak: self.peak,
             missing: self.endpoints.iter().find_map(|endpoint| endpoint.is_gone()),
         }
     }

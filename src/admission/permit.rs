@@ -70,7 +70,7 @@ impl InFlight {
     pub fn accepted(&self, sent_at: Instant, allowances: &[Allowance], gone: bool) {
         if !self.charges.is_empty() {
             self.admission.with(|scheduler, now| {
-                scheduler.answered(now, &self.charges, self.route, gone);
+                scheduler.answered(now, &self.charges, sent_at, self.route, gone);
                 scheduler.accepted(now, &self.charges, sent_at, allowances);
             });
         }

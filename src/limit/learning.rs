@@ -158,6 +158,15 @@ impl Pool {
         Level { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
     }
 
+    /// What the window held when something was sent at about `sent_at`: what had gone before it, and itself.
+    pub fn used_at(&mut self, now: Instant, sent_at: Instant) -> u64 {
+        if self.windows.is_empty() {
+            return 0;
+        }
+        let log = self.log();
+        log.used(now).saturating_sub(log.spent_since(sent_at)) + 1
+    }
+
     /// Whether whoever waits now waits for its limits as they are configured or told, and not for what the upstream refused.
     #[must_use]
     pub fn is_as_told(&self, now: Instant) -> bool {
