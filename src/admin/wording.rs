@@ -112,8 +112,11 @@ impl Wording<'_> {
         };
         let Observed { asked, waited, turned_away, .. } = self.state.observed;
         let turned_away = if turned_away > 0 { format!(", {turned_away} were refused") } else { String::new() };
-        let waits = format!("lately {waited} of {asked} had to wait{turned_away}, and {} wait now", self.state.waiting);
-        format!("{reached}; {waits}.{}", self.who())
+        let waiting = match self.state.waiting {
+            0 => "none waits now".to_owned(),
+            waiting => format!("{waiting} wait now"),
+        };
+        format!("{reached}; lately {waited} of {asked} had to wait{turned_away}, and {waiting}.{}", self.who())
     }
 
     /// Who uses it: which kind of request the most, and whose.

@@ -59,7 +59,6 @@ struct Page {
 #[derive(Clone, Copy, Debug)]
 struct Endpoint {
     route: RouteId,
-    answers: u64,
     /// How often in a row it was not.
     missing: u64,
 }
@@ -101,7 +100,7 @@ pub struct Observed {
     pub taken_since: u64,
     /// How much was used at most when it took one of them.
     pub peak: u64,
-    /// A kind of request that is answered with nothing but 404, and how often it was.
+    /// A kind of request to which there is nothing any more, and how often in a row it was answered so.
     pub missing: Option<(RouteId, u64)>,
 }
 
@@ -209,7 +208,7 @@ impl Record {
     fn answered(&mut self, route: RouteId, gone: bool) {
         let is_known = self.endpoints.iter().any(|endpoint| endpoint.route == route);
         if !is_known && self.endpoints.len() < ROUTES {
-            self.endpoints.push(Endpoint { route, answers: 0, missing: 0 });
+            self.endpoints.push(Endpoint { route, missing: 0 });
         }
         let endpoint = self.endpoints.iter_mut().find(|endpoint| endpoint.route == route);
         endpoint.into_iter().for_each(|endpoint| endpoint.answered(gone));
@@ -266,18 +265,15 @@ impl Page {
     }
 }
 
-/// So often in a row an endpoint must be missing that never was there, and one that was: it may be an id that is gone.
-const NEVER_THERE: u64 = 5;
-const NO_LONGER_THERE: u64 = 20;
+/// So often in a row an endpoint must be missing.
+const MISSING: u64 = 5;
 
 impl Endpoint {
     fn answered(&mut self, gone: bool) {
-        self.answers += 1;
         self.missing = if gone { self.missing + 1 } else { 0 };
     }
 
     fn is_gone(&self) -> Option<(RouteId, u64)> {
-        let enough = if self.missing == self.answers { NEVER_THERE } else { NO_LONGER_THERE };
-        (self.missing >= enough).then_some((self.route, self.missing))
+        (self.missing >= MISSING).then_some((self.route, self.missing))
     }
 }

@@ -106,6 +106,18 @@ pub fn hidden(body: &[u8], meanings: &Meanings) -> Option<Pushback> {
     Some(Pushback::worded(cause, &wording))
 }
 
+/// How a 404 speaks of one object that is not there, where its endpoint is: `No such File object: …`.
+const OF_ONE_OBJECT: [&str; 3] = [" with id ", "no such ", " not found"];
+
+/// Whether an answer says that there is nothing at all at the path, or no model of that name.
+#[must_use]
+pub fn is_gone(answer: &Answer<'_>) -> bool {
+    let complaint = Complaint::of(answer.body).unwrap_or_default();
+    let wording = Wording::of(&complaint.message);
+    let is_one_object = complaint.code != "model_not_found" && OF_ONE_OBJECT.iter().any(|words| wording.says(words));
+    answer.status == 404 && !is_one_object
+}
+
 fn first_of<'r>(
     mut rows: impl Iterator<Item = &'r Row>,
     complaint: &Complaint,

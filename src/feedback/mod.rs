@@ -16,7 +16,7 @@ mod window;
 mod wording;
 
 pub use allowance::{Allowance, allowances};
-pub use meaning::{Meanings, hidden, understand};
+pub use meaning::{Meanings, hidden, is_gone, understand};
 pub use pushback::{Cause, Figures, ParseCauseError, Pushback};
 pub use usage::UsageReader;
 

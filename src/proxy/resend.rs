@@ -10,7 +10,7 @@ use super::failure::{Described, Failure};
 use super::headers::{say_when, set_retry_after, set_should_retry};
 use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
 use super::under_way::since_epoch;
-use crate::feedback::{Answer, Cause, Meanings, Pushback, understand};
+use crate::feedback::{Answer, Cause, Meanings, Pushback, is_gone, understand};
 
 /// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
 #[derive(Clone)]
@@ -43,9 +43,10 @@ where
     }
 }
 
-/// Whether an answer may be a refusal, which has not been executed; its body says so.
-pub(super) fn may_refuse(status: StatusCode) -> bool {
-    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+/// Whether the body of an answer says what it means: it may be a refusal, which has not been executed, or there may be
+/// nothing at that path.
+pub(super) fn is_looked_at(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND)
 }
 
 /// How much of a refusal is looked at, and how long it may take to come.
@@ -97,15 +98,16 @@ impl Passed {
 /// Tells admission whether the upstream took the request, and if it did not, what it said.
 async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
     let (response, under_way) = (&mut passed.response, passed.under_way.as_ref()?);
-    if !may_refuse(response.status()) {
+    if !is_looked_at(response.status()) {
         return None;
     }
     response.body_mut().peek(LOOKED_AT, COMES).await;
     let (status, headers, body) = (response.status().as_u16(), response.headers(), response.body().seen());
-    let pushback = understand(&Answer { status, headers, body, now: since_epoch() }, meanings);
+    let answer = Answer { status, headers, body, now: since_epoch() };
+    let pushback = understand(&answer, meanings);
     match &pushback {
         Some(pushback) => under_way.refused(pushback),
-        None => under_way.accepted(response.status(), headers),
+        None => under_way.accepted(headers, is_gone(&answer)),
     }
     pushback
 }

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
+use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, StatusCode};
 
 use crate::admission::InFlight;
 use crate::feedback::{Headers, Pushback, UsageReader, allowances};
@@ -22,9 +22,8 @@ impl UnderWay {
         Self { in_flight, _held: held, sent_at, usage: None }
     }
 
-    /// The upstream took the request, and answers with this.
-    pub(super) fn accepted(&self, status: StatusCode, headers: &HeaderMap) {
-        let gone = status == StatusCode::NOT_FOUND;
+    /// The upstream took the request, and answers with these, or that there is nothing at its path.
+    pub(super) fn accepted(&self, headers: &HeaderMap, gone: bool) {
         self.in_flight.accepted(self.sent_at, &allowances(headers, since_epoch()), gone);
     }
 
