@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 19] = [
+const PURE: [&str; 20] = [
     "limit/",
     "feedback/",
     "route/",
@@ -28,6 +28,7 @@ const PURE: [&str; 19] = [
     "admission/answers.rs",
     "admission/applicant.rs",
     "admission/askers.rs",
+    "admission/case.rs",
     "admission/diagnosis.rs",
     "admission/entry.rs",
     "admission/evidence.rs",

@@ -187,7 +187,7 @@ impl LearnedStatus {
         };
         Self {
             lesson: lesson.map(str::to_owned),
-            limit: limit.map(|limit| pool.rate_text(limit)),
+            limit: limit.map(|limit| pool.rate_text(limit.rounded())),
             for_ms: learned.since.map(ago),
             not_for_ms: learned.not_until.map(|until| millis(until.saturating_duration_since(now))),
             refusals: learned.refusals,

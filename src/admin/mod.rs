@@ -1,5 +1,6 @@
 //! What people and probes see of the gate, on a port of its own.
 
+mod advice;
 mod finding;
 mod status;
 mod wording;

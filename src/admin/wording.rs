@@ -24,47 +24,11 @@ impl Wording<'_> {
             Case::OwnLimit { limit } => format!("At your own limit: {}", self.own_limit(limit)),
             Case::Bursts { limit, burst, since } => self.bursts(limit, burst, since),
             Case::LowerLimit { limit, configured, told, since } => self.lower(limit, configured, told, since),
-            Case::Shared { taken, limit } => self.shared(taken, limit),
+            Case::Shared { taken, limit } => shared(taken, limit),
             Case::Throttled { cause, refusals, most, limit } => self.throttled(cause, refusals, most, limit),
             Case::Gone { route, answers } => self.gone(route, answers),
             Case::Billing { refusals, last } => self.billing(refusals, last),
         }
-    }
-
-    pub(super) fn advice(&self) -> Option<String> {
-        let advice = match self.state.diagnosis.case {
-            Case::WithinLimits | Case::NotEnoughEvidence { refused: None } => return None,
-            Case::NotEnoughEvidence { .. } => {
-                "Wait and see: the gate sends it again and keeps below what was refused; another refusal will tell."
-                    .into()
-            }
-            Case::OwnLimit { limit } => self.own_limit_advice(limit),
-            Case::Bursts { burst, .. } => format!(
-                "Nothing is lost. To have it from the start, write shape = \"smooth\", burst = {burst} in [pools.{}].",
-                self.pool.name
-            ),
-            Case::LowerLimit { limit, configured, .. } => self.lower_advice(limit, configured),
-            Case::Shared { .. } => {
-                "Find who else uses this organization's keys, and send it through this gate too, or write down a share \
-                 for each. Until then the gate takes what is left."
-                    .into()
-            }
-            Case::Throttled { cause: Cause::Ramp, .. } => {
-                "Let the load grow by no more than half in 15 minutes; the gate now holds it to that.".into()
-            }
-            Case::Throttled { .. } => {
-                "Nothing on this side helps: sending less changes nothing. The gate backs off and tries again; see the \
-                 upstream's status page."
-                    .into()
-            }
-            Case::Gone { route, .. } => self.gone_advice(route),
-            Case::Billing { .. } => {
-                "Waiting cannot help: look at plan, balance and spend limits, of the organization and \
-                                     of the project."
-                    .into()
-            }
-        };
-        Some(advice)
     }
 
     fn calm(&self) -> String {
@@ -136,7 +100,7 @@ impl Wording<'_> {
     }
 
     /// A kind of request: as its route is called, or the endpoint that has the instance to itself.
-    fn kind(&self, route: RouteId) -> String {
+    pub(super) fn kind(&self, route: RouteId) -> String {
         let endpoint = self.state.key.split(' ').next().filter(|_| self.pool.implicit);
         endpoint.map_or_else(|| self.routes.route(route).name.clone(), |endpoint| endpoint.replacen(':', " ", 1))
     }
@@ -152,19 +116,6 @@ impl Wording<'_> {
         )
     }
 
-    fn own_limit_advice(&self, bound: Bound) -> String {
-        let name = &self.pool.name;
-        match bound {
-            Bound::Window { told: false, .. } => format!(
-                "Send less of it, or, if your account has more, write more into [pools.{name}]: the upstream refused none."
-            ),
-            Bound::InFlight(_) => format!("Raise in_flight in [pools.{name}], or make the answers shorter."),
-            Bound::Window { told: true, .. } | Bound::Exhausted { .. } => {
-                "Send less of it, use another model beside it, or have the account's limit raised.".to_owned()
-            }
-        }
-    }
-
     fn bursts(&self, limit: Rate, burst: u32, since: Option<Instant>) -> String {
         let Observed { taken_since, .. } = self.state.observed;
         format!(
@@ -178,11 +129,15 @@ impl Wording<'_> {
 
     fn lower(&self, limit: Rate, configured: Option<Rate>, told: bool, since: Option<Instant>) -> String {
         let (limit, since) = (self.rate(limit), self.since(since));
+        let about = if told { "" } else { "about " };
         let says = match configured {
             Some(configured) => {
-                format!("The upstream's limit is lower than configured: {limit} instead of {}", self.rate(configured))
+                format!(
+                    "The upstream's limit is lower than configured: {about}{limit} instead of {}",
+                    self.rate(configured)
+                )
             }
-            None => format!("There is a limit that nobody wrote down: {limit}"),
+            None => format!("There is a limit that nobody wrote down: {about}{limit}"),
         };
         if told {
             return format!("{says}{since}. The upstream says so itself.");
@@ -190,28 +145,7 @@ impl Wording<'_> {
         let refused = || self.state.observed.episodes.iter().filter(|episode| episode.cause == Cause::Limit);
         let used = || refused().map(|episode| episode.level.used);
         let (least, most) = (used().min().unwrap_or_default(), used().max().unwrap_or_default());
-        format!("{says}, about{since}. It refused {} times, with {least} to {most} used.", refused().count())
-    }
-
-    fn lower_advice(&self, limit: Rate, configured: Option<Rate>) -> String {
-        let name = &self.pool.name;
-        if configured.is_none() {
-            return format!(
-                "The gate keeps to it. To have it from the start, write a pool with requests = [\"{limit}\"] for it."
-            );
-        }
-        let unit = if self.pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" };
-        format!(
-            "The gate keeps to it and tries for more. To have it from the start, write {unit} = [\"{limit}\"] in [pools.{name}]."
-        )
-    }
-
-    fn shared(&self, (least, most): (u64, u64), limit: Option<u64>) -> String {
-        let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
-        format!(
-            "Somebody else uses this allotment: the upstream refused when this gate had taken {least} to {most}{limit}, now \
-             more and now less."
-        )
+        format!("{says}{since}. It refused {} times, with {least} to {most} used.", refused().count())
     }
 
     fn throttled(&self, cause: Cause, refusals: u32, most: u64, limit: Option<Rate>) -> String {
@@ -233,16 +167,6 @@ impl Wording<'_> {
         format!("The endpoint is gone: the last {answers} answers to {name} were 404, all of them.{why}")
     }
 
-    fn gone_advice(&self, route: RouteId) -> String {
-        if is_of_assistants(&self.kind(route)) {
-            return "Move to the Responses API (POST /v1/responses, /v1/conversations), or send these to a server that still \
-                    has Assistants: upstream.url."
-                .to_owned();
-        }
-        "Look at the path, at the model that is named, and at upstream.url: the upstream knows nothing there."
-            .to_owned()
-    }
-
     fn billing(&self, refusals: u32, last: Instant) -> String {
         let last = self.ago(last);
         format!(
@@ -256,7 +180,7 @@ impl Wording<'_> {
     }
 
     fn rate(&self, rate: Rate) -> String {
-        self.pool.rate_text(rate)
+        self.pool.rate_text(rate.rounded())
     }
 
     fn since(&self, since: Option<Instant>) -> String {
@@ -268,8 +192,16 @@ impl Wording<'_> {
     }
 }
 
-fn is_of_assistants(route: &str) -> bool {
+pub(super) fn is_of_assistants(route: &str) -> bool {
     route.contains("/v1/threads") || route.contains("/v1/assistants")
+}
+
+fn shared((least, most): (u64, u64), limit: Option<u64>) -> String {
+    let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
+    format!(
+        "Somebody else uses this allotment: the upstream refused when this gate had taken {least} to {most}{limit}, now more \
+         and now less."
+    )
 }
 
 /// How often each asked, who asks most first.

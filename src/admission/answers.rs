@@ -48,9 +48,9 @@ impl<W> Scheduler<W> {
 
     /// The upstream took a request of this route that was sent at `sent_at`; `gone` where it knows nothing at that path.
     pub fn answered(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, route: RouteId, gone: bool) {
-        for charge in charges {
-            let used = self.ledger.pool_mut(charge.instance).used_at(now, sent_at);
-            self.evidence.taken(now, self.ledger.counting(charge.instance), used, route, gone);
+        for &Charge { instance, cost } in charges {
+            let used = self.ledger.pool_mut(instance).used_at(now, sent_at) + u64::from(cost);
+            self.evidence.taken(now, self.ledger.counting(instance), used, route, gone);
         }
     }
 

@@ -3,122 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use super::case::{Bound, Case, Confidence, Diagnosis};
 use super::evidence::{Episode, Observed};
-use crate::feedback::{Cause, Figures};
+use crate::feedback::Cause;
 use crate::limit::{LearnedUsage, Lesson, PoolUsage, Rate};
-use crate::route::RouteId;
-
-/// What is the matter, and how sure that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Diagnosis {
-    /// What.
-    pub case: Case,
-    /// How sure.
-    pub confidence: Confidence,
-}
-
-/// How sure a case is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// It is not.
-    None,
-    /// It was seen two or three times.
-    Fair,
-    /// It was seen more often, was counted here, or the upstream says so itself.
-    High,
-}
-
-/// What may be the matter with a pool instance. Of two the greater is the worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
-    /// What is allowed suffices, and the upstream takes it.
-    WithinLimits,
-    /// Nothing has been answered, or what was refused has more than one explanation.
-    NotEnoughEvidence {
-        /// When the upstream last refused, and how often in a row, if it did.
-        refused: Option<Episode>,
-    },
-    /// All that is allowed is used.
-    OwnLimit {
-        /// Which limit.
-        limit: Bound,
-    },
-    /// The limit is as configured, and the upstream refuses bursts.
-    Bursts {
-        /// As fast as this, evenly.
-        limit: Rate,
-        /// How many went at once when it refused.
-        burst: u32,
-        /// Since when that is known.
-        since: Option<Instant>,
-    },
-    /// The upstream's limit is lower than configured, or there is one where none is configured.
-    LowerLimit {
-        /// What it seems to be.
-        limit: Rate,
-        /// What is configured.
-        configured: Option<Rate>,
-        /// The upstream says so itself.
-        told: bool,
-        /// Since when that is known.
-        since: Option<Instant>,
-    },
-    /// Somebody else takes from the same allotment.
-    Shared {
-        /// How much was taken by the gate at each refusal, at least and at most.
-        taken: (u64, u64),
-        /// Of how much.
-        limit: Option<u64>,
-    },
-    /// The upstream refuses whatever is sent: it has too much to do, or wants the rate to grow more slowly.
-    Throttled {
-        /// What it says.
-        cause: Cause,
-        /// How often it refused lately.
-        refusals: u32,
-        /// How much was taken by the gate when it refused, at most.
-        most: u64,
-        /// Of how much.
-        limit: Option<Rate>,
-    },
-    /// There is nothing any more where these requests go.
-    Gone {
-        /// Which kind of requests.
-        route: RouteId,
-        /// How many answers in a row were 404.
-        answers: u64,
-    },
-    /// Quota, credit or a spend limit: a person must act.
-    Billing {
-        /// How often it refused lately.
-        refusals: u32,
-        /// The last time.
-        last: Instant,
-    },
-}
-
-/// A limit that is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// So much in a window.
-    Window {
-        /// How much.
-        limit: Rate,
-        /// What of it is used.
-        used: u64,
-        /// The upstream has told it.
-        told: bool,
-    },
-    /// So many at once.
-    InFlight(u32),
-    /// The upstream says that it is used up for long.
-    Exhausted {
-        /// What it says of it.
-        figures: Figures,
-        /// Until when.
-        until: Instant,
-    },
-}
 
 /// A pool instance that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -185,9 +73,10 @@ impl Patient<'_> {
         Some(Diagnosis::sure(Case::Gone { route, answers }))
     }
 
-    /// It says so itself; once is no more than a moment of weakness.
+    /// It says so itself; that it has too much to do, once, is no more than a moment of weakness.
     fn overload(&self) -> Option<Diagnosis> {
-        let cause = [Cause::Overload, Cause::Ramp].into_iter().find(|&cause| self.recent(cause).count() > 1)?;
+        let says = |&(cause, times): &(Cause, usize)| self.recent(cause).count() >= times;
+        let (cause, _) = [(Cause::Overload, 2), (Cause::Ramp, 1)].into_iter().find(says)?;
         Some(Diagnosis::sure(self.throttled(cause)))
     }
 
@@ -269,19 +158,28 @@ impl Patient<'_> {
         (refused.len() > 1).then(|| self.lower_than_configured(limit, &refused)).flatten()
     }
 
-    /// The limit is no more than this, and no more than was taken at these refusals; if that is less than configured.
+    /// The limit is no more than this and, in the window that is configured, no more than was taken at these refusals.
     fn lower_than_configured(&self, limit: Rate, refused: &[&Episode]) -> Option<Diagnosis> {
-        let (configured, limit) = (refused.last()?.level.limit, limit.at_most(range(refused).0));
-        let is_lower = configured.is_none_or(|configured| limit.amount() * 100 < configured.amount() * NEAR);
-        let is_lower = is_lower && !self.has_taken_more_than(limit.amount().into());
-        let case = Case::LowerLimit { limit, configured, told: false, since: self.learned()?.since };
+        let (configured, since) = (refused.last()?.level.limit, self.learned()?.since);
+        let limit = configured.map_or(limit, |_| limit.at_most(self.least_taken(refused)));
+        let is_lower = configured.is_none_or(|configured| {
+            limit.amount() * 100 < configured.amount() * NEAR && !self.has_taken_more_than(limit.amount().into())
+        });
+        let case = Case::LowerLimit { limit, configured, told: false, since };
         is_lower.then(|| Diagnosis::seen(refused.len(), case))
+    }
+
+    /// The least that was taken at one of these refusals, or at one before that is not far below.
+    fn least_taken(&self, refused: &[&Episode]) -> u64 {
+        let least = range(refused).0;
+        let before = self.recent(Cause::Limit).map(|episode| episode.level.used);
+        before.filter(|used| (least - least.min(*used)) * 100 <= least * ALIKE).min().unwrap_or(least)
     }
 
     /// It refused lately, and nothing above explains it.
     fn unexplained(&self) -> Option<Diagnosis> {
         let given_back = self.learned().filter(|learned| learned.lesson.is_none()).and_then(|learned| learned.since);
-        let refused = [Cause::Limit, Cause::Overload, Cause::Ramp].into_iter().flat_map(|cause| self.recent(cause));
+        let refused = [Cause::Limit, Cause::Overload].into_iter().flat_map(|cause| self.recent(cause));
         let mut refused = refused.filter(|episode| given_back.is_none_or(|since| since < episode.began));
         let refused = refused.next().copied()?;
         Some(Diagnosis::not_sure(Case::NotEnoughEvidence { refused: Some(refused) }))

@@ -245,7 +245,7 @@ impl Record {
             episodes: self.episodes.iter().filter(is_kept).copied().collect(),
             taken_since: self.taken_since,
             peak: self.peak,
-            missing: self.endpoints.iter().find_map(|endpoint| endpoint.is_gone()),
+            missing: self.endpoints.iter().find_map(Endpoint::is_gone),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod applicant;
 mod askers;
+mod case;
 mod diagnosis;
 mod driver;
 mod entry;
@@ -23,7 +24,7 @@ mod turns;
 
 pub use applicant::{Again, Applicant};
 pub use askers::Asker;
-pub use diagnosis::{Bound, Case, Confidence, Diagnosis};
+pub use case::{Bound, Case, Confidence, Diagnosis};
 pub use driver::Admission;
 pub use evidence::{Episode, Observed};
 pub use permit::{InFlight, Permit, Place};

@@ -89,19 +89,18 @@ impl<'s> Report<'s> {
     fn print_hidden(&self, out: &mut impl Write) -> Result<()> {
         let hidden = self.named(|case| matches!(case, CaseName::LowerLimit | CaseName::Bursts | CaseName::Shared));
         let unclear = self.named(|case| case == CaseName::NotEnoughEvidence);
-        writeln!(out, "\nAre there hidden limits?")?;
-        Ok(match (hidden.is_empty(), unclear.is_empty()) {
-            (false, _) => writeln!(out, "  Yes: {hidden}.")?,
-            (true, false) => writeln!(out, "  Perhaps: {unclear}.")?,
-            (true, true) => writeln!(out, "  None has shown.")?,
-        })
+        let answer = match (hidden.is_empty(), unclear.is_empty()) {
+            (false, _) => format!("Yes: {hidden}."),
+            (true, false) => format!("Perhaps: {unclear}."),
+            (true, true) => "None has shown.".to_owned(),
+        };
+        Ok(writeln!(out, "\nAre there hidden limits?\n  {answer}")?)
     }
 
     fn print_throttling(&self, out: &mut impl Write) -> Result<()> {
         let throttled = self.named(|case| case == CaseName::Throttled);
-        writeln!(out, "\nIs the upstream throttling?")?;
         let answer = if throttled.is_empty() { "No.".to_owned() } else { format!("Yes: {throttled}.") };
-        Ok(writeln!(out, "  {answer}")?)
+        Ok(writeln!(out, "\nIs the upstream throttling?\n  {answer}")?)
     }
 
     fn print_advice(&self, out: &mut impl Write) -> Result<()> {

@@ -172,7 +172,7 @@ impl Pool {
         self.limits.requests.iter().map(|&rate| self.rate_text(rate))
     }
 
-    /// A rate of what it counts: `300/min`, `200000 tokens/min`.
+    /// A rate of what it counts, as people say it: `300/min`, `200000 tokens/min`.
     #[must_use]
     pub fn rate_text(&self, rate: Rate) -> String {
         match self.limits.unit {

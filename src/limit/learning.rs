@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::learned::{Basis, Learned};
+use super::learned::{Basis, Learned, Lesson};
 use super::window::Window;
 use super::{Learn, Pool, Rate};
 
@@ -158,19 +158,21 @@ impl Pool {
         Level { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
     }
 
-    /// What the window held when something was sent at about `sent_at`: what had gone before it, and itself.
+    /// What the window held when something was sent at about `sent_at`.
     pub fn used_at(&mut self, now: Instant, sent_at: Instant) -> u64 {
         if self.windows.is_empty() {
             return 0;
         }
         let log = self.log();
-        log.used(now).saturating_sub(log.spent_since(sent_at)) + 1
+        log.used(now).saturating_sub(log.spent_since(sent_at))
     }
 
     /// Whether whoever waits now waits for its limits as they are configured or told, and not for what the upstream refused.
     #[must_use]
     pub fn is_as_told(&self, now: Instant) -> bool {
-        self.learned.as_ref().is_none_or(|learned| learned.is_as_told(now))
+        self.learned.as_ref().map(|learned| learned.usage(now)).is_none_or(|learned| {
+            matches!(learned.lesson, None | Some(Lesson::Told { .. })) && learned.not_until.is_none()
+        })
     }
 
     /// The upstream refused at this count, whichever pool it was.

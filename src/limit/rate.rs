@@ -36,6 +36,19 @@ impl Rate {
         Self { amount, ..self }
     }
 
+    /// The same in a span of two digits, as people say it: no faster, and slower by a tenth at most.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let nanos = self.per.as_nanos();
+        let step = 10_u128.pow(nanos.checked_ilog10().unwrap_or_default().saturating_sub(1));
+        let per = if self.per.subsec_nanos() == 0 {
+            self.per
+        } else {
+            Duration::from_nanos_u128(nanos.next_multiple_of(step))
+        };
+        Self { per, ..self }
+    }
+
     /// The span.
     #[must_use]
     pub fn per(self) -> Duration {
@@ -94,6 +107,18 @@ mod tests {
         for text in ["", "300", "300/", "/min", "0/min", "300/fortnight", "300/0s", "-1/s", "1.5/s", "5000000000/s"] {
             assert_eq!(text.parse::<Rate>(), Err(ParseRateError), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_is_rounded_to_two_digits_if_it_is_no_whole_seconds() {
+        let rounded = |text: &str| text.parse::<Rate>().unwrap().rounded().to_string();
+        for (exact, said) in
+            [("42/3410ms", "42/3s500ms"), ("300/min", "300/min"), ("3/1m7s", "3/1m7s"), ("9/123us", "9/130us")]
+        {
+            assert_eq!(rounded(exact), said);
+        }
+        let least: Rate = "42/3410ms".parse().unwrap();
+        assert_eq!([0, 41, 43].map(|most| least.at_most(most).amount()), [42, 41, 42]);
     }
 
     #[test]

@@ -213,11 +213,6 @@ impl Learned {
         self.episode.is_some_and(|episode| sent_at <= episode.began)
     }
 
-    /// Whether the limits are those that are configured or told, and nobody stays away.
-    pub(super) fn is_as_told(&self, now: Instant) -> bool {
-        matches!(self.belief, Belief::Nothing | Belief::Bucket(_)) && self.not_until(now).is_none()
-    }
-
     /// Whether less is believed than is configured.
     pub(super) fn holds_less(&self) -> bool {
         matches!(self.belief, Belief::Seeking(_) | Belief::Lower(_) | Belief::Smooth(_) | Belief::Shared(_))
