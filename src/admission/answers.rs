@@ -25,7 +25,7 @@ impl<W> Scheduler<W> {
     pub fn refused(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
         let hint = pushback.retry_after;
         for &Charge { instance, cost } in charges {
-            self.ledger.pool_mut(instance).unspend(sent_at, cost);
+            self.ledger.pool_mut(instance).unspend(now, sent_at, cost);
         }
         match pushback.cause {
             Cause::Limit => self.limited(now, charges, sent_at, pushback),

@@ -138,8 +138,9 @@ impl Window {
     }
 
     /// What was spent at about `at`, or a little later, has not counted after all.
-    pub(super) fn unspend(&mut self, at: Instant, cost: u32) {
-        if self.total == self.gone {
+    pub(super) fn unspend(&mut self, now: Instant, at: Instant, cost: u32) {
+        self.forget(now);
+        if self.total == self.gone || at + self.span <= now {
             return;
         }
         let before = self.total_before(self.spent.partition_point(|grain| grain.last < at));

@@ -27,6 +27,9 @@ const SOON: Duration = Duration::from_millis(250);
 /// One request at a time goes so often before an answer has told the limits.
 const DISCOVERY: Duration = Duration::from_millis(250);
 
+/// A count that says something of a limit.
+const FEWEST: u64 = 5;
+
 /// What is known before anything is learned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Basis {
@@ -80,6 +83,8 @@ struct Episode {
     began: Instant,
     /// What the window held by then.
     used: u64,
+    /// All that had ever been taken by then.
+    taken: u64,
 }
 
 /// What a belief is, for people to read.
@@ -125,6 +130,13 @@ pub struct LearnedUsage {
     pub used_then: u64,
     /// How often it has refused.
     pub refusals: u64,
+}
+
+impl Episode {
+    /// Whether the upstream has taken more since, and refused at about the same count again.
+    fn is_like(&self, used: u64, taken: u64) -> bool {
+        taken > self.taken && self.used >= FEWEST && used.abs_diff(self.used) * 10 <= self.used
+    }
 }
 
 impl Learned {
@@ -313,7 +325,7 @@ impl Learned {
         if self.is_under_way(sent_at) {
             return self.refine(now, used);
         }
-        let before = self.episode.replace(Episode { began: now, used });
+        let before = self.episode.replace(Episode { began: now, used, taken: log.total() });
         let rest = match &mut self.belief {
             Belief::Nothing | Belief::Unknown(_) => return self.learn(now, used, before, basis, log),
             Belief::Lower(lower) => match lower.refused(now) {
@@ -360,7 +372,8 @@ impl Learned {
         self.heard = Some(now);
         self.refusals += 1;
         let used = log.used(now);
-        if self.episode.replace(Episode { began: now, used }).is_none_or(|before| before.began + basis.per < now) {
+        let episode = Episode { began: now, used, taken: log.total() };
+        if self.episode.replace(episode).is_none_or(|before| before.began + basis.per < now) {
             self.believe(now, Belief::Lower(Lower::ramp(now, used, basis, log)));
         }
     }
@@ -372,7 +385,7 @@ impl Learned {
         }
         let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / 4 >= now);
         let far_below = basis.limit.is_some_and(|limit| used * 3 <= u64::from(limit));
-        let as_before = before.is_some_and(|before| before.used >= 5 && used.abs_diff(before.used) * 10 <= before.used);
+        let as_before = before.is_some_and(|before| before.is_like(used, log.total()));
         if far_below
             && at_once
             && let Some(smooth) = Smooth::new(now, used, basis)
