@@ -30,9 +30,7 @@ impl<W> Scheduler<W> {
         match pushback.cause {
             Cause::Limit => self.limited(now, charges, sent_at, pushback),
             Cause::Ramp => {
-                let grown = charges.iter().filter(|charge| self.is_by_model(charge.instance) || charges.len() == 1);
-                let grown: SmallVec<[InstanceId; 2]> = grown.map(|charge| charge.instance).collect();
-                grown.into_iter().for_each(|instance| self.ledger.pool_mut(instance).ramp(now, hint));
+                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).ramp(now, hint));
             }
             Cause::Overload => {
                 charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, hint));
@@ -62,7 +60,12 @@ impl<W> Scheduler<W> {
             }
         }
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
-        let Some(instance) = self.culprit(now, charges, sent_at, unit) else { return };
+        let Some(instance) = self.culprit(now, charges, sent_at, unit) else {
+            // Nothing here counts what it is about, and yet it must not be sent again at once.
+            return charges
+                .iter()
+                .for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, pushback.retry_after));
+        };
         let told = figures.and_then(told_by);
         if figures.is_some_and(|figures| figures.per > LONGEST) {
             let hint = pushback.retry_after.unwrap_or(LONGEST);
@@ -100,10 +103,6 @@ impl<W> Scheduler<W> {
         let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
         let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|told| told.per)?;
         Some(Told { limit: rate(limit, per)?, left: remaining })
-    }
-
-    fn is_by_model(&self, instance: InstanceId) -> bool {
-        self.limits_of(instance).model_part.is_some()
     }
 
     fn limits_of(&self, instance: InstanceId) -> &crate::limit::Limits {

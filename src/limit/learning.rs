@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::learned::{Basis, Learned};
 use super::window::Window;
-use super::{Learn, Pool, Rate};
+use super::{Learn, Lesson, Pool, Rate};
 
 /// What an answer tells of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,12 @@ impl Pool {
     pub fn back_off(&mut self, now: Instant, hint: Option<Duration>) {
         let time = self.learned().back_off(now);
         self.stay_away(now, hint.unwrap_or(time));
+    }
+
+    /// What has been learned of it, if anything.
+    #[must_use]
+    pub fn lesson(&self, now: Instant) -> Option<Lesson> {
+        self.learned.as_deref().and_then(|learned| learned.usage(now).lesson)
     }
 
     /// How well a refusal of what was sent at about `sent_at` fits this pool.

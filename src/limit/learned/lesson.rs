@@ -46,3 +46,14 @@ pub struct LearnedUsage {
     /// How often it has refused.
     pub refusals: u64,
 }
+
+impl Lesson {
+    /// The upstream's limit, as far as it is known.
+    #[must_use]
+    pub fn limit(self) -> Option<Rate> {
+        match self {
+            Self::Lower { limit } | Self::Smooth { limit, .. } | Self::Told { limit, .. } => Some(limit),
+            Self::Unknown | Self::Shared => None,
+        }
+    }
+}
