@@ -71,15 +71,15 @@ impl Pool {
     }
 
     /// What was sent at about `sent_at` has not counted after all.
-    pub fn unspend(&mut self, sent_at: Instant, cost: u32) {
-        self.windows_mut().for_each(|window| window.unspend(sent_at, cost));
+    pub fn unspend(&mut self, now: Instant, sent_at: Instant, cost: u32) {
+        self.windows_mut().for_each(|window| window.unspend(now, sent_at, cost));
     }
 
-    /// What was sent has cost more, or less, than it was taken for.
-    pub fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
+    /// What was sent at about `sent_at` has cost more, or less, than it was taken for.
+    pub fn correct(&mut self, now: Instant, sent_at: Instant, taken: u32, cost: u32) {
         match cost.checked_sub(taken) {
             Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
-            None => self.windows_mut().for_each(|window| window.unspend(now, taken - cost)),
+            None => self.unspend(now, sent_at, taken - cost),
         }
     }
 

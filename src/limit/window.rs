@@ -137,13 +137,15 @@ impl Window {
         first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
     }
 
-    /// What was spent at about `at` has not counted after all.
-    pub(super) fn unspend(&mut self, at: Instant, cost: u32) {
-        let spent_then = self.spent.partition_point(|grain| grain.last < at).min(self.spent.len().saturating_sub(1));
-        let Some(grain) = self.spent.get(spent_then) else { return };
-        let before = spent_then.checked_sub(1).map_or(self.gone, |before| self.spent[before].total);
-        let cost = u64::from(cost).min(grain.total - before);
-        self.spent.range_mut(spent_then..).for_each(|grain| grain.total -= cost);
+    /// What was spent at `at` or a little later has not counted after all, if it still would.
+    pub(super) fn unspend(&mut self, now: Instant, at: Instant, cost: u32) {
+        if now >= at + self.span {
+            return;
+        }
+        let first = self.spent.partition_point(|grain| grain.last < at);
+        let before = first.checked_sub(1).map_or(self.gone, |before| self.spent[before].total);
+        let cost = u64::from(cost).min(self.total - before);
+        self.spent.range_mut(first..).for_each(|grain| grain.total = grain.total.saturating_sub(cost).max(before));
         self.total -= cost;
     }
 

@@ -49,7 +49,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if let Some(tokens) = self.usage.as_ref().and_then(UsageReader::total) {
-            self.in_flight.settle(tokens);
+            self.in_flight.settle(self.sent_at, tokens);
         }
     }
 }
