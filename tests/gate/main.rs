@@ -2,6 +2,7 @@
 
 mod bodies;
 mod bounds;
+mod coded;
 mod cuts;
 mod forwarding;
 mod house;
@@ -12,3 +13,4 @@ mod resend;
 mod turns;
 mod uploads;
 mod upstream;
+mod usage;
