@@ -1,6 +1,6 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make.
 
-.PHONY: test lint unit sdk crowd soak matrix bench deny docker nginx clean
+.PHONY: test lint unit sdk crowd soak learning matrix bench deny docker nginx clean
 
 test: lint unit sdk
 
@@ -25,6 +25,10 @@ crowd:
 # 100,000 connections in bursts, half of which are cut at random points. Two minutes; `make unit` runs a short form.
 soak:
 	cargo bench --locked --bench soak
+
+# What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; `make unit` runs a short form.
+learning:
+	cargo bench --locked --bench learning
 
 # Ways of sending against ways of counting, with nginx as the peer. Ten minutes; `make matrix ARGS="--minute 60"` more.
 matrix: nginx

@@ -56,10 +56,9 @@ impl<W> Scheduler<W> {
     /// A limit is reached: of the pool that the refusal names or, where it names none, of the one that it fits best.
     fn limited(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
         let figures = pushback.figures;
-        let family = pushback.family.as_ref().map(|family| family.to_lowercase());
-        if let Some(family) = &family {
+        if let Some(family) = pushback.family.as_ref().map(|family| family.to_lowercase()) {
             for charge in charges {
-                self.ledger.join(charge.instance, family);
+                self.ledger.join(charge.instance, &family);
             }
         }
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
@@ -69,9 +68,11 @@ impl<W> Scheduler<W> {
             let hint = pushback.retry_after.unwrap_or(LONGEST);
             return self.ledger.pool_mut(instance).stay_away(now, hint);
         }
-        let shared = family.and_then(|family| self.ledger.join(instance, &family));
-        for instance in [Some(instance), shared].into_iter().flatten() {
-            self.ledger.pool_mut(instance).refused(now, sent_at, pushback.retry_after, told);
+        let pool = self.ledger.pool_mut(instance);
+        pool.refused(now, sent_at, pushback.retry_after, told);
+        let charge = charges.iter().find(|charge| charge.instance == instance).filter(|_| unit == Unit::Tokens);
+        if let (Some(requested), Some(charge)) = (figures.and_then(|figures| figures.requested), charge) {
+            pool.measure(requested, charge.cost);
         }
     }
 

@@ -6,7 +6,7 @@ use super::forecast::{Forecast, Standing};
 use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId};
+use crate::limit::{Charge, InstanceId, Never, Unit};
 use crate::queue::{Charges, Flow, Returns, Seq};
 use crate::route::Ask;
 
@@ -96,24 +96,33 @@ impl<W> Scheduler<W> {
             if self.ledger.keyed() > 0 {
                 self.sweep_at.get_or_insert(now + SWEEP);
             }
-            let limits = &self.rules.pools[ask.pool.0].0;
             let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
             let before = known.as_ref().map_or(0, |charge| charge.cost);
-            // Where a cost is unknown the sum is at most all that there is.
-            let unknown = asks.iter().any(|other| other.pool == ask.pool && other.cost.is_none());
-            let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
-            let cost = if unknown { sum.min(limits.capacity()) } else { sum };
-            limits.fits(cost).map_err(|never| Refusal {
-                reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
-                retry_after: LATEST,
-                pointless: true,
-            })?;
+            let is_known = !asks.iter().any(|other| other.pool == ask.pool && other.cost.is_none());
+            let cost = self.cost(instance, ask, before, is_known)?;
             match known {
                 Some(charge) => charge.cost = cost,
                 None => charges.push(Charge { instance, cost }),
             }
         }
         Ok(charges)
+    }
+
+    /// What is asked of an instance, beside what was asked `before`. Where that is not known it is at most all that there
+    /// is. Tokens are an estimate, and nobody is refused for one.
+    fn cost(&mut self, instance: InstanceId, ask: &Ask, before: u32, is_known: bool) -> Result<u32, Refusal> {
+        let limits = &self.rules.pools[ask.pool.0].0;
+        let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
+        if limits.unit == Unit::Tokens {
+            return Ok(self.ledger.pool_mut(instance).scaled(sum));
+        }
+        let cost = if is_known { sum } else { sum.min(limits.capacity()) };
+        let never_fits = |never: Never| Refusal {
+            reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
+            retry_after: LATEST,
+            pointless: true,
+        };
+        limits.fits(cost).map(|()| cost).map_err(never_fits)
     }
 
     /// When the turn of somebody comes who may wait, and goes in time.

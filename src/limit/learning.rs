@@ -41,10 +41,11 @@ impl Pool {
             if let Some(left) = left {
                 bucket.sync(now, left, now.saturating_duration_since(sent_at), spent);
             }
+            bucket.accepted();
             return;
         }
-        if let (Some(learned), log, _) = self.parts(now) {
-            learned.accepted(now, log);
+        if let (Some(learned), log, basis) = self.parts() {
+            learned.accepted(now, sent_at, basis, log);
             if learned.is_stale(now) {
                 self.learned = None;
             }
@@ -65,8 +66,21 @@ impl Pool {
             }
         }
         self.learned();
-        if let (Some(learned), log, basis) = self.parts(now) {
+        if let (Some(learned), log, basis) = self.parts() {
             learned.refused(now, sent_at, hint, basis, log);
+        }
+    }
+
+    /// What a request costs that we take for so much, by the upstream's count as far as refusals have told it.
+    #[must_use]
+    pub fn scaled(&self, cost: u32) -> u32 {
+        self.learned.as_deref().map_or(cost, |learned| learned.scaled(cost))
+    }
+
+    /// A refusal says how much had been asked for that was taken for `charged`.
+    pub fn measure(&mut self, requested: u64, charged: u32) {
+        if let Some(bucket) = self.learned.as_deref_mut().and_then(Learned::bucket_mut) {
+            bucket.measure(requested, charged);
         }
     }
 
@@ -89,7 +103,7 @@ impl Pool {
             return self.stay_away(now, hint.unwrap_or(PAUSE));
         }
         self.learned();
-        if let (Some(learned), log, basis) = self.parts(now) {
+        if let (Some(learned), log, basis) = self.parts() {
             learned.ramp(now, basis, log);
         }
         self.stay_away(now, hint.unwrap_or(PAUSE));
@@ -162,7 +176,7 @@ impl Pool {
         }
     }
 
-    fn parts(&mut self, _now: Instant) -> (Option<&mut Learned>, &mut Window, Basis) {
+    fn parts(&mut self) -> (Option<&mut Learned>, &mut Window, Basis) {
         let at = self.fullest();
         let log = &mut self.windows[at];
         let limit = (!log.is_open()).then(|| log.rate().amount());

@@ -48,7 +48,9 @@ struct Instance {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
-    /// How many requests that wait name this instance: while any does, it stays.
+    /// The instance of its family, whose pool is this one's too.
+    shared: Option<InstanceId>,
+    /// How many requests that wait name this instance, and how many of its family: while any does, it stays.
     named: u32,
 }
 
@@ -110,7 +112,7 @@ impl Ledger {
         reserved: impl Fn(InstanceId) -> Option<Reserved>,
     ) -> Result<(), (InstanceId, NotYet)> {
         let kept = charges.iter().filter_map(|charge| {
-            let pool = &mut self.get_mut(charge.instance).pool;
+            let pool = self.pool_mut(charge.instance);
             let remains = reserved(charge.instance).is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
             let verdict = pool.check(now, charge.cost).and(if remains { Ok(()) } else { Err(NotYet::Freed) });
             verdict.err().map(|not_yet| (not_yet, charge.instance))
@@ -118,74 +120,89 @@ impl Ledger {
         if let Some((not_yet, instance)) = kept.max() {
             return Err((instance, not_yet));
         }
-        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.hold(charge.cost));
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).hold(charge.cost));
         Ok(())
     }
 
     /// The request was sent at `now`.
     pub fn spend(&mut self, now: Instant, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.spend(now, charge.cost));
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).spend(now, charge.cost));
     }
 
     /// The request was granted and never sent.
     pub fn give_back(&mut self, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.give_back(charge.cost));
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).give_back(charge.cost));
     }
 
     /// The request is over, sent or not.
     pub fn land(&mut self, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.get_mut(charge.instance).pool.land());
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).land());
     }
 
     /// See [`Pool::turn_of`].
     pub fn turn_of(&mut self, now: Instant, ahead: u64, charge: Charge) -> Instant {
-        self.get_mut(charge.instance).pool.turn_of(now, ahead, charge.cost)
+        self.pool_mut(charge.instance).turn_of(now, ahead, charge.cost)
     }
 
     /// See [`Pool::turn_after`].
     #[must_use]
     pub fn turn_after(&self, first: Instant, before: u64, charge: Charge) -> Instant {
-        self.get(charge.instance).pool.turn_after(first, before, charge.cost)
+        self.pool(charge.instance).turn_after(first, before, charge.cost)
     }
 
     /// See [`Pool::room_by`].
     #[must_use]
     pub fn room_by(&self, id: InstanceId, now: Instant, by: Instant) -> u64 {
-        self.get(id).pool.room_by(now, by)
+        self.pool(id).room_by(now, by)
     }
 
-    /// One pool instance.
+    /// The pool of an instance: its own, or that of its family.
     pub fn pool_mut(&mut self, id: InstanceId) -> &mut Pool {
+        let id = self.get(id).shared.unwrap_or(id);
         &mut self.get_mut(id).pool
     }
 
-    /// Whoever has the key of this instance, but for another model, shares the pool instance of `family`: from now on that
-    /// is his. Nothing where the pool is not keyed by model, or it is the same.
-    pub fn join(&mut self, id: InstanceId, family: &str) -> Option<InstanceId> {
-        let Instance { pool_id, key, .. } = self.get(id);
-        let (pool, key) = (*pool_id, Arc::clone(key));
-        let part = self.limits[pool.0].model_part?;
+    fn pool(&self, id: InstanceId) -> &Pool {
+        &self.get(self.get(id).shared.unwrap_or(id)).pool
+    }
+
+    /// This instance's model is one of a family that shares its limits: from now on the family's pool is that of its
+    /// instance. Nothing changes where the pool is not keyed by model, or the model is the family.
+    pub fn join(&mut self, id: InstanceId, family: &str) {
+        let Instance { pool_id, key, shared, .. } = self.get(id);
+        let (pool, key, is_known) = (*pool_id, Arc::clone(key), shared.is_some());
+        let Some(part) = self.limits[pool.0].model_part.filter(|_| !is_known) else { return };
         let mut parts: Vec<&str> = key.split(' ').collect();
-        let model = parts.get_mut(part).filter(|model| **model != family)?;
+        let Some(model) = parts.get_mut(part).filter(|model| **model != family) else { return };
         *model = family;
         let shared = self.instance(pool, Some(&parts.join(" ")));
-        self.keyed[pool.0].insert(key, shared);
-        Some(shared)
+        let under_way = self.get_mut(id).pool.hand_over();
+        self.get_mut(shared).pool.take_over(under_way);
+        self.get_mut(id).shared = Some(shared);
+        self.get_mut(shared).named += 1;
     }
 
     /// Whether this one pool has room for a charge, beside what is reserved.
     pub fn has_room(&mut self, now: Instant, charge: Charge, reserved: Option<Reserved>) -> bool {
-        let pool = &mut self.get_mut(charge.instance).pool;
+        let pool = self.pool_mut(charge.instance);
         let remains = reserved.is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
         remains && pool.check(now, charge.cost).is_ok()
     }
 
     /// Drops the instances that nobody names and of which nothing counts any more.
     pub fn sweep(&mut self, now: Instant) {
-        let pools = self.limits.len();
-        self.instances.retain(|slot, instance| slot < pools || instance.named > 0 || !instance.pool.is_idle(now));
-        let instances = &self.instances;
-        self.keyed.iter_mut().for_each(|keyed| keyed.retain(|_, id| instances.contains(id.index())));
+        let keyed: Vec<InstanceId> = self.keyed.iter().flat_map(|keyed| keyed.values().copied()).collect();
+        for id in keyed {
+            if self.get(id).named == 0 && self.pool_mut(id).is_idle(now) {
+                self.remove(id);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: InstanceId) {
+        let Instance { pool_id, key, shared, .. } = self.instances.remove(id.index());
+        self.keyed[pool_id.0].remove(&key);
+        shared.into_iter().for_each(|shared| self.get_mut(shared).named -= 1);
     }
 
     /// How many keyed instances there are.
@@ -196,7 +213,8 @@ impl Ledger {
 
     /// What is taken of every instance.
     pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
-        let instances = self.instances.iter_mut().map(|(slot, instance)| {
+        let own = self.instances.iter_mut().filter(|(_, instance)| instance.shared.is_none());
+        let instances = own.map(|(slot, instance)| {
             let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
             let taken = instance.pool.usage(now);
             (id, Usage { pool: instance.pool_id, key: Arc::clone(&instance.key), taken })
@@ -223,6 +241,6 @@ impl InstanceId {
 
 impl Instance {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
-        Self { pool_id, key, pool: Pool::new(limits), named: 0 }
+        Self { pool_id, key, pool: Pool::new(limits), shared: None, named: 0 }
     }
 }

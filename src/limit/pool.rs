@@ -139,7 +139,8 @@ impl Pool {
             windows,
             paces,
             most_in_flight: limits.in_flight,
-            learned: (limits.learn == Learn::Discover).then(|| Box::new(Learned::unknown())),
+            learned: (limits.learn == Learn::Discover && limits.unit == Unit::Requests)
+                .then(|| Box::new(Learned::unknown())),
             learn: limits.learn,
             margin: limits.margin,
             held: 0,
@@ -225,6 +226,20 @@ impl Pool {
     /// The request is over, sent or not.
     pub fn land(&mut self) {
         self.in_flight -= 1;
+    }
+
+    /// What is under way goes over to another pool; nothing of this one is taken any more.
+    pub(super) fn hand_over(&mut self) -> (u64, u32) {
+        self.windows.clear();
+        self.paces.clear();
+        self.learned = None;
+        (std::mem::take(&mut self.held), std::mem::take(&mut self.in_flight))
+    }
+
+    /// What was under way by another pool is so by this one.
+    pub(super) fn take_over(&mut self, (held, in_flight): (u64, u32)) {
+        self.held += held;
+        self.in_flight += in_flight;
     }
 
     /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight

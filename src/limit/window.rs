@@ -49,9 +49,9 @@ impl Window {
         Self { most: None, ..Self::new(rate, Duration::ZERO) }
     }
 
-    /// The same log under another cap.
-    pub(super) fn capped(&self, most: u32, margin: Duration) -> Self {
-        Self { most: Some(most.into()), span: self.rate.per().saturating_add(margin), ..self.clone() }
+    /// The same log under another cap, in windows of another length.
+    pub(super) fn capped(&self, most: u32, per: Duration, margin: Duration) -> Self {
+        Self { most: Some(most.into()), span: per.saturating_add(margin), ..self.clone() }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -101,7 +101,7 @@ impl Window {
     /// All that will ever have left the window by then, as things stand.
     fn gone_at(&self, at: Instant) -> u64 {
         let counting = self.spent.partition_point(|grain| grain.last + self.span <= at);
-        counting.checked_sub(1).map_or(self.gone, |last| self.spent[last].total)
+        self.total_before(counting)
     }
 
     pub(super) fn spend(&mut self, now: Instant, cost: u32) {
@@ -143,7 +143,7 @@ impl Window {
             return;
         }
         let first = self.spent.partition_point(|grain| grain.last < at);
-        let before = first.checked_sub(1).map_or(self.gone, |before| self.spent[before].total);
+        let before = self.total_before(first);
         let cost = u64::from(cost).min(self.total - before);
         self.spent.range_mut(first..).for_each(|grain| grain.total = grain.total.saturating_sub(cost).max(before));
         self.total -= cost;
@@ -156,8 +156,12 @@ impl Window {
 
     /// What has been spent since.
     pub(super) fn spent_since(&self, at: Instant) -> u64 {
-        let before = self.spent.partition_point(|grain| grain.last < at);
-        self.total - before.checked_sub(1).map_or(self.gone, |last| self.spent[last].total)
+        self.total - self.total_before(self.spent.partition_point(|grain| grain.last < at))
+    }
+
+    /// All that had ever been spent before this grain.
+    fn total_before(&self, nth: usize) -> u64 {
+        nth.checked_sub(1).map_or(self.gone, |before| self.spent[before].total)
     }
 
     /// How much of it is used, in thousandths.

@@ -7,6 +7,7 @@ mod cuts;
 mod forwarding;
 mod house;
 mod keepalive;
+mod learning;
 mod patience;
 mod quota;
 mod resend;

@@ -7,12 +7,20 @@ use crate::limit::pace::Pace;
 /// How long nobody goes whom an empty bucket has refused without saying for how long, in parts of its window.
 const PARTS: u32 = 60;
 
+/// By how much our count of tokens may be wrong, in thousandths, and how fast that is forgotten: by the 200th part
+/// with each that is taken.
+const SAME: u32 = 1_000;
+const MOST: u32 = 4_000;
+const FORGOTTEN: u32 = 200;
+
 /// A bucket of one window's size that fills at the limit's rate, as model limits are counted, with figures that the
 /// upstream tells (UPSTREAM.md §2, 2026-11-24).
 #[derive(Clone, Debug)]
 pub(in crate::limit) struct Bucket {
     limit: Rate,
     pace: Pace,
+    /// What the upstream counts for a thousand of ours.
+    scale: u32,
 }
 
 impl Bucket {
@@ -20,7 +28,23 @@ impl Bucket {
     pub(super) fn new(limit: Rate, margin: Duration, before: Option<Pace>) -> Self {
         let burst = NonZeroU32::new(limit.amount()).unwrap_or(NonZeroU32::MIN);
         let pace = before.map_or_else(|| Pace::new(limit, margin, burst), |before| before.at(limit, margin, burst));
-        Self { limit, pace }
+        Self { limit, pace, scale: SAME }
+    }
+
+    /// What something costs by the upstream's count, and no more than there ever is.
+    pub(super) fn scaled(&self, cost: u32) -> u32 {
+        let scaled = u64::from(cost) * u64::from(self.scale) / u64::from(SAME);
+        u32::try_from(scaled).unwrap_or(u32::MAX).min(self.limit.amount())
+    }
+
+    /// A refusal says how much had been asked for that we had taken for `charged`.
+    pub(in crate::limit) fn measure(&mut self, requested: u64, charged: u32) {
+        let scale = u64::from(self.scale) * requested / u64::from(charged.max(1));
+        self.scale = u32::try_from(scale).unwrap_or(MOST).clamp(self.scale, MOST);
+    }
+
+    pub(in crate::limit) fn accepted(&mut self) {
+        self.scale -= self.scale.saturating_sub(SAME) / FORGOTTEN;
     }
 
     pub(super) fn limit(&self) -> Rate {

@@ -59,7 +59,7 @@ pub(super) enum Turned {
 impl Lower {
     pub(super) fn new(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {
         let amount = counted(used).clamp(1, basis.limit.unwrap_or(u32::MAX));
-        let (window, pace) = (log.capped(amount, basis.margin), pace(amount, basis));
+        let (window, pace) = (log.capped(amount, basis.per, basis.margin), pace(amount, basis));
         let stage = Stage::Hold { until: now + basis.per + basis.margin };
         let taken_then = window.total();
         let mut lower = Self {

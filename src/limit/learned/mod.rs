@@ -3,6 +3,7 @@
 
 mod bucket;
 mod lower;
+mod seeking;
 mod shared;
 mod smooth;
 
@@ -13,6 +14,7 @@ use super::window::Window;
 use super::{NotYet, Rate};
 use bucket::Bucket;
 use lower::Lower;
+use seeking::Seeking;
 use shared::Shared;
 use smooth::Smooth;
 
@@ -60,6 +62,8 @@ pub(super) enum Belief {
     Nothing,
     /// Nobody knows yet: one at a time.
     Unknown(Pace),
+    /// One that nobody wrote down, and whose window is not known.
+    Seeking(Seeking),
     /// Lower than configured.
     Lower(Lower),
     /// As configured, and spent evenly.
@@ -164,6 +168,7 @@ impl Learned {
         match &self.belief {
             Belief::Nothing => None,
             Belief::Unknown(pace) => Some(pace),
+            Belief::Seeking(seeking) => Some(seeking.pace()),
             Belief::Lower(lower) => Some(lower.pace()),
             Belief::Smooth(smooth) => Some(smooth.pace()),
             Belief::Shared(shared) => Some(shared.pace()),
@@ -175,6 +180,7 @@ impl Learned {
         match &mut self.belief {
             Belief::Nothing => None,
             Belief::Unknown(pace) => Some(pace),
+            Belief::Seeking(seeking) => Some(seeking.pace_mut()),
             Belief::Lower(lower) => Some(lower.pace_mut()),
             Belief::Smooth(smooth) => Some(smooth.pace_mut()),
             Belief::Shared(shared) => Some(shared.pace_mut()),
@@ -209,7 +215,7 @@ impl Learned {
 
     /// Whether less is believed than is configured.
     pub(super) fn holds_less(&self) -> bool {
-        matches!(self.belief, Belief::Lower(_) | Belief::Smooth(_) | Belief::Shared(_))
+        matches!(self.belief, Belief::Seeking(_) | Belief::Lower(_) | Belief::Smooth(_) | Belief::Shared(_))
     }
 
     pub(super) fn suspect(&mut self, used: u64) {
@@ -225,7 +231,7 @@ impl Learned {
     pub(super) fn usage(&self, now: Instant) -> LearnedUsage {
         let lesson = match &self.belief {
             Belief::Nothing => None,
-            Belief::Unknown(_) => Some(Lesson::Unknown),
+            Belief::Unknown(_) | Belief::Seeking(_) => Some(Lesson::Unknown),
             Belief::Lower(lower) => Some(Lesson::Lower { limit: lower.limit() }),
             Belief::Smooth(smooth) => Some(Lesson::Smooth { limit: smooth.limit(), burst: smooth.burst() }),
             Belief::Shared(_) => Some(Lesson::Shared),
@@ -241,6 +247,15 @@ impl Learned {
         }
     }
 
+    /// What a request costs by the upstream's own count, as far as that is known, that we take for so much.
+    pub(super) fn scaled(&self, cost: u32) -> u32 {
+        if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
+    }
+
+    pub(super) fn bucket_mut(&mut self) -> Option<&mut Bucket> {
+        if let Belief::Bucket(bucket) = &mut self.belief { Some(bucket) } else { None }
+    }
+
     /// The upstream has told its figures.
     pub(super) fn told(&mut self, now: Instant, limit: Rate, margin: Duration) -> &mut Bucket {
         self.heard = Some(now);
@@ -252,13 +267,21 @@ impl Learned {
         bucket
     }
 
-    /// The upstream took a request. `log` is what it has taken.
-    pub(super) fn accepted(&mut self, now: Instant, log: &mut Window) {
+    /// The upstream took a request that was sent at about `sent_at`. `log` is what it has taken.
+    pub(super) fn accepted(&mut self, now: Instant, sent_at: Instant, basis: Basis, log: &mut Window) {
         self.unexplained = 0;
         let is_over = match &mut self.belief {
             // Whoever tells nothing may have no limit.
             Belief::Unknown(_) => true,
+            Belief::Seeking(seeking) if self.episode.is_none_or(|episode| sent_at > episode.began) => {
+                let (used, basis) = seeking.found(now, basis);
+                return self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
+            }
             Belief::Lower(lower) => lower.accepted(now),
+            Belief::Smooth(smooth) => {
+                smooth.accepted();
+                false
+            }
             Belief::Shared(shared) => match shared.accepted(now, log) {
                 shared::Turned::Free => true,
                 shared::Turned::Steady(lower) => return self.believe(now, Belief::Lower(*lower)),
@@ -302,6 +325,10 @@ impl Learned {
                     rest
                 }
             },
+            Belief::Seeking(seeking) => {
+                seeking.refused(now);
+                Duration::ZERO
+            }
             Belief::Smooth(smooth) => {
                 if smooth.refused(now) {
                     return self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
@@ -340,6 +367,9 @@ impl Learned {
 
     /// The first lesson, from how much went before the refusal and how fast.
     fn learn(&mut self, now: Instant, used: u64, before: Option<Episode>, basis: Basis, log: &mut Window) {
+        if basis.limit.is_none() {
+            return self.believe(now, Belief::Seeking(Seeking::new(now, used, log.oldest())));
+        }
         let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / 4 >= now);
         let far_below = basis.limit.is_some_and(|limit| used * 3 <= u64::from(limit));
         let as_before = before.is_some_and(|before| before.used >= 5 && used.abs_diff(before.used) * 10 <= before.used);
@@ -364,6 +394,7 @@ impl Learned {
         }
         match &mut self.belief {
             Belief::Lower(lower) => lower.refine(now, used),
+            Belief::Seeking(seeking) => seeking.refine(used),
             Belief::Smooth(smooth) => smooth.refine(now, used),
             _ => {}
         }

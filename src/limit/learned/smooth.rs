@@ -9,8 +9,9 @@ use crate::limit::pace::Pace;
 const STEP: u32 = 5;
 const MOST: u32 = 40;
 
-/// How many refusals within one window say that it is not the shape.
+/// How many refusals within one window say that it is not the shape, if there is one for so many that are taken.
 const TOO_MANY: u32 = 5;
+const ONE_IN: u32 = 4;
 
 /// A limit that holds as configured, and not in bursts: the upstream's bucket is smaller than the window.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub(in crate::limit) struct Smooth {
     pace: Pace,
     window_began: Instant,
     refused_since: u32,
+    taken_since: u32,
 }
 
 impl Smooth {
@@ -30,7 +32,8 @@ impl Smooth {
         let limit = basis.limit?;
         let burst = u32::try_from(burst).unwrap_or(u32::MAX).clamp(1, limit);
         let pace = Pace::new(rate(limit, basis.per), basis.margin, NonZeroU32::MIN);
-        let mut smooth = Self { basis, limit, burst, slower: STEP, pace, window_began: now, refused_since: 0 };
+        let mut smooth =
+            Self { basis, limit, burst, slower: STEP, pace, window_began: now, refused_since: 0, taken_since: 0 };
         smooth.change(now);
         Some(smooth)
     }
@@ -51,16 +54,20 @@ impl Smooth {
         &mut self.pace
     }
 
+    pub(super) fn accepted(&mut self) {
+        self.taken_since += 1;
+    }
+
     /// It is slower still; whether it is not the shape after all.
     pub(super) fn refused(&mut self, now: Instant) -> bool {
         if now >= self.window_began + self.basis.per {
-            (self.window_began, self.refused_since) = (now, 0);
+            (self.window_began, self.refused_since, self.taken_since) = (now, 0, 0);
         }
         self.refused_since += 1;
         self.slower = (self.slower + STEP).min(MOST);
         self.burst = (self.burst * 9 / 10).max(1);
         self.change(now);
-        self.refused_since > TOO_MANY
+        self.refused_since > TOO_MANY && self.refused_since * ONE_IN > self.taken_since
     }
 
     pub(super) fn refine(&mut self, now: Instant, burst: u64) {

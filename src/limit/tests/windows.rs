@@ -146,3 +146,19 @@ fn what_no_longer_counts_gives_nothing_back() {
 fn only_windows(limits: Limits) -> Limits {
     Limits { shape: Shape::Window, in_flight: None, ..limits }
 }
+
+#[test]
+fn each_of_those_who_went_together_and_were_refused_is_given_back() {
+    let (mut pool, began) = (Pool::new(&capped(&["10/min"])), start());
+    for millis in 1..=10 {
+        pool.hold(1);
+        pool.spend(began + Duration::from_millis(millis), 1);
+        pool.land();
+    }
+    for left in (0..10).rev() {
+        pool.unspend(began, began, 1);
+        assert_eq!(pool.usage(began).windows[0].1, left);
+    }
+    pool.unspend(began, began, 1);
+    assert_eq!(pool.usage(began).windows[0].1, 0);
+}
