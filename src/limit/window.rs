@@ -139,7 +139,8 @@ impl Window {
 
     /// What was spent at `at` or a little later has not counted after all, if it still would.
     pub(super) fn unspend(&mut self, now: Instant, at: Instant, cost: u32) {
-        if now >= at + self.span {
+        self.forget(now);
+        if at + self.span <= now {
             return;
         }
         let first = self.spent.partition_point(|grain| grain.last < at);
