@@ -40,12 +40,12 @@ impl<W> Scheduler<W> {
         self.pump_charged(now, charges);
     }
 
-    /// An answer that has ended says what it has cost in tokens.
-    pub fn settle(&mut self, now: Instant, charges: &[Charge], tokens: u64) {
+    /// The answer to a request that was sent at `sent_at` has ended, and said what it has cost in tokens.
+    pub fn settle(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, tokens: u64) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         for &Charge { instance, cost } in charges {
             if self.limits_of(instance).unit == Unit::Tokens {
-                self.ledger.pool_mut(instance).correct(now, cost, tokens);
+                self.ledger.pool_mut(instance).correct(now, sent_at, cost, tokens);
             }
         }
         self.pump_charged(now, charges);

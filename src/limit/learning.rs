@@ -89,11 +89,11 @@ impl Pool {
         self.windows_mut().for_each(|window| window.unspend(now, sent_at, cost));
     }
 
-    /// What was sent has cost more, or less, than it was taken for.
-    pub fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
+    /// What was sent at about `sent_at` has cost more, or less, than it was taken for.
+    pub fn correct(&mut self, now: Instant, sent_at: Instant, taken: u32, cost: u32) {
         match cost.checked_sub(taken) {
             Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
-            None => self.windows_mut().for_each(|window| window.unspend(now, now, taken - cost)),
+            None => self.unspend(now, sent_at, taken - cost),
         }
     }
 

@@ -3,6 +3,7 @@
 mod allowances;
 mod arbitrary;
 mod broken;
+mod codings;
 mod hidden;
 mod hints;
 mod refusals;
