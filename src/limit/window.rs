@@ -101,7 +101,7 @@ impl Window {
     /// All that will ever have left the window by then, as things stand.
     fn gone_at(&self, at: Instant) -> u64 {
         let counting = self.spent.partition_point(|grain| grain.last + self.span <= at);
-        counting.checked_sub(1).map_or(self.gone, |last| self.spent[last].total)
+        self.total_before(counting)
     }
 
     pub(super) fn spend(&mut self, now: Instant, cost: u32) {
@@ -137,12 +137,16 @@ impl Window {
         first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
     }
 
-    /// What was spent at about `at` has not counted after all.
+    /// What was spent at about `at`, or a little later, has not counted after all.
     pub(super) fn unspend(&mut self, at: Instant, cost: u32) {
-        let spent_then = self.spent.partition_point(|grain| grain.last < at).min(self.spent.len().saturating_sub(1));
+        if self.total == self.gone {
+            return;
+        }
+        let before = self.total_before(self.spent.partition_point(|grain| grain.last < at));
+        // A grain may be empty: others that were spent at about the same time have not counted either.
+        let spent_then = self.spent.partition_point(|grain| grain.total <= before.min(self.total - 1));
         let Some(grain) = self.spent.get(spent_then) else { return };
-        let before = spent_then.checked_sub(1).map_or(self.gone, |before| self.spent[before].total);
-        let cost = u64::from(cost).min(grain.total - before);
+        let cost = u64::from(cost).min(grain.total - self.total_before(spent_then));
         self.spent.range_mut(spent_then..).for_each(|grain| grain.total -= cost);
         self.total -= cost;
     }
@@ -154,8 +158,12 @@ impl Window {
 
     /// What has been spent since.
     pub(super) fn spent_since(&self, at: Instant) -> u64 {
-        let before = self.spent.partition_point(|grain| grain.last < at);
-        self.total - before.checked_sub(1).map_or(self.gone, |last| self.spent[last].total)
+        self.total - self.total_before(self.spent.partition_point(|grain| grain.last < at))
+    }
+
+    /// All that had ever been spent before this grain.
+    fn total_before(&self, nth: usize) -> u64 {
+        nth.checked_sub(1).map_or(self.gone, |before| self.spent[before].total)
     }
 
     /// How much of it is used, in thousandths.

@@ -119,3 +119,19 @@ fn the_margin_lengthens_the_window() {
 fn only_windows(limits: Limits) -> Limits {
     Limits { shape: Shape::Window, in_flight: None, ..limits }
 }
+
+#[test]
+fn each_of_those_who_went_together_and_were_refused_is_given_back() {
+    let (mut pool, began) = (Pool::new(&capped(&["10/min"])), start());
+    for millis in 1..=10 {
+        pool.hold(1);
+        pool.spend(began + Duration::from_millis(millis), 1);
+        pool.land();
+    }
+    for left in (0..10).rev() {
+        pool.unspend(began, 1);
+        assert_eq!(pool.usage(began).windows[0].1, left);
+    }
+    pool.unspend(began, 1);
+    assert_eq!(pool.usage(began).windows[0].1, 0);
+}

@@ -163,7 +163,7 @@ impl World {
             }
             match (event, due) {
                 (Some(at), due) if due.is_none_or(|due| at <= due) => {
-                    self.now = at;
+                    self.now = self.now.max(at);
                     let (_, event) = self.events.pop_first().expect("there is one");
                     if matches!(event, Event::Foreign | Event::Draws)
                         && self.to_come == 0
