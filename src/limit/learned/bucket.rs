@@ -23,6 +23,13 @@ impl Bucket {
         Self { limit, pace }
     }
 
+    /// As it was before a restart: it fills since the upstream was `heard`, whatever was left by then.
+    pub(super) fn recalled(heard: Instant, limit: Rate, margin: Duration) -> Self {
+        let mut bucket = Self::new(limit, margin, None);
+        bucket.pace.exhaust(heard);
+        bucket
+    }
+
     pub(super) fn limit(&self) -> Rate {
         self.limit
     }

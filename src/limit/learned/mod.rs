@@ -2,6 +2,7 @@
 //! shows itself, and is forgotten after a while.
 
 mod bucket;
+mod kept;
 mod lower;
 mod shared;
 mod smooth;
@@ -12,6 +13,7 @@ use super::pace::Pace;
 use super::window::Window;
 use super::{NotYet, Rate};
 use bucket::Bucket;
+pub use kept::{Finding, Kept, Outdated};
 use lower::Lower;
 use shared::Shared;
 use smooth::Smooth;
@@ -36,6 +38,13 @@ pub(super) struct Basis {
     pub(super) margin: Duration,
 }
 
+impl Basis {
+    /// Of what this window counts.
+    pub(super) fn of(log: &Window, margin: Duration) -> Self {
+        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
+    }
+}
+
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
@@ -43,6 +52,8 @@ pub(super) struct Learned {
     since: Option<Instant>,
     /// When the upstream last said something of it.
     heard: Option<Instant>,
+    /// When it last had before the start, where it is known from then.
+    recalled: Option<Instant>,
     not_until: Option<Instant>,
     episode: Option<Episode>,
     /// What the window held when the upstream last refused, by this limit or another.
@@ -113,6 +124,8 @@ pub struct LearnedUsage {
     pub lesson: Option<Lesson>,
     /// Since when.
     pub since: Option<Instant>,
+    /// It is known from before the start, and no answer has spoken of it since.
+    pub recalled: bool,
     /// Nobody goes before.
     pub not_until: Option<Instant>,
     /// When the upstream last refused.
@@ -130,6 +143,7 @@ impl Learned {
             belief: Belief::Nothing,
             since: None,
             heard: None,
+            recalled: None,
             not_until: None,
             episode: None,
             suspected: None,
@@ -234,6 +248,7 @@ impl Learned {
         LearnedUsage {
             lesson,
             since: self.since,
+            recalled: self.recalled.is_some() && self.recalled == self.heard,
             not_until: self.not_until(now),
             refused_at: self.episode.map(|episode| episode.began),
             used_then: self.episode.map_or(0, |episode| episode.used),
