@@ -58,6 +58,7 @@ fn what_was_learned_is_in_force_again() {
     even.0.refused(even.1 + SECOND, even.1 + SECOND, None, None);
     let (mut ramp, now) = spent(&capped(&["300/min"]), 90, MINUTE / 2);
     ramp.ramp(now, None);
+    assert_eq!(ramp.kept().map(|kept| kept.finding), Some(Finding::Ramp { limit: rate("60/min") }));
     for (pool, now) in [&mut lower, &mut even, &mut (ramp, now)] {
         let mut again = started_again(pool, &capped(&["300/min"]), *now + SECOND);
         let (before, after) = (pool.usage(*now).learned.expect("a lesson"), again.usage(*now).learned);

@@ -159,7 +159,10 @@ async fn it_is_warned_once_until_it_can_be_written_again() {
         store.save(&scene.admission).await;
     }
     fs::create_dir(scene.folder.path()).expect("a folder");
-    store.save(&scene.admission).await;
+    for _ in 0..2 {
+        store.written.clear();
+        store.save(&scene.admission).await;
+    }
     let text = logged.text();
     assert_eq!((text.matches("cannot be written").count(), text.matches("is written again").count()), (1, 1), "{text}");
     assert_eq!(scene.known_after_restart(&scene.config).len(), 3);
@@ -178,7 +181,7 @@ async fn it_is_written_when_something_has_been_learned_and_at_the_end() {
     let first = fs::read_to_string(&scene.path).expect("a file");
     assert!(first.contains("posts") && !first.contains("chat"), "{first}");
     fs::remove_file(&scene.path).expect("a file");
-    tokio::time::sleep(EVERY * 2 + EVERY / 2).await;
+    tokio::time::sleep(EVERY * 2).await;
     assert_eq!(scene.names(), [""; 0], "nothing has changed");
     again.recall(&told).expect("it holds");
     stopped.cancel();
