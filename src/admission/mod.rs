@@ -8,6 +8,7 @@ mod applicant;
 mod driver;
 mod entry;
 mod forecast;
+mod lessons;
 mod permit;
 mod promises;
 mod refusal;

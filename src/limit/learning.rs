@@ -159,7 +159,7 @@ impl Pool {
     }
 
     /// A limit that says more than is configured.
-    fn is_news(&self, limit: Rate) -> bool {
+    pub(super) fn is_news(&self, limit: Rate) -> bool {
         let configured = self.windows.iter().filter(|window| !window.is_open() && window.rate().per() == limit.per());
         configured.map(|window| window.rate().amount()).min().is_none_or(|amount| limit.amount() < amount)
     }
@@ -185,8 +185,7 @@ impl Pool {
     fn parts(&mut self) -> (Option<&mut Learned>, &mut Window, Basis) {
         let at = self.fullest();
         let log = &mut self.windows[at];
-        let limit = (!log.is_open()).then(|| log.rate().amount());
-        let basis = Basis { limit, per: log.rate().per(), margin: self.margin };
+        let basis = Basis::of(log, self.margin);
         (self.learned.as_deref_mut(), log, basis)
     }
 }

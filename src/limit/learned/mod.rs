@@ -3,6 +3,7 @@
 
 mod belief;
 mod bucket;
+mod kept;
 mod lesson;
 mod lower;
 mod seeking;
@@ -16,6 +17,7 @@ use super::window::Window;
 use super::{NotYet, Rate};
 use belief::Belief;
 use bucket::Bucket;
+pub use kept::{Finding, Kept, Outdated};
 pub use lesson::{LearnedUsage, Lesson};
 use lower::Lower;
 use seeking::Seeking;
@@ -44,6 +46,13 @@ pub(super) struct Basis {
     pub(super) margin: Duration,
 }
 
+impl Basis {
+    /// Of what this window counts.
+    pub(super) fn of(log: &Window, margin: Duration) -> Self {
+        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
+    }
+}
+
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
@@ -51,6 +60,8 @@ pub(super) struct Learned {
     since: Option<Instant>,
     /// When the upstream last said something of it.
     heard: Option<Instant>,
+    /// When it last had before the start, where it is known from then.
+    recalled: Option<Instant>,
     not_until: Option<Instant>,
     episode: Option<Episode>,
     /// What the window held when the upstream last refused, by this limit or another.
@@ -85,6 +96,7 @@ impl Learned {
             belief: Belief::Nothing,
             since: None,
             heard: None,
+            recalled: None,
             not_until: None,
             episode: None,
             suspected: None,
@@ -161,6 +173,7 @@ impl Learned {
         LearnedUsage {
             lesson: self.belief.lesson(now),
             since: self.since,
+            recalled: self.recalled.is_some() && self.recalled == self.heard,
             not_until: self.not_until(now),
             refused_at: self.episode.map(|episode| episode.began),
             used_then: self.episode.map_or(0, |episode| episode.used),
