@@ -4,7 +4,6 @@ mod allowances;
 mod arbitrary;
 mod broken;
 mod codings;
-mod hidden;
 mod hints;
 mod refusals;
 mod usage;
