@@ -15,6 +15,7 @@
 //! |   | [`mock`] | a stand-in for the upstream, to test against |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; the only place that waits |
+//! |   | [`store`] | what has been learned, on disk over a restart |
 //! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
 //! |   | [`feedback`] | what the upstream's answers say about its limits |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
@@ -49,4 +50,5 @@ pub mod mock;
 pub mod proxy;
 pub mod queue;
 pub mod route;
+pub mod store;
 pub mod upstream;

@@ -5,22 +5,23 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["feedback", "limit", "route"]),
+    ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
     ("proxy", &["admission", "config", "feedback", "limit", "route", "upstream"]),
     ("admin", &["admission", "config", "feedback", "limit", "route"]),
     ("mock", &["config", "limit", "route"]),
-    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "upstream"]),
+    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "store", "upstream"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 20] = [
+const PURE: [&str; 21] = [
     "limit/",
     "feedback/",
     "route/",
@@ -33,6 +34,7 @@ const PURE: [&str; 20] = [
     "admission/entry.rs",
     "admission/evidence.rs",
     "admission/forecast.rs",
+    "admission/lessons.rs",
     "admission/mod.rs",
     "admission/permit.rs",
     "admission/promises.rs",

@@ -1,11 +1,11 @@
 //! What people and probes see of the gate, on a port of its own.
 
 mod advice;
-mod finding;
+mod diagnosis;
 mod status;
 mod wording;
 
-pub use finding::{AskerStatus, CaseName, EvidenceStatus, Finding, LearnedStatus, RefusedStatus, Sureness};
+pub use diagnosis::{AskerStatus, CaseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusedStatus, Sureness};
 pub use status::{LimitStatus, PoolStatus, Status, TallyStatus, Worst};
 
 use std::io;

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::{CaseName, Finding, LearnedStatus, millis};
+use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
 use crate::admission::{InstanceState, Snapshot, Tally};
 use crate::config::Pool;
 use crate::limit::Unit;
@@ -82,7 +82,7 @@ pub struct PoolStatus {
     /// What has been learned of it, and is in force beside the configuration.
     pub learned: Option<LearnedStatus>,
     /// What is the matter with it.
-    pub diagnosis: Finding,
+    pub diagnosis: DiagnosisStatus,
 }
 
 /// One limit of a pool instance.
@@ -119,7 +119,7 @@ fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
         pools.iter().filter(|pool| pool.diagnosis.case > CaseName::NotEnoughEvidence).collect();
     worst.sort_by_key(|pool| Reverse(pool.diagnosis.case));
     let named = |pool: &PoolStatus| {
-        let Finding { case, text, .. } = &pool.diagnosis;
+        let DiagnosisStatus { case, text, .. } = &pool.diagnosis;
         Worst { name: pool.name.clone(), key: pool.key.clone(), case: *case, text: text.clone() }
     };
     worst.into_iter().take(NAMED).map(named).collect()
@@ -154,7 +154,7 @@ impl PoolStatus {
             eta_ms: millis(state.eta),
             counts: if pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" }.to_owned(),
             learned: state.taken.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
-            diagnosis: Finding::new(pool, routes, state, now),
+            diagnosis: DiagnosisStatus::new(pool, routes, state, now),
         }
     }
 }

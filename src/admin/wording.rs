@@ -143,6 +143,9 @@ impl Wording<'_> {
             return format!("{says}{since}. The upstream says so itself.");
         }
         let refused = || self.state.observed.episodes.iter().filter(|episode| episode.cause == Cause::Limit);
+        if refused().next().is_none() {
+            return format!("{says}{since}, as was learned before this gate was started.");
+        }
         let used = || refused().map(|episode| episode.level.used);
         let (least, most) = (used().min().unwrap_or_default(), used().max().unwrap_or_default());
         format!("{says}{since}. It refused {} times, with {least} to {most} used.", refused().count())

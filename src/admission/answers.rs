@@ -26,7 +26,7 @@ impl<W> Scheduler<W> {
     pub fn refused(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
         let hint = pushback.retry_after;
         for &Charge { instance, cost } in charges {
-            self.ledger.pool_mut(instance).unspend(sent_at, cost);
+            self.ledger.pool_mut(instance).unspend(now, sent_at, cost);
         }
         if pushback.cause != Cause::Limit && pushback.cause != Cause::TooLarge {
             charges.iter().for_each(|charge| self.witness(now, charge.instance, sent_at, pushback));
@@ -34,9 +34,7 @@ impl<W> Scheduler<W> {
         match pushback.cause {
             Cause::Limit => self.limited(now, charges, sent_at, pushback),
             Cause::Ramp => {
-                let grown = charges.iter().filter(|charge| self.is_by_model(charge.instance) || charges.len() == 1);
-                let grown: SmallVec<[InstanceId; 2]> = grown.map(|charge| charge.instance).collect();
-                grown.into_iter().for_each(|instance| self.ledger.pool_mut(instance).ramp(now, hint));
+                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).ramp(now, hint));
             }
             Cause::Overload => {
                 charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, hint));
@@ -60,12 +58,12 @@ impl<W> Scheduler<W> {
         self.evidence.refused(now, self.ledger.counting(instance), sent_at, level, pushback);
     }
 
-    /// An answer that has ended says what it has cost in tokens.
-    pub fn settle(&mut self, now: Instant, charges: &[Charge], tokens: u64) {
+    /// The answer to a request that was sent at `sent_at` has ended, and said what it has cost in tokens.
+    pub fn settle(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, tokens: u64) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         for &Charge { instance, cost } in charges {
             if self.limits_of(instance).unit == Unit::Tokens {
-                self.ledger.pool_mut(instance).correct(now, cost, tokens);
+                self.ledger.pool_mut(instance).correct(now, sent_at, cost, tokens);
             }
         }
         self.pump_charged(now, charges);
@@ -80,7 +78,14 @@ impl<W> Scheduler<W> {
             }
         }
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
-        let Some(instance) = self.culprit(now, charges, sent_at, unit) else { return };
+        let Some(instance) = self.culprit(now, charges, sent_at, unit) else {
+            // Nothing here counts what it is about, and yet it must not be sent again at once.
+            for charge in charges {
+                self.witness(now, charge.instance, sent_at, pushback);
+                self.ledger.pool_mut(charge.instance).back_off(now, pushback.retry_after);
+            }
+            return;
+        };
         self.witness(now, instance, sent_at, pushback);
         let told = figures.and_then(told_by);
         if figures.is_some_and(|figures| figures.per > LONGEST) {
@@ -119,10 +124,6 @@ impl<W> Scheduler<W> {
         let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
         let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|told| told.per)?;
         Some(Told { limit: rate(limit, per)?, left: remaining })
-    }
-
-    fn is_by_model(&self, instance: InstanceId) -> bool {
-        self.limits_of(instance).model_part.is_some()
     }
 
     fn limits_of(&self, instance: InstanceId) -> &crate::limit::Limits {

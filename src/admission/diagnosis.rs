@@ -51,6 +51,7 @@ pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
         Patient::steady,
         Patient::shared,
         Patient::lower,
+        Patient::remembered,
         Patient::unexplained,
         Patient::own_limit,
         Patient::within,
@@ -174,6 +175,15 @@ impl Patient<'_> {
         let least = range(refused).0;
         let before = self.recent(Cause::Limit).map(|episode| episode.level.used);
         before.filter(|used| (least - least.min(*used)) * 100 <= least * ALIKE).min().unwrap_or(least)
+    }
+
+    /// A lower limit is in force that was learned long ago, or before the gate was started.
+    fn remembered(&self) -> Option<Diagnosis> {
+        let Lesson::Lower { limit } = self.learned()?.lesson? else { return None };
+        let (configured, since) = (self.configured_per(limit.per()), self.learned()?.since);
+        let is_old = self.recent(Cause::Limit).next().is_none() && self.observed.episodes.len() != 1;
+        let case = Case::LowerLimit { limit, configured, told: false, since };
+        is_old.then(|| Diagnosis::seen(1, case))
     }
 
     /// It refused lately, and nothing above explains it.

@@ -8,6 +8,7 @@ use tokio::time;
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
 use super::{Again, Applicant, Permit, Refusal};
+use crate::limit::{KeptLesson, Outdated};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -70,6 +71,20 @@ impl Admission {
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&self) {
         self.with(|scheduler, _| scheduler.drain());
+    }
+
+    /// All that has been learned and is worth keeping over a restart.
+    #[must_use]
+    pub fn lessons(&self) -> Vec<KeptLesson> {
+        self.with(|scheduler, _| scheduler.lessons())
+    }
+
+    /// What was learned before a restart holds again, as long as it would have without.
+    ///
+    /// # Errors
+    /// [`Outdated`]: it changes nothing.
+    pub fn recall(&self, lesson: &KeptLesson) -> Result<(), Outdated> {
+        self.with(|scheduler, now| scheduler.recall(now, lesson))
     }
 
     /// The state at this moment.

@@ -7,7 +7,7 @@ use super::forecast::{Forecast, Standing};
 use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId, Never, Unit};
+use crate::limit::{Charge, InstanceId, Lesson, Never, Unit};
 use crate::queue::{Charges, Flow, Returns, Seq};
 use crate::route::Ask;
 
@@ -126,6 +126,7 @@ impl<W> Scheduler<W> {
             reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
             retry_after: LATEST,
             pointless: true,
+            learned: None,
         };
         limits.fits(cost).map(|()| cost).map_err(never_fits)
     }
@@ -244,7 +245,8 @@ impl<W> Scheduler<W> {
             self.ledger.name(charges);
             self.promises.keep(route, Promise::new(flow.clone(), charges.clone(), *seq, turn, now + retry_after));
         }
-        Refusal { reason, retry_after, pointless: !in_reach }
+        let learned = self.ledger.pool_mut(at).lesson(now).and_then(Lesson::limit);
+        Refusal { reason, retry_after, pointless: !in_reach, learned }
     }
 
     /// For as many as may wait places may be kept, and for one client for half of them: it may never come back.

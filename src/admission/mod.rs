@@ -12,6 +12,7 @@ mod driver;
 mod entry;
 mod evidence;
 mod forecast;
+mod lessons;
 mod permit;
 mod promises;
 mod refusal;

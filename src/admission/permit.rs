@@ -83,10 +83,10 @@ impl InFlight {
         }
     }
 
-    /// The answer has ended, and said what it has cost in tokens.
-    pub fn settle(&self, tokens: u64) {
+    /// The answer to the request, which was sent at `sent_at` or a little later, has ended and said what it has cost.
+    pub fn settle(&self, sent_at: Instant, tokens: u64) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.settle(now, &self.charges, tokens));
+            self.admission.with(|scheduler, now| scheduler.settle(now, &self.charges, sent_at, tokens));
         }
     }
 }

@@ -11,12 +11,14 @@ pub struct Refusal {
     pub retry_after: Duration,
     /// Coming back, even as often as an official SDK does, cannot help.
     pub pointless: bool,
+    /// The upstream's own limit, if it has taught one of the pool that is waited for.
+    pub learned: Option<Rate>,
 }
 
 impl Refusal {
     /// The gate is stopping; another one may be there in a moment.
     pub(super) const DRAINING: Self =
-        Self { reason: Reason::Draining, retry_after: Duration::from_secs(1), pointless: false };
+        Self { reason: Reason::Draining, retry_after: Duration::from_secs(1), pointless: false, learned: None };
 }
 
 /// Why a request will not go.

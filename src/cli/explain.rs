@@ -207,7 +207,10 @@ impl Explained<'_> {
         } else {
             Reason::WaitTooLong { pool: ask.pool, waiting, ahead: waiting, eta: max_wait + gap, max_wait }
         };
-        Some(proxy::describe(&Refusal { reason, retry_after: gap, pointless: false }, &self.config.pools))
+        Some(proxy::describe(
+            &Refusal { reason, retry_after: gap, pointless: false, learned: None },
+            &self.config.pools,
+        ))
     }
 
     fn json(&self) -> Value {

@@ -24,6 +24,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{Config, DEFAULT, LoadError};
+use crate::store::Unusable;
 use crate::upstream::SetupError;
 
 /// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
@@ -111,7 +112,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return ExitCode::SUCCESS;
     }
-    if let Some(error) = error.downcast_ref::<SetupError>() {
+    if error.is::<SetupError>() || error.is::<Unusable>() {
         eprintln!("error: {error}");
         return ExitCode::from(INVALID_CONFIG);
     }

@@ -88,7 +88,7 @@ pub struct Upstream {
 pub struct Queue {
     /// How many may wait, in all.
     pub max_waiting: usize,
-    /// How much may be held of bodies, in all, in bytes.
+    /// How much may be held of bodies, in all, in bytes: until they are sent, or taken where they may be sent again.
     pub max_bytes: u64,
     /// How many may be under way past their wait, in all.
     pub max_in_flight: u64,
@@ -96,7 +96,8 @@ pub struct Queue {
     pub ageing: Duration,
     /// How long a request waits before the log says so.
     pub log_wait: Duration,
-    /// How much of a body is read while its request waits, so that a client that leaves is seen to.
+    /// How much of a body is read while its request waits, so that a client that leaves is seen to. A whole one of up to
+    /// so much is kept to be sent again, while half of `max_bytes` is free.
     pub buffer: usize,
 }
 

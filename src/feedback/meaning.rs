@@ -95,17 +95,6 @@ pub fn understand(answer: &Answer<'_>, meanings: &Meanings) -> Option<Pushback> 
     Some(Pushback { retry_after, ..pushback })
 }
 
-/// What a refusal means that hides in an answer with status 200: in a response, a run, or the events of a stream.
-///
-/// It is evidence; what was executed in part is never sent again.
-#[must_use]
-pub fn hidden(body: &[u8], meanings: &Meanings) -> Option<Pushback> {
-    let complaint = Complaint::hidden_in(body)?;
-    let wording = Wording::of(&complaint.message);
-    let cause = meanings.of(&complaint).or_else(|| first_of(ROWS.iter(), &complaint, &wording))?;
-    Some(Pushback::worded(cause, &wording))
-}
-
 /// How a 404 speaks of one object that is not there, where its endpoint is: `No such File object: …`.
 const OF_ONE_OBJECT: [&str; 3] = [" with id ", "no such ", " not found"];
 

@@ -1,10 +1,12 @@
 //! Feedback: what the upstream's answers say about its limits. Pure parsers, fed with headers, bodies and the time.
 //!
 //! [`Pushback`] is a refusal understood, [`Allowance`] what is left by the headers of any answer, and [`UsageReader`]
-//! finds what an answer has cost while it passes.
+//! finds what an answer has cost while it passes; a [`Decoder`] takes off the [`Codings`] of a body before that.
 
 mod allowance;
+mod coding;
 mod complaint;
+mod deflate;
 mod meaning;
 mod pushback;
 mod source;
@@ -14,9 +16,11 @@ mod time;
 mod usage;
 mod window;
 mod wording;
+mod zstd;
 
 pub use allowance::{Allowance, allowances};
-pub use meaning::{Meanings, hidden, is_gone, understand};
+pub use coding::{Codings, Decoder};
+pub use meaning::{Meanings, is_gone, understand};
 pub use pushback::{Cause, Figures, ParseCauseError, Pushback};
 pub use usage::UsageReader;
 

@@ -1,3 +1,4 @@
+use std::io::{self, Write};
 use std::mem;
 
 use memchr::memmem;
@@ -91,6 +92,17 @@ impl UsageReader {
         self.output = output.or(self.output);
         let sum = || self.input.unwrap_or(0).saturating_add(self.output.unwrap_or(0));
         self.total = usage.total.or_else(|| input.or(output).map(|_| sum())).or(self.total);
+    }
+}
+
+impl Write for UsageReader {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.push(piece);
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

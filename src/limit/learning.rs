@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::learned::{Basis, Learned, Lesson};
+use super::learned::{Basis, Learned};
 use super::window::Window;
-use super::{Learn, Pool, Rate};
+use super::{Learn, Lesson, Pool, Rate};
 
 /// What an answer tells of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,15 +96,15 @@ impl Pool {
     }
 
     /// What was sent at about `sent_at` has not counted after all.
-    pub fn unspend(&mut self, sent_at: Instant, cost: u32) {
-        self.windows_mut().for_each(|window| window.unspend(sent_at, cost));
+    pub fn unspend(&mut self, now: Instant, sent_at: Instant, cost: u32) {
+        self.windows_mut().for_each(|window| window.unspend(now, sent_at, cost));
     }
 
-    /// What was sent has cost more, or less, than it was taken for.
-    pub fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
+    /// What was sent at about `sent_at` has cost more, or less, than it was taken for.
+    pub fn correct(&mut self, now: Instant, sent_at: Instant, taken: u32, cost: u32) {
         match cost.checked_sub(taken) {
             Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
-            None => self.windows_mut().for_each(|window| window.unspend(now, taken - cost)),
+            None => self.unspend(now, sent_at, taken - cost),
         }
     }
 
@@ -129,6 +129,12 @@ impl Pool {
     pub fn back_off(&mut self, now: Instant, hint: Option<Duration>) {
         let time = self.learned().back_off(now);
         self.stay_away(now, hint.unwrap_or(time));
+    }
+
+    /// What has been learned of it, if anything.
+    #[must_use]
+    pub fn lesson(&self, now: Instant) -> Option<Lesson> {
+        self.learned.as_deref().and_then(|learned| learned.usage(now).lesson)
     }
 
     /// How well a refusal of what was sent at about `sent_at` fits this pool.
@@ -191,7 +197,7 @@ impl Pool {
     }
 
     /// A limit that says more than is configured.
-    fn is_news(&self, limit: Rate) -> bool {
+    pub(super) fn is_news(&self, limit: Rate) -> bool {
         let configured = self.windows.iter().filter(|window| !window.is_open() && window.rate().per() == limit.per());
         configured.map(|window| window.rate().amount()).min().is_none_or(|amount| limit.amount() < amount)
     }
@@ -217,8 +223,7 @@ impl Pool {
     fn parts(&mut self) -> (Option<&mut Learned>, &mut Window, Basis) {
         let at = self.fullest();
         let log = &mut self.windows[at];
-        let limit = (!log.is_open()).then(|| log.rate().amount());
-        let basis = Basis { limit, per: log.rate().per(), margin: self.margin };
+        let basis = Basis::of(log, self.margin);
         (self.learned.as_deref_mut(), log, basis)
     }
 }

@@ -224,6 +224,11 @@ impl Ledger {
         self.keyed.iter().map(HashMap::len).sum()
     }
 
+    /// Every instance: its pool, its key and what is taken of it.
+    pub(super) fn pools(&self) -> impl Iterator<Item = (PoolId, &Arc<str>, &Pool)> {
+        self.instances.iter().map(|(_, instance)| (instance.pool_id, &instance.key, &instance.pool))
+    }
+
     /// What is taken of every instance.
     pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
         let own = self.instances.iter_mut().filter(|(_, instance)| instance.shared.is_none());

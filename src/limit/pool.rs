@@ -1,6 +1,8 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
 use super::window::Window;
@@ -13,7 +15,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(1);
 
 /// What a pool counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Requests, or whatever its routes say that a request costs.
     #[default]

@@ -3,8 +3,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// An amount in a span of time: `300/min`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Rate {
     amount: NonZeroU32,
     per: Duration,
@@ -73,6 +76,20 @@ impl FromStr for Rate {
         let one_unit = if span.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1" };
         let per = humantime::parse_duration(&format!("{one_unit}{span}")).map_err(|_| ParseRateError)?;
         Self::new(amount, per).ok_or(ParseRateError)
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = ParseRateError;
+
+    fn try_from(text: String) -> Result<Self, ParseRateError> {
+        text.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
     }
 }
 

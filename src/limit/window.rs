@@ -137,17 +137,16 @@ impl Window {
         first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
     }
 
-    /// What was spent at about `at`, or a little later, has not counted after all.
-    pub(super) fn unspend(&mut self, at: Instant, cost: u32) {
-        if self.total == self.gone {
+    /// What was spent at `at` or a little later has not counted after all, if it still would.
+    pub(super) fn unspend(&mut self, now: Instant, at: Instant, cost: u32) {
+        self.forget(now);
+        if at + self.span <= now {
             return;
         }
-        let before = self.total_before(self.spent.partition_point(|grain| grain.last < at));
-        // A grain may be empty: others that were spent at about the same time have not counted either.
-        let spent_then = self.spent.partition_point(|grain| grain.total <= before.min(self.total - 1));
-        let Some(grain) = self.spent.get(spent_then) else { return };
-        let cost = u64::from(cost).min(grain.total - self.total_before(spent_then));
-        self.spent.range_mut(spent_then..).for_each(|grain| grain.total -= cost);
+        let first = self.spent.partition_point(|grain| grain.last < at);
+        let before = self.total_before(first);
+        let cost = u64::from(cost).min(self.total - before);
+        self.spent.range_mut(first..).for_each(|grain| grain.total = grain.total.saturating_sub(cost).max(before));
         self.total -= cost;
     }
 

@@ -63,6 +63,10 @@ const COMES: Duration = Duration::from_mins(2);
 /// How long a body may take that is read only so that it can be sent again.
 const COMES_SOON: Duration = Duration::from_secs(1);
 
+fn refused(refusal: Refusal) -> Cause {
+    Cause::Refused(Box::new(refusal))
+}
+
 /// What one who waits is told.
 type Verdict = Result<Permit, Refusal>;
 
@@ -85,7 +89,7 @@ impl Gate {
         // Who finds too many under way is refused here and now, and not after he has waited.
         let held = self.shared.under_way.take(1).map_err(Cause::UnderWay)?;
         let (permit, held) = if let Some(at_once) = turn.as_mut().now_or_never() {
-            (at_once.map_err(Cause::Refused)?, held)
+            (at_once.map_err(refused)?, held)
         } else {
             drop(held);
             let permit = self.wait(turn, routed).await?;
@@ -125,7 +129,7 @@ impl Gate {
             (routed.arrived.head.method.clone(), routed.route.found.route(), routed.arrived.came);
         tokio::select! {
             biased;
-            verdict = turn => verdict.map_err(Cause::Refused),
+            verdict = turn => verdict.map_err(refused),
             left = self.leaves(routed) => Err(left),
             never = self.say_when_long(method, route, came) => match never {},
         }

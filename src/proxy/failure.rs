@@ -19,7 +19,7 @@ pub(super) struct Failure {
 /// Why it got none.
 pub(super) enum Cause {
     /// Admission said no.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The client sends more than it may.
     ClientQuota { rate: Rate, retry_after: Duration },
     /// As much is held of bodies as may be.
@@ -66,7 +66,7 @@ impl Failure {
 /// What a refusal looks like from outside: its status and its body.
 #[must_use]
 pub fn describe(refusal: &Refusal, pools: &[Pool]) -> (u16, Value) {
-    let described = Cause::Refused(*refusal).describe(pools);
+    let described = Cause::Refused(Box::new(*refusal)).describe(pools);
     (described.status.as_u16(), described.json())
 }
 
@@ -84,6 +84,15 @@ impl Described {
         json!({ "error": error })
     }
 
+    /// Also says what is known of the upstream's own limit.
+    fn with(mut self, learned: Option<Rate>) -> Self {
+        if let Some(limit) = learned {
+            self.message = format!("{} The upstream's own limit: {limit}.", self.message);
+            self.details["learned"] = json!(limit.to_string());
+        }
+        self
+    }
+
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), details: json!({}), retry_after: None, hopeless: false }
     }
@@ -96,7 +105,7 @@ impl Cause {
             Self::Refused(refusal) => Described {
                 retry_after: Some(refusal.retry_after),
                 hopeless: refusal.pointless,
-                ..refused(refusal.reason, pools)
+                ..refused(refusal.reason, pools).with(refusal.learned)
             },
             Self::ClientQuota { rate, retry_after } => Described {
                 details: json!({ "limit": rate.to_string() }),
@@ -257,7 +266,7 @@ mod tests {
     fn described(reason: Reason) -> (String, Value) {
         let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
         let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
-        let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false };
+        let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = describe(&refusal, &config.pools);
         assert_eq!((status, &body["error"]["type"]), (429, &json!("rate_limit_error")));
         (body["error"]["message"].as_str().expect("a text").to_owned(), body["error"]["tidegate"].clone())

@@ -9,7 +9,7 @@ use super::Gate;
 use super::failure::{Described, Failure};
 use super::headers::{say_when, set_retry_after, set_should_retry};
 use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
-use super::under_way::since_epoch;
+use super::under_way::{codings, since_epoch};
 use crate::feedback::{Answer, Cause, Meanings, Pushback, is_gone, understand};
 
 /// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
@@ -102,8 +102,9 @@ async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
         return None;
     }
     response.body_mut().peek(LOOKED_AT, COMES).await;
-    let (status, headers, body) = (response.status().as_u16(), response.headers(), response.body().seen());
-    let answer = Answer { status, headers, body, now: since_epoch() };
+    let (status, headers) = (response.status().as_u16(), response.headers());
+    let body = codings(headers).map(|codings| codings.decode(response.body().seen(), LOOKED_AT)).unwrap_or_default();
+    let answer = Answer { status, headers, body: &body, now: since_epoch() };
     let pushback = understand(&answer, meanings);
     match &pushback {
         Some(pushback) => under_way.refused(pushback),

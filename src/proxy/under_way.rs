@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use crate::admission::InFlight;
-use crate::feedback::{Headers, Pushback, UsageReader, allowances};
+use crate::feedback::{Codings, Decoder, Headers, Pushback, UsageReader, allowances};
 use crate::upstream::Held;
 
 /// What lasts until the last byte of an answer.
@@ -14,8 +14,11 @@ pub(super) struct UnderWay {
     _held: Held,
     sent_at: Instant,
     /// Reads what the answer has cost in tokens, where that is of interest.
-    usage: Option<UsageReader>,
+    usage: Option<Decoder<UsageReader>>,
 }
+
+/// How much of an answer that is compressed is read for what it has cost, in bytes of what it becomes.
+const READ: usize = 8 << 20;
 
 impl UnderWay {
     pub(super) fn new(in_flight: InFlight, held: Held, sent_at: Instant) -> Self {
@@ -32,10 +35,12 @@ impl UnderWay {
         self.in_flight.refused(self.sent_at, pushback);
     }
 
-    /// From now on it looks for the tokens in what passes, unless that is compressed.
+    /// From now on it looks for the tokens in what passes.
     pub(super) fn read_usage(&mut self, headers: &HeaderMap) {
-        let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-        self.usage = is_plain.then(UsageReader::default);
+        self.usage = codings(headers).map(|codings| {
+            let most = if codings.is_plain() { usize::MAX } else { READ };
+            Decoder::new(&codings, most, UsageReader::default())
+        });
     }
 
     /// The next piece of the answer.
@@ -48,8 +53,8 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(tokens) = self.usage.as_ref().and_then(UsageReader::total) {
-            self.in_flight.settle(tokens);
+        if let Some(tokens) = self.usage.as_ref().and_then(|usage| usage.sink().total()) {
+            self.in_flight.settle(self.sent_at, tokens);
         }
     }
 }
@@ -58,6 +63,12 @@ impl Headers for HeaderMap {
     fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.to_str().ok()
     }
+}
+
+/// How the body of an answer is compressed; nothing where that is not known.
+pub(super) fn codings(headers: &HeaderMap) -> Option<Codings> {
+    let values = headers.get_all(CONTENT_ENCODING).into_iter();
+    Codings::named(values.map(|value| value.to_str().unwrap_or("unreadable")))
 }
 
 /// Now, for answers that name a date.

@@ -125,17 +125,17 @@ impl Running {
     }
 
     /// Reads its log up to the line that has this.
-    fn logs(&mut self, what: &str) {
+    pub(super) fn logs(&mut self, what: &str) {
         let mut lines = self.log.by_ref().lines().map(|line| line.expect("a text"));
         assert!(lines.any(|line| line.contains(what)), "it ended without {what:?} in its log");
     }
 
-    fn signal(&self) {
+    pub(super) fn signal(&self) {
         let kill = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         assert!(kill.expect("kill runs").success());
     }
 
-    fn ended(&mut self) -> Option<i32> {
+    pub(super) fn ended(&mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 }

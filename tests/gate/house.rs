@@ -80,8 +80,8 @@ impl House {
 pub(crate) struct Wire(pub(crate) TcpStream);
 
 impl Wire {
-    pub(crate) async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.expect("sends");
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.expect("sends");
     }
 
     /// Reads until this has come, and gives all that has.
@@ -101,10 +101,14 @@ impl Wire {
 
     /// Reads until the other side closes.
     pub(crate) async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_of_bytes().await).into_owned()
+    }
+
+    pub(crate) async fn rest_of_bytes(&mut self) -> Vec<u8> {
         let mut read = Vec::new();
         // A connection that is reset has been closed as well.
         drop(timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("closes in time"));
-        String::from_utf8_lossy(&read).into_owned()
+        read
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod bounds;
+mod coded;
 mod cuts;
 mod forwarding;
 mod house;
@@ -13,3 +14,4 @@ mod resend;
 mod turns;
 mod uploads;
 mod upstream;
+mod usage;

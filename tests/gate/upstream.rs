@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::house::House;
-use http::{Request, Response};
-use http_body_util::Full;
+use crate::house::{House, upstream};
+use crate::resend::LIMITED;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -76,6 +78,28 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, http2: bool, used: Arc<M
     }
 }
 
+/// An upstream that speaks HTTP/2 without TLS, refuses every other request, and sends back the bodies of the rest.
+async fn refusing_by_turns() -> SocketAddr {
+    let (listener, address) = upstream().await;
+    let refuses = Arc::new(AtomicBool::new(true));
+    let answer = move |request: Request<Incoming>| {
+        let refuses = refuses.fetch_not(Ordering::Relaxed);
+        async move {
+            let body = request.into_body().collect().await.expect("a whole body").to_bytes();
+            let mut answer = Response::new(Full::new(if refuses { Bytes::from(LIMITED) } else { body }));
+            *answer.status_mut() = if refuses { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::OK };
+            Ok::<_, Infallible>(answer)
+        }
+    };
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service_fn(answer.clone())));
+        }
+    });
+    address
+}
+
 const GET: &str = "GET /v1/models HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
@@ -103,4 +127,16 @@ async fn http_2_goes_over_several_connections() {
         assert!(came.ends_with("HTTP/2.0 GET /v1/models"), "{came}");
     }
     assert_eq!(upstream.used.lock().expect("no panic").len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_refused_over_http_2_is_sent_again_whole() {
+    let pools = "[pools.all]\nrequests = [\"1000/s\"]\n[[routes]]\nmatch = \"POST /v1/chat\"\npools = [\"all\"]\n";
+    let house = House::open(&format!("http2_connections = 1\n{pools}"), refusing_by_turns().await).await;
+    for body in ["one", "another"] {
+        let head = format!("POST /v1/chat HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {}", body.len());
+        let came = house.ask(&format!("{head}\r\n\r\n{body}")).await;
+        assert!(came.starts_with("HTTP/1.1 200") && came.ends_with(&format!("\r\n\r\n{body}")), "{came}");
+        assert!(came.contains("x-tidegate-attempts: 2\r\n"), "{came}");
+    }
 }

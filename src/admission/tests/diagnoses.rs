@@ -122,6 +122,16 @@ fn one_refusal_proves_nothing_and_several_at_one_count_a_lower_limit() {
 }
 
 #[test]
+fn what_was_learned_before_the_gate_started_is_said_while_it_is_in_force() {
+    let Diagnosis { case: Case::LowerLimit { limit, .. }, confidence } =
+        Seen::calm(90).learned(Some(lower(180))).diagnosis()
+    else {
+        panic!("it is lower")
+    };
+    assert_eq!((limit, confidence), (rate(180), Confidence::Fair));
+}
+
+#[test]
 fn a_limit_that_has_been_exceeded_since_is_not_lower() {
     let refused = Seen::calm(180).refused(Cause::Limit, &[180, 183]).learned(Some(lower(280)));
     assert!(is_unclear(&refused.taken_since(500, 270)));

@@ -19,7 +19,10 @@ fn too_late_is_said_on_arrival() {
         gate.comes(who, &on([0]));
     }
     let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 2, ahead: 2, eta: 3 * SECOND, max_wait: 2 * SECOND };
-    assert_eq!(refusal(&gate.comes("late", &on([0]))), Refusal { reason, retry_after: 2 * SECOND, pointless: false });
+    assert_eq!(
+        refusal(&gate.comes("late", &on([0]))),
+        Refusal { reason, retry_after: 2 * SECOND, pointless: false, learned: None }
+    );
     assert_eq!(gate.play().len(), 3);
     assert_eq!(gate.refused, []);
 }
@@ -44,7 +47,10 @@ fn who_waits_in_vain_is_told_at_his_deadline() {
     gate.play();
     let (eta, max_wait) = (120 * SECOND, 120 * SECOND);
     let reason = Reason::WaitTooLong { pool: PoolId(0), waiting: 0, ahead: 0, eta, max_wait };
-    assert_eq!(gate.refused, [("in vain", 120_000, Refusal { reason, retry_after: SECOND, pointless: false })]);
+    assert_eq!(
+        gate.refused,
+        [("in vain", 120_000, Refusal { reason, retry_after: SECOND, pointless: false, learned: None })]
+    );
 }
 
 #[test]
@@ -56,7 +62,7 @@ fn a_full_queue_refuses() {
     let reason = Reason::QueueFull { pool: Some(PoolId(0)), waiting: 1, eta: 2 * SECOND };
     assert_eq!(
         refusal(&gate.comes("refused", &on([0]))),
-        Refusal { reason, retry_after: 2 * SECOND, pointless: false }
+        Refusal { reason, retry_after: 2 * SECOND, pointless: false, learned: None }
     );
 }
 
@@ -80,7 +86,10 @@ fn a_pool_that_refuses_when_full_lets_nobody_wait() {
     let mut gate = Gate::new([(limits, PoolRules { refuse_when_full: true, ..rules })]);
     gate.comes("goes", &on([0]));
     let reason = Reason::NoQueue { pool: PoolId(0), eta: SECOND };
-    assert_eq!(refusal(&gate.comes("refused", &on([0]))), Refusal { reason, retry_after: SECOND, pointless: false });
+    assert_eq!(
+        refusal(&gate.comes("refused", &on([0]))),
+        Refusal { reason, retry_after: SECOND, pointless: false, learned: None }
+    );
     gate.wait(SECOND);
     gate.comes("goes too", &on([0]));
     assert_eq!(gate.play(), [("goes", 0), ("goes too", 1_000)]);
@@ -105,7 +114,10 @@ fn what_never_fits_is_refused_for_good() {
     for asks in [&[costing(0, 4)][..], &[costing(0, 2), costing(0, 2)]] {
         let limit = "3/s".parse().expect("a rate");
         let reason = Reason::NeverFits { pool: PoolId(0), limit, cost: 4 };
-        assert_eq!(refusal(&gate.comes("never", asks)), Refusal { reason, retry_after: 60 * SECOND, pointless: true });
+        assert_eq!(
+            refusal(&gate.comes("never", asks)),
+            Refusal { reason, retry_after: 60 * SECOND, pointless: true, learned: None }
+        );
     }
 }
 
@@ -117,7 +129,7 @@ fn draining_refuses_all() {
     }
     gate.scheduler.drain();
     gate.hear();
-    let draining = Refusal { reason: Reason::Draining, retry_after: SECOND, pointless: false };
+    let draining = Refusal { reason: Reason::Draining, retry_after: SECOND, pointless: false, learned: None };
     gate.refused.sort_by_key(|&(who, ..)| who);
     assert_eq!(gate.refused, [("waits", 0, draining), ("waits too", 0, draining)]);
     assert_eq!(refusal(&gate.comes("comes later", &on([0]))), draining);

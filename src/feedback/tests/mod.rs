@@ -3,8 +3,8 @@
 mod allowances;
 mod arbitrary;
 mod broken;
+mod codings;
 mod gone;
-mod hidden;
 mod hints;
 mod refusals;
 mod usage;

@@ -47,6 +47,13 @@ impl Bucket {
         self.scale -= self.scale.saturating_sub(SAME) / FORGOTTEN;
     }
 
+    /// As it was before a restart: it fills since the upstream was `heard`, whatever was left by then.
+    pub(super) fn recalled(heard: Instant, limit: Rate, margin: Duration) -> Self {
+        let mut bucket = Self::new(limit, margin, None);
+        bucket.pace.exhaust(heard);
+        bucket
+    }
+
     pub(super) fn limit(&self) -> Rate {
         self.limit
     }

@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::Basis;
+use super::{Basis, Finding};
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 use crate::limit::window::Window;
@@ -78,6 +78,28 @@ impl Lower {
         };
         lower.resumed = lower.window.turn_of(now, 1);
         lower
+    }
+
+    /// As it was before a restart. The upstream may still count what was sent before that, so that for a window a refusal
+    /// says nothing of the rate.
+    pub(super) fn recalled(now: Instant, limit: Rate, basis: Basis, log: &Window) -> Self {
+        let lower = Self::new(now, limit.amount().into(), Basis { per: limit.per(), ..basis }, log);
+        let resumed = now + lower.span() / 2;
+        Self { resumed, estimates: 2, ..lower }
+    }
+
+    /// The same, where the rate had grown too fast.
+    pub(super) fn recalled_ramp(now: Instant, limit: Rate, basis: Basis, log: &Window) -> Self {
+        let stage = Stage::Ramp { since: now, from: limit.amount().into() };
+        Self { stage, ..Self::recalled(now, limit, basis, log) }
+    }
+
+    /// What has held; of what is being tried nobody knows yet.
+    pub(super) fn finding(&self) -> Finding {
+        match self.stage {
+            Stage::Ramp { .. } => Finding::Ramp { limit: self.limit() },
+            Stage::Hold { .. } | Stage::Probe { .. } => Finding::Lower { limit: rate(self.safe, self.basis) },
+        }
     }
 
     pub(super) fn ramp(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {

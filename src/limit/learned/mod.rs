@@ -1,7 +1,10 @@
 //! What the upstream's answers have taught of one pool instance. It tightens what is configured and never loosens it,
 //! shows itself, and is forgotten after a while.
 
+mod belief;
 mod bucket;
+mod kept;
+mod lesson;
 mod lower;
 mod seeking;
 mod shared;
@@ -12,10 +15,12 @@ use std::time::{Duration, Instant};
 use super::pace::Pace;
 use super::window::Window;
 use super::{NotYet, Rate};
+use belief::Belief;
 use bucket::Bucket;
+pub use kept::{Finding, Kept, Outdated};
+pub use lesson::{LearnedUsage, Lesson};
 use lower::Lower;
 use seeking::Seeking;
-use shared::Shared;
 use smooth::Smooth;
 
 /// How long what has been learned is kept without being confirmed.
@@ -26,6 +31,9 @@ const SOON: Duration = Duration::from_millis(250);
 
 /// One request at a time goes so often before an answer has told the limits.
 const DISCOVERY: Duration = Duration::from_millis(250);
+
+/// A count that says something of a limit.
+const FEWEST: u64 = 5;
 
 /// What is known before anything is learned.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +46,13 @@ pub(super) struct Basis {
     pub(super) margin: Duration,
 }
 
+impl Basis {
+    /// Of what this window counts.
+    pub(super) fn of(log: &Window, margin: Duration) -> Self {
+        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
+    }
+}
+
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
@@ -45,6 +60,8 @@ pub(super) struct Learned {
     since: Option<Instant>,
     /// When the upstream last said something of it.
     heard: Option<Instant>,
+    /// When it last had before the start, where it is known from then.
+    recalled: Option<Instant>,
     not_until: Option<Instant>,
     episode: Option<Episode>,
     /// What the window held when the upstream last refused, by this limit or another.
@@ -55,76 +72,21 @@ pub(super) struct Learned {
     unexplained: u32,
 }
 
-/// What the upstream's limit is taken for.
-#[derive(Clone, Debug)]
-pub(super) enum Belief {
-    /// What is configured, as far as can be seen.
-    Nothing,
-    /// Nobody knows yet: one at a time.
-    Unknown(Pace),
-    /// One that nobody wrote down, and whose window is not known.
-    Seeking(Seeking),
-    /// Lower than configured.
-    Lower(Lower),
-    /// As configured, and spent evenly.
-    Smooth(Smooth),
-    /// As configured, and somebody else takes from it.
-    Shared(Shared),
-    /// A bucket whose figures the upstream tells.
-    Bucket(Bucket),
-}
-
 /// From the first refusal until all who were under way by then have been answered: they were refused for the same reason.
 #[derive(Clone, Copy, Debug)]
 struct Episode {
     began: Instant,
     /// What the window held by then.
     used: u64,
+    /// All that had ever been taken by then.
+    taken: u64,
 }
 
-/// What a belief is, for people to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lesson {
-    /// No answer has told the limits yet.
-    Unknown,
-    /// The limit is lower than configured, or there is one where none is configured.
-    Lower {
-        /// What it seems to be.
-        limit: Rate,
-    },
-    /// The upstream wants an even pace.
-    Smooth {
-        /// As fast as this.
-        limit: Rate,
-        /// How many may go at once.
-        burst: u32,
-    },
-    /// Somebody else takes from the same limit.
-    Shared,
-    /// The upstream tells its figures.
-    Told {
-        /// The limit.
-        limit: Rate,
-        /// What is left of it.
-        left: u64,
-    },
-}
-
-/// What has been learned, for people to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LearnedUsage {
-    /// The limit, if anything is known of it beyond the configuration.
-    pub lesson: Option<Lesson>,
-    /// Since when.
-    pub since: Option<Instant>,
-    /// Nobody goes before.
-    pub not_until: Option<Instant>,
-    /// When the upstream last refused.
-    pub refused_at: Option<Instant>,
-    /// What the window held by then.
-    pub used_then: u64,
-    /// How often it has refused.
-    pub refusals: u64,
+impl Episode {
+    /// Whether the upstream has taken more since, and refused at about the same count again.
+    fn is_like(&self, used: u64, taken: u64) -> bool {
+        taken > self.taken && self.used >= FEWEST && used.abs_diff(self.used) * 10 <= self.used
+    }
 }
 
 impl Learned {
@@ -134,6 +96,7 @@ impl Learned {
             belief: Belief::Nothing,
             since: None,
             heard: None,
+            recalled: None,
             not_until: None,
             episode: None,
             suspected: None,
@@ -151,41 +114,19 @@ impl Learned {
 
     /// The limits that it adds.
     pub(super) fn window(&self) -> Option<&Window> {
-        match &self.belief {
-            Belief::Lower(lower) => Some(lower.window()),
-            _ => None,
-        }
+        self.belief.window()
     }
 
     pub(super) fn window_mut(&mut self) -> Option<&mut Window> {
-        match &mut self.belief {
-            Belief::Lower(lower) => Some(lower.window_mut()),
-            _ => None,
-        }
+        self.belief.window_mut()
     }
 
     pub(super) fn pace(&self) -> Option<&Pace> {
-        match &self.belief {
-            Belief::Nothing => None,
-            Belief::Unknown(pace) => Some(pace),
-            Belief::Seeking(seeking) => Some(seeking.pace()),
-            Belief::Lower(lower) => Some(lower.pace()),
-            Belief::Smooth(smooth) => Some(smooth.pace()),
-            Belief::Shared(shared) => Some(shared.pace()),
-            Belief::Bucket(bucket) => Some(bucket.pace()),
-        }
+        self.belief.pace()
     }
 
     pub(super) fn pace_mut(&mut self) -> Option<&mut Pace> {
-        match &mut self.belief {
-            Belief::Nothing => None,
-            Belief::Unknown(pace) => Some(pace),
-            Belief::Seeking(seeking) => Some(seeking.pace_mut()),
-            Belief::Lower(lower) => Some(lower.pace_mut()),
-            Belief::Smooth(smooth) => Some(smooth.pace_mut()),
-            Belief::Shared(shared) => Some(shared.pace_mut()),
-            Belief::Bucket(bucket) => Some(bucket.pace_mut()),
-        }
+        self.belief.pace_mut()
     }
 
     /// The instant before which nobody goes, if it is still to come.
@@ -215,7 +156,7 @@ impl Learned {
 
     /// Whether less is believed than is configured.
     pub(super) fn holds_less(&self) -> bool {
-        matches!(self.belief, Belief::Seeking(_) | Belief::Lower(_) | Belief::Smooth(_) | Belief::Shared(_))
+        self.belief.holds_less()
     }
 
     pub(super) fn suspect(&mut self, used: u64) {
@@ -229,17 +170,10 @@ impl Learned {
     }
 
     pub(super) fn usage(&self, now: Instant) -> LearnedUsage {
-        let lesson = match &self.belief {
-            Belief::Nothing => None,
-            Belief::Unknown(_) | Belief::Seeking(_) => Some(Lesson::Unknown),
-            Belief::Lower(lower) => Some(Lesson::Lower { limit: lower.limit() }),
-            Belief::Smooth(smooth) => Some(Lesson::Smooth { limit: smooth.limit(), burst: smooth.burst() }),
-            Belief::Shared(_) => Some(Lesson::Shared),
-            Belief::Bucket(bucket) => Some(Lesson::Told { limit: bucket.limit(), left: bucket.pace().left(now) }),
-        };
         LearnedUsage {
-            lesson,
+            lesson: self.belief.lesson(now),
             since: self.since,
+            recalled: self.recalled.is_some() && self.recalled == self.heard,
             not_until: self.not_until(now),
             refused_at: self.episode.map(|episode| episode.began),
             used_then: self.episode.map_or(0, |episode| episode.used),
@@ -269,28 +203,12 @@ impl Learned {
 
     /// The upstream took a request that was sent at about `sent_at`. `log` is what it has taken.
     pub(super) fn accepted(&mut self, now: Instant, sent_at: Instant, basis: Basis, log: &mut Window) {
-        self.unexplained = 0;
-        let is_over = match &mut self.belief {
-            // Whoever tells nothing may have no limit.
-            Belief::Unknown(_) => true,
-            Belief::Seeking(seeking) if self.episode.is_none_or(|episode| sent_at > episode.began) => {
-                let (used, basis) = seeking.found(now, basis);
-                return self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
-            }
-            Belief::Lower(lower) => lower.accepted(now),
-            Belief::Smooth(smooth) => {
-                smooth.accepted();
-                false
-            }
-            Belief::Shared(shared) => match shared.accepted(now, log) {
-                shared::Turned::Free => true,
-                shared::Turned::Steady(lower) => return self.believe(now, Belief::Lower(*lower)),
-                shared::Turned::Still => false,
-            },
-            _ => false,
-        };
-        if is_over {
-            self.believe(now, Belief::Nothing);
+        let is_news = !self.is_under_way(sent_at);
+        if is_news {
+            self.unexplained = 0;
+        }
+        if let Some(belief) = self.belief.accepted(now, is_news, basis, log) {
+            self.believe(now, belief);
         }
     }
 
@@ -313,31 +231,14 @@ impl Learned {
         if self.is_under_way(sent_at) {
             return self.refine(now, used);
         }
-        let before = self.episode.replace(Episode { began: now, used });
-        let rest = match &mut self.belief {
-            Belief::Nothing | Belief::Unknown(_) => return self.learn(now, used, before, basis, log),
-            Belief::Lower(lower) => match lower.refused(now) {
-                lower::Turned::Still(rest) => rest,
-                lower::Turned::Varies => {
-                    let Some(shared) = Shared::new(now, basis) else { return };
-                    let rest = shared.rest();
-                    self.believe(now, Belief::Shared(shared));
-                    rest
-                }
-            },
-            Belief::Seeking(seeking) => {
-                seeking.refused(now);
-                Duration::ZERO
-            }
-            Belief::Smooth(smooth) => {
-                if smooth.refused(now) {
-                    return self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
-                }
-                Duration::ZERO
-            }
-            Belief::Shared(shared) => shared.refused(),
-            Belief::Bucket(bucket) => bucket.refused(now),
-        };
+        let before = self.episode.replace(Episode { began: now, used, taken: log.total() });
+        if matches!(self.belief, Belief::Nothing | Belief::Unknown(_)) {
+            return self.learn(now, used, before, basis, log);
+        }
+        let (rest, belief) = self.belief.refused(now, used, basis, log);
+        if let Some(belief) = belief {
+            self.believe(now, belief);
+        }
         if hint.is_none() {
             self.stay_away(now + rest);
         }
@@ -360,7 +261,8 @@ impl Learned {
         self.heard = Some(now);
         self.refusals += 1;
         let used = log.used(now);
-        if self.episode.replace(Episode { began: now, used }).is_none_or(|before| before.began + basis.per < now) {
+        let episode = Episode { began: now, used, taken: log.total() };
+        if self.episode.replace(episode).is_none_or(|before| before.began + basis.per < now) {
             self.believe(now, Belief::Lower(Lower::ramp(now, used, basis, log)));
         }
     }
@@ -372,7 +274,7 @@ impl Learned {
         }
         let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / 4 >= now);
         let far_below = basis.limit.is_some_and(|limit| used * 3 <= u64::from(limit));
-        let as_before = before.is_some_and(|before| before.used >= 5 && used.abs_diff(before.used) * 10 <= before.used);
+        let as_before = before.is_some_and(|before| before.is_like(used, log.total()));
         if far_below
             && at_once
             && let Some(smooth) = Smooth::new(now, used, basis)
@@ -392,12 +294,7 @@ impl Learned {
         if let Some(episode) = &mut self.episode {
             episode.used = episode.used.min(used);
         }
-        match &mut self.belief {
-            Belief::Lower(lower) => lower.refine(now, used),
-            Belief::Seeking(seeking) => seeking.refine(used),
-            Belief::Smooth(smooth) => smooth.refine(now, used),
-            _ => {}
-        }
+        self.belief.refine(now, used);
     }
 
     fn believe(&mut self, now: Instant, belief: Belief) {

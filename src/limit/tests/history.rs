@@ -3,6 +3,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
+use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -20,6 +21,10 @@ pub(super) enum Step {
     GiveBack(Index),
     /// One that was granted is over.
     Land,
+    /// One that was sent is taken by the upstream.
+    Taken(Index),
+    /// One that was sent is refused by the upstream, which may say how long to stay away.
+    Refused(Index, Option<Duration>),
     Wait(Duration),
     /// Until the instant that was told last.
     WaitAsTold,
@@ -32,6 +37,7 @@ pub(super) struct History {
     pub(super) granted: u64,
     pub(super) given_back: u64,
     held: Vec<u32>,
+    unanswered: Vec<(Instant, u32)>,
     pub(super) sent: Vec<(Instant, u32)>,
     limits: Limits,
     in_flight: u32,
@@ -42,6 +48,18 @@ pub(super) struct History {
 pub(super) fn any_history(amounts: RangeInclusive<u32>) -> impl Strategy<Value = (Limits, Vec<Step>)> {
     limits(amounts).prop_flat_map(|limits| {
         let steps = vec(step(limits.capacity()), 1..120);
+        (Just(limits), steps)
+    })
+}
+
+/// The same, and what the upstream answers to what is sent.
+pub(super) fn any_answered_history(amounts: RangeInclusive<u32>) -> impl Strategy<Value = (Limits, Vec<Step>)> {
+    limits(amounts).prop_flat_map(|limits| {
+        let answers = prop_oneof![
+            4 => any::<Index>().prop_map(Step::Taken),
+            2 => (any::<Index>(), of(wait())).prop_map(|(which, hint)| Step::Refused(which, hint)),
+        ];
+        let steps = vec(prop_oneof![3 => step(limits.capacity()), 1 => answers], 1..200);
         (Just(limits), steps)
     })
 }
@@ -66,6 +84,7 @@ impl History {
             granted: 0,
             given_back: 0,
             held: Vec::new(),
+            unanswered: Vec::new(),
             sent: Vec::new(),
             limits: limits.clone(),
             in_flight: 0,
@@ -87,6 +106,7 @@ impl History {
                 let cost = self.held.swap_remove(which.index(self.held.len()));
                 self.pool.spend(self.now, cost);
                 self.sent.push((self.now, cost));
+                self.unanswered.push((self.now, cost));
             }
             Step::GiveBack(which) if !self.held.is_empty() => {
                 let cost = self.held.swap_remove(which.index(self.held.len()));
@@ -97,11 +117,26 @@ impl History {
                 self.pool.land();
                 self.in_flight -= 1;
             }
+            Step::Taken(which) if !self.unanswered.is_empty() => {
+                let (sent_at, cost) = self.unanswered.swap_remove(which.index(self.unanswered.len()));
+                self.pool.accepted(self.now, sent_at, cost, None);
+            }
+            Step::Refused(which, hint) if !self.unanswered.is_empty() => self.refuse(which, hint),
             Step::Wait(time) => self.now += time,
             Step::WaitAsTold => self.now = self.told.map_or(self.now, |told| told.max(self.now)),
-            Step::Send(_) | Step::GiveBack(_) | Step::Land => {}
+            Step::Send(_) | Step::GiveBack(_) | Step::Land | Step::Taken(_) | Step::Refused(..) => {}
         }
         Ok(())
+    }
+
+    /// What is refused has never counted.
+    fn refuse(&mut self, which: Index, hint: Option<Duration>) {
+        let refused = self.unanswered.swap_remove(which.index(self.unanswered.len()));
+        let (sent_at, cost) = refused;
+        self.pool.unspend(self.now, sent_at, cost);
+        self.pool.refused(self.now, sent_at, hint, None);
+        let at = self.sent.iter().position(|&sent| sent == refused).expect("it was sent");
+        self.sent.remove(at);
     }
 
     fn ask(&mut self, cost: u32) -> Result<(), NotYet> {

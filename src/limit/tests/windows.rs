@@ -116,6 +116,33 @@ fn the_margin_lengthens_the_window() {
     assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_millis(1_500))));
 }
 
+/// What is used by a pool in which 500 were sent, and 10 a second later, and which then learns what the 500 have cost.
+fn used_after(wait: Duration, cost: u32) -> u64 {
+    let (mut pool, began) = (Pool::new(&capped(&["1000/min"])), start());
+    let later = began + Duration::from_secs(1);
+    for (at, cost) in [(began, 500), (later, 10)] {
+        pool.hold(cost);
+        pool.spend(at, cost);
+    }
+    let now = later + wait;
+    assert_eq!(pool.check(now, 1), Ok(()));
+    pool.correct(now, began, 500, cost);
+    pool.usage(now).windows[0].1
+}
+
+#[test]
+fn what_has_cost_less_gives_back_its_own_and_what_has_cost_more_takes_it_now() {
+    assert_eq!(used_after(Duration::ZERO, 20), 20 + 10);
+    assert_eq!(used_after(Duration::ZERO, 700), 700 + 10);
+}
+
+#[test]
+fn what_no_longer_counts_gives_nothing_back() {
+    assert_eq!(used_after(Duration::from_secs(59), 20), 10);
+    assert_eq!(used_after(Duration::from_secs(59), 700), 10 + 200);
+    assert_eq!(used_after(Duration::from_mins(1), 20), 0);
+}
+
 fn only_windows(limits: Limits) -> Limits {
     Limits { shape: Shape::Window, in_flight: None, ..limits }
 }
@@ -129,9 +156,9 @@ fn each_of_those_who_went_together_and_were_refused_is_given_back() {
         pool.land();
     }
     for left in (0..10).rev() {
-        pool.unspend(began, 1);
+        pool.unspend(began, began, 1);
         assert_eq!(pool.usage(began).windows[0].1, left);
     }
-    pool.unspend(began, 1);
+    pool.unspend(began, began, 1);
     assert_eq!(pool.usage(began).windows[0].1, 0);
 }

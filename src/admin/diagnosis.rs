@@ -10,7 +10,7 @@ use crate::route::Table;
 
 /// What is the matter with a pool instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finding {
+pub struct DiagnosisStatus {
     /// Which case it is.
     pub case: CaseName,
     /// How sure that is.
@@ -128,7 +128,7 @@ pub struct LearnedStatus {
 /// How many who ask are named.
 const NAMED: usize = 10;
 
-impl Finding {
+impl DiagnosisStatus {
     pub(super) fn new(pool: &Pool, routes: &Table, state: &InstanceState, now: Instant) -> Self {
         let wording = Wording { pool, routes, state, now };
         Self {
