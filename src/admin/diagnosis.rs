@@ -115,6 +115,8 @@ pub struct LearnedStatus {
     pub limit: Option<String>,
     /// How long that has been believed.
     pub for_ms: Option<u64>,
+    /// It is known from before the start, and no answer has spoken of it since.
+    pub recalled: bool,
     /// How long nobody goes.
     pub not_for_ms: Option<u64>,
     /// How often the upstream has refused.
@@ -189,6 +191,7 @@ impl LearnedStatus {
             lesson: lesson.map(str::to_owned),
             limit: limit.map(|limit| pool.rate_text(limit.rounded())),
             for_ms: learned.since.map(ago),
+            recalled: learned.recalled,
             not_for_ms: learned.not_until.map(|until| millis(until.saturating_duration_since(now))),
             refusals: learned.refusals,
             refused_ago_ms: learned.refused_at.map(ago),

@@ -181,7 +181,8 @@ impl Patient<'_> {
     fn remembered(&self) -> Option<Diagnosis> {
         let Lesson::Lower { limit } = self.learned()?.lesson? else { return None };
         let (configured, since) = (self.configured_per(limit.per()), self.learned()?.since);
-        let is_old = self.recent(Cause::Limit).next().is_none() && self.observed.episodes.len() != 1;
+        let is_known = self.learned()?.recalled || self.observed.episodes.len() > 1;
+        let is_old = is_known && self.recent(Cause::Limit).next().is_none();
         let case = Case::LowerLimit { limit, configured, told: false, since };
         is_old.then(|| Diagnosis::seen(1, case))
     }

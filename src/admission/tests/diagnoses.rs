@@ -46,8 +46,8 @@ impl Seen {
 
     fn learned(mut self, lesson: Option<Lesson>) -> Self {
         let since = Some(self.after(25));
-        let (not_until, refused_at, used_then, refusals) = (None, None, 0, 2);
-        self.taken.learned = Some(LearnedUsage { lesson, since, not_until, refused_at, used_then, refusals });
+        let (not_until, refused_at, used_then, refusals, recalled) = (None, None, 0, 2, false);
+        self.taken.learned = Some(LearnedUsage { lesson, since, not_until, refused_at, used_then, refusals, recalled });
         self
     }
 
@@ -123,9 +123,10 @@ fn one_refusal_proves_nothing_and_several_at_one_count_a_lower_limit() {
 
 #[test]
 fn what_was_learned_before_the_gate_started_is_said_while_it_is_in_force() {
-    let Diagnosis { case: Case::LowerLimit { limit, .. }, confidence } =
-        Seen::calm(90).learned(Some(lower(180))).diagnosis()
-    else {
+    let mut seen = Seen::calm(90).learned(Some(lower(180)));
+    assert_eq!(seen.case(), Case::WithinLimits, "nothing was refused");
+    seen.taken.learned.as_mut().expect("learned").recalled = true;
+    let Diagnosis { case: Case::LowerLimit { limit, .. }, confidence } = seen.diagnosis() else {
         panic!("it is lower")
     };
     assert_eq!((limit, confidence), (rate(180), Confidence::Fair));
