@@ -47,7 +47,7 @@ impl Seen {
     fn learned(mut self, lesson: Option<Lesson>) -> Self {
         let since = Some(self.after(25));
         let (not_until, refused_at, used_then, refusals, recalled) = (None, None, 0, 2, false);
-        self.taken.learned = Some(LearnedUsage { lesson, since, not_until, refused_at, used_then, refusals, recalled });
+        self.taken.learned = Some(LearnedUsage { lesson, since, recalled, not_until, refused_at, used_then, refusals });
         self
     }
 
