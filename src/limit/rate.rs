@@ -130,7 +130,7 @@ mod tests {
     fn a_span_is_rounded_to_two_digits_if_it_is_no_whole_seconds() {
         let rounded = |text: &str| text.parse::<Rate>().unwrap().rounded().to_string();
         for (exact, said) in
-            [("42/3410ms", "42/3s500ms"), ("300/min", "300/min"), ("3/1m7s", "3/1m7s"), ("9/123us", "9/130us")]
+            [("42/3410ms", "42/3s500ms"), ("300/min", "300/min"), ("3/1m47s", "3/1m47s"), ("9/123us", "9/130us")]
         {
             assert_eq!(rounded(exact), said);
         }

@@ -80,6 +80,9 @@ fn who_asks_how_often_is_remembered_for_a_minute_or_two() {
     assert_eq!(desk.observed().asked, 3, "the minute before counts");
     desk.waits(MINUTE);
     assert_eq!((desk.observed().asked, desk.observed().taken), (0, 0));
+    desk.succeeds(7);
+    desk.waits(MINUTE * 2);
+    assert_eq!((desk.observed().asked, desk.observed().taken), (0, 0), "whoever looks between");
 }
 
 #[test]

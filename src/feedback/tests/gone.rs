@@ -2,11 +2,12 @@ use super::{NOW, body, headers};
 use crate::feedback::{Answer, is_gone};
 
 /// Status, code and message of an answer, and whether it says that there is nothing at the path.
-const TABLE: [(u16, &str, &str, bool); 8] = [
+const TABLE: [(u16, &str, &str, bool); 9] = [
     (404, "", "Invalid URL (POST /v1/threads)", true),
     (404, "", "Unknown request URL: GET /v1/what. Please check the URL for typos.", true),
     (404, "unknown_url", "", true),
     (404, "model_not_found", "The model `gpt-9` does not exist or you do not have access to it.", true),
+    (404, "model_not_found", "Model gpt-9 not found.", true),
     (404, "", "No thread found with id 'thread_1'.", false),
     (404, "", "No such File object: file-1", false),
     (404, "", "Vector store vs_1 not found.", false),
