@@ -33,7 +33,7 @@ pub enum Learn {
     /// They tighten, and come back as the upstream gives way.
     #[default]
     Tighten,
-    /// None is known before an answer tells: until then requests go one at a time.
+    /// None is known before an answer tells: until then four requests a second go.
     Discover,
 }
 

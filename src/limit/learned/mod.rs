@@ -105,7 +105,7 @@ impl Learned {
         }
     }
 
-    /// Nothing is known, and until an answer tells the limits one goes at a time.
+    /// Nothing is known, and until an answer tells the limits a few go each second.
     pub(super) fn unknown() -> Self {
         let one = std::num::NonZeroU32::MIN;
         let pace = Rate::new(one, DISCOVERY).map(|rate| Pace::new(rate, Duration::ZERO, one));
