@@ -39,6 +39,9 @@
 //!    as the head is written, and given back if it never is.
 //! 7. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
 //!    request's line in the log, to the last byte.
+//!
+//! What is seen on the way is evidence, from which each pool instance has a [`Diagnosis`](admission::Diagnosis); [`admin`]
+//! puts it into words.
 
 pub mod admin;
 pub mod admission;
