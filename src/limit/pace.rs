@@ -37,9 +37,9 @@ impl Pace {
         Self { quota, behind, tat: None }
     }
 
-    /// The same, at another rate.
-    pub(super) fn at(&self, rate: Rate, margin: Duration, burst: NonZeroU32) -> Self {
-        Self { tat: self.tat, ..Self::new(rate, margin, burst) }
+    /// The same, after what another has spent.
+    pub(super) fn after(self, other: &Self) -> Self {
+        Self { tat: other.tat, ..self }
     }
 
     /// Nothing is left of the burst, and the next goes after an interval.

@@ -27,7 +27,8 @@ impl Bucket {
     /// A full one, or as full as it was `before` its limit changed.
     pub(super) fn new(limit: Rate, margin: Duration, before: Option<Pace>) -> Self {
         let burst = NonZeroU32::new(limit.amount()).unwrap_or(NonZeroU32::MIN);
-        let pace = before.map_or_else(|| Pace::new(limit, margin, burst), |before| before.at(limit, margin, burst));
+        let pace = Pace::new(limit, margin, burst);
+        let pace = before.map_or(pace.clone(), |before| pace.after(&before));
         Self { limit, pace, scale: SAME }
     }
 

@@ -18,6 +18,9 @@ const EARLY: u32 = 2;
 const RAMP: f64 = 1.5;
 const RAMP_TIME: Duration = Duration::from_mins(15);
 
+/// A rate may have grown too fast; it is never too fast to begin with so many a window, or a tenth of what is configured.
+const FEWEST: u32 = 10;
+
 /// A limit that is lower than configured: as much as had been taken when the upstream refused, in every window, evenly.
 ///
 /// Every trailing window holds what an upstream takes that counts windows, however it does, and an even pace what one
@@ -81,7 +84,7 @@ pub(super) enum Turned {
 impl Lower {
     pub(super) fn new(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {
         let amount = counted(used).clamp(1, basis.limit.unwrap_or(u32::MAX));
-        let (window, pace) = (log.capped(amount, basis.per, basis.margin), pace(amount, basis));
+        let (window, pace) = (log.capped(amount, basis.per, basis.margin), basis.even(amount));
         let stage = Stage::Hold { until: now + basis.per + basis.margin };
         let taken_then = window.total();
         let mut lower = Self {
@@ -125,7 +128,8 @@ impl Lower {
     }
 
     pub(super) fn ramp(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {
-        let mut lower = Self::new(now, (used * 2).div_ceil(3), basis, log);
+        let fewest = basis.limit.unwrap_or(FEWEST * 10) / 10;
+        let mut lower = Self::new(now, (used * 2).div_ceil(3).max(fewest.into()), basis, log);
         lower.stage = Stage::Ramp { since: now, from: f64::from(lower.amount) };
         lower
     }
@@ -261,7 +265,7 @@ impl Lower {
         if amount != self.amount {
             self.amount = amount;
             self.window.cap(amount);
-            self.pace = self.pace.at(rate(amount, self.basis), self.basis.margin, NonZeroU32::MIN);
+            self.pace = self.basis.even(amount).after(&self.pace);
         }
     }
 
@@ -287,8 +291,4 @@ fn counted(requests: u64) -> u32 {
 fn rate(amount: u32, basis: Basis) -> Rate {
     let amount = NonZeroU32::new(amount).unwrap_or(NonZeroU32::MIN);
     Rate::new(amount, basis.per).expect("a window takes some time")
-}
-
-fn pace(amount: u32, basis: Basis) -> Pace {
-    Pace::new(rate(amount, basis), basis.margin, NonZeroU32::MIN)
 }

@@ -10,6 +10,7 @@ mod seeking;
 mod shared;
 mod smooth;
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
@@ -32,6 +33,9 @@ const SOON: Duration = Duration::from_millis(250);
 /// One request at a time goes so often before an answer has told the limits.
 const DISCOVERY: Duration = Duration::from_millis(250);
 
+/// Within so long as many may go at once as would go evenly.
+const TIMER: Duration = Duration::from_millis(10);
+
 /// A count that says something of a limit.
 const FEWEST: u64 = 5;
 
@@ -48,6 +52,14 @@ pub(super) struct Basis {
 
 impl Basis {
     /// Of what this window counts.
+    /// So many in each window, evenly, as far as a timer can: it is up to a millisecond late, and that must not add up.
+    fn even(self, amount: u32) -> Pace {
+        let at_least_one = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let rate = Rate::new(at_least_one(amount), self.per + self.margin).expect("a window takes some time");
+        let at_once = TIMER.as_nanos() / rate.interval().as_nanos().max(1);
+        Pace::new(rate, Duration::ZERO, at_least_one(u32::try_from(at_once).unwrap_or(u32::MAX).saturating_add(1)))
+    }
+
     pub(super) fn of(log: &Window, margin: Duration) -> Self {
         Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
     }
@@ -107,7 +119,7 @@ impl Learned {
 
     /// Nothing is known, and until an answer tells the limits a few go each second.
     pub(super) fn unknown() -> Self {
-        let one = std::num::NonZeroU32::MIN;
+        let one = NonZeroU32::MIN;
         let pace = Rate::new(one, DISCOVERY).map(|rate| Pace::new(rate, Duration::ZERO, one));
         Self { belief: pace.map_or(Belief::Nothing, Belief::Unknown), ..Self::nothing() }
     }
