@@ -99,7 +99,9 @@ const NAMED: usize = 20;
 
 impl Status {
     pub(super) fn new(config: &str, uptime: Duration, pools: &[Pool], routes: &Table, now: &Snapshot) -> Self {
-        let states = now.instances.iter();
+        // Of a pool with a key there is nothing without one.
+        let exists = |state: &&InstanceState| state.key.is_empty() == pools[state.pool.0].key.is_empty();
+        let states = now.instances.iter().filter(exists);
         let pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(pools, routes, state, now.at)).collect();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
