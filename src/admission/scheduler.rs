@@ -257,7 +257,7 @@ impl<W> Scheduler<W> {
         let Newcomer { flow, charges, seq, returns, bytes } = newcomer;
         self.ledger.name(&charges);
         let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_told(now);
-        self.evidence.waited(now, self.ledger.counting(stopped_at), for_own_limit);
+        self.evidence.waited(now, stopped_at, for_own_limit);
         let waiting = Waiting { charges, arrived, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));

@@ -55,6 +55,9 @@ impl Pool {
             bucket.accepted();
             return;
         }
+        if told.is_some() {
+            self.forget_told();
+        }
         if let (Some(learned), log, basis) = self.parts() {
             learned.accepted(now, sent_at, basis, log);
             if learned.is_stale(now) {
@@ -67,7 +70,7 @@ impl Pool {
     /// long. What it refuses it has not counted.
     pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, told: Option<Told>) {
         if self.learn == Learn::Never {
-            return self.stay_away(now, hint.unwrap_or(PAUSE));
+            return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
         if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
             let margin = self.margin;
@@ -106,18 +109,22 @@ impl Pool {
             Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
             None => self.unspend(now, sent_at, taken - cost),
         }
+        // A bucket is told what is left of it.
+        if self.told_limit().is_none() {
+            self.paces_mut().for_each(|pace| pace.correct(now, taken, cost));
+        }
     }
 
     /// The rate has grown faster than the upstream wants.
     pub fn ramp(&mut self, now: Instant, hint: Option<Duration>) {
         if self.learn == Learn::Never {
-            return self.stay_away(now, hint.unwrap_or(PAUSE));
+            return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
         self.learned();
         if let (Some(learned), log, basis) = self.parts() {
             learned.ramp(now, basis, log);
         }
-        self.stay_away(now, hint.unwrap_or(PAUSE));
+        self.stay_away(now, hint.unwrap_or_default().max(PAUSE));
     }
 
     /// Nobody goes for so long.
@@ -128,7 +135,20 @@ impl Pool {
     /// The upstream has too much to do: nobody goes for a while, longer each time.
     pub fn back_off(&mut self, now: Instant, hint: Option<Duration>) {
         let time = self.learned().back_off(now);
-        self.stay_away(now, hint.unwrap_or(time));
+        self.stay_away(now, hint.unwrap_or_default().max(time));
+    }
+
+    /// The limit that the upstream has told, if that is what is believed.
+    #[must_use]
+    pub fn told_limit(&self) -> Option<Rate> {
+        self.learned.as_deref().and_then(Learned::told_limit)
+    }
+
+    /// The upstream tells no less than is configured.
+    fn forget_told(&mut self) {
+        if self.told_limit().is_some() {
+            self.learned = None;
+        }
     }
 
     /// What has been learned of it, if anything.
@@ -230,3 +250,6 @@ impl Pool {
 
 /// How long nobody goes where neither the upstream says nor anything may be learned.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// And where it says a shorter time than this.
+const SHORTEST: Duration = Duration::from_millis(100);

@@ -55,6 +55,13 @@ impl Pace {
         self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)).clamp(soonest, latest));
     }
 
+    /// What was spent for `taken` has cost `cost`.
+    pub(super) fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
+        let Some(tat) = self.tat else { return };
+        let corrected = (tat + self.interval() * cost).checked_sub(self.interval() * taken);
+        self.tat = Some(corrected.unwrap_or(now));
+    }
+
     /// How many are left of the burst.
     pub(super) fn left(&self, now: Instant) -> u64 {
         let debt = self.tat.map_or(Duration::ZERO, |tat| tat.saturating_duration_since(now));

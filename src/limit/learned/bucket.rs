@@ -45,7 +45,7 @@ impl Bucket {
     }
 
     pub(in crate::limit) fn accepted(&mut self) {
-        self.scale -= self.scale.saturating_sub(SAME) / FORGOTTEN;
+        self.scale -= self.scale.saturating_sub(SAME).div_ceil(FORGOTTEN);
     }
 
     /// As it was before a restart: it fills since the upstream was `heard`, whatever was left by then.

@@ -101,7 +101,7 @@ impl Lower {
             early: 0,
             held_once: false,
         };
-        lower.resumed = lower.window.turn_of(now, 1);
+        lower.resumed = lower.window.turn_of(now, 0, 1);
         lower
     }
 
@@ -235,7 +235,7 @@ impl Lower {
     fn settle(&mut self, now: Instant, amount: f64) {
         self.set(amount);
         self.safe = self.amount;
-        self.resumed = self.window.turn_of(now, 1);
+        self.resumed = self.window.turn_of(now, 0, 1);
     }
 
     /// It was too soon to say anything of the rate: the upstream's window has not opened yet. If that goes on, it is less.

@@ -198,6 +198,10 @@ impl Learned {
         if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
     }
 
+    pub(super) fn told_limit(&self) -> Option<Rate> {
+        if let Belief::Bucket(bucket) = &self.belief { Some(bucket.limit()) } else { None }
+    }
+
     pub(super) fn bucket_mut(&mut self) -> Option<&mut Bucket> {
         if let Belief::Bucket(bucket) = &mut self.belief { Some(bucket) } else { None }
     }
@@ -241,7 +245,12 @@ impl Learned {
             self.stay_away(now + hint);
         }
         if self.is_under_way(sent_at) {
-            return self.refine(now, used);
+            // Much later, the window holds other requests than it did when they were refused.
+            let is_fresh = self.episode.is_some_and(|episode| now < episode.began + basis.per / 4);
+            if is_fresh {
+                self.refine(now, used);
+            }
+            return;
         }
         let before = self.episode.replace(Episode { began: now, used, taken: log.total() });
         if matches!(self.belief, Belief::Nothing | Belief::Unknown(_)) {
@@ -251,7 +260,7 @@ impl Learned {
         if let Some(belief) = belief {
             self.believe(now, belief);
         }
-        if hint.is_none() {
+        if hint.is_none_or(|hint| hint < rest) {
             self.stay_away(now + rest);
         }
     }
