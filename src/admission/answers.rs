@@ -44,7 +44,7 @@ impl<W> Scheduler<W> {
                 charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).ramp(now, hint));
             }
             Cause::Overload => {
-                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, hint));
+                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint));
             }
             Cause::Billing | Cause::TooLarge => {}
         }
@@ -85,7 +85,7 @@ impl<W> Scheduler<W> {
             // Nothing here counts what it is about, and yet it must not be sent again at once.
             for charge in charges {
                 self.witness(now, charge.instance, sent_at, pushback);
-                self.ledger.pool_mut(charge.instance).back_off(now, hint);
+                self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint);
             }
             return;
         };
@@ -136,9 +136,7 @@ impl<W> Scheduler<W> {
     /// What an answer tells of this instance.
     fn told(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Told> {
         let limits = self.limits_of(instance);
-        if allowances.is_empty() || limits.model_part.is_none() && !limits.requests.is_empty() {
-            return None;
-        }
+        limits.model_part?;
         let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
         let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|told| told.per)?;
         Some(Told { limit: rate(limit, per)?, left: remaining })

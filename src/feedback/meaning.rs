@@ -26,7 +26,7 @@ const BUSY: &[u16] = &[429, 503];
 ///
 /// A code of `"429"` says no more than the status, and the types of the last rows say no more than that it is a limit.
 #[rustfmt::skip]
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 22] = [
     row(BUSY, "rate_limit_exceeded",               "",                    "request too large",        TooLarge),
     row(BUSY, "rate_limit_exceeded",               "",                    "",                         Limit),
     row(BUSY, "slow_down",                         "",                    "",                         Ramp),
@@ -37,10 +37,12 @@ const ROWS: [Row; 20] = [
     row(MANY, "project_spend_limit_exceeded",      "",                    "",                         Billing),
     row(MANY, "organization_usage_limit_exceeded", "",                    "",                         Billing),
     row(MANY, "insufficient_quota",                "",                    "",                         Billing),
+    row(MANY, "billing_not_active",                "",                    "",                         Billing),
+    row(MANY, "",                                  "billing_not_active",  "",                         Billing),
     row(MANY, "",                                  "insufficient_quota",  "",                         Billing),
     row(BUSY, "",                                  "overloaded_error",    "",                         Overload),
     row(MANY, "",                                  "",                    "request too large",        TooLarge),
-    row(MANY, "",                                  "",                    "plan and billing details", Billing),
+    row(MANY, "",                                  "",                    "billing details",          Billing),
     row(BUSY, "",                                  "",                    "currently overloaded",     Overload),
     row(MANY, "",                                  "",                    "resource unavailable",     Overload),
     row(MANY, "",                                  "requests",            "",                         Limit),

@@ -45,6 +45,9 @@ impl Pool {
         if self.learn == Learn::Never {
             return;
         }
+        if let Some(learned) = &mut self.learned {
+            learned.is_well(sent_at);
+        }
         if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
             let spent = self.log().spent_since(sent_at).saturating_sub(cost.into());
             let margin = self.margin;
@@ -110,7 +113,7 @@ impl Pool {
             None => self.unspend(now, sent_at, taken - cost),
         }
         // A bucket is told what is left of it.
-        if self.told_limit().is_none() {
+        if self.learned.as_deref().is_none_or(|learned| !learned.is_told_what_is_left()) {
             self.paces_mut().for_each(|pace| pace.correct(now, taken, cost));
         }
     }
@@ -133,8 +136,8 @@ impl Pool {
     }
 
     /// The upstream has too much to do: nobody goes for a while, longer each time.
-    pub fn back_off(&mut self, now: Instant, hint: Option<Duration>) {
-        let time = self.learned().back_off(now);
+    pub fn back_off(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>) {
+        let time = self.learned().back_off(now, sent_at);
         self.stay_away(now, hint.unwrap_or_default().max(time));
     }
 

@@ -67,7 +67,8 @@ impl Gate {
     fn request(&self, routed: &mut Routed) -> (Request<Prefetched>, bool) {
         let Arrived { head, body, upgrade, .. } = &mut *routed.arrived;
         let is_paced = routed.place.is_some();
-        let kept = (is_paced && self.shared.bodies.has_plenty()).then(|| body.share()).flatten();
+        let may_keep = body.whole().is_some_and(<[u8]>::is_empty) || self.shared.bodies.has_plenty();
+        let kept = (is_paced && may_keep).then(|| body.share()).flatten();
         let is_kept = kept.is_some();
         let mut request = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *request.method_mut() = head.method.clone();

@@ -65,7 +65,7 @@ impl Gate {
             let Some(pushback) = heed(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
             let may_wait = may_wait(pushback.cause);
             let Some(again) = again.filter(|_| may_wait) else {
-                set_should_retry(passed.response.headers_mut(), may_wait);
+                passed.pass_on(may_wait);
                 return Ok(passed);
             };
             drop(passed.under_way.take());
@@ -85,6 +85,15 @@ impl Gate {
 }
 
 impl Passed {
+    /// It cannot be sent again at all. Who has not been told when to come back is told a time of his own.
+    fn pass_on(&mut self, may_wait: bool) {
+        let headers = self.response.headers_mut();
+        if may_wait && !say_when(headers) {
+            set_retry_after(headers, Duration::from_millis(fastrand::u64(1_000..=10_000)));
+        }
+        set_should_retry(headers, may_wait);
+    }
+
     /// It cannot be sent again in time, so that the upstream has the last word; the gate adds when to come back.
     fn give_up(&mut self, Described { retry_after, hopeless, .. }: &Described) {
         let headers = self.response.headers_mut();

@@ -21,6 +21,8 @@ pub(in crate::limit) struct Bucket {
     pace: Pace,
     /// What the upstream counts for a thousand of ours.
     scale: u32,
+    /// Answers tell what is left.
+    synced: bool,
 }
 
 impl Bucket {
@@ -29,7 +31,7 @@ impl Bucket {
         let burst = NonZeroU32::new(limit.amount()).unwrap_or(NonZeroU32::MIN);
         let pace = Pace::new(limit, margin, burst);
         let pace = before.map_or(pace.clone(), |before| pace.after(&before));
-        Self { limit, pace, scale: SAME }
+        Self { limit, pace, scale: SAME, synced: false }
     }
 
     /// What something costs by the upstream's count, and no more than there ever is.
@@ -55,6 +57,10 @@ impl Bucket {
         bucket
     }
 
+    pub(super) fn is_synced(&self) -> bool {
+        self.synced
+    }
+
     pub(super) fn limit(&self) -> Rate {
         self.limit
     }
@@ -70,6 +76,7 @@ impl Bucket {
     /// An answer says that `remaining` was left at some time since it was sent, since when we have spent `spent` more.
     /// What is left now lies between what all of that would leave, and what would be if all of it had been counted.
     pub(in crate::limit) fn sync(&mut self, now: Instant, remaining: u64, since: Duration, spent: u64) {
+        self.synced = true;
         let most = remaining.saturating_add(self.pace.refilled(since));
         self.pace.hold_between(now, remaining.saturating_sub(spent), most);
     }

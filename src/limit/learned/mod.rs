@@ -82,6 +82,8 @@ pub(super) struct Learned {
     refusals: u64,
     /// Refusals in a row that nothing explains.
     unexplained: u32,
+    /// When nobody was last let go because the upstream had too much to do.
+    backed_off: Option<Instant>,
 }
 
 /// From the first refusal until all who were under way by then have been answered: they were refused for the same reason.
@@ -114,6 +116,7 @@ impl Learned {
             suspected: None,
             refusals: 0,
             unexplained: 0,
+            backed_off: None,
         }
     }
 
@@ -198,6 +201,11 @@ impl Learned {
         if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
     }
 
+    /// Whether answers tell what is left, and not refusals alone.
+    pub(super) fn is_told_what_is_left(&self) -> bool {
+        matches!(&self.belief, Belief::Bucket(bucket) if bucket.is_synced())
+    }
+
     pub(super) fn told_limit(&self) -> Option<Rate> {
         if let Belief::Bucket(bucket) = &self.belief { Some(bucket.limit()) } else { None }
     }
@@ -220,9 +228,6 @@ impl Learned {
     /// The upstream took a request that was sent at about `sent_at`. `log` is what it has taken.
     pub(super) fn accepted(&mut self, now: Instant, sent_at: Instant, basis: Basis, log: &mut Window) {
         let is_news = !self.is_under_way(sent_at);
-        if is_news {
-            self.unexplained = 0;
-        }
         if let Some(belief) = self.belief.accepted(now, is_news, basis, log) {
             self.believe(now, belief);
         }
@@ -266,10 +271,24 @@ impl Learned {
     }
 
     /// How long nobody goes because the upstream has too much to do.
-    pub(super) fn back_off(&mut self, now: Instant) -> Duration {
+    ///
+    /// What was sent before it last said so has nothing new to say.
+    pub(super) fn back_off(&mut self, now: Instant, sent_at: Instant) -> Duration {
         self.heard = Some(now);
+        if self.backed_off.is_some_and(|backed_off| sent_at <= backed_off) {
+            return Duration::ZERO;
+        }
+        self.backed_off = Some(now);
         self.unexplained += 1;
         SOON * 2_u32.pow(self.unexplained.min(6))
+    }
+
+    /// What was sent at about `sent_at` was taken: the upstream has not too much to do.
+    pub(super) fn is_well(&mut self, sent_at: Instant) {
+        let since = self.backed_off.max(self.episode.map(|episode| episode.began));
+        if since.is_none_or(|since| sent_at > since) {
+            self.unexplained = 0;
+        }
     }
 
     /// Nobody goes before.

@@ -164,7 +164,7 @@ fn nothing_is_kept_of_what_passes_or_is_not_known() {
     let limits = Limits { learn: Learn::Discover, ..capped(&[]) };
     let mut pool = Pool::new(&limits);
     assert_eq!(pool.kept(), None);
-    pool.back_off(start(), Some(MINUTE));
+    pool.back_off(start(), start(), Some(MINUTE));
     pool.accepted(start(), start(), 1, None);
     assert_eq!(pool.kept(), None);
 }
