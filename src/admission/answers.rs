@@ -107,7 +107,8 @@ impl<W> Scheduler<W> {
 
     /// Whoever is charged is of the family that the refusal names, if it names one; the family's instance of this unit.
     fn join(&mut self, now: Instant, charges: &[Charge], unit: Unit, pushback: &Pushback) -> Option<InstanceId> {
-        let family = pushback.family.as_ref()?.to_lowercase();
+        // As the models in keys are written.
+        let family = pushback.family.as_ref()?.to_lowercase().replace(char::is_whitespace, "_");
         let mut of_unit = None;
         for charge in charges {
             let joined = self.ledger.join(now, charge.instance, &family);
