@@ -196,7 +196,7 @@ const fn class_of(byte: u8) -> Class {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "casting is the only way in a constant")]
 const fn classes() -> [Class; 256] {
     let mut table = [Punctuation; 256];
     let mut byte = 0;

@@ -256,7 +256,7 @@ impl Lower {
 
     fn set(&mut self, amount: f64) {
         let most = f64::from(self.basis.limit.unwrap_or(u32::MAX));
-        #[allow(
+        #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "it is within the bounds of the type"
