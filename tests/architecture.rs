@@ -5,24 +5,26 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
+    ("coalesce", &[]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["feedback", "limit", "route"]),
     ("upstream", &["admission", "config", "route"]),
-    ("proxy", &["admission", "config", "feedback", "limit", "route", "upstream"]),
-    ("admin", &["admission", "config"]),
+    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "route", "upstream"]),
+    ("admin", &["admission", "config", "proxy"]),
     ("mock", &["config", "limit", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "upstream"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "limit/",
     "feedback/",
+    "coalesce/",
     "route/",
     "queue/",
     "admission/answers.rs",

@@ -15,13 +15,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
 use crate::config::{Config, Pool};
+use crate::proxy::Gate;
 
 /// Where the admin pages get what they show.
-#[derive(Debug)]
 pub struct Watched {
-    admission: Admission,
+    gate: Gate,
     pools: Vec<Pool>,
     config: String,
     started: Instant,
@@ -30,14 +29,16 @@ pub struct Watched {
 impl Watched {
     /// A gate that starts now.
     #[must_use]
-    pub fn new(config: &Config, admission: Admission) -> Self {
-        Self { admission, pools: config.pools.clone(), config: config.source.to_string(), started: Instant::now() }
+    pub fn new(config: &Config, gate: Gate) -> Self {
+        Self { gate, pools: config.pools.clone(), config: config.source.to_string(), started: Instant::now() }
     }
 
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::new(&self.config, self.started.elapsed(), &self.pools, &self.admission.snapshot())
+        let now = self.gate.admission().snapshot();
+        let status = Status::new(&self.config, self.started.elapsed(), &self.pools, &now);
+        Status { coalesced: self.gate.coalesced(), ..status }
     }
 }
 
@@ -61,7 +62,7 @@ pub async fn run(
 
 /// Ready for requests, which a gate that is stopping is not.
 async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, &'static str) {
-    if watched.admission.snapshot().draining {
+    if watched.gate.admission().snapshot().draining {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     (StatusCode::OK, "ready\n")

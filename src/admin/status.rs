@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::admission::{InstanceState, Snapshot, Tally};
 use crate::config::Pool;
+use crate::proxy::Coalesced;
 
 /// The state of the gate, as `/status` says it. Times are in milliseconds unless the name says otherwise.
 #[derive(Debug, Serialize)]
@@ -22,6 +23,8 @@ pub struct Status {
     pub tally: TallyStatus,
     /// Every pool instance.
     pub pools: Vec<PoolStatus>,
+    /// What came of the GETs of each route that shares them.
+    pub coalesced: Vec<Coalesced>,
 }
 
 /// What has happened since the start, in requests that take from a pool.
@@ -79,6 +82,7 @@ impl Status {
             waiting: now.waiting,
             tally: now.tally.into(),
             pools: now.instances.iter().map(|state| PoolStatus::new(pools, state)).collect(),
+            coalesced: Vec::new(),
         }
     }
 }
