@@ -15,6 +15,7 @@
 //! |   | [`mock`] | a stand-in for the upstream, to test against |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; the only place that waits |
+//! |   | [`store`] | what has been learned, on disk over a restart |
 //! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
 //! |   | [`feedback`] | what the upstream's answers say about its limits |
 //! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
@@ -41,6 +42,9 @@
 //!    as the head is written, and given back if it never is.
 //! 8. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
 //!    request's line in the log, to the last byte.
+//!
+//! What is seen on the way is evidence, from which each pool instance has a [`Diagnosis`](admission::Diagnosis); [`admin`]
+//! puts it into words.
 
 pub mod admin;
 pub mod admission;
@@ -53,4 +57,5 @@ pub mod mock;
 pub mod proxy;
 pub mod queue;
 pub mod route;
+pub mod store;
 pub mod upstream;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &[]),
@@ -13,15 +13,16 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["feedback", "limit", "route"]),
+    ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
     ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "route", "upstream"]),
-    ("admin", &["admission", "config", "proxy"]),
+    ("admin", &["admission", "config", "feedback", "limit", "proxy", "route"]),
     ("mock", &["config", "limit", "route"]),
-    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "upstream"]),
+    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "store", "upstream"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 17] = [
+const PURE: [&str; 22] = [
     "limit/",
     "feedback/",
     "coalesce/",
@@ -29,8 +30,13 @@ const PURE: [&str; 17] = [
     "queue/",
     "admission/answers.rs",
     "admission/applicant.rs",
+    "admission/askers.rs",
+    "admission/case.rs",
+    "admission/diagnosis.rs",
     "admission/entry.rs",
+    "admission/evidence.rs",
     "admission/forecast.rs",
+    "admission/lessons.rs",
     "admission/mod.rs",
     "admission/permit.rs",
     "admission/promises.rs",

@@ -75,7 +75,7 @@ fn a_model_has_pools_of_requests_and_of_tokens_on_every_endpoint() {
     for path in ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/audio/transcriptions"] {
         let asked = asks(&config, "POST", path);
         let keys: Vec<Option<&str>> = asked.iter().map(|ask| ask.key.as_deref()).collect();
-        assert_eq!(keys, [Some("gpt-4o - -"); 2], "{path}");
+        assert_eq!(keys, [Some("gpt-4o -"); 2], "{path}");
         let units = asked.iter().map(|ask| config.pools[ask.pool.0].limits.unit);
         assert!(units.eq([Unit::Requests, Unit::Tokens]), "{path}");
     }
@@ -96,13 +96,13 @@ fn tokens_are_taken_once_however_often_a_route_names_the_pool() {
 fn what_takes_from_no_pool_has_one_for_its_endpoint() {
     let config = built_in();
     for (method, path, key) in [
-        ("GET", "/v1/models", "GET:/v1/models - -"),
-        ("GET", "/v1/models/gpt-4o", "GET:/v1/models/* - -"),
-        ("head", "/V1//Models/", "GET:/v1/models - -"),
-        ("POST", "/v1/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs - -"),
-        ("POST", "/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs - -"),
-        ("GET", "/v1/what is/this", "GET:/v1/what_is/this - -"),
-        ("GET", "/a-name-that-is-longer-than-any-word/of", "GET:/*/of - -"),
+        ("GET", "/v1/models", "GET:/v1/models -"),
+        ("GET", "/v1/models/gpt-4o", "GET:/v1/models/* -"),
+        ("head", "/V1//Models/", "GET:/v1/models -"),
+        ("POST", "/v1/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs -"),
+        ("POST", "/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs -"),
+        ("GET", "/v1/what is/this", "GET:/v1/what_is/this -"),
+        ("GET", "/a-name-that-is-longer-than-any-word/of", "GET:/*/of -"),
     ] {
         let asked = asks(&config, method, path);
         let [Ask { pool, key: Some(asked), .. }] = &asked[..] else { panic!("{path} asks {asked:?}") };
@@ -115,7 +115,7 @@ fn a_disguised_endpoint_has_its_pool_in_every_reading() {
     let config = built_in();
     let asked = asks(&config, "GET", "/v1/models/%2e%2e/batches");
     let keys: Vec<&str> = asked.iter().filter_map(|ask| ask.key.as_deref()).collect();
-    for key in ["GET:/v1/batches - -", "GET:/v1/models/../batches - -"] {
+    for key in ["GET:/v1/batches -", "GET:/v1/models/../batches -"] {
         assert!(keys.contains(&key), "no {key} in {keys:?}");
     }
 }
@@ -125,8 +125,8 @@ fn a_model_that_nobody_can_see_is_another_than_none() {
     let config = built_in();
     let found = config.routes.find("POST", "/v1/moderations");
     let key = |facts: &dyn Facts| config.routes.asks(&found, facts)[0].key.clone();
-    assert_eq!(key(&Unseen).as_deref(), Some("? - -"));
-    assert_eq!(key(&Request(Body::default())).as_deref(), Some("- - -"));
+    assert_eq!(key(&Unseen).as_deref(), Some("? -"));
+    assert_eq!(key(&Request(Body::default())).as_deref(), Some("- -"));
 }
 
 #[test]

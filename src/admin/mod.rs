@@ -1,8 +1,12 @@
 //! What people and probes see of the gate, on a port of its own.
 
+mod advice;
+mod diagnosis;
 mod status;
+mod wording;
 
-pub use status::{LimitStatus, PoolStatus, Status, TallyStatus};
+pub use diagnosis::{AskerStatus, CaseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusedStatus, Sureness};
+pub use status::{LimitStatus, PoolStatus, Status, TallyStatus, Worst};
 
 use std::io;
 use std::sync::Arc;
@@ -17,11 +21,13 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Pool};
 use crate::proxy::Gate;
+use crate::route::Table;
 
 /// Where the admin pages get what they show.
 pub struct Watched {
     gate: Gate,
     pools: Vec<Pool>,
+    routes: Arc<Table>,
     config: String,
     started: Instant,
 }
@@ -30,14 +36,15 @@ impl Watched {
     /// A gate that starts now.
     #[must_use]
     pub fn new(config: &Config, gate: Gate) -> Self {
-        Self { gate, pools: config.pools.clone(), config: config.source.to_string(), started: Instant::now() }
+        let (pools, routes) = (config.pools.clone(), Arc::clone(&config.routes));
+        Self { gate, pools, routes, config: config.source.to_string(), started: Instant::now() }
     }
 
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         let now = self.gate.admission().snapshot();
-        let status = Status::new(&self.config, self.started.elapsed(), &self.pools, &now);
+        let status = Status::new(&self.config, self.started.elapsed(), &self.pools, &self.routes, &now);
         Status { coalesced: self.gate.coalesced(), ..status }
     }
 }

@@ -7,15 +7,23 @@ use smallvec::SmallVec;
 use super::scheduler::Scheduler;
 use crate::feedback::{Allowance, Cause, Figures, Pushback};
 use crate::limit::{Charge, InstanceId, Rate, Told, Unit};
+use crate::route::RouteId;
 
 /// Limits of longer windows are not paced: who has used one up is told at once.
 const LONGEST: Duration = Duration::from_hours(1);
+
+/// How long a hint is believed that names no such window.
+const BELIEVED: Duration = Duration::from_mins(10);
 
 impl<W> Scheduler<W> {
     /// The upstream took a request that was sent at `sent_at`, and its answer says what is left.
     pub fn accepted(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, allowances: &[Allowance]) {
         for &Charge { instance, cost } in charges {
             let told = self.told(instance, allowances);
+            let known = self.ledger.pool_mut(instance).told_limit();
+            if told.zip(known).is_some_and(|(told, known)| told.limit != known && told.limit.per() == known.per()) {
+                self.ledger.part(instance);
+            }
             self.ledger.pool_mut(instance).accepted(now, sent_at, cost, told);
         }
         self.pump_charged(now, charges);
@@ -23,9 +31,12 @@ impl<W> Scheduler<W> {
 
     /// The upstream refused a request that was sent at `sent_at`.
     pub fn refused(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
-        let hint = pushback.retry_after;
+        let hint = hint_of(pushback);
         for &Charge { instance, cost } in charges {
             self.ledger.pool_mut(instance).unspend(now, sent_at, cost);
+        }
+        if pushback.cause != Cause::Limit && pushback.cause != Cause::TooLarge {
+            charges.iter().for_each(|charge| self.witness(now, charge.instance, sent_at, pushback));
         }
         match pushback.cause {
             Cause::Limit => self.limited(now, charges, sent_at, pushback),
@@ -33,11 +44,25 @@ impl<W> Scheduler<W> {
                 charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).ramp(now, hint));
             }
             Cause::Overload => {
-                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, hint));
+                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint));
             }
             Cause::Billing | Cause::TooLarge => {}
         }
         self.pump_charged(now, charges);
+    }
+
+    /// The upstream took a request of this route that was sent at `sent_at`; `gone` where it knows nothing at that path.
+    pub fn answered(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, route: RouteId, gone: bool) {
+        for &Charge { instance, cost } in charges {
+            let used = self.ledger.pool_mut(instance).used_at(now, sent_at) + u64::from(cost);
+            self.evidence.taken(now, instance, used, route, gone);
+        }
+    }
+
+    /// Remembers a refusal.
+    fn witness(&mut self, now: Instant, instance: InstanceId, sent_at: Instant, pushback: &Pushback) {
+        let level = self.ledger.pool_mut(instance).level(now);
+        self.evidence.refused(now, instance, sent_at, level, pushback);
     }
 
     /// The answer to a request that was sent at `sent_at` has ended, and said what it has cost in tokens.
@@ -53,30 +78,45 @@ impl<W> Scheduler<W> {
 
     /// A limit is reached: of the pool that the refusal names or, where it names none, of the one that it fits best.
     fn limited(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
-        let figures = pushback.figures;
-        if let Some(family) = pushback.family.as_ref().map(|family| family.to_lowercase()) {
-            for charge in charges {
-                self.ledger.join(charge.instance, &family);
-            }
-        }
+        let (figures, hint) = (pushback.figures, hint_of(pushback));
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
+        let family = self.join(now, charges, unit, pushback);
         let Some(instance) = self.culprit(now, charges, sent_at, unit) else {
             // Nothing here counts what it is about, and yet it must not be sent again at once.
-            return charges
-                .iter()
-                .for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, pushback.retry_after));
+            for charge in charges {
+                self.witness(now, charge.instance, sent_at, pushback);
+                self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint);
+            }
+            return;
         };
+        self.witness(now, instance, sent_at, pushback);
         let told = figures.and_then(told_by);
-        if figures.is_some_and(|figures| figures.per > LONGEST) {
-            let hint = pushback.retry_after.unwrap_or(LONGEST);
-            return self.ledger.pool_mut(instance).stay_away(now, hint);
+        for instance in [Some(instance), family].into_iter().flatten() {
+            let pool = self.ledger.pool_mut(instance);
+            if figures.is_some_and(|figures| figures.per > LONGEST) {
+                pool.stay_away(now, hint.unwrap_or(LONGEST));
+            } else {
+                pool.refused(now, sent_at, hint, told);
+            }
         }
-        let pool = self.ledger.pool_mut(instance);
-        pool.refused(now, sent_at, pushback.retry_after, told);
         let charge = charges.iter().find(|charge| charge.instance == instance).filter(|_| unit == Unit::Tokens);
         if let (Some(requested), Some(charge)) = (figures.and_then(|figures| figures.requested), charge) {
-            pool.measure(requested, charge.cost);
+            self.ledger.pool_mut(instance).measure(requested, charge.cost);
         }
+    }
+
+    /// Whoever is charged is of the family that the refusal names, if it names one; the family's instance of this unit.
+    fn join(&mut self, now: Instant, charges: &[Charge], unit: Unit, pushback: &Pushback) -> Option<InstanceId> {
+        // As the models in keys are written.
+        let family = pushback.family.as_ref()?.to_lowercase().replace(char::is_whitespace, "_");
+        let mut of_unit = None;
+        for charge in charges {
+            let joined = self.ledger.join(now, charge.instance, &family);
+            if self.limits_of(charge.instance).unit == unit {
+                of_unit = joined;
+            }
+        }
+        of_unit
     }
 
     /// The pool whose limit it was, as far as the counts say. If that is another one than before, that one is acquitted.
@@ -97,9 +137,7 @@ impl<W> Scheduler<W> {
     /// What an answer tells of this instance.
     fn told(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Told> {
         let limits = self.limits_of(instance);
-        if allowances.is_empty() || limits.model_part.is_none() && !limits.requests.is_empty() {
-            return None;
-        }
+        limits.model_part?;
         let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
         let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|told| told.per)?;
         Some(Told { limit: rate(limit, per)?, left: remaining })
@@ -108,6 +146,12 @@ impl<W> Scheduler<W> {
     fn limits_of(&self, instance: InstanceId) -> &crate::limit::Limits {
         self.ledger.limits(self.ledger.pool_of(instance))
     }
+}
+
+/// How long to stay away; a hint that nothing explains is not believed for long.
+fn hint_of(pushback: &Pushback) -> Option<Duration> {
+    let is_long = pushback.figures.is_some_and(|figures| figures.per > LONGEST);
+    pushback.retry_after.map(|hint| hint.min(if is_long { LONGEST } else { BELIEVED }))
 }
 
 /// What a refusal tells of a limit.

@@ -8,6 +8,7 @@ use tokio::time;
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
 use super::{Again, Applicant, Permit, Refusal};
+use crate::limit::{KeptLesson, Outdated};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -55,18 +56,35 @@ impl Admission {
             waiter
         };
         let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
-            Arrival::Granted { charges, place } => return Ok(Permit::new(self, charges, Duration::ZERO, place)),
+            Arrival::Granted { charges, place } => {
+                return Ok(Permit::new(self, charges, Duration::ZERO, place).on(applicant.route));
+            }
             Arrival::Refused(refusal) => return Err(refusal),
             Arrival::Queued { ticket, .. } => ticket,
         };
         let _leaves = Waiting { admission: self, ticket };
         let verdict = verdict.expect("whoever is queued was asked for its waiter");
-        verdict.await.unwrap_or(Err(Refusal::DRAINING))
+        let granted = verdict.await.unwrap_or(Err(Refusal::DRAINING))?;
+        Ok(granted.on(applicant.route))
     }
 
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&self) {
         self.with(|scheduler, _| scheduler.drain());
+    }
+
+    /// All that has been learned and is worth keeping over a restart.
+    #[must_use]
+    pub fn lessons(&self) -> Vec<KeptLesson> {
+        self.with(|scheduler, _| scheduler.lessons())
+    }
+
+    /// What was learned before a restart holds again, as long as it would have without.
+    ///
+    /// # Errors
+    /// [`Outdated`]: it changes nothing.
+    pub fn recall(&self, lesson: &KeptLesson) -> Result<(), Outdated> {
+        self.with(|scheduler, now| scheduler.recall(now, lesson))
     }
 
     /// The state at this moment.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::askers::Asker;
 use super::forecast::{Forecast, Standing};
 use super::promises::{LATEST, Promise};
 use super::scheduler::{SWEEP, Scheduler};
@@ -46,25 +47,53 @@ impl<W> Scheduler<W> {
             return Err(Refusal::DRAINING);
         }
         let charges = self.charges(now, asks)?;
+        if applicant.again.is_none() {
+            let asker = Asker { client: applicant.client, route: applicant.route };
+            charges.iter().for_each(|charge| self.evidence.asked(now, charge.instance, asker));
+        }
         let promise = self.redeem(&charges, applicant);
+        let place = self.place(now, applicant, promise.as_ref());
+        let max_wait = self.time_left(now, &charges, applicant, place);
+        if applicant.again.is_some() {
+            self.has_time(now, &charges, applicant, place, max_wait)?;
+        }
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.take(now, &charges, |at| self.reservations.binding(None, at)) {
-                Ok(()) => return Ok(Admit::Now { charges, place: self.place(now, applicant, promise.as_ref()) }),
+                Ok(()) => return Ok(Admit::Now { charges, place }),
                 Err((at, _)) => at,
             },
         };
-        let Again { seq, arrived } = self.place(now, applicant, promise.as_ref());
-        let newcomer = newcomer(charges, applicant, seq);
-        let waited = now.saturating_duration_since(arrived);
-        let max_wait = self.max_wait(&newcomer.charges).saturating_sub(waited);
-        let max_wait = max_wait.min(applicant.patience.unwrap_or(Duration::MAX));
-        let turn = if applicant.again.is_some() {
-            self.may_wait_again(now, &newcomer, max_wait)?
-        } else {
-            self.may_wait(now, &newcomer, promise.as_ref(), max_wait)?
+        let newcomer = newcomer(charges, applicant, place.seq);
+        let turn = match applicant.again {
+            Some(_) => self.may_wait_again(now, &newcomer, max_wait)?,
+            None => self.may_wait(now, &newcomer, promise.as_ref(), max_wait)?,
         };
-        Ok(Admit::Wait(Wait { newcomer, stopped_at, arrived, deadline: now + max_wait, turn }))
+        Ok(Admit::Wait(Wait { newcomer, stopped_at, arrived: place.arrived, deadline: now + max_wait, turn }))
+    }
+
+    /// How long one may still wait who stands there.
+    fn time_left(&self, now: Instant, charges: &[Charge], applicant: Applicant, place: Again) -> Duration {
+        let waited = now.saturating_duration_since(place.arrived);
+        let max_wait = self.max_wait(charges).saturating_sub(waited);
+        max_wait.min(applicant.patience.unwrap_or(Duration::MAX))
+    }
+
+    /// Whoever has gone before goes again only while he would still have waited.
+    fn has_time(
+        &mut self,
+        now: Instant,
+        charges: &Charges,
+        applicant: Applicant,
+        place: Again,
+        max_wait: Duration,
+    ) -> Result<(), Refusal> {
+        if !max_wait.is_zero() {
+            return Ok(());
+        }
+        let newcomer = newcomer(charges.clone(), applicant, place.seq);
+        let (turn, instance) = self.turn_again(now, charges);
+        Err(self.too_late_again(now, &newcomer, instance, turn, max_wait))
     }
 
     /// The place of one who comes: his own if he has one.
@@ -114,7 +143,8 @@ impl<W> Scheduler<W> {
         let limits = &self.rules.pools[ask.pool.0].0;
         let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
         if limits.unit == Unit::Tokens {
-            return Ok(self.ledger.pool_mut(instance).scaled(sum));
+            let most = if limits.requests.is_empty() { u32::MAX } else { limits.capacity() };
+            return Ok(self.ledger.pool_mut(instance).scaled(sum).min(most));
         }
         let cost = if is_known { sum } else { sum.min(limits.capacity()) };
         let never_fits = |never: Never| Refusal {
@@ -158,14 +188,29 @@ impl<W> Scheduler<W> {
     /// When the turn of somebody comes who has gone before, if in time. Whoever may wait now came later, so that he goes as
     /// soon as there is room; and he had his place among them.
     fn may_wait_again(&mut self, now: Instant, newcomer: &Newcomer, max_wait: Duration) -> Result<Instant, Refusal> {
-        let turns = newcomer.charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance));
-        let (turn, instance) = turns.max_by_key(|&(turn, _)| turn).expect("what takes from no pool never waits");
-        let (eta, waiting) = (turn - now, self.queue.waiting_for(instance));
-        if eta <= max_wait {
+        let (turn, instance) = self.turn_again(now, &newcomer.charges);
+        if turn - now <= max_wait {
             return Ok(turn);
         }
-        let reason = Reason::WaitTooLong { pool: self.ledger.pool_of(instance), waiting, ahead: 0, eta, max_wait };
-        Err(self.refuse(now, reason, newcomer, instance, turn, max_wait))
+        Err(self.too_late_again(now, newcomer, instance, turn, max_wait))
+    }
+
+    fn turn_again(&mut self, now: Instant, charges: &[Charge]) -> (Instant, InstanceId) {
+        let turns = charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance));
+        turns.max_by_key(|&(turn, _)| turn).expect("what takes from no pool never waits")
+    }
+
+    fn too_late_again(
+        &mut self,
+        now: Instant,
+        newcomer: &Newcomer,
+        instance: InstanceId,
+        turn: Instant,
+        max_wait: Duration,
+    ) -> Refusal {
+        let (pool, waiting) = (self.ledger.pool_of(instance), self.queue.waiting_for(instance));
+        let reason = Reason::WaitTooLong { pool, waiting, ahead: 0, eta: turn - now, max_wait };
+        self.refuse(now, reason, newcomer, instance, turn, max_wait)
     }
 
     /// For a pool that lets nobody wait it is another that is waited for.
@@ -226,6 +271,8 @@ impl<W> Scheduler<W> {
             if matches!(reason, Reason::WaitTooLong { .. }) { (patience / 2).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
+        let for_own_limit = self.ledger.pool_mut(at).is_as_told(now);
+        self.evidence.turned_away(now, at, for_own_limit);
         let Newcomer { flow, charges, seq, returns, .. } = newcomer;
         let left = returns.map_or(SDK_RETURNS, |returns| returns.left);
         let in_reach = turn <= now + LATEST * left.max(1) + patience;

@@ -60,9 +60,12 @@ impl<W> Scheduler<W> {
             }
             let waiting = self.queue.waiting_for(charge.instance) as u64;
             let ahead = usize::try_from(ahead.cost * waiting / ahead.waiting.max(1)).unwrap_or(usize::MAX);
-            Forecast { instance: charge.instance, turn, ahead }
+            let alone = self.ledger.turn_of(now, 0, charge);
+            (Forecast { instance: charge.instance, turn, ahead }, alone)
         });
-        turns.max_by_key(|forecast| forecast.turn).expect("what takes from no pool never waits")
+        // Of those whose turns come together it is the one that makes the others late.
+        let latest = turns.max_by_key(|&(forecast, alone)| (forecast.turn, alone));
+        latest.map(|(forecast, _)| forecast).expect("what takes from no pool never waits")
     }
 
     /// When it comes at one pool. Of those who are stopped elsewhere only so many go before it as may go there by then.

@@ -5,9 +5,14 @@
 
 mod answers;
 mod applicant;
+mod askers;
+mod case;
+mod diagnosis;
 mod driver;
 mod entry;
+mod evidence;
 mod forecast;
+mod lessons;
 mod permit;
 mod promises;
 mod refusal;
@@ -19,7 +24,10 @@ mod tests;
 mod turns;
 
 pub use applicant::{Again, Applicant};
+pub use askers::Asker;
+pub use case::{Bound, Case, Confidence, Diagnosis};
 pub use driver::Admission;
+pub use evidence::{Episode, Observed};
 pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};
 pub use scheduler::{Arrival, Decision, Rules, Scheduler};

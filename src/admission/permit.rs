@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use super::{Admission, Again};
 use crate::feedback::{Allowance, Pushback};
 use crate::queue::Charges;
+use crate::route::RouteId;
 
 /// Leave to send one request. It comes apart into what is used up when the request is sent and what lasts until its
 /// answer has ended; whatever is dropped is accounted for.
@@ -31,13 +32,20 @@ pub struct Place {
 pub struct InFlight {
     admission: Admission,
     charges: Charges,
+    route: RouteId,
 }
 
 impl Permit {
     pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: Again) -> Self {
-        let in_flight = InFlight { admission: admission.clone(), charges: charges.clone() };
+        let in_flight = InFlight { admission: admission.clone(), charges: charges.clone(), route: RouteId::default() };
         let place = Place { admission: admission.clone(), charges, sent: Cell::new(false) };
         Self { waited, again, place, in_flight }
+    }
+
+    /// It is for a request of this kind.
+    pub(super) fn on(mut self, route: RouteId) -> Self {
+        self.in_flight.route = route;
+        self
     }
 
     /// What goes with the request, and what goes with the answer.
@@ -57,10 +65,14 @@ impl Place {
 }
 
 impl InFlight {
-    /// The upstream took the request, which was sent at `sent_at` or a little later; its answer says what is left.
-    pub fn accepted(&self, sent_at: Instant, allowances: &[Allowance]) {
+    /// The upstream took the request, which was sent at `sent_at` or a little later; its answer says what is left, or that
+    /// what it asks for is `gone`.
+    pub fn accepted(&self, sent_at: Instant, allowances: &[Allowance], gone: bool) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.accepted(now, &self.charges, sent_at, allowances));
+            self.admission.with(|scheduler, now| {
+                scheduler.answered(now, &self.charges, sent_at, self.route, gone);
+                scheduler.accepted(now, &self.charges, sent_at, allowances);
+            });
         }
     }
 

@@ -2,13 +2,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use super::diagnosis::{Patient, diagnose};
 use super::entry::{Admit, Newcomer, Wait};
+use super::evidence::Evidence;
 use super::forecast::{Forecast, Standing};
 use super::promises::Promises;
 use super::reservations::Reservations;
 use super::snapshot::{InstanceState, Snapshot, Tally};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId, Ledger, Limits};
+use crate::limit::{Charge, InstanceId, Ledger, Limits, Usage};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
@@ -92,6 +94,7 @@ pub struct Scheduler<W> {
     pub(super) promises: Promises,
     pub(super) decisions: Vec<Decision<W>>,
     pub(super) tally: Tally,
+    pub(super) evidence: Evidence,
     pub(super) draining: bool,
 }
 
@@ -114,6 +117,7 @@ impl<W> Scheduler<W> {
             promises: Promises::default(),
             decisions: Vec::new(),
             tally: Tally::default(),
+            evidence: Evidence::default(),
             draining: false,
         }
     }
@@ -219,7 +223,8 @@ impl<W> Scheduler<W> {
             self.review(now);
         }
         if self.sweep_at.is_some_and(|at| at <= now) {
-            self.ledger.sweep(now);
+            self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
+            self.evidence.sweep(|slot| self.ledger.holds(slot));
             self.promises.sweep(now);
             self.sweep_at = (self.ledger.keyed() > 0 || self.promises.has_told()).then_some(now + SWEEP);
         }
@@ -233,21 +238,26 @@ impl<W> Scheduler<W> {
     /// The state at `now`.
     pub fn snapshot(&mut self, now: Instant) -> Snapshot {
         let usage = self.ledger.usage(now);
-        let instances = usage.into_iter().map(|(id, usage)| InstanceState {
-            pool: usage.pool,
-            key: usage.key,
-            taken: usage.taken,
-            waiting: self.queue.waiting_for(id),
-            eta: self.turn_of_stranger(now, id).saturating_duration_since(now),
-        });
-        let instances = instances.collect();
-        Snapshot { waiting: self.queue.len(), tally: self.tally, draining: self.draining, instances }
+        let instances = usage.into_iter().map(|(id, usage)| self.instance(now, id, usage)).collect();
+        Snapshot { at: now, waiting: self.queue.len(), tally: self.tally, draining: self.draining, instances }
+    }
+
+    fn instance(&mut self, now: Instant, id: InstanceId, usage: Usage) -> InstanceState {
+        let Usage { pool, key, taken } = usage;
+        let (waiting, observed) = (self.queue.waiting_for(id), self.evidence.observed(now, id));
+        let most_in_flight = self.ledger.limits(pool).in_flight;
+        let patient = Patient { now, taken: &taken, most_in_flight, observed: &observed };
+        let diagnosis = diagnose(patient);
+        let eta = self.turn_of_stranger(now, id).saturating_duration_since(now);
+        InstanceState { pool, key, taken, waiting, eta, observed, diagnosis }
     }
 
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
         let Wait { newcomer, stopped_at, deadline, arrived, .. } = wait;
         let Newcomer { flow, charges, seq, returns, bytes } = newcomer;
         self.ledger.name(&charges);
+        let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_told(now);
+        self.evidence.waited(now, stopped_at, for_own_limit);
         let waiting = Waiting { charges, arrived, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));

@@ -1,6 +1,7 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::{Diagnosis, Observed};
 use crate::limit::{PoolId, PoolUsage};
 
 /// What has happened so far, in requests.
@@ -23,6 +24,8 @@ pub struct Tally {
 /// The state of the gate at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    /// When.
+    pub at: Instant,
     /// How many wait.
     pub waiting: usize,
     /// What has happened so far.
@@ -46,4 +49,8 @@ pub struct InstanceState {
     pub waiting: usize,
     /// How long one who comes now would wait for it, as far as the rates say.
     pub eta: Duration,
+    /// What was seen of it lately.
+    pub observed: Observed,
+    /// What is the matter with it.
+    pub diagnosis: Diagnosis,
 }

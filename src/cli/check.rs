@@ -9,7 +9,7 @@ use humantime::format_duration;
 
 use super::in_force::InForce;
 use crate::config::{ClientKey, Clients, Config, Pool, Queue, Upstream};
-use crate::limit::{Learn, Shape};
+use crate::limit::{Learn, Shape, Unit};
 use crate::route::{Priority, RouteCharge, Weight};
 
 /// Check a configuration and print what would be in force.
@@ -136,7 +136,8 @@ fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
 fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
     let is_known = !pool.limits.requests.is_empty() || pool.limits.in_flight.is_some();
     let shape = match (pool.limits.shape, pool.limits.learn) {
-        (_, Learn::Discover) => "one at a time until an answer tells it".to_owned(),
+        (_, Learn::Discover) if pool.limits.unit == Unit::Tokens => "at once until an answer tells it".to_owned(),
+        (_, Learn::Discover) => "four a second until an answer tells it".to_owned(),
         (_, Learn::Tighten) if !is_known => "at once until the upstream refuses".to_owned(),
         (Shape::Window, _) => "at once while there is room".to_owned(),
         (Shape::Smooth { burst }, _) => format!("evenly, {burst} at once"),

@@ -8,6 +8,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
+use super::live::Live;
 use super::{ConfigArgs, Usage};
 use crate::admission::{Reason, Refusal};
 use crate::config::{Config, Pool};
@@ -50,7 +51,8 @@ impl Explain {
         let asked = asks.map(|ask| Taken { pool: &config.pools[ask.pool.0], ask });
         let (unlisted, taken): (Vec<_>, Vec<_>) = asked.partition(|taken| taken.pool.implicit);
         let who = Who::new(&config, &found, &told.headers, self.peer);
-        let explained = Explained { config: &config, found: &found, taken: &taken, unlisted: &unlisted, who };
+        let live = Live::ask(&config)?;
+        let explained = Explained { config: &config, found: &found, taken: &taken, unlisted: &unlisted, who, live };
         if self.json { Ok(writeln!(stdout(), "{}", explained.json())?) } else { explained.print(&mut stdout().lock()) }
     }
 
@@ -145,7 +147,17 @@ impl Taken<'_> {
         Ok(writeln!(out)?)
     }
 
-    fn json(&self) -> Value {
+    /// With what a running gate knows of it.
+    fn json(&self, live: &Live) -> Value {
+        let mut json = self.written();
+        if let (Some(known), Some(fields)) = (live.of(&self.ask, self.pool), json.as_object_mut()) {
+            fields.insert("learned".to_owned(), json!(known.learned));
+            fields.insert("diagnosis".to_owned(), json!(known.diagnosis));
+        }
+        json
+    }
+
+    fn written(&self) -> Value {
         let Pool { limits, max_waiting, refuse_when_full, .. } = self.pool;
         let key: Map<String, Value> = self.key().map(|(part, value)| (part, json!(value))).collect();
         json!({
@@ -164,6 +176,7 @@ struct Explained<'c> {
     /// What it takes of the pool that nobody wrote.
     unlisted: &'c [Taken<'c>],
     who: Who,
+    live: Live,
 }
 
 impl Explained<'_> {
@@ -201,7 +214,7 @@ impl Explained<'_> {
     }
 
     fn json(&self) -> Value {
-        let pools: Vec<Value> = self.taken.iter().map(Taken::json).collect();
+        let pools: Vec<Value> = self.taken.iter().map(|taken| taken.json(&self.live)).collect();
         let refusal = self.refusal().map(|(status, body)| json!({ "status": status, "body": body }));
         json!({
             "route": self.route(), "lacks_v1": self.found.lacks_v1(), "upstream": self.config.upstream.url.to_string(),
@@ -221,7 +234,12 @@ impl Explained<'_> {
             write!(out, "         should the upstream refuse it, a limit is learned")?;
             taken.print_key(out)?;
         }
-        Ok(())
+        self.print_live(out)
+    }
+
+    fn print_live(&self, out: &mut impl Write) -> Result<()> {
+        let taken = self.taken.iter().chain(self.unlisted);
+        self.live.print(out, taken.map(|taken| (&taken.ask, taken.pool)))
     }
 
     fn print(&self, out: &mut impl Write) -> Result<()> {
@@ -248,12 +266,10 @@ impl Explained<'_> {
                 "wait     until every pool has room, at most {most}; x-tidegate-wait-ms tells how long it was"
             )?;
         }
-        let Some((status, body)) = self.refusal() else { return Ok(()) };
-        Ok(writeln!(
-            out,
-            "refusal  {status} {}, for example:\n         {}",
-            body["error"]["code"].as_str().unwrap_or_default(),
-            body["error"]["message"].as_str().unwrap_or_default()
-        )?)
+        if let Some((status, body)) = self.refusal() {
+            let [code, message] = ["code", "message"].map(|field| body["error"][field].as_str().unwrap_or_default());
+            writeln!(out, "refusal  {status} {code}, for example:\n         {message}")?;
+        }
+        self.print_live(out)
     }
 }

@@ -1,12 +1,15 @@
 //! The commands, one file each.
 
+mod asking;
 mod check;
 mod crowd;
 mod demo;
+mod diagnose;
 mod explain;
 mod healthcheck;
 mod in_force;
 mod listen;
+mod live;
 mod memory;
 mod mock;
 mod serve;
@@ -21,6 +24,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{Config, DEFAULT, LoadError};
+use crate::store::Unusable;
 use crate::upstream::SetupError;
 
 /// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
@@ -41,6 +45,8 @@ enum Command {
     Mock(mock::MockArgs),
     /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
     Explain(explain::Explain),
+    /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
+    Diagnose(diagnose::Diagnose),
     /// Check a configuration and print what would be in force.
     Check(check::Check),
     /// Print the built-in configuration, commented, to start one's own from.
@@ -89,6 +95,7 @@ impl Command {
             Self::Demo(demo) => demo.run(),
             Self::Mock(mock) => mock.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Diagnose(diagnose) => diagnose.run(),
             Self::Check(check) => check.run(),
             Self::Init => Ok(io::stdout().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
@@ -105,7 +112,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return ExitCode::SUCCESS;
     }
-    if let Some(error) = error.downcast_ref::<SetupError>() {
+    if error.is::<SetupError>() || error.is::<Unusable>() {
         eprintln!("error: {error}");
         return ExitCode::from(INVALID_CONFIG);
     }

@@ -1,7 +1,10 @@
 use std::io::{IsTerminal, stderr};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -9,8 +12,11 @@ use super::in_force::InForce;
 use super::listen::{bind, say};
 use super::stop::Stop;
 use super::{Usage, memory};
+use crate::admission::Admission;
 use crate::config::Config;
-use crate::{admin, proxy};
+use crate::proxy::Gate;
+use crate::store::Store;
+use crate::{admin, proxy, store};
 
 /// Run the gate.
 #[derive(Debug, Args)]
@@ -56,9 +62,10 @@ impl Serve {
 async fn serve(config: Config) -> Result<()> {
     let mut stop = Stop::listen()?;
     raise_open_files();
-    let gate = proxy::Gate::start(&config)?;
+    let gate = Gate::start(&config)?;
+    let stopped = CancellationToken::new();
+    let keeping = keep_lessons(&config, gate.admission(), stopped.clone())?;
     let listener = bind(config.server.listen, "--listen").await?;
-    let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
     if let Some(admin) = config.server.admin {
@@ -70,22 +77,43 @@ async fn serve(config: Config) -> Result<()> {
     }
     tracing::info!(config = %config.source, upstream = %config.upstream.url, "apps: OPENAI_BASE_URL=http://{address}/v1");
     tokio::spawn(stopped.clone().run_until_cancelled_owned(memory::give_back(gate.clone())));
-    let _stopped = stopped.drop_guard();
-    let serving = proxy::run(gate, listener, config.server.drain, stopping.clone().cancelled_owned());
-    let mut serving = std::pin::pin!(serving);
+    let ended = serve_until_told(gate, listener, config.server.drain, &mut stop).await;
+    stopped.cancel();
+    if let Some(keeping) = keeping {
+        tokio::select! {
+            kept = keeping => kept?,
+            () = stop.asked() => {}
+        }
+    }
+    ended
+}
+
+/// Serves, and once it is told to stop, lets what is under way end.
+async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut Stop) -> Result<()> {
+    let stopping = CancellationToken::new();
+    let mut serving = std::pin::pin!(proxy::run(gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
         () = stop.asked() => {}
     }
-    tracing::info!(
-        drain_s = config.server.drain.as_secs(),
-        "stopping: nothing new is taken; a second signal ends at once"
-    );
+    tracing::info!(drain_s = drain.as_secs(), "stopping: nothing new is taken; a second signal ends at once");
     stopping.cancel();
     tokio::select! {
         ended = serving => Ok(ended?),
         () = stop.asked() => bail!("ended at once, by a second signal"),
     }
+}
+
+/// What was learned before holds again, and what is learned from now on is kept.
+fn keep_lessons(
+    config: &Config,
+    admission: &Admission,
+    stopped: CancellationToken,
+) -> Result<Option<JoinHandle<()>>, store::Unusable> {
+    let Some(path) = &config.upstream.learned_file else { return Ok(None) };
+    let store = Store::open(path, &config.pools)?;
+    store.recall(admission);
+    Ok(Some(tokio::spawn(store.keep(admission.clone(), stopped))))
 }
 
 /// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.

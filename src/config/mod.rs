@@ -172,9 +172,15 @@ impl Pool {
 
     /// Each of its rates, with what is counted where that is not requests.
     pub fn rates(&self) -> impl Iterator<Item = String> {
-        self.limits.requests.iter().map(|rate| match self.limits.unit {
+        self.limits.requests.iter().map(|&rate| self.rate_text(rate))
+    }
+
+    /// A rate of what it counts, as people say it: `300/min`, `200000 tokens/min`.
+    #[must_use]
+    pub fn rate_text(&self, rate: Rate) -> String {
+        match self.limits.unit {
             Unit::Requests => rate.to_string(),
             Unit::Tokens => rate.to_string().replacen('/', " tokens/", 1),
-        })
+        }
     }
 }

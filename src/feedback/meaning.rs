@@ -26,7 +26,7 @@ const BUSY: &[u16] = &[429, 503];
 ///
 /// A code of `"429"` says no more than the status, and the types of the last rows say no more than that it is a limit.
 #[rustfmt::skip]
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 22] = [
     row(BUSY, "rate_limit_exceeded",               "",                    "request too large",        TooLarge),
     row(BUSY, "rate_limit_exceeded",               "",                    "",                         Limit),
     row(BUSY, "slow_down",                         "",                    "",                         Ramp),
@@ -37,10 +37,12 @@ const ROWS: [Row; 20] = [
     row(MANY, "project_spend_limit_exceeded",      "",                    "",                         Billing),
     row(MANY, "organization_usage_limit_exceeded", "",                    "",                         Billing),
     row(MANY, "insufficient_quota",                "",                    "",                         Billing),
+    row(MANY, "billing_not_active",                "",                    "",                         Billing),
+    row(MANY, "",                                  "billing_not_active",  "",                         Billing),
     row(MANY, "",                                  "insufficient_quota",  "",                         Billing),
     row(BUSY, "",                                  "overloaded_error",    "",                         Overload),
     row(MANY, "",                                  "",                    "request too large",        TooLarge),
-    row(MANY, "",                                  "",                    "plan and billing details", Billing),
+    row(MANY, "",                                  "",                    "billing details",          Billing),
     row(BUSY, "",                                  "",                    "currently overloaded",     Overload),
     row(MANY, "",                                  "",                    "resource unavailable",     Overload),
     row(MANY, "",                                  "requests",            "",                         Limit),
@@ -95,15 +97,16 @@ pub fn understand(answer: &Answer<'_>, meanings: &Meanings) -> Option<Pushback> 
     Some(Pushback { retry_after, ..pushback })
 }
 
-/// What a refusal means that hides in an answer with status 200: in a response, a run, or the events of a stream.
-///
-/// It is evidence; what was executed in part is never sent again.
+/// How a 404 speaks of one object that is not there, where its endpoint is: `No such File object: …`.
+const OF_ONE_OBJECT: [&str; 3] = [" with id ", "no such ", " not found"];
+
+/// Whether an answer says that there is nothing at all at the path, or no model of that name.
 #[must_use]
-pub fn hidden(body: &[u8], meanings: &Meanings) -> Option<Pushback> {
-    let complaint = Complaint::hidden_in(body)?;
+pub fn is_gone(answer: &Answer<'_>) -> bool {
+    let complaint = Complaint::of(answer.body).unwrap_or_default();
     let wording = Wording::of(&complaint.message);
-    let cause = meanings.of(&complaint).or_else(|| first_of(ROWS.iter(), &complaint, &wording))?;
-    Some(Pushback::worded(cause, &wording))
+    let is_one_object = complaint.code != "model_not_found" && OF_ONE_OBJECT.iter().any(|words| wording.says(words));
+    answer.status == 404 && !is_one_object
 }
 
 fn first_of<'r>(

@@ -20,7 +20,7 @@ mod zstd;
 
 pub use allowance::{Allowance, allowances};
 pub use coding::{Codings, Decoder};
-pub use meaning::{Meanings, hidden, understand};
+pub use meaning::{Meanings, is_gone, understand};
 pub use pushback::{Cause, Figures, ParseCauseError, Pushback};
 pub use usage::UsageReader;
 

@@ -61,8 +61,9 @@ macro_rules! anthropic {
 const REQUEST_RENEWAL: Window = Window::Renewal("x-ratelimit-renewalperiod-requests");
 const TOKEN_RENEWAL: Window = Window::Renewal("x-ratelimit-renewalperiod-tokens");
 
-/// OpenAI's, which Azure and Groq send too; OpenRouter's; Mistral's, whose size is tokens; Anthropic's (2026-11-24).
-const SOURCES: [Source; 11] = [
+/// OpenAI's, which Azure and Groq send too; OpenRouter's; Mistral's, whose size is tokens; Anthropic's, whose
+/// output tokens are left out, as it is the sum that is counted here (2026-11-24).
+const SOURCES: [Source; 10] = [
     source!(Requests, "x-ratelimit-", "-requests", REQUEST_RENEWAL),
     source!(Tokens, "x-ratelimit-", "-tokens", TOKEN_RENEWAL),
     source!(Tokens, "x-ratelimit-", "-project-tokens", TOKEN_RENEWAL),
@@ -73,7 +74,6 @@ const SOURCES: [Source; 11] = [
     anthropic!(Requests, "requests"),
     anthropic!(Tokens, "tokens"),
     anthropic!(Tokens, "input-tokens"),
-    anthropic!(Tokens, "output-tokens"),
 ];
 
 /// Everything that the headers of an answer say of limits.

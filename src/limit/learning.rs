@@ -28,11 +28,25 @@ pub struct Fit {
     fill: u64,
 }
 
+/// How full a pool instance is, by the window that is nearest to its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// What the window holds.
+    pub used: u64,
+    /// What it may hold, where that is configured.
+    pub limit: Option<Rate>,
+    /// How long ago the first of it was spent.
+    pub since: Duration,
+}
+
 impl Pool {
     /// The upstream took a request that was sent at about `sent_at`.
     pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Told>) {
         if self.learn == Learn::Never {
             return;
+        }
+        if let Some(learned) = &mut self.learned {
+            learned.is_well(sent_at);
         }
         if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
             let spent = self.log().spent_since(sent_at).saturating_sub(cost.into());
@@ -43,6 +57,9 @@ impl Pool {
             }
             bucket.accepted();
             return;
+        }
+        if told.is_some() {
+            self.forget_told();
         }
         if let (Some(learned), log, basis) = self.parts() {
             learned.accepted(now, sent_at, basis, log);
@@ -56,7 +73,7 @@ impl Pool {
     /// long. What it refuses it has not counted.
     pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, told: Option<Told>) {
         if self.learn == Learn::Never {
-            return self.stay_away(now, hint.unwrap_or(PAUSE));
+            return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
         if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
             let margin = self.margin;
@@ -95,18 +112,22 @@ impl Pool {
             Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
             None => self.unspend(now, sent_at, taken - cost),
         }
+        // A bucket is told what is left of it.
+        if self.learned.as_deref().is_none_or(|learned| !learned.is_told_what_is_left()) {
+            self.paces_mut().for_each(|pace| pace.correct(now, taken, cost));
+        }
     }
 
     /// The rate has grown faster than the upstream wants.
     pub fn ramp(&mut self, now: Instant, hint: Option<Duration>) {
         if self.learn == Learn::Never {
-            return self.stay_away(now, hint.unwrap_or(PAUSE));
+            return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
         self.learned();
         if let (Some(learned), log, basis) = self.parts() {
             learned.ramp(now, basis, log);
         }
-        self.stay_away(now, hint.unwrap_or(PAUSE));
+        self.stay_away(now, hint.unwrap_or_default().max(PAUSE));
     }
 
     /// Nobody goes for so long.
@@ -115,9 +136,22 @@ impl Pool {
     }
 
     /// The upstream has too much to do: nobody goes for a while, longer each time.
-    pub fn back_off(&mut self, now: Instant, hint: Option<Duration>) {
-        let time = self.learned().back_off(now);
-        self.stay_away(now, hint.unwrap_or(time));
+    pub fn back_off(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>) {
+        let time = self.learned().back_off(now, sent_at);
+        self.stay_away(now, hint.unwrap_or_default().max(time));
+    }
+
+    /// The limit that the upstream has told, if that is what is believed.
+    #[must_use]
+    pub fn told_limit(&self) -> Option<Rate> {
+        self.learned.as_deref().and_then(Learned::told_limit)
+    }
+
+    /// The upstream tells no less than is configured.
+    fn forget_told(&mut self) {
+        if self.told_limit().is_some() {
+            self.learned = None;
+        }
     }
 
     /// What has been learned of it, if anything.
@@ -143,6 +177,33 @@ impl Pool {
         }
     }
 
+    /// How full it is.
+    pub fn level(&mut self, now: Instant) -> Level {
+        if self.windows.is_empty() {
+            return Level { used: 0, limit: None, since: Duration::ZERO };
+        }
+        let log = self.log();
+        let (used, limit) = (log.used(now), (!log.is_open()).then(|| log.rate()));
+        Level { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
+    }
+
+    /// What the window held when something was sent at about `sent_at`.
+    pub fn used_at(&mut self, now: Instant, sent_at: Instant) -> u64 {
+        if self.windows.is_empty() {
+            return 0;
+        }
+        let log = self.log();
+        log.used(now).saturating_sub(log.spent_since(sent_at))
+    }
+
+    /// Whether whoever waits now waits for its limits as they are configured or told, and not for what the upstream refused.
+    #[must_use]
+    pub fn is_as_told(&self, now: Instant) -> bool {
+        self.learned.as_ref().map(|learned| learned.usage(now)).is_none_or(|learned| {
+            matches!(learned.lesson, None | Some(Lesson::Told { .. })) && learned.not_until.is_none()
+        })
+    }
+
     /// The upstream refused at this count, whichever pool it was.
     pub fn suspect(&mut self, now: Instant) {
         if !self.windows.is_empty() {
@@ -159,7 +220,7 @@ impl Pool {
     }
 
     /// A limit that says more than is configured.
-    fn is_news(&self, limit: Rate) -> bool {
+    pub(super) fn is_news(&self, limit: Rate) -> bool {
         let configured = self.windows.iter().filter(|window| !window.is_open() && window.rate().per() == limit.per());
         configured.map(|window| window.rate().amount()).min().is_none_or(|amount| limit.amount() < amount)
     }
@@ -185,11 +246,13 @@ impl Pool {
     fn parts(&mut self) -> (Option<&mut Learned>, &mut Window, Basis) {
         let at = self.fullest();
         let log = &mut self.windows[at];
-        let limit = (!log.is_open()).then(|| log.rate().amount());
-        let basis = Basis { limit, per: log.rate().per(), margin: self.margin };
+        let basis = Basis::of(log, self.margin);
         (self.learned.as_deref_mut(), log, basis)
     }
 }
 
 /// How long nobody goes where neither the upstream says nor anything may be learned.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// And where it says a shorter time than this.
+const SHORTEST: Duration = Duration::from_millis(100);

@@ -1,10 +1,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Limits, NotYet, Pool, PoolUsage, Reserved};
+use super::{Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
+
+/// So many instances a pool has at most, and what the key of the one is that all others share.
+const MOST_KEYS: usize = 10_000;
+const THE_REST: &str = "...";
+
+/// How long models are taken to share a limit after a refusal has said so.
+const JOINED: Duration = Duration::from_hours(1);
 
 /// A pool of the configuration, by its place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,16 +48,19 @@ pub struct Ledger {
     /// First the keyless instance of every pool, which stays for good, then the keyed ones as they come and go.
     instances: Slab<Instance>,
     keyed: Vec<HashMap<Arc<str>, InstanceId>>,
+    /// Of each pool, the keys of models that share the limits of a family, with the family's key and until when.
+    families: Vec<Families>,
 }
+
+/// By the model's key the family's, and until when.
+type Families = HashMap<Arc<str>, (Arc<str>, Instant)>;
 
 #[derive(Clone, Debug)]
 struct Instance {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
-    /// The instance of its family, whose pool is this one's too.
-    shared: Option<InstanceId>,
-    /// How many requests that wait name this instance, and how many of its family: while any does, it stays.
+    /// How many requests that wait name this instance: while any does, it stays.
     named: u32,
 }
 
@@ -62,6 +72,7 @@ impl Ledger {
         Self {
             instances: limits.iter().enumerate().map(keyless).collect(),
             keyed: vec![HashMap::new(); limits.len()],
+            families: vec![HashMap::new(); limits.len()],
             limits,
         }
     }
@@ -76,7 +87,17 @@ impl Ledger {
     /// idle and no longer [`named`](Ledger::name).
     pub fn instance(&mut self, pool: PoolId, key: Option<&str>) -> InstanceId {
         let Some(key) = key else { return InstanceId(u32::try_from(pool.0).expect("fewer than 2^32 pools")) };
-        if let Some(&id) = self.keyed[pool.0].get(key) {
+        match self.families[pool.0].get(key).map(|(family, _)| Arc::clone(family)) {
+            Some(family) => self.of_key(pool, &family),
+            None => self.of_key(pool, key),
+        }
+    }
+
+    /// The instance of exactly this key. Clients may choose keys: beyond so many they share one.
+    fn of_key(&mut self, pool: PoolId, key: &str) -> InstanceId {
+        let keyed = &self.keyed[pool.0];
+        let key = if keyed.len() < MOST_KEYS || keyed.contains_key(key) { key } else { THE_REST };
+        if let Some(&id) = keyed.get(key) {
             return id;
         }
         let slot = self.instances.insert(Instance::new(pool, key.into(), &self.limits[pool.0]));
@@ -156,30 +177,38 @@ impl Ledger {
         self.pool(id).room_by(now, by)
     }
 
-    /// The pool of an instance: its own, or that of its family.
+    /// The pool of an instance.
     pub fn pool_mut(&mut self, id: InstanceId) -> &mut Pool {
-        let id = self.get(id).shared.unwrap_or(id);
         &mut self.get_mut(id).pool
     }
 
     fn pool(&self, id: InstanceId) -> &Pool {
-        &self.get(self.get(id).shared.unwrap_or(id)).pool
+        &self.get(id).pool
     }
 
-    /// This instance's model is one of a family that shares its limits: from now on the family's pool is that of its
-    /// instance. Nothing changes where the pool is not keyed by model, or the model is the family.
-    pub fn join(&mut self, id: InstanceId, family: &str) {
-        let Instance { pool_id, key, shared, .. } = self.get(id);
-        let (pool, key, is_known) = (*pool_id, Arc::clone(key), shared.is_some());
-        let Some(part) = self.limits[pool.0].model_part.filter(|_| !is_known) else { return };
+    /// The upstream says that this instance's model shares the limits of a family: for a while, whoever comes with its key
+    /// gets the family's instance, which this is. Nothing where the pool does not learn, is not keyed by model, or the model
+    /// is the family.
+    pub fn join(&mut self, now: Instant, id: InstanceId, family: &str) -> Option<InstanceId> {
+        let Instance { pool_id, key, .. } = self.get(id);
+        let (pool, key) = (*pool_id, Arc::clone(key));
+        let Limits { model_part, learn, .. } = self.limits[pool.0];
+        let part = model_part.filter(|_| learn != Learn::Never)?;
         let mut parts: Vec<&str> = key.split(' ').collect();
-        let Some(model) = parts.get_mut(part).filter(|model| **model != family) else { return };
+        let model = parts.get_mut(part).filter(|model| **model != family)?;
         *model = family;
-        let shared = self.instance(pool, Some(&parts.join(" ")));
-        let under_way = self.get_mut(id).pool.hand_over();
-        self.get_mut(shared).pool.take_over(under_way);
-        self.get_mut(id).shared = Some(shared);
-        self.get_mut(shared).named += 1;
+        let family = parts.join(" ");
+        if self.families[pool.0].len() < MOST_KEYS {
+            self.families[pool.0].insert(key, (family.as_str().into(), now + JOINED));
+        }
+        Some(self.of_key(pool, &family))
+    }
+
+    /// The models that share this instance do not share its limits after all.
+    pub fn part(&mut self, id: InstanceId) {
+        let Instance { pool_id, key, .. } = self.get(id);
+        let (pool, key) = (pool_id.0, Arc::clone(key));
+        self.families[pool].retain(|_, (family, _)| *family != key);
     }
 
     /// Whether this one pool has room for a charge, beside what is reserved.
@@ -189,20 +218,27 @@ impl Ledger {
         remains && pool.check(now, charge.cost).is_ok()
     }
 
-    /// Drops the instances that nobody names and of which nothing counts any more.
-    pub fn sweep(&mut self, now: Instant) {
+    /// Drops the instances that nobody names and of which nothing counts any more, unless there is another reason to keep
+    /// one, which is told by its place in tables that run beside.
+    pub fn sweep(&mut self, now: Instant, is_kept: impl Fn(usize) -> bool) {
+        self.families.iter_mut().for_each(|families| families.retain(|_, (_, until)| *until > now));
         let keyed: Vec<InstanceId> = self.keyed.iter().flat_map(|keyed| keyed.values().copied()).collect();
         for id in keyed {
-            if self.get(id).named == 0 && self.pool_mut(id).is_idle(now) {
+            if self.get(id).named == 0 && !is_kept(id.index()) && self.pool_mut(id).is_idle(now) {
                 self.remove(id);
             }
         }
     }
 
     fn remove(&mut self, id: InstanceId) {
-        let Instance { pool_id, key, shared, .. } = self.instances.remove(id.index());
+        let Instance { pool_id, key, .. } = self.instances.remove(id.index());
         self.keyed[pool_id.0].remove(&key);
-        shared.into_iter().for_each(|shared| self.get_mut(shared).named -= 1);
+    }
+
+    /// Whether there is an instance whose place in tables that run beside is this.
+    #[must_use]
+    pub fn holds(&self, slot: usize) -> bool {
+        self.instances.contains(slot)
     }
 
     /// How many keyed instances there are.
@@ -211,10 +247,14 @@ impl Ledger {
         self.keyed.iter().map(HashMap::len).sum()
     }
 
+    /// Every instance: its pool, its key and what is taken of it.
+    pub(super) fn pools(&self) -> impl Iterator<Item = (PoolId, &Arc<str>, &Pool)> {
+        self.instances.iter().map(|(_, instance)| (instance.pool_id, &instance.key, &instance.pool))
+    }
+
     /// What is taken of every instance.
     pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
-        let own = self.instances.iter_mut().filter(|(_, instance)| instance.shared.is_none());
-        let instances = own.map(|(slot, instance)| {
+        let instances = self.instances.iter_mut().map(|(slot, instance)| {
             let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
             let taken = instance.pool.usage(now);
             (id, Usage { pool: instance.pool_id, key: Arc::clone(&instance.key), taken })
@@ -241,6 +281,6 @@ impl InstanceId {
 
 impl Instance {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
-        Self { pool_id, key, pool: Pool::new(limits), shared: None, named: 0 }
+        Self { pool_id, key, pool: Pool::new(limits), named: 0 }
     }
 }

@@ -14,15 +14,17 @@ mod ledger;
 mod pace;
 mod pool;
 mod rate;
+mod recall;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
 
-pub use learned::{LearnedUsage, Lesson};
-pub use learning::{Fit, Told};
+pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
+pub use learning::{Fit, Level, Told};
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
 pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
+pub use recall::KeptLesson;
 
 use std::time::Instant;
 

@@ -37,9 +37,9 @@ impl Pace {
         Self { quota, behind, tat: None }
     }
 
-    /// The same, at another rate.
-    pub(super) fn at(&self, rate: Rate, margin: Duration, burst: NonZeroU32) -> Self {
-        Self { tat: self.tat, ..Self::new(rate, margin, burst) }
+    /// The same, after what another has spent.
+    pub(super) fn after(self, other: &Self) -> Self {
+        Self { tat: other.tat, ..self }
     }
 
     /// Nothing is left of the burst, and the next goes after an interval.
@@ -53,6 +53,13 @@ impl Pace {
         let empty_for = |left: u64| self.interval() * u32::try_from(burst.saturating_sub(left)).unwrap_or(u32::MAX);
         let (soonest, latest) = (now + empty_for(most), now + empty_for(fewest.min(most)));
         self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)).clamp(soonest, latest));
+    }
+
+    /// What was spent for `taken` has cost `cost`.
+    pub(super) fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
+        let Some(tat) = self.tat else { return };
+        let corrected = (tat + self.interval() * cost).checked_sub(self.interval() * taken);
+        self.tat = Some(corrected.unwrap_or(now));
     }
 
     /// How many are left of the burst.

@@ -1,6 +1,8 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
 use super::window::Window;
@@ -13,7 +15,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(1);
 
 /// What a pool counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Requests, or whatever its routes say that a request costs.
     #[default]
@@ -30,7 +33,7 @@ pub enum Learn {
     /// They tighten, and come back as the upstream gives way.
     #[default]
     Tighten,
-    /// None is known before an answer tells: until then requests go one at a time.
+    /// None is known before an answer tells: until then four requests a second go.
     Discover,
 }
 
@@ -160,7 +163,7 @@ impl Pool {
         self.paces.iter().chain(self.learned.as_ref().and_then(|learned| learned.pace()))
     }
 
-    fn paces_mut(&mut self) -> impl Iterator<Item = &mut Pace> {
+    pub(super) fn paces_mut(&mut self) -> impl Iterator<Item = &mut Pace> {
         self.paces.iter_mut().chain(self.learned.as_mut().and_then(|learned| learned.pace_mut()))
     }
 
@@ -228,26 +231,12 @@ impl Pool {
         self.in_flight -= 1;
     }
 
-    /// What is under way goes over to another pool; nothing of this one is taken any more.
-    pub(super) fn hand_over(&mut self) -> (u64, u32) {
-        self.windows.clear();
-        self.paces.clear();
-        self.learned = None;
-        (std::mem::take(&mut self.held), std::mem::take(&mut self.in_flight))
-    }
-
-    /// What was under way by another pool is so by this one.
-    pub(super) fn take_over(&mut self, (held, in_flight): (u64, u32)) {
-        self.held += held;
-        self.in_flight += in_flight;
-    }
-
     /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight
     /// nobody can say.
     pub fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
         let ahead = ahead + self.held;
         let opens = self.opens(now);
-        let windows = self.windows_mut().map(|window| window.turn_of(now, ahead + u64::from(own)));
+        let windows = self.windows_mut().map(|window| window.turn_of(now, ahead, own));
         let by_windows = windows.max().unwrap_or(now);
         let by_paces = self.paces().map(|pace| pace.turn_of(now, ahead, own)).max().unwrap_or(now);
         let turn = by_windows.max(by_paces);
@@ -258,7 +247,7 @@ impl Pool {
     /// that the rates allow, whatever else is taken.
     #[must_use]
     pub fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
-        let windows = self.windows().map(|window| window.turn_after(first, before + u64::from(own)));
+        let windows = self.windows().map(|window| window.turn_after(first, before, own));
         let paces = self.paces().map(|pace| pace.turn_after(first, before, own));
         windows.chain(paces).max().unwrap_or(first)
     }

@@ -3,8 +3,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// An amount in a span of time: `300/min`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Rate {
     amount: NonZeroU32,
     per: Duration,
@@ -26,6 +29,27 @@ impl Rate {
     #[must_use]
     pub fn amount(self) -> u32 {
         self.amount.get()
+    }
+
+    /// The same, but no more than this amount.
+    #[must_use]
+    pub fn at_most(self, amount: u64) -> Self {
+        let amount =
+            u32::try_from(amount).ok().and_then(NonZeroU32::new).map_or(self.amount, |most| self.amount.min(most));
+        Self { amount, ..self }
+    }
+
+    /// The same in a span of two digits, as people say it: no faster, and slower by a tenth at most.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let nanos = self.per.as_nanos();
+        let step = 10_u128.pow(nanos.checked_ilog10().unwrap_or_default().saturating_sub(1));
+        let per = if self.per.subsec_nanos() == 0 {
+            self.per
+        } else {
+            Duration::from_nanos_u128(nanos.next_multiple_of(step))
+        };
+        Self { per, ..self }
     }
 
     /// The span.
@@ -52,6 +76,20 @@ impl FromStr for Rate {
         let one_unit = if span.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1" };
         let per = humantime::parse_duration(&format!("{one_unit}{span}")).map_err(|_| ParseRateError)?;
         Self::new(amount, per).ok_or(ParseRateError)
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = ParseRateError;
+
+    fn try_from(text: String) -> Result<Self, ParseRateError> {
+        text.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
     }
 }
 
@@ -86,6 +124,18 @@ mod tests {
         for text in ["", "300", "300/", "/min", "0/min", "300/fortnight", "300/0s", "-1/s", "1.5/s", "5000000000/s"] {
             assert_eq!(text.parse::<Rate>(), Err(ParseRateError), "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_is_rounded_to_two_digits_if_it_is_no_whole_seconds() {
+        let rounded = |text: &str| text.parse::<Rate>().unwrap().rounded().to_string();
+        for (exact, said) in
+            [("42/3410ms", "42/3s500ms"), ("300/min", "300/min"), ("3/1m47s", "3/1m47s"), ("9/123us", "9/130us")]
+        {
+            assert_eq!(rounded(exact), said);
+        }
+        let least: Rate = "42/3410ms".parse().unwrap();
+        assert_eq!([0, 41, 43].map(|most| least.at_most(most).amount()), [42, 41, 42]);
     }
 
     #[test]

@@ -116,10 +116,10 @@ impl Window {
         }
     }
 
-    /// When the last of `ahead` more would go, if all of them went as early as they may.
-    pub(super) fn turn_of(&mut self, now: Instant, ahead: u64) -> Instant {
+    /// When something that costs `own` would go after `ahead` more, if all of them went as early as they may.
+    pub(super) fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
         let Some(amount) = self.most else { return now };
-        let nth = self.used(now) + ahead;
+        let nth = self.used(now) + ahead + u64::from(own).min(amount);
         if nth <= amount {
             return now;
         }
@@ -130,10 +130,10 @@ impl Window {
         first.max(now) + self.span * u32::try_from(windows - 1).unwrap_or(u32::MAX)
     }
 
-    /// When the `nth` of those would go of whom none goes before `first`.
-    pub(super) fn turn_after(&self, first: Instant, nth: u64) -> Instant {
+    /// When something that costs `own` would go after `before` more of which none goes before `first`.
+    pub(super) fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
         let Some(amount) = self.most else { return first };
-        let windows = nth.saturating_sub(1) / amount;
+        let windows = (before + u64::from(own).min(amount)).saturating_sub(1) / amount;
         first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
     }
 

@@ -50,7 +50,7 @@ impl Clients {
     /// How people speak of a client: it tells clients apart and gives no credential away.
     #[must_use]
     pub fn label(client: ClientId) -> String {
-        format!("{LABEL}{:016x}", client.0)
+        client.to_string()
     }
 
     /// How many shares it has where others have one.

@@ -8,7 +8,7 @@ use tower::Service;
 
 use super::failure::{Cause, Failure};
 use super::passing::{Arrived, Attempt, Attempting, Passed, Permitted, Routed};
-use super::resend::may_refuse;
+use super::resend::is_looked_at;
 use super::under_way::UnderWay;
 use super::{Gate, headers, relay};
 use crate::upstream::{Failed, Prefetched};
@@ -54,7 +54,7 @@ impl Gate {
             Ok(response) => response,
             Err(unanswered) => return Err(Failure::unanswered(unanswered, tries).await),
         };
-        if may_refuse(response.status()) {
+        if is_looked_at(response.status()) {
             headers::for_client(response.headers_mut());
             let passed = Passed { response: response.map(Into::into), under_way: Some(under_way), tries };
             return Ok(Attempt { passed, again: is_kept.then_some(routed) });
@@ -67,7 +67,8 @@ impl Gate {
     fn request(&self, routed: &mut Routed) -> (Request<Prefetched>, bool) {
         let Arrived { head, body, upgrade, .. } = &mut *routed.arrived;
         let is_paced = routed.place.is_some();
-        let kept = (is_paced && self.shared.bodies.has_plenty()).then(|| body.share()).flatten();
+        let may_keep = body.whole().is_some_and(<[u8]>::is_empty) || self.shared.bodies.has_plenty();
+        let kept = (is_paced && may_keep).then(|| body.share()).flatten();
         let is_kept = kept.is_some();
         let mut request = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *request.method_mut() = head.method.clone();
@@ -84,7 +85,7 @@ impl Gate {
         mut under_way: Box<UnderWay>,
     ) -> Result<Passed, Failure> {
         let (tries, route) = (routed.tries, routed.route.found.route());
-        under_way.accepted(response.headers());
+        under_way.accepted(response.headers(), false);
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             if self.shared.metered.contains(&route) {
                 under_way.read_usage(response.headers());

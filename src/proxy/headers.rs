@@ -59,7 +59,8 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Whether these say when to come back.
 pub(super) fn say_when(headers: &HeaderMap) -> bool {
-    headers.contains_key(RETRY_AFTER) || headers.contains_key(RETRY_AFTER_MS)
+    let says = |name| headers.get(name).is_some_and(|value| value != "0");
+    says(RETRY_AFTER) || says(RETRY_AFTER_MS)
 }
 
 /// Says when to come back.

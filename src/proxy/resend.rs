@@ -10,7 +10,7 @@ use super::failure::{Described, Failure};
 use super::headers::{say_when, set_retry_after, set_should_retry};
 use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
 use super::under_way::{codings, since_epoch};
-use crate::feedback::{Answer, Cause, Meanings, Pushback, understand};
+use crate::feedback::{Answer, Cause, Meanings, Pushback, is_gone, understand};
 
 /// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
 #[derive(Clone)]
@@ -43,7 +43,13 @@ where
     }
 }
 
-/// Whether an answer may be a refusal, which has not been executed; its body says so.
+/// Whether the body of an answer says what it means: it may be a refusal, which has not been executed, or there may be
+/// nothing at that path.
+pub(super) fn is_looked_at(status: StatusCode) -> bool {
+    may_refuse(status) || status == StatusCode::NOT_FOUND
+}
+
+/// Whether an answer may be a refusal, which has not been executed.
 pub(super) fn may_refuse(status: StatusCode) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
@@ -64,7 +70,7 @@ impl Gate {
             let Some(pushback) = heed(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
             let may_wait = may_wait(pushback.cause);
             let Some(again) = again.filter(|_| may_wait) else {
-                set_should_retry(passed.response.headers_mut(), may_wait);
+                passed.pass_on(may_wait);
                 return Ok(passed);
             };
             drop(passed.under_way.take());
@@ -84,6 +90,15 @@ impl Gate {
 }
 
 impl Passed {
+    /// It cannot be sent again at all. Who has not been told when to come back is told a time of his own.
+    fn pass_on(&mut self, may_wait: bool) {
+        let headers = self.response.headers_mut();
+        if may_wait && !say_when(headers) {
+            set_retry_after(headers, Duration::from_millis(fastrand::u64(1_000..=10_000)));
+        }
+        set_should_retry(headers, may_wait);
+    }
+
     /// It cannot be sent again in time, so that the upstream has the last word; the gate adds when to come back.
     fn give_up(&mut self, Described { retry_after, hopeless, .. }: &Described) {
         let headers = self.response.headers_mut();
@@ -97,16 +112,17 @@ impl Passed {
 /// Tells admission whether the upstream took the request, and if it did not, what it said.
 async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
     let (response, under_way) = (&mut passed.response, passed.under_way.as_ref()?);
-    if !may_refuse(response.status()) {
+    if !is_looked_at(response.status()) {
         return None;
     }
     response.body_mut().peek(LOOKED_AT, COMES).await;
     let (status, headers) = (response.status().as_u16(), response.headers());
     let body = codings(headers).map(|codings| codings.decode(response.body().seen(), LOOKED_AT)).unwrap_or_default();
-    let pushback = understand(&Answer { status, headers, body: &body, now: since_epoch() }, meanings);
+    let answer = Answer { status, headers, body: &body, now: since_epoch() };
+    let pushback = understand(&answer, meanings);
     match &pushback {
         Some(pushback) => under_way.refused(pushback),
-        None => under_way.accepted(headers),
+        None => under_way.accepted(headers, is_gone(&answer)),
     }
     pushback
 }

@@ -7,7 +7,7 @@ use http::header::{
     ACCEPT, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::{HeaderName, Method};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::flight::Flight;
 use super::headers::for_upstream;
@@ -40,7 +40,7 @@ pub(super) struct Shares {
 pub(super) struct Counter(AtomicU64);
 
 /// What came of the GETs of a route that shares them, since the start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coalesced {
     /// As it is written in the configuration.
     pub route: String,

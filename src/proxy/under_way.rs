@@ -25,9 +25,9 @@ impl UnderWay {
         Self { in_flight, _held: held, sent_at, usage: None }
     }
 
-    /// The upstream took the request, and answers with these.
-    pub(super) fn accepted(&self, headers: &HeaderMap) {
-        self.in_flight.accepted(self.sent_at, &allowances(headers, since_epoch()));
+    /// The upstream took the request, and answers with these, or that there is nothing at its path.
+    pub(super) fn accepted(&self, headers: &HeaderMap, gone: bool) {
+        self.in_flight.accepted(self.sent_at, &allowances(headers, since_epoch()), gone);
     }
 
     /// The upstream did not take it.

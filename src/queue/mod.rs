@@ -17,6 +17,7 @@ pub use ahead::{Ahead, Elsewhere, Part};
 pub use waiting::{Flow, Returns, Waiting};
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,13 @@ impl Seq {
 /// Whoever shares the pools with others. It tells clients apart and does not give them away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
+
+/// As people speak of it.
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client-{:016x}", self.0)
+    }
+}
 
 /// Where a waiting request is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -46,8 +46,8 @@ const UNSEEN: &str = "?";
 
 /// A label for whoever pays: it tells accounts apart and does not give them away.
 fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
-    let names = ["authorization", "api-key", "openai-organization", "openai-project"];
-    hashed(&names.map(|name| header(name).unwrap_or_default()))
+    let values = ["authorization", "api-key", "openai-organization", "openai-project"].map(header);
+    if values.iter().all(Option::is_none) { ABSENT.to_owned() } else { hashed(&values.map(Option::unwrap_or_default)) }
 }
 
 /// In lower case, and one word.

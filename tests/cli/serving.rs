@@ -83,7 +83,7 @@ fn the_stand_in_changes_its_weather_when_it_is_told_to() {
 }
 
 /// A command that serves until it is told to stop, or until the test is over.
-struct Running {
+pub(super) struct Running {
     child: Child,
     said: Vec<String>,
     log: BufReader<ChildStderr>,
@@ -91,12 +91,17 @@ struct Running {
 
 impl Running {
     fn gate(upstream: SocketAddr) -> Self {
-        let upstream = format!("http://{upstream}");
-        Self::start(&["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", &upstream], 2)
+        Self::gate_with(upstream, DEFAULT)
+    }
+
+    /// A gate with the configuration in this file.
+    pub(super) fn gate_with(upstream: SocketAddr, config: &str) -> Self {
+        let (upstream, any) = (format!("http://{upstream}"), "127.0.0.1:0");
+        Self::start(&["serve", "--config", config, "--listen", any, "--admin", any, "--upstream", &upstream], 2)
     }
 
     /// Starts it, and reads the lines that say it is ready.
-    fn start(arguments: &[&str], lines: usize) -> Self {
+    pub(super) fn start(arguments: &[&str], lines: usize) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -107,30 +112,30 @@ impl Running {
     }
 
     /// The address in the line `WHAT http://ADDRESS`.
-    fn said_address(&self, what: &str) -> SocketAddr {
+    pub(super) fn said_address(&self, what: &str) -> SocketAddr {
         let lines = self.said.iter();
         let mut addresses = lines.filter_map(|line| line.strip_prefix(what)?.strip_prefix(" http://")?.parse().ok());
         addresses.next().unwrap_or_else(|| panic!("no {what:?} in {:?}", self.said))
     }
 
-    fn ask(&self, request: &str) -> TcpStream {
+    pub(super) fn ask(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.said_address("listening on")).expect("it listens");
         stream.write_all(request.as_bytes()).expect("it is sent");
         stream
     }
 
     /// Reads its log up to the line that has this.
-    fn logs(&mut self, what: &str) {
+    pub(super) fn logs(&mut self, what: &str) {
         let mut lines = self.log.by_ref().lines().map(|line| line.expect("a text"));
         assert!(lines.any(|line| line.contains(what)), "it ended without {what:?} in its log");
     }
 
-    fn signal(&self) {
+    pub(super) fn signal(&self) {
         let kill = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         assert!(kill.expect("kill runs").success());
     }
 
-    fn ended(&mut self) -> Option<i32> {
+    pub(super) fn ended(&mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 }

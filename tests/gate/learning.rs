@@ -97,7 +97,7 @@ async fn models_that_share_a_limit_share_a_pool_once_a_refusal_names_their_famil
         let answer = answer.expect("is answered");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
-    let shared = lessons(&house).into_iter().find(|(key, _)| key == "gpt-4-family - -").map(|(_, lesson)| lesson);
+    let shared = lessons(&house).into_iter().find(|(key, _)| key == "gpt-4-family -").map(|(_, lesson)| lesson);
     assert!(matches!(shared, Some(Lesson::Told { limit, .. }) if limit.to_string() == "60/min"), "{shared:?}");
     // One of the two may not have been refused yet, and learns it now.
     let answers = [house.ask(&chat("gpt-4a")).await, house.ask(&chat("gpt-4b")).await];

@@ -372,3 +372,27 @@ async fn a_stream_that_is_refused_late_is_answered_as_soon_as_it_waits_again() {
     drop(client);
     house.until("nothing is left", is_over).await;
 }
+
+#[tokio::test]
+async fn a_hint_of_nothing_is_no_leave_to_hammer_and_the_deadline_holds() {
+    let (house, listener) = open().await;
+    let mut client = house.connect().await;
+    client.send(&get("/v1/wide", "x-tidegate-max-wait: 2s\r\n")).await;
+    let at_once = refusal().replace("content-type", "retry-after: 0\r\ncontent-type");
+    let attempts = tokio::spawn(async move {
+        for attempts in 1.. {
+            let mut server = accept(&listener).await;
+            server.until("\r\n\r\n").await;
+            server.send(&at_once).await;
+            if attempts == 50 {
+                return;
+            }
+        }
+    });
+    let came = client.rest().await;
+    assert!(came.starts_with("HTTP/1.1 429") && has(&came, "x-tidegate-source: upstream"), "{came}");
+    let sent = came.split("x-tidegate-attempts: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("attempts");
+    assert!(sent.parse::<u32>().expect("a number") < 20, "{came}");
+    attempts.abort();
+    house.until("all is over", is_over).await;
+}

@@ -1,5 +1,7 @@
 //! The scheduler, stepped by hand from one `poll_timeout` to the next.
 
+mod diagnoses;
+mod evidence;
 mod fairness;
 mod forecasts;
 mod gate;

@@ -36,11 +36,10 @@ impl Check {
 /// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
 /// refuses.
 pub(super) fn implicit(queue: Queue, max_wait: Duration) -> Pool {
-    let header = |name: &str| KeyPart::Header(name.into());
     Pool {
         name: IMPLICIT.to_owned(),
         limits: Limits { learn: Learn::Tighten, margin: super::pools::MARGIN, ..Limits::default() },
-        key: Arc::new([KeyPart::Endpoint, header("openai-organization"), header("openai-project")]),
+        key: Arc::new([KeyPart::Endpoint, KeyPart::Account]),
         max_waiting: queue.max_waiting,
         max_bytes: u64::MAX,
         max_wait,

@@ -110,13 +110,13 @@ fn groq_counts_requests_per_day() {
 }
 
 #[test]
-fn anthropic_counts_per_minute_and_of_its_tokens_the_tightest_count() {
+fn anthropic_counts_per_minute_and_its_output_alone_is_no_limit_of_the_sum() {
     let head = "anthropic-ratelimit-requests-limit: 1000\nanthropic-ratelimit-requests-remaining: 994\n\
                 anthropic-ratelimit-requests-reset: 2026-11-25T00:00:01Z\n\
                 anthropic-ratelimit-tokens-limit: 540000\nanthropic-ratelimit-tokens-remaining: 464000\n\
                 anthropic-ratelimit-input-tokens-limit: 450000\nanthropic-ratelimit-input-tokens-remaining: 450000\n\
                 anthropic-ratelimit-output-tokens-limit: 90000\nanthropic-ratelimit-output-tokens-remaining: 14000";
-    assert_eq!(said(head), "requests 994 of 1000/min, tokens 14000 of 90000/min");
+    assert_eq!(said(head), "requests 994 of 1000/min, tokens 450000 of 450000/min");
 }
 
 #[test]

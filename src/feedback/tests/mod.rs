@@ -4,7 +4,7 @@ mod allowances;
 mod arbitrary;
 mod broken;
 mod codings;
-mod hidden;
+mod gone;
 mod hints;
 mod refusals;
 mod usage;

@@ -15,6 +15,7 @@ const TOO_LARGE: &str = "Request too large for gpt-4o in organization org-x on t
                          30062. The input or output tokens must be reduced in order to run successfully.";
 const SLOW_DOWN: &str = "You've exceeded the rate limit, please slow down and try again later.";
 const SECONDS: &str = "You've exceeded the rate limit, please slow down and try again after 6.937 seconds.";
+const INACTIVE: &str = "Your account is not active, please check your billing details on our website.";
 const NO_CREDIT: &str = "You exceeded your current quota, please check your plan and billing details.";
 const OVERLOADED: &str = "The engine is currently overloaded, please try again later";
 const AZURE: &str =
@@ -24,7 +25,7 @@ const AZURE: &str =
 type Row = (u16, &'static str, &'static str, &'static str, Option<(Cause, Option<u64>)>);
 
 #[rustfmt::skip]
-const TABLE: [Row; 29] = [
+const TABLE: [Row; 31] = [
     (429, "requests",                  "rate_limit_exceeded",               RPM,                    Some((Limit, Some(20_000)))),
     (429, "tokens",                    "rate_limit_exceeded",               TPM,                    Some((Limit, Some(3_890)))),
     (429, "requests",                  "rate_limit_exceeded",               RPD,                    Some((Limit, Some(432_000)))),
@@ -34,6 +35,8 @@ const TABLE: [Row; 29] = [
     (429, "invalid_request_error",     "rate_limit_exceeded",               SECONDS,                Some((Limit, Some(6_937)))),
     (429, "rate_limit_error",          "slow_down",                         SLOW_DOWN,              Some((Ramp, None))),
     (503, "service_unavailable_error", "slow_down",                         SLOW_DOWN,              Some((Ramp, None))),
+    (429, "billing_not_active",        "billing_not_active",                INACTIVE,               Some((Billing, None))),
+    (429, "billing_not_active",        "",                                  INACTIVE,               Some((Billing, None))),
     (429, "insufficient_quota",        "credit_balance_exhausted",          NO_CREDIT,              Some((Billing, None))),
     (429, "insufficient_quota",        "organization_spend_limit_exceeded", "",                     Some((Billing, None))),
     (429, "insufficient_quota",        "project_spend_limit_exceeded",      "",                     Some((Billing, None))),

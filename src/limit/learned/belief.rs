@@ -14,7 +14,7 @@ use crate::limit::window::Window;
 pub(super) enum Belief {
     /// What is configured, as far as can be seen.
     Nothing,
-    /// Nobody knows yet: one at a time.
+    /// Nobody knows yet: a few go each second, so that one of them is answered.
     Unknown(Pace),
     /// One that nobody wrote down, and whose window is not known.
     Seeking(Seeking),

@@ -21,14 +21,17 @@ pub(in crate::limit) struct Bucket {
     pace: Pace,
     /// What the upstream counts for a thousand of ours.
     scale: u32,
+    /// Answers tell what is left.
+    synced: bool,
 }
 
 impl Bucket {
     /// A full one, or as full as it was `before` its limit changed.
     pub(super) fn new(limit: Rate, margin: Duration, before: Option<Pace>) -> Self {
         let burst = NonZeroU32::new(limit.amount()).unwrap_or(NonZeroU32::MIN);
-        let pace = before.map_or_else(|| Pace::new(limit, margin, burst), |before| before.at(limit, margin, burst));
-        Self { limit, pace, scale: SAME }
+        let pace = Pace::new(limit, margin, burst);
+        let pace = before.map_or(pace.clone(), |before| pace.after(&before));
+        Self { limit, pace, scale: SAME, synced: false }
     }
 
     /// What something costs by the upstream's count, and no more than there ever is.
@@ -44,7 +47,18 @@ impl Bucket {
     }
 
     pub(in crate::limit) fn accepted(&mut self) {
-        self.scale -= self.scale.saturating_sub(SAME) / FORGOTTEN;
+        self.scale -= self.scale.saturating_sub(SAME).div_ceil(FORGOTTEN);
+    }
+
+    /// As it was before a restart: it fills since the upstream was `heard`, whatever was left by then.
+    pub(super) fn recalled(heard: Instant, limit: Rate, margin: Duration) -> Self {
+        let mut bucket = Self::new(limit, margin, None);
+        bucket.pace.exhaust(heard);
+        bucket
+    }
+
+    pub(super) fn is_synced(&self) -> bool {
+        self.synced
     }
 
     pub(super) fn limit(&self) -> Rate {
@@ -62,6 +76,7 @@ impl Bucket {
     /// An answer says that `remaining` was left at some time since it was sent, since when we have spent `spent` more.
     /// What is left now lies between what all of that would leave, and what would be if all of it had been counted.
     pub(in crate::limit) fn sync(&mut self, now: Instant, remaining: u64, since: Duration, spent: u64) {
+        self.synced = true;
         let most = remaining.saturating_add(self.pace.refilled(since));
         self.pace.hold_between(now, remaining.saturating_sub(spent), most);
     }

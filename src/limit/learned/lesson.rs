@@ -37,6 +37,8 @@ pub struct LearnedUsage {
     pub lesson: Option<Lesson>,
     /// Since when.
     pub since: Option<Instant>,
+    /// It is known from before the start, and no answer has spoken of it since.
+    pub recalled: bool,
     /// Nobody goes before.
     pub not_until: Option<Instant>,
     /// When the upstream last refused.

@@ -3,12 +3,14 @@
 
 mod belief;
 mod bucket;
+mod kept;
 mod lesson;
 mod lower;
 mod seeking;
 mod shared;
 mod smooth;
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
@@ -16,6 +18,7 @@ use super::window::Window;
 use super::{NotYet, Rate};
 use belief::Belief;
 use bucket::Bucket;
+pub use kept::{Finding, Kept, Outdated};
 pub use lesson::{LearnedUsage, Lesson};
 use lower::Lower;
 use seeking::Seeking;
@@ -29,6 +32,9 @@ const SOON: Duration = Duration::from_millis(250);
 
 /// One request at a time goes so often before an answer has told the limits.
 const DISCOVERY: Duration = Duration::from_millis(250);
+
+/// Within so long as many may go at once as would go evenly.
+const TIMER: Duration = Duration::from_millis(10);
 
 /// A count that says something of a limit.
 const FEWEST: u64 = 5;
@@ -44,6 +50,21 @@ pub(super) struct Basis {
     pub(super) margin: Duration,
 }
 
+impl Basis {
+    /// Of what this window counts.
+    /// So many in each window, evenly, as far as a timer can: it is up to a millisecond late, and that must not add up.
+    fn even(self, amount: u32) -> Pace {
+        let at_least_one = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let rate = Rate::new(at_least_one(amount), self.per + self.margin).expect("a window takes some time");
+        let at_once = TIMER.as_nanos() / rate.interval().as_nanos().max(1);
+        Pace::new(rate, Duration::ZERO, at_least_one(u32::try_from(at_once).unwrap_or(u32::MAX).saturating_add(1)))
+    }
+
+    pub(super) fn of(log: &Window, margin: Duration) -> Self {
+        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
+    }
+}
+
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
@@ -51,6 +72,8 @@ pub(super) struct Learned {
     since: Option<Instant>,
     /// When the upstream last said something of it.
     heard: Option<Instant>,
+    /// When it last had before the start, where it is known from then.
+    recalled: Option<Instant>,
     not_until: Option<Instant>,
     episode: Option<Episode>,
     /// What the window held when the upstream last refused, by this limit or another.
@@ -59,6 +82,8 @@ pub(super) struct Learned {
     refusals: u64,
     /// Refusals in a row that nothing explains.
     unexplained: u32,
+    /// When nobody was last let go because the upstream had too much to do.
+    backed_off: Option<Instant>,
 }
 
 /// From the first refusal until all who were under way by then have been answered: they were refused for the same reason.
@@ -85,17 +110,19 @@ impl Learned {
             belief: Belief::Nothing,
             since: None,
             heard: None,
+            recalled: None,
             not_until: None,
             episode: None,
             suspected: None,
             refusals: 0,
             unexplained: 0,
+            backed_off: None,
         }
     }
 
-    /// Nothing is known, and until an answer tells the limits one goes at a time.
+    /// Nothing is known, and until an answer tells the limits a few go each second.
     pub(super) fn unknown() -> Self {
-        let one = std::num::NonZeroU32::MIN;
+        let one = NonZeroU32::MIN;
         let pace = Rate::new(one, DISCOVERY).map(|rate| Pace::new(rate, Duration::ZERO, one));
         Self { belief: pace.map_or(Belief::Nothing, Belief::Unknown), ..Self::nothing() }
     }
@@ -161,6 +188,7 @@ impl Learned {
         LearnedUsage {
             lesson: self.belief.lesson(now),
             since: self.since,
+            recalled: self.recalled.is_some() && self.recalled == self.heard,
             not_until: self.not_until(now),
             refused_at: self.episode.map(|episode| episode.began),
             used_then: self.episode.map_or(0, |episode| episode.used),
@@ -171,6 +199,15 @@ impl Learned {
     /// What a request costs by the upstream's own count, as far as that is known, that we take for so much.
     pub(super) fn scaled(&self, cost: u32) -> u32 {
         if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
+    }
+
+    /// Whether answers tell what is left, and not refusals alone.
+    pub(super) fn is_told_what_is_left(&self) -> bool {
+        matches!(&self.belief, Belief::Bucket(bucket) if bucket.is_synced())
+    }
+
+    pub(super) fn told_limit(&self) -> Option<Rate> {
+        if let Belief::Bucket(bucket) = &self.belief { Some(bucket.limit()) } else { None }
     }
 
     pub(super) fn bucket_mut(&mut self) -> Option<&mut Bucket> {
@@ -191,9 +228,6 @@ impl Learned {
     /// The upstream took a request that was sent at about `sent_at`. `log` is what it has taken.
     pub(super) fn accepted(&mut self, now: Instant, sent_at: Instant, basis: Basis, log: &mut Window) {
         let is_news = !self.is_under_way(sent_at);
-        if is_news {
-            self.unexplained = 0;
-        }
         if let Some(belief) = self.belief.accepted(now, is_news, basis, log) {
             self.believe(now, belief);
         }
@@ -216,7 +250,12 @@ impl Learned {
             self.stay_away(now + hint);
         }
         if self.is_under_way(sent_at) {
-            return self.refine(now, used);
+            // Much later, the window holds other requests than it did when they were refused.
+            let is_fresh = self.episode.is_some_and(|episode| now < episode.began + basis.per / 4);
+            if is_fresh {
+                self.refine(now, used);
+            }
+            return;
         }
         let before = self.episode.replace(Episode { began: now, used, taken: log.total() });
         if matches!(self.belief, Belief::Nothing | Belief::Unknown(_)) {
@@ -226,16 +265,30 @@ impl Learned {
         if let Some(belief) = belief {
             self.believe(now, belief);
         }
-        if hint.is_none() {
+        if hint.is_none_or(|hint| hint < rest) {
             self.stay_away(now + rest);
         }
     }
 
     /// How long nobody goes because the upstream has too much to do.
-    pub(super) fn back_off(&mut self, now: Instant) -> Duration {
+    ///
+    /// What was sent before it last said so has nothing new to say.
+    pub(super) fn back_off(&mut self, now: Instant, sent_at: Instant) -> Duration {
         self.heard = Some(now);
+        if self.backed_off.is_some_and(|backed_off| sent_at <= backed_off) {
+            return Duration::ZERO;
+        }
+        self.backed_off = Some(now);
         self.unexplained += 1;
         SOON * 2_u32.pow(self.unexplained.min(6))
+    }
+
+    /// What was sent at about `sent_at` was taken: the upstream has not too much to do.
+    pub(super) fn is_well(&mut self, sent_at: Instant) {
+        let since = self.backed_off.max(self.episode.map(|episode| episode.began));
+        if since.is_none_or(|since| sent_at > since) {
+            self.unexplained = 0;
+        }
     }
 
     /// Nobody goes before.

@@ -45,9 +45,10 @@ impl Seeking {
         self.used = self.used.min(used);
     }
 
-    /// One was taken again: what had been taken before was for all this time.
+    /// One was taken again: what had been taken before was for all this time, or the upstream took nothing for long, which
+    /// is no window.
     pub(super) fn found(&self, now: Instant, basis: Basis) -> (u64, Basis) {
-        (self.used, Basis { per: now.saturating_duration_since(self.oldest).max(FIRST), ..basis })
+        (self.used, Basis { per: now.saturating_duration_since(self.oldest).clamp(FIRST, LONGEST * 2), ..basis })
     }
 }
 

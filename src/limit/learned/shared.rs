@@ -1,11 +1,9 @@
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
 use super::Basis;
 use super::lower::Lower;
-use crate::limit::Rate;
 use crate::limit::pace::Pace;
 use crate::limit::window::Window;
 
@@ -41,8 +39,7 @@ impl Shared {
     /// Nothing where no limit is configured of which somebody could take.
     pub(super) fn new(now: Instant, basis: Basis) -> Option<Self> {
         let limit = basis.limit?;
-        let rate = Rate::new(NonZeroU32::new(limit)?, basis.per)?;
-        let pace = Pace::new(rate, basis.margin, NonZeroU32::MIN);
+        let pace = basis.even(limit);
         Some(Self { basis, limit, pace, window_began: now, refused_since: true, taken: SmallVec::new() })
     }
 

@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::Basis;
+use super::{Basis, Finding};
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 
@@ -36,6 +36,18 @@ impl Smooth {
             Self { basis, limit, burst, slower: STEP, pace, window_began: now, refused_since: 0, taken_since: 0 };
         smooth.change(now);
         Some(smooth)
+    }
+
+    /// As it was before a restart.
+    pub(super) fn recalled(now: Instant, burst: u32, slower: u32, basis: Basis) -> Option<Self> {
+        let mut smooth = Self::new(now, burst.into(), basis)?;
+        smooth.slower = slower.clamp(STEP, MOST);
+        smooth.change(now);
+        Some(smooth)
+    }
+
+    pub(super) fn finding(&self) -> Finding {
+        Finding::Smooth { limit: self.limit(), burst: self.burst, slower: self.slower }
     }
 
     pub(super) fn limit(&self) -> Rate {

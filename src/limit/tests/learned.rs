@@ -1,12 +1,13 @@
 //! What holds of a pool whatever the upstream answers.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::history::{History, Step, any_answered_history};
 use super::{capped, just_before, start};
-use crate::limit::{Lesson, NotYet, Pool};
+use crate::limit::{Lesson, Limits, NotYet, Pool, Shape, Unit};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -115,4 +116,43 @@ fn what_the_upstream_says_to_wait_is_waited() {
     let (mut pool, now) = used("300/min", 20);
     pool.refused(now, now, Some(Duration::from_secs(7)), None);
     assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_secs(7))));
+}
+
+#[test]
+fn one_overload_counts_once_however_many_were_under_way() {
+    let (mut pool, now) = used("300/min", 20);
+    (0..10).for_each(|_| pool.back_off(now, now, None));
+    assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_millis(500))));
+    let later = now + Duration::from_secs(1);
+    pool.back_off(later, later, Some(Duration::ZERO));
+    assert_eq!(pool.check(later, 1), Err(NotYet::Until(later + Duration::from_secs(1))), "a hint of nothing is none");
+    let well = later + Duration::from_secs(2);
+    pool.accepted(well, well, 1, None);
+    pool.back_off(well + Duration::from_secs(1), well + Duration::from_secs(1), None);
+    assert!(pool.check(well + Duration::from_millis(1_500), 1).is_ok(), "who has been taken since starts again");
+}
+
+#[test]
+fn who_is_refused_a_window_late_says_nothing_of_the_count() {
+    let (mut pool, now) = (Pool::new(&capped(&["300/min"])), start());
+    for _ in 0..200 {
+        pool.hold(1);
+        pool.spend(now, 1);
+    }
+    pool.unspend(now + Duration::from_secs(1), now, 1);
+    pool.refused(now + Duration::from_secs(1), now, None, None);
+    let late = now + Duration::from_secs(61);
+    pool.unspend(late, now, 1);
+    pool.refused(late, now, None, None);
+    assert_eq!(limit_in_force(&mut pool, late), Some(199));
+}
+
+#[test]
+fn an_even_pace_of_tokens_is_corrected_by_what_they_were() {
+    let limits = Limits { unit: Unit::Tokens, shape: Shape::Smooth { burst: NonZeroU32::MIN }, ..capped(&["60/min"]) };
+    let (mut pool, now) = (Pool::new(&limits), start());
+    pool.hold(50);
+    pool.spend(now, 50);
+    pool.correct(now, now, 50, 5);
+    assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_secs(5))));
 }

@@ -6,7 +6,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::{capped, just_before, small_limits, start, wait};
-use crate::limit::{Charge, InstanceId, Ledger, NotYet, PoolId, PoolUsage};
+use crate::limit::{Charge, InstanceId, Learn, Ledger, Limits, NotYet, PoolId, PoolUsage};
 
 /// A request: what it costs at each pool, whether it is sent at once if it is granted, and how long before it comes.
 type Request = (Vec<Option<u32>>, bool, Duration);
@@ -149,7 +149,7 @@ proptest! {
             let instance = ledger.instance(PoolId(0), Some(&key));
             let (_, known) = keys.entry(instance).or_insert_with(|| (key, Key::default()));
             known.step(step, &mut ledger, now, Charge { instance, cost: 1 });
-            ledger.sweep(now);
+            ledger.sweep(now, |_| false);
             keys.retain(|_, (_, known)| !known.is_idle(now));
             prop_assert_eq!(ledger.keyed(), keys.len());
             for (&instance, (key, _)) in &keys {
@@ -168,4 +168,49 @@ fn the_keys_of_a_pool_share_nothing() {
         assert_eq!(ledger.take(now, charge, |_| None), Ok(()));
         assert!(ledger.take(now, charge, |_| None).is_err());
     }
+}
+
+fn by_model() -> Ledger {
+    Ledger::new(vec![Limits { learn: Learn::Discover, model_part: Some(0), ..Limits::default() }])
+}
+
+#[test]
+fn a_model_shares_its_familys_instance_for_an_hour() {
+    let (mut ledger, now) = (by_model(), start());
+    let model = ledger.instance(PoolId(0), Some("small acme"));
+    let family = ledger.join(now, model, "family").expect("another one");
+    assert_eq!(ledger.instance(PoolId(0), Some("small acme")), family);
+    assert_eq!(ledger.instance(PoolId(0), Some("family acme")), family);
+    assert_ne!(ledger.instance(PoolId(0), Some("small other")), family);
+    assert_eq!(ledger.join(now, family, "family"), None);
+    ledger.sweep(now + Duration::from_hours(1), |_| true);
+    assert_eq!(ledger.instance(PoolId(0), Some("small acme")), model);
+}
+
+#[test]
+fn families_that_name_each_other_do_no_harm() {
+    let (mut ledger, now) = (by_model(), start());
+    for (model, family) in [("a", "b"), ("b", "a"), ("b", "c"), ("c", "a")] {
+        let instance = ledger.instance(PoolId(0), Some(model));
+        ledger.join(now, instance, family);
+        let charge = [Charge { instance: ledger.instance(PoolId(0), Some(model)), cost: 1 }];
+        if ledger.take(now, &charge, |_| None).is_ok() {
+            ledger.spend(now, &charge);
+            ledger.land(&charge);
+        }
+    }
+    let one = ledger.instance(PoolId(0), Some("a"));
+    ledger.part(one);
+}
+
+#[test]
+fn beyond_ten_thousand_keys_all_others_share_one_instance() {
+    let mut ledger = Ledger::new(vec![capped(&["1/s"])]);
+    let mut of = |key: usize| ledger.instance(PoolId(0), Some(&key.to_string()));
+    let first = of(0);
+    let others: Vec<_> = (1..10_000).map(&mut of).collect();
+    assert!(!others.contains(&first));
+    assert_eq!(of(10_001), of(10_002));
+    assert_eq!(of(0), first);
+    assert_eq!(ledger.keyed(), 10_001);
 }

@@ -1,6 +1,7 @@
 //! What holds of limits, whatever comes whenever it comes.
 
 mod history;
+mod kept;
 mod learned;
 mod ledger;
 mod paces;

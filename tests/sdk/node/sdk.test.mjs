@@ -28,7 +28,7 @@ after(async () => {
 
 test("a chat completion answers", async () => {
   const { data, response } = await client.chat.completions.create({ model: MODEL, messages: MESSAGES }).withResponse();
-  assertThroughGate(response);
+  assertThroughGate(response, "models");
   assert.ok(data.choices[0].message.content);
 });
 
@@ -43,7 +43,7 @@ test("a chat completion streams the same words", async () => {
 
 test("a response answers", async () => {
   const { data, response } = await client.responses.create({ model: MODEL, input: "Say hello." }).withResponse();
-  assertThroughGate(response);
+  assertThroughGate(response, "models");
   assert.ok(data.output_text);
 });
 

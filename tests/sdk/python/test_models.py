@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 def test_a_chat_completion_answers(client):
     raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES)
-    assert_through_gate(raw)
+    assert_through_gate(raw, "models")
     completion = raw.parse()
     assert completion.object == "chat.completion"
     assert completion.model == MODEL
@@ -23,14 +23,14 @@ def test_a_chat_completion_answers(client):
 
 async def test_a_chat_completion_answers_asynchronously(aclient):
     raw = await aclient.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES)
-    assert_through_gate(raw)
+    assert_through_gate(raw, "models")
     assert raw.parse().choices[0].message.content
 
 
 def test_a_chat_completion_streams_the_same_words(client):
     whole = client.chat.completions.create(model=MODEL, messages=MESSAGES).choices[0].message.content
     raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES, stream=True)
-    assert_through_gate(raw)
+    assert_through_gate(raw, "models")
     assert raw.headers["content-type"].startswith("text/event-stream")
     choices = [chunk.choices[0] for chunk in raw.parse() if chunk.choices]
     assert len(choices) > 2
@@ -47,7 +47,7 @@ async def test_a_chat_completion_streams_asynchronously(aclient):
 
 def test_a_response_answers(client):
     raw = client.responses.with_raw_response.create(model=MODEL, input="Say hello.")
-    assert_through_gate(raw)
+    assert_through_gate(raw, "models")
     response = raw.parse()
     assert response.object == "response"
     assert response.status == "completed"
@@ -77,7 +77,7 @@ async def test_a_response_streams_asynchronously(aclient):
 
 def test_embeddings_come_one_for_each_input(client):
     raw = client.embeddings.with_raw_response.create(model="text-embedding-3-small", input=["one", "two"])
-    assert_through_gate(raw)
+    assert_through_gate(raw, "models")
     embeddings = raw.parse().data
     assert [embedding.index for embedding in embeddings] == [0, 1]
     assert all(isinstance(value, float) for value in embeddings[0].embedding)

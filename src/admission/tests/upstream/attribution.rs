@@ -14,7 +14,19 @@ fn scene(runs: u32, posts: u32, seed: u64) -> Scene {
     let (window, latency) = (Counting::Sliding, Duration::from_millis(40));
     let pools = vec![(200, runs), (300, posts)];
     let thinks = |client| if client % 4 == 0 { Duration::from_secs(5) } else { Duration::ZERO };
-    Scene { pools, asks, thinks, window, burst: None, requests: 1_500, clients: 40, foreign: 0.0, latency, seed }
+    Scene {
+        pools,
+        asks,
+        thinks,
+        window,
+        burst: None,
+        requests: 1_500,
+        clients: 40,
+        foreign: 0.0,
+        whims: |_| None,
+        latency,
+        seed,
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn scene(window: Counting, real: u32, seed: u64) -> Scene {
         requests: 1_000,
         clients: 50,
         foreign: 0.0,
+        whims: |_| None,
         latency,
         seed,
     }

@@ -2,6 +2,7 @@
 
 mod attribution;
 mod hidden;
+mod whims;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -13,6 +14,9 @@ use crate::limit::{Lesson, Limits, PoolId};
 use crate::mock::{Counting, Meter, Options};
 use crate::queue::{Charges, ClientId};
 use crate::route::Ask;
+
+/// A refusal that says nothing.
+const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
@@ -30,7 +34,7 @@ enum Event {
     Answers {
         client: u64,
         trip: Trip,
-        taken: bool,
+        pushback: Option<Pushback>,
     },
     /// Somebody else takes one.
     Foreign,
@@ -59,6 +63,7 @@ pub(super) struct World {
     to_come: usize,
     waiting: HashSet<u64>,
     foreign: f64,
+    whims: fn(&mut fastrand::Rng) -> Option<Pushback>,
     limit: u32,
     latency: Duration,
     under_way: usize,
@@ -82,6 +87,8 @@ pub(super) struct Scene {
     pub(super) requests: usize,
     pub(super) clients: u64,
     pub(super) foreign: f64,
+    /// Refusals that have nothing to do with the limits.
+    pub(super) whims: fn(&mut fastrand::Rng) -> Option<Pushback>,
     pub(super) latency: Duration,
     pub(super) seed: u64,
 }
@@ -113,6 +120,7 @@ impl World {
             to_come: scene.requests,
             waiting: HashSet::new(),
             foreign: scene.foreign,
+            whims: scene.whims,
             limit: scene.pools[0].1,
             latency: scene.latency,
             under_way: 0,
@@ -201,27 +209,27 @@ impl World {
                 }
             }
             Event::Reaches { client, trip } => {
-                let taken = self.takes_from((self.asks)(client));
+                let told = (self.whims)(&mut self.chance);
+                let pushback = told.or_else(|| (!self.takes_from((self.asks)(client))).then_some(LIMIT));
                 let since = self.now - self.began;
-                (if taken { &mut self.taken } else { &mut self.refused }).push(since);
+                (if pushback.is_none() { &mut self.taken } else { &mut self.refused }).push(since);
                 let back = self.takes();
-                self.at(back, Event::Answers { client, trip, taken });
+                self.at(back, Event::Answers { client, trip, pushback });
             }
-            Event::Answers { client, trip: Trip { charges, place, sent_at }, taken } => {
+            Event::Answers { client, trip: Trip { charges, place, sent_at }, pushback } => {
                 self.under_way -= 1;
-                if taken {
-                    self.scheduler.accepted(self.now, &charges, sent_at, &[]);
-                    self.scheduler.land(self.now, &charges);
-                    self.comes(client);
-                } else {
-                    if self.under_way_at_first == 0 {
-                        self.under_way_at_first = self.under_way + 1;
-                    }
-                    let pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
-                    self.scheduler.refused(self.now, &charges, sent_at, &pushback);
-                    self.scheduler.land(self.now, &charges);
-                    self.at(Duration::ZERO, Event::Comes { client, again: Some(place) });
+                match &pushback {
+                    Some(pushback) => self.scheduler.refused(self.now, &charges, sent_at, pushback),
+                    None => self.scheduler.accepted(self.now, &charges, sent_at, &[]),
                 }
+                self.scheduler.land(self.now, &charges);
+                if pushback.is_none() {
+                    return self.comes(client);
+                }
+                if self.under_way_at_first == 0 {
+                    self.under_way_at_first = self.under_way + 1;
+                }
+                self.at(Duration::ZERO, Event::Comes { client, again: Some(place) });
             }
             Event::Foreign => {
                 if self.takes_from(&[0]) {
@@ -279,6 +287,12 @@ impl World {
             }
             decisions.extend(self.scheduler.take_decisions());
         }
+    }
+
+    /// Nobody waits, and nothing is held or in flight.
+    pub(super) fn is_empty(&mut self) -> bool {
+        let now = self.scheduler.snapshot(self.now);
+        now.waiting == 0 && now.instances.iter().all(|state| state.taken.held == 0 && state.taken.in_flight == 0)
     }
 
     /// What each pool has learned by now.

@@ -1,0 +1,231 @@
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::wording::Wording;
+use crate::admission::{Case, Confidence, Episode, InstanceState};
+use crate::config::Pool;
+use crate::limit::{LearnedUsage, Lesson};
+use crate::route::Table;
+
+/// What is the matter with a pool instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DiagnosisStatus {
+    /// Which case it is.
+    pub case: CaseName,
+    /// How sure that is.
+    pub confidence: Sureness,
+    /// The same in a sentence or two, with the numbers it rests on.
+    pub text: String,
+    /// What to do, if there is anything.
+    pub advice: Option<String>,
+    /// What it rests on.
+    pub evidence: EvidenceStatus,
+}
+
+/// A case; of two the later is the worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseName {
+    /// What is allowed suffices.
+    WithinLimits,
+    /// Nobody can say.
+    NotEnoughEvidence,
+    /// All that is allowed is used.
+    OwnLimit,
+    /// The upstream refuses bursts.
+    Bursts,
+    /// The upstream's limit is lower than configured, or nobody wrote it down.
+    LowerLimit,
+    /// Somebody else uses the same allotment.
+    Shared,
+    /// The upstream throttles, or has too much to do.
+    Throttled,
+    /// The endpoint is gone.
+    Gone,
+    /// Quota, credit or a spend limit.
+    Billing,
+}
+
+/// How sure a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sureness {
+    /// It is not.
+    None,
+    /// It was seen two or three times.
+    Fair,
+    /// It was seen more often, was counted here, or the upstream says so itself.
+    High,
+}
+
+/// What was seen in the last minute or two, in requests, and the last refusals of the upstream.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvidenceStatus {
+    /// Asked for it.
+    pub asked: u64,
+    /// Had to wait for it.
+    pub waited: u64,
+    /// Were refused by the gate.
+    pub turned_away: u64,
+    /// Were taken by the upstream.
+    pub taken: u64,
+    /// Were taken since the upstream last refused.
+    pub taken_since: u64,
+    /// How much was used at most when one of those was taken.
+    pub peak: u64,
+    /// Who asks most.
+    pub askers: Vec<AskerStatus>,
+    /// What the upstream refused in the last hour, the last of it last; those that were under way together are one.
+    pub refused: Vec<RefusedStatus>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AskerStatus {
+    /// Whose requests, by its label.
+    pub client: String,
+    /// Of which kind.
+    pub route: String,
+    /// How many.
+    pub requests: u64,
+}
+
+/// Refusals of the upstream for one reason, of what was under way together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefusedStatus {
+    /// How long ago the first came back.
+    pub ago_ms: u64,
+    /// How many.
+    pub refusals: u32,
+    /// What they mean, as in `[upstream.refusals]`.
+    pub cause: String,
+    /// What was used by then.
+    pub used: u64,
+    /// Of how much.
+    pub limit: Option<String>,
+}
+
+/// What has been learned of a pool instance, and is in force beside the configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LearnedStatus {
+    /// What the upstream's limit is taken for: `unknown`, `lower`, `even`, `shared` or `told`.
+    pub lesson: Option<String>,
+    /// The limit, where that is known.
+    pub limit: Option<String>,
+    /// How long that has been believed.
+    pub for_ms: Option<u64>,
+    /// It is known from before the start, and no answer has spoken of it since.
+    pub recalled: bool,
+    /// How long nobody goes.
+    pub not_for_ms: Option<u64>,
+    /// How often the upstream has refused.
+    pub refusals: u64,
+    /// How long ago it last did.
+    pub refused_ago_ms: Option<u64>,
+    /// What was used by then.
+    pub used_then: u64,
+}
+
+/// How many who ask are named.
+const NAMED: usize = 10;
+
+impl DiagnosisStatus {
+    pub(super) fn new(pool: &Pool, routes: &Table, state: &InstanceState, now: Instant) -> Self {
+        let wording = Wording { pool, routes, state, now };
+        Self {
+            case: (&state.diagnosis.case).into(),
+            confidence: state.diagnosis.confidence.into(),
+            text: wording.text(),
+            advice: wording.advice(),
+            evidence: EvidenceStatus::new(pool, routes, state, now),
+        }
+    }
+}
+
+impl EvidenceStatus {
+    fn new(pool: &Pool, routes: &Table, state: &InstanceState, now: Instant) -> Self {
+        let observed = &state.observed;
+        let askers = observed.askers.iter().take(NAMED).map(|(asker, requests)| AskerStatus {
+            client: asker.client.to_string(),
+            route: routes.route(asker.route).name.clone(),
+            requests: *requests,
+        });
+        Self {
+            asked: observed.asked,
+            waited: observed.waited,
+            turned_away: observed.turned_away,
+            taken: observed.taken,
+            taken_since: observed.taken_since,
+            peak: observed.peak,
+            askers: askers.collect(),
+            refused: observed.episodes.iter().map(|episode| RefusedStatus::new(pool, episode, now)).collect(),
+        }
+    }
+}
+
+impl RefusedStatus {
+    fn new(pool: &Pool, episode: &Episode, now: Instant) -> Self {
+        Self {
+            ago_ms: millis(now.saturating_duration_since(episode.began)),
+            refusals: episode.refusals,
+            cause: episode.cause.to_string(),
+            used: episode.level.used,
+            limit: episode.level.limit.map(|limit| pool.rate_text(limit)),
+        }
+    }
+}
+
+impl LearnedStatus {
+    pub(super) fn new(pool: &Pool, learned: &LearnedUsage, now: Instant) -> Self {
+        let ago = |at: Instant| millis(now.saturating_duration_since(at));
+        let (lesson, limit) = match learned.lesson {
+            None => (None, None),
+            Some(Lesson::Unknown) => (Some("unknown"), None),
+            Some(Lesson::Lower { limit }) => (Some("lower"), Some(limit)),
+            Some(Lesson::Smooth { limit, .. }) => (Some("even"), Some(limit)),
+            Some(Lesson::Shared) => (Some("shared"), None),
+            Some(Lesson::Told { limit, .. }) => (Some("told"), Some(limit)),
+        };
+        Self {
+            lesson: lesson.map(str::to_owned),
+            limit: limit.map(|limit| pool.rate_text(limit.rounded())),
+            for_ms: learned.since.map(ago),
+            recalled: learned.recalled,
+            not_for_ms: learned.not_until.map(|until| millis(until.saturating_duration_since(now))),
+            refusals: learned.refusals,
+            refused_ago_ms: learned.refused_at.map(ago),
+            used_then: learned.used_then,
+        }
+    }
+}
+
+impl From<&Case> for CaseName {
+    fn from(case: &Case) -> Self {
+        match case {
+            Case::WithinLimits => Self::WithinLimits,
+            Case::NotEnoughEvidence { .. } => Self::NotEnoughEvidence,
+            Case::OwnLimit { .. } => Self::OwnLimit,
+            Case::Bursts { .. } => Self::Bursts,
+            Case::LowerLimit { .. } => Self::LowerLimit,
+            Case::Shared { .. } => Self::Shared,
+            Case::Throttled { .. } => Self::Throttled,
+            Case::Gone { .. } => Self::Gone,
+            Case::Billing { .. } => Self::Billing,
+        }
+    }
+}
+
+impl From<Confidence> for Sureness {
+    fn from(confidence: Confidence) -> Self {
+        match confidence {
+            Confidence::None => Self::None,
+            Confidence::Fair => Self::Fair,
+            Confidence::High => Self::High,
+        }
+    }
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

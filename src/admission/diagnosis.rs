@@ -1,0 +1,300 @@
+//! What is the matter with a pool instance: a case, from the evidence, or none where that does not suffice.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use super::case::{Bound, Case, Confidence, Diagnosis};
+use super::evidence::{Episode, Observed};
+use crate::feedback::Cause;
+use crate::limit::{LearnedUsage, Lesson, PoolUsage, Rate};
+
+/// A pool instance that is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patient<'a> {
+    pub(super) now: Instant,
+    pub(super) taken: &'a PoolUsage,
+    pub(super) most_in_flight: Option<NonZeroU32>,
+    pub(super) observed: &'a Observed,
+}
+
+/// What the upstream refused counts for so many windows of the limit.
+const WINDOWS: u32 = 10;
+/// The window of what has no limit that is known.
+const MINUTE: Duration = Duration::from_mins(1);
+/// Limits of longer windows are not paced.
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Less than a third of a limit is used: what refuses then is not that limit.
+const IDLE: u64 = 3;
+/// So many refusals in a row, or so few used, say that the upstream throttles.
+const OFTEN: usize = 3;
+/// Counts are alike that differ by less than so many hundredths.
+const ALIKE: u64 = 20;
+/// And the same that differ by less than so many.
+const SAME: u64 = 8;
+/// More than so many hundredths of a limit are never taken, wherever the upstream's window begins.
+const MORE: u64 = 140;
+/// A limit from so many hundredths of the configured one on is that one.
+const NEAR: u32 = 97;
+
+/// The first case that the evidence makes.
+pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
+    let cases = [
+        Patient::billing,
+        Patient::gone,
+        Patient::overload,
+        Patient::exhausted,
+        Patient::somebody_says_the_upstream,
+        Patient::told,
+        Patient::bursts,
+        Patient::idle,
+        Patient::steady,
+        Patient::shared,
+        Patient::lower,
+        Patient::remembered,
+        Patient::unexplained,
+        Patient::own_limit,
+        Patient::within,
+    ];
+    let nothing = Diagnosis::not_sure(Case::NotEnoughEvidence { refused: None });
+    cases.iter().find_map(|case| case(&patient)).unwrap_or(nothing)
+}
+
+impl Patient<'_> {
+    /// It says so itself, and has taken nothing since.
+    fn billing(&self) -> Option<Diagnosis> {
+        let last = self.observed.episodes.last().filter(|last| last.cause == Cause::Billing)?;
+        let is_over = self.observed.taken_since > 0;
+        let refusals = self.refusals_of(Cause::Billing);
+        (!is_over).then(|| Diagnosis::sure(Case::Billing { refusals, last: last.began }))
+    }
+
+    fn gone(&self) -> Option<Diagnosis> {
+        let (route, answers) = self.observed.missing?;
+        Some(Diagnosis::sure(Case::Gone { route, answers }))
+    }
+
+    /// It says so itself; that it has too much to do, once, is no more than a moment of weakness.
+    fn overload(&self) -> Option<Diagnosis> {
+        let says = |&(cause, times): &(Cause, usize)| self.recent(cause).count() >= times;
+        let (cause, _) = [(Cause::Overload, 2), (Cause::Ramp, 1)].into_iter().find(says)?;
+        Some(Diagnosis::sure(self.throttled(cause)))
+    }
+
+    /// A limit of a day, say.
+    fn exhausted(&self) -> Option<Diagnosis> {
+        let until = self.learned()?.not_until?;
+        let figures = self.observed.episodes.last()?.figures.filter(|figures| figures.per > HOUR)?;
+        Some(Diagnosis::sure(Case::OwnLimit { limit: Bound::Exhausted { figures, until } }))
+    }
+
+    /// The figures of several refusals say that much more is used than what was sent from here.
+    fn somebody_says_the_upstream(&self) -> Option<Diagnosis> {
+        let said = self.recent(Cause::Limit).filter_map(|episode| Some((episode, episode.figures?.used?)));
+        let foreign: Vec<&Episode> =
+            said.filter(|(episode, used)| episode.level.used * 2 < *used).map(|(episode, _)| episode).collect();
+        let limit = foreign.last()?.figures?.limit;
+        (foreign.len() > 1).then(|| Diagnosis::seen(foreign.len(), Case::Shared { taken: range(&foreign), limit }))
+    }
+
+    /// Figures that the upstream tells, and which are lower than configured or used up.
+    fn told(&self) -> Option<Diagnosis> {
+        let Lesson::Told { limit, left } = self.learned()?.lesson? else { return None };
+        if let Some(configured) = self.configured_per(limit.per()) {
+            let (since, told) = (self.learned()?.since, true);
+            return Some(Diagnosis::sure(Case::LowerLimit { limit, configured: Some(configured), told, since }));
+        }
+        let used = u64::from(limit.amount()).saturating_sub(left);
+        let bound = Bound::Window { limit, used, told: true };
+        self.is_short().then(|| Diagnosis::sure(Case::OwnLimit { limit: bound }))
+    }
+
+    /// It refused a burst far below the limit, and takes what comes evenly.
+    fn bursts(&self) -> Option<Diagnosis> {
+        let LearnedUsage { lesson: Some(Lesson::Smooth { limit, burst }), since, .. } = *self.learned()? else {
+            return None;
+        };
+        let (burst_then, taken) = (self.recent(Cause::Limit).next()?.level.used, self.observed.taken_since);
+        let holds = burst_then >= OFTEN as u64 && taken >= burst_then.max(10);
+        holds.then(|| {
+            let windows = usize::try_from(taken / u64::from(limit.amount()).max(1)).unwrap_or(usize::MAX);
+            Diagnosis::seen(2 + windows, Case::Bursts { limit, burst, since })
+        })
+    }
+
+    /// It refused again and again while next to nothing was used, and not at the same count.
+    fn idle(&self) -> Option<Diagnosis> {
+        let idle: Vec<&Episode> = self.recent(Cause::Limit).filter(|episode| episode.is_idle()).collect();
+        let (least, most) = range(&idle);
+        let is_steady = least >= 5 && least * 2 >= most;
+        let enough = idle.len() >= OFTEN || idle.iter().filter(|episode| episode.level.used == 0).count() > 1;
+        (enough && !is_steady).then(|| Diagnosis::seen(idle.len(), self.throttled(Cause::Limit)))
+    }
+
+    /// The last refusals came at very much the same count, whatever was believed before.
+    fn steady(&self) -> Option<Diagnosis> {
+        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let last = &refused[refused.len().checked_sub(OFTEN + 1)?..];
+        let (least, most) = range(last);
+        let is_steady = (most - least) * 100 <= most * SAME;
+        is_steady.then(|| self.lower_than_configured(refused.last()?.level.limit?, last)).flatten()
+    }
+
+    /// It refused at counts that are not alike.
+    fn shared(&self) -> Option<Diagnosis> {
+        let settled = self.settled();
+        let is_over = self.has_taken_more_than(range(&settled).0);
+        let refused = if is_over { self.recent(Cause::Limit).collect() } else { settled };
+        let is_believed = matches!(self.learned()?.lesson, Some(Lesson::Shared));
+        let limit = refused.last()?.level.limit?.amount().into();
+        let varies = self.recent(Cause::Limit).count() >= OFTEN && !is_alike(&refused);
+        let case = Case::Shared { taken: range(&refused), limit: Some(limit) };
+        (refused.len() > 1 && is_believed || varies).then(|| Diagnosis::seen(refused.len(), case))
+    }
+
+    /// It refused again and again at the same count.
+    fn lower(&self) -> Option<Diagnosis> {
+        let Lesson::Lower { limit } = self.learned()?.lesson? else { return None };
+        let refused = self.settled();
+        (refused.len() > 1).then(|| self.lower_than_configured(limit, &refused)).flatten()
+    }
+
+    /// The limit is no more than this and, in the window that is configured, no more than was taken at these refusals.
+    fn lower_than_configured(&self, limit: Rate, refused: &[&Episode]) -> Option<Diagnosis> {
+        let (configured, since) = (refused.last()?.level.limit, self.learned()?.since);
+        let limit = configured.map_or(limit, |_| limit.at_most(self.least_taken(refused)));
+        let is_lower = configured.is_none_or(|configured| {
+            limit.amount() * 100 < configured.amount() * NEAR && !self.has_taken_more_than(limit.amount().into())
+        });
+        let case = Case::LowerLimit { limit, configured, told: false, since };
+        is_lower.then(|| Diagnosis::seen(refused.len(), case))
+    }
+
+    /// The least that was taken at one of these refusals, or at one before that is not far below.
+    fn least_taken(&self, refused: &[&Episode]) -> u64 {
+        let least = range(refused).0;
+        let before = self.recent(Cause::Limit).map(|episode| episode.level.used);
+        before.filter(|used| (least - least.min(*used)) * 100 <= least * ALIKE).min().unwrap_or(least)
+    }
+
+    /// A lower limit is in force that was learned long ago, or before the gate was started.
+    fn remembered(&self) -> Option<Diagnosis> {
+        let Lesson::Lower { limit } = self.learned()?.lesson? else { return None };
+        let (configured, since) = (self.configured_per(limit.per()), self.learned()?.since);
+        let is_known = self.learned()?.recalled || self.observed.episodes.len() > 1;
+        let is_old = is_known && self.recent(Cause::Limit).next().is_none();
+        let case = Case::LowerLimit { limit, configured, told: false, since };
+        is_old.then(|| Diagnosis::seen(1, case))
+    }
+
+    /// It refused lately, and nothing above explains it.
+    fn unexplained(&self) -> Option<Diagnosis> {
+        let given_back = self.learned().filter(|learned| learned.lesson.is_none()).and_then(|learned| learned.since);
+        let refused = [Cause::Limit, Cause::Overload].into_iter().flat_map(|cause| self.recent(cause));
+        let mut refused = refused.filter(|episode| given_back.is_none_or(|since| since < episode.began));
+        let refused = refused.next().copied()?;
+        Some(Diagnosis::not_sure(Case::NotEnoughEvidence { refused: Some(refused) }))
+    }
+
+    fn own_limit(&self) -> Option<Diagnosis> {
+        self.is_short().then(|| self.bound()).flatten().map(|limit| Diagnosis::sure(Case::OwnLimit { limit }))
+    }
+
+    fn within(&self) -> Option<Diagnosis> {
+        (self.observed.taken > 0).then(|| Diagnosis::sure(Case::WithinLimits))
+    }
+
+    /// There was not always room.
+    fn is_short(&self) -> bool {
+        self.observed.short > 0
+    }
+
+    /// The limit that is used the most.
+    fn bound(&self) -> Option<Bound> {
+        let in_flight = self.most_in_flight.filter(|most| self.taken.in_flight >= most.get() || !self.has_windows());
+        if let Some(most) = in_flight {
+            return Some(Bound::InFlight(most.get()));
+        }
+        let fill = |limit: Rate, used: u64| used * 1_000 / u64::from(limit.amount());
+        let &(limit, used) = self.taken.windows.iter().max_by_key(|&&(limit, used)| fill(limit, used))?;
+        Some(Bound::Window { limit, used, told: false })
+    }
+
+    fn has_windows(&self) -> bool {
+        !self.taken.windows.is_empty()
+    }
+
+    fn configured_per(&self, per: Duration) -> Option<Rate> {
+        let mut configured = self.taken.windows.iter().map(|&(limit, _)| limit);
+        configured.find(|limit| limit.per() == per)
+    }
+
+    fn learned(&self) -> Option<&LearnedUsage> {
+        self.taken.learned.as_ref()
+    }
+
+    fn throttled(&self, cause: Cause) -> Case {
+        let most = self.recent(cause).map(|episode| episode.level.used).max().unwrap_or_default();
+        let limit = self.recent(cause).last().and_then(|episode| episode.level.limit);
+        Case::Throttled { cause, refusals: self.refusals_of(cause), most, limit }
+    }
+
+    fn refusals_of(&self, cause: Cause) -> u32 {
+        self.recent(cause).map(|episode| episode.refusals).sum()
+    }
+
+    /// The recent refusals by a limit but the first, where there are several: that met what had been saved up before.
+    fn settled(&self) -> Vec<&Episode> {
+        let refused: Vec<&Episode> = self.recent(Cause::Limit).collect();
+        let first = usize::from(refused.len() > 2);
+        refused[first..].to_vec()
+    }
+
+    /// Since the last refusal it has taken much more than this at once.
+    fn has_taken_more_than(&self, used: u64) -> bool {
+        self.observed.peak * 100 > used * MORE
+    }
+
+    fn recent(&self, cause: Cause) -> impl Iterator<Item = &Episode> {
+        let is_recent = move |episode: &&Episode| {
+            let per = episode.level.limit.map_or(MINUTE, Rate::per);
+            episode.cause == cause && self.now < episode.began + per * WINDOWS
+        };
+        self.observed.episodes.iter().filter(is_recent)
+    }
+}
+
+impl Episode {
+    /// Next to nothing was used of what is allowed, or of what nobody knows.
+    fn is_idle(&self) -> bool {
+        match self.level.limit {
+            Some(limit) => self.level.used * IDLE <= u64::from(limit.amount()),
+            None => self.level.used == 0,
+        }
+    }
+}
+
+impl Diagnosis {
+    fn sure(case: Case) -> Self {
+        Self { case, confidence: Confidence::High }
+    }
+
+    fn seen(times: usize, case: Case) -> Self {
+        Self { case, confidence: if times > OFTEN { Confidence::High } else { Confidence::Fair } }
+    }
+
+    fn not_sure(case: Case) -> Self {
+        Self { case, confidence: Confidence::None }
+    }
+}
+
+/// The least and the most that was taken.
+fn range(episodes: &[&Episode]) -> (u64, u64) {
+    let taken = || episodes.iter().map(|episode| episode.level.used);
+    (taken().min().unwrap_or_default(), taken().max().unwrap_or_default())
+}
+
+fn is_alike(episodes: &[&Episode]) -> bool {
+    let (least, most) = range(episodes);
+    (most - least) * 100 <= most * ALIKE
+}

@@ -1,0 +1,56 @@
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use http::Request;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use crate::admin::Status;
+
+/// Which running gate is asked.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Asking {
+    /// Its admin address; a full URL or what TIDEGATE_ADMIN says for `serve`.
+    #[arg(long, value_name = "URL", env = "TIDEGATE_ADMIN", default_value = "http://127.0.0.1:4291")]
+    pub(super) admin: String,
+}
+
+/// A gate says how it is in a few megabytes at most, however many pool instances it has.
+const MOST: usize = 256 << 20;
+
+impl Asking {
+    /// The page at this path, in so much time.
+    pub(super) async fn page(&self, path: &str, patience: Duration) -> Result<bytes::Bytes> {
+        if self.admin == "off" {
+            bail!("this gate has its admin port off, and nothing else tells how it is");
+        }
+        let url = self.url(path);
+        let page = tokio::time::timeout(patience, fetch(&url)).await;
+        page.with_context(|| format!("{url} does not answer"))?
+    }
+
+    /// How the gate is.
+    pub(super) async fn status(&self, patience: Duration) -> Result<Status> {
+        let page = self.page("/status", patience).await?;
+        let other = || format!("{} is no gate of this version", self.url("/status"));
+        serde_json::from_slice(&page).with_context(other)
+    }
+
+    fn url(&self, path: &str) -> String {
+        let scheme = if self.admin.contains("://") { "" } else { "http://" };
+        format!("{scheme}{}{path}", self.admin.trim_end_matches('/'))
+    }
+}
+
+async fn fetch(url: &str) -> Result<bytes::Bytes> {
+    let request = Request::get(url).body(Empty::<bytes::Bytes>::new())?;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client.request(request).await.with_context(|| format!("{url} cannot be reached"))?;
+    if !answer.status().is_success() {
+        bail!("{url} answers {}", answer.status());
+    }
+    let body = Limited::new(answer.into_body(), MOST).collect().await;
+    Ok(body.map_err(anyhow::Error::from_boxed)?.to_bytes())
+}

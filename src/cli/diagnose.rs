@@ -1,0 +1,140 @@
+use std::cmp::Reverse;
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+
+use super::asking::Asking;
+use crate::admin::{CaseName, PoolStatus, Status, Sureness};
+
+/// Say what limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do. Asks a running gate.
+#[derive(Debug, Args)]
+pub(super) struct Diagnose {
+    #[command(flatten)]
+    gate: Asking,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many findings are written out.
+const WRITTEN: usize = 12;
+
+const NO_GATE: &str = "a diagnosis is made by a gate that runs: start it with `tidegate serve`, send what meets 429s through \
+                       it for some minutes, and ask again; --admin says where it is, unless at its usual place";
+
+impl Diagnose {
+    pub(super) fn run(self) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let status = runtime.block_on(self.gate.status(PATIENCE)).context(NO_GATE)?;
+        let report = Report::new(&status);
+        if self.json { Ok(writeln!(stdout(), "{}", report.json())?) } else { report.print(&mut stdout().lock()) }
+    }
+}
+
+/// What is the matter with a gate's pools, the worst first.
+struct Report<'s> {
+    findings: Vec<&'s PoolStatus>,
+    within: usize,
+    unknown: usize,
+}
+
+impl<'s> Report<'s> {
+    fn new(status: &'s Status) -> Self {
+        let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| is_finding(pool));
+        findings.sort_by_key(|pool| (Reverse(pool.diagnosis.case), Reverse(pool.diagnosis.evidence.asked)));
+        findings.dedup_by(|pool, before| pool.diagnosis.text == before.diagnosis.text);
+        let within = calm.iter().filter(|pool| pool.diagnosis.case == CaseName::WithinLimits).count();
+        Self { findings, within, unknown: calm.len() - within }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let finding = |pool: &&PoolStatus| {
+            json!({
+                "pool": pool.name, "key": pool.key, "counts": pool.counts, "learned": pool.learned,
+                "diagnosis": pool.diagnosis,
+            })
+        };
+        let findings: Vec<_> = self.findings.iter().map(finding).collect();
+        json!({ "findings": findings, "within_limits": self.within, "not_enough_evidence": self.unknown })
+    }
+
+    fn print(&self, out: &mut impl Write) -> Result<()> {
+        self.print_findings(out)?;
+        self.print_hidden(out)?;
+        self.print_throttling(out)?;
+        self.print_advice(out)?;
+        let (within, unknown) = (self.within, self.unknown);
+        Ok(writeln!(out, "\nPools within their limits: {within}; of which nothing is known: {unknown}.")?)
+    }
+
+    fn print_findings(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "Which limit is hit?")?;
+        if self.findings.is_empty() {
+            writeln!(out, "  None: lately nothing was refused, and nobody had to wait.")?;
+        }
+        for pool in self.findings.iter().take(WRITTEN) {
+            writeln!(out, "  {}: {}{}", pool.label(), pool.diagnosis.text, sureness(pool.diagnosis.confidence))?;
+        }
+        if self.findings.len() > WRITTEN {
+            writeln!(out, "  And {} more: --json prints them all.", self.findings.len() - WRITTEN)?;
+        }
+        Ok(())
+    }
+
+    fn print_hidden(&self, out: &mut impl Write) -> Result<()> {
+        let hidden = self.named(|case| matches!(case, CaseName::LowerLimit | CaseName::Bursts | CaseName::Shared));
+        let unclear = self.named(|case| case == CaseName::NotEnoughEvidence);
+        let answer = match (hidden.is_empty(), unclear.is_empty()) {
+            (false, _) => format!("Yes: {hidden}."),
+            (true, false) => format!("Perhaps: {unclear}."),
+            (true, true) => "None has shown.".to_owned(),
+        };
+        Ok(writeln!(out, "\nAre there hidden limits?\n  {answer}")?)
+    }
+
+    fn print_throttling(&self, out: &mut impl Write) -> Result<()> {
+        let throttled = self.named(|case| case == CaseName::Throttled);
+        let answer = if throttled.is_empty() { "No.".to_owned() } else { format!("Yes: {throttled}.") };
+        Ok(writeln!(out, "\nIs the upstream throttling?\n  {answer}")?)
+    }
+
+    fn print_advice(&self, out: &mut impl Write) -> Result<()> {
+        writeln!(out, "\nWhat to do?")?;
+        let mut advised: Vec<(&str, Vec<String>)> = Vec::new();
+        for pool in self.findings.iter().take(WRITTEN) {
+            let Some(advice) = pool.diagnosis.advice.as_deref() else { continue };
+            match advised.iter_mut().find(|(known, _)| *known == advice) {
+                Some((_, pools)) => pools.push(pool.label()),
+                None => advised.push((advice, vec![pool.label()])),
+            }
+        }
+        if advised.is_empty() {
+            writeln!(out, "  Nothing.")?;
+        }
+        advised.iter().try_for_each(|(advice, pools)| Ok(writeln!(out, "  {}: {advice}", pools.join(", "))?))
+    }
+
+    /// The pools of which this is true.
+    fn named(&self, is_meant: impl Fn(CaseName) -> bool) -> String {
+        let meant = self.findings.iter().filter(|pool| is_meant(pool.diagnosis.case));
+        meant.take(WRITTEN).map(|pool| pool.label()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Whether there is something to be said of it.
+fn is_finding(pool: &PoolStatus) -> bool {
+    match pool.diagnosis.case {
+        CaseName::WithinLimits => false,
+        CaseName::NotEnoughEvidence => pool.diagnosis.advice.is_some(),
+        _ => true,
+    }
+}
+
+fn sureness(sureness: Sureness) -> &'static str {
+    if sureness == Sureness::Fair { " (likely)" } else { "" }
+}

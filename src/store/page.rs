@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::Unread;
+use super::moment::Moment;
+use crate::config::Pool;
+use crate::limit::{Finding, Kept, KeptLesson, Outdated, PoolId, Unit};
+
+/// What the file says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Page {
+    /// The form in which it says it.
+    version: u32,
+    pub(super) lessons: Vec<Entry>,
+}
+
+/// What has been learned of one pool instance. Times are in seconds since the Unix epoch.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    pub(super) pool: String,
+    unit: Unit,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    key: String,
+    finding: Finding,
+    since: u64,
+    heard: u64,
+}
+
+/// Why an entry does not hold any more.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(super) enum Dropped {
+    #[error("there is no such pool any more")]
+    NoPool,
+    #[error("it is from another time: the clock has jumped")]
+    Timeless,
+    #[error(transparent)]
+    Outdated(#[from] Outdated),
+}
+
+/// The pools by their names, which last longer than their numbers.
+#[derive(Debug)]
+pub(super) struct Names(Vec<Name>);
+
+#[derive(Debug)]
+struct Name {
+    pool: String,
+    unit: Unit,
+    has_key: bool,
+}
+
+const VERSION: u32 = 1;
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { version: VERSION, lessons: Vec::new() }
+    }
+}
+
+impl Page {
+    pub(super) fn of(lessons: &[KeptLesson], names: &Names, now: Moment) -> Self {
+        let lessons = lessons.iter().map(|lesson| Entry::of(lesson, names, now));
+        Self { version: VERSION, lessons: lessons.collect() }
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, Unread> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        match serde_json::from_str(text)? {
+            Versioned { version: VERSION } => Ok(serde_json::from_str(text)?),
+            Versioned { version } => Err(Unread::Version(version)),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("texts and numbers are JSON");
+        text + "\n"
+    }
+}
+
+impl Entry {
+    fn of(lesson: &KeptLesson, names: &Names, now: Moment) -> Self {
+        let Name { pool, unit, .. } = &names.0[lesson.pool.0];
+        let Kept { finding, since, heard } = lesson.kept;
+        let (since, heard) = (now.wall_at(since), now.wall_at(heard));
+        Self { pool: pool.clone(), unit: *unit, key: lesson.key.to_string(), finding, since, heard }
+    }
+
+    pub(super) fn lesson(&self, names: &Names, now: Moment) -> Result<KeptLesson, Dropped> {
+        let pool = names.find(self).ok_or(Dropped::NoPool)?;
+        let when = |wall| now.when(wall).ok_or(Dropped::Timeless);
+        let kept = Kept { finding: self.finding, since: when(self.since)?, heard: when(self.heard)? };
+        Ok(KeptLesson { pool, key: Arc::from(&*self.key), kept })
+    }
+}
+
+impl Names {
+    pub(super) fn new(pools: &[Pool]) -> Self {
+        let name = |Pool { name, limits, key, .. }: &Pool| Name {
+            pool: name.clone(),
+            unit: limits.unit,
+            has_key: !key.is_empty(),
+        };
+        Self(pools.iter().map(name).collect())
+    }
+
+    fn find(&self, entry: &Entry) -> Option<PoolId> {
+        let is_meant =
+            |name: &Name| name.pool == entry.pool && name.unit == entry.unit && name.has_key != entry.key.is_empty();
+        self.0.iter().position(is_meant).map(PoolId)
+    }
+}

@@ -1,0 +1,131 @@
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::admission::{Admission, PoolRules, Rules};
+use crate::config::{Config, Pool, Source};
+use crate::limit::{Finding, Kept, KeptLesson, PoolId, Rate, Unit};
+use crate::store::{EVERY, Store};
+
+pub(super) const CONFIG: &str = r#"
+[pools.posts]
+requests = ["300/min"]
+
+[pools.chat]
+learn = true
+key = ["body.model"]
+
+[[routes]]
+match = "POST /v1/posts"
+pools = ["posts"]
+
+[[routes]]
+match = "POST /v1/chat"
+pools = ["chat"]
+"#;
+
+pub(super) fn config(text: &str) -> Config {
+    Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration")
+}
+
+pub(super) fn admission(config: &Config) -> Admission {
+    let rules = PoolRules { max_waiting: 10, max_bytes: 0, max_wait: Duration::ZERO, refuse_when_full: false };
+    let pools = config.pools.iter().map(|pool| (pool.limits.clone(), rules)).collect();
+    Admission::start(Rules { pools, max_waiting: 10, weights: [].into(), ageing: EVERY })
+}
+
+pub(super) fn rate(text: &str) -> Rate {
+    text.parse().expect("a rate")
+}
+
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn pool(config: &Config, name: &str, unit: Unit) -> PoolId {
+    let is_meant = |pool: &Pool| pool.name == name && pool.limits.unit == unit;
+    PoolId(config.pools.iter().position(is_meant).expect("a pool"))
+}
+
+/// What pools might have learned, a while ago.
+pub(super) fn lessons(config: &Config) -> [KeptLesson; 3] {
+    let ago = |secs| now().checked_sub(Duration::from_secs(secs)).expect("no test is at the beginning of time");
+    let kept = |finding| Kept { finding, since: ago(90), heard: ago(60) };
+    let lower = kept(Finding::Lower { limit: rate("180/min") });
+    let told = |limit| kept(Finding::Told { limit: rate(limit) });
+    let chat = |unit, kept| KeptLesson { pool: pool(config, "chat", unit), key: "gpt-4o".into(), kept };
+    [
+        KeptLesson { pool: pool(config, "posts", Unit::Requests), key: "".into(), kept: lower },
+        chat(Unit::Requests, told("500/min")),
+        chat(Unit::Tokens, told("30000/min")),
+    ]
+}
+
+/// A gate with a file, which has learned something.
+pub(super) struct Scene {
+    pub(super) folder: TempDir,
+    pub(super) path: PathBuf,
+    pub(super) config: Config,
+    pub(super) admission: Admission,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        let (folder, config) = (TempDir::new().expect("a folder"), config(CONFIG));
+        let admission = admission(&config);
+        for lesson in lessons(&config) {
+            admission.recall(&lesson).expect("it holds");
+        }
+        Self { path: folder.path().join("learned.json"), folder, config, admission }
+    }
+
+    pub(super) fn store(&self) -> Store {
+        Store::open(&self.path, &self.config.pools).expect("it can be written")
+    }
+
+    /// What a gate knows that starts with the file.
+    pub(super) fn known_after_restart(&self, config: &Config) -> Vec<KeptLesson> {
+        let again = admission(config);
+        Store::open(&self.path, &config.pools).expect("it can be written").recall(&again);
+        again.lessons()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("a folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect();
+        names.sort();
+        names
+    }
+}
+
+/// What is logged by this test.
+#[derive(Clone, Default)]
+pub(super) struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Logged {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("a text")
+    }
+}
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn log() -> (tracing::subscriber::DefaultGuard, Logged) {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    (tracing::subscriber::set_default(subscriber), logged)
+}
