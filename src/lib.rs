@@ -18,6 +18,7 @@
 //! |   | [`store`] | what has been learned, on disk over a restart |
 //! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
 //! |   | [`feedback`] | what the upstream's answers say about its limits |
+//! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
 //! |   | [`queue`] | who waits, for what, and who is next |
 //!
@@ -28,16 +29,18 @@
 //!
 //! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
 //! 2. `quota`: a client beyond its own quota is refused.
-//! 3. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
-//! 4. `resend`: what comes back as a refusal of the upstream is understood ([`feedback::understand`]), told to admission
+//! 3. `coalesce`: where its route says so, a GET joins an identical one that is under way, or is answered by what has
+//!    just come ([`coalesce::Board`]).
+//! 4. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
+//! 5. `resend`: what comes back as a refusal of the upstream is understood ([`feedback::understand`]), told to admission
 //!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place
 //!    it had ([`admission::Again`]).
-//! 5. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
+//! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
-//! 6. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
+//! 7. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
 //!    as the head is written, and given back if it never is.
-//! 7. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
+//! 8. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
 //!    request's line in the log, to the last byte.
 //!
 //! What is seen on the way is evidence, from which each pool instance has a [`Diagnosis`](admission::Diagnosis); [`admin`]
@@ -46,6 +49,7 @@
 pub mod admin;
 pub mod admission;
 pub mod cli;
+pub mod coalesce;
 pub mod config;
 pub mod feedback;
 pub mod limit;

@@ -5,25 +5,27 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
+    ("coalesce", &[]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["feedback", "limit", "route"]),
     ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
-    ("proxy", &["admission", "config", "feedback", "limit", "route", "upstream"]),
-    ("admin", &["admission", "config", "feedback", "limit", "route"]),
+    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "route", "upstream"]),
+    ("admin", &["admission", "config", "feedback", "limit", "proxy", "route"]),
     ("mock", &["config", "limit", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "store", "upstream"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
     "limit/",
     "feedback/",
+    "coalesce/",
     "route/",
     "queue/",
     "admission/answers.rs",

@@ -19,14 +19,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
 use crate::config::{Config, Pool};
+use crate::proxy::Gate;
 use crate::route::Table;
 
 /// Where the admin pages get what they show.
-#[derive(Debug)]
 pub struct Watched {
-    admission: Admission,
+    gate: Gate,
     pools: Vec<Pool>,
     routes: Arc<Table>,
     config: String,
@@ -36,15 +35,17 @@ pub struct Watched {
 impl Watched {
     /// A gate that starts now.
     #[must_use]
-    pub fn new(config: &Config, admission: Admission) -> Self {
+    pub fn new(config: &Config, gate: Gate) -> Self {
         let (pools, routes) = (config.pools.clone(), Arc::clone(&config.routes));
-        Self { admission, pools, routes, config: config.source.to_string(), started: Instant::now() }
+        Self { gate, pools, routes, config: config.source.to_string(), started: Instant::now() }
     }
 
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::new(&self.config, self.started.elapsed(), &self.pools, &self.routes, &self.admission.snapshot())
+        let now = self.gate.admission().snapshot();
+        let status = Status::new(&self.config, self.started.elapsed(), &self.pools, &self.routes, &now);
+        Status { coalesced: self.gate.coalesced(), ..status }
     }
 }
 
@@ -68,7 +69,7 @@ pub async fn run(
 
 /// Ready for requests, which a gate that is stopping is not.
 async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, &'static str) {
-    if watched.admission.snapshot().draining {
+    if watched.gate.admission().snapshot().draining {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     (StatusCode::OK, "ready\n")

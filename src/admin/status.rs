@@ -7,6 +7,7 @@ use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
 use crate::admission::{InstanceState, Snapshot, Tally};
 use crate::config::Pool;
 use crate::limit::Unit;
+use crate::proxy::Coalesced;
 use crate::route::Table;
 
 /// The state of the gate, as `/status` says it. Times are in milliseconds unless the name says otherwise.
@@ -26,6 +27,8 @@ pub struct Status {
     pub tally: TallyStatus,
     /// Every pool instance.
     pub pools: Vec<PoolStatus>,
+    /// What came of the GETs of each route that shares them.
+    pub coalesced: Vec<Coalesced>,
     /// What is the matter, the worst first; not what is within limits.
     pub worst: Vec<Worst>,
 }
@@ -112,6 +115,7 @@ impl Status {
             tally: now.tally.into(),
             worst: worst(&pools),
             pools,
+            coalesced: Vec::new(),
         }
     }
 }

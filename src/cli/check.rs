@@ -1,5 +1,6 @@
 use std::io::{Write, stdout};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use anyhow::Result;
 use bytesize::ByteSize;
@@ -37,10 +38,19 @@ impl Check {
                 if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
             let every = config.keepalive.get(&id).map(|&every| format_duration(every));
             let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
-            writeln!(out, "  {:<58} {pools}{priority}{kept}", route.name)?;
+            let shared = config.coalesce.get(&id).map_or(String::new(), |&reuse| shared(reuse));
+            writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
         }
         Ok(())
     }
+}
+
+/// How the GETs of a route share calls.
+fn shared(reuse: Duration) -> String {
+    if reuse.is_zero() {
+        return "; the same at once is asked once".to_owned();
+    }
+    format!("; the same within {} is asked once", format_duration(reuse))
 }
 
 /// As the configuration writes them: a pool that counts requests and tokens is named once.

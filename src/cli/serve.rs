@@ -71,7 +71,7 @@ async fn serve(config: Config) -> Result<()> {
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = admin::Watched::new(&config, gate.admission().clone());
+        let watched = admin::Watched::new(&config, gate.clone());
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }

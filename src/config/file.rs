@@ -106,4 +106,6 @@ pub(super) struct Route {
     pub(super) pools: Vec<Text>,
     pub(super) priority: Option<Text>,
     pub(super) keepalive: Option<Text>,
+    pub(super) coalesce: Option<Spanned<bool>>,
+    pub(super) reuse: Option<Text>,
 }

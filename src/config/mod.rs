@@ -47,6 +47,8 @@ pub struct Config {
     pub routes: Arc<Table>,
     /// The routes on which those who wait for a stream are kept alive, and how often they hear something.
     pub keepalive: HashMap<RouteId, Duration>,
+    /// The routes on which identical GETs share one call, and how long its answer serves those who come after.
+    pub coalesce: HashMap<RouteId, Duration>,
 }
 
 /// The gate's own addresses, and how it stops.

@@ -22,6 +22,7 @@ use super::keepalive::{Answered, Kept, Next};
 use super::passing::{Passed, Routed, Tries};
 use super::peeked::Peeked;
 use super::under_way::UnderWay;
+use super::whole::Shared;
 use crate::config::Pool;
 use crate::route::{RouteId, Table};
 
@@ -64,6 +65,7 @@ where
             let (mut response, waited) = match passed.unwrap_or_else(|_| Err(Failure::panicked())) {
                 Ok(Answered::Passed(passed)) => line.pass(passed),
                 Ok(Answered::Kept(kept)) => promise(kept),
+                Ok(Answered::Shared(shared)) => line.share(shared),
                 Err(failure) => line.refuse(&failure),
             };
             gate.shared.labels.mark(response.headers_mut(), route, waited);
@@ -253,6 +255,15 @@ impl Line {
         self.ended = Ended::Passed { status: response.status(), tries };
         let mut response = response.map(|body| AnswerBody { body: Source::Upstream(body), under_way, line: None });
         response.headers_mut().insert(SOURCE, HeaderValue::from_static("upstream"));
+        response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
+        (response, tries.waited)
+    }
+
+    fn share(&mut self, Shared { whole, source, tries }: Shared) -> (Response<AnswerBody>, Duration) {
+        self.ended = Ended::Passed { status: whole.parts.status, tries };
+        let body = AnswerBody { body: Source::Own(Full::new(whole.body.clone())), under_way: None, line: None };
+        let mut response = Response::from_parts(whole.parts.clone(), body);
+        response.headers_mut().insert(SOURCE, HeaderValue::from_static(source));
         response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
         (response, tries.waited)
     }

@@ -61,7 +61,7 @@ fn is_event_stream(response: &Response<Peeked>) -> bool {
     response.status() == StatusCode::OK && has_events(headers) && is_plain
 }
 
-fn has_events(headers: &HeaderMap) -> bool {
+pub(super) fn has_events(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }

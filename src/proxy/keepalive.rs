@@ -18,11 +18,13 @@ use super::Gate;
 use super::ending::{Ending, ending};
 use super::failure::Failure;
 use super::passing::{Passed, Passing, Routed, Tries};
+use super::whole::Shared;
 
-/// What comes back: an answer of the upstream, or the gate's own promise of one.
+/// What comes back: an answer of the upstream, one that others have as well, or the gate's own promise of one.
 pub(super) enum Answered {
     Passed(Passed),
     Kept(Kept),
+    Shared(Shared),
 }
 
 type Straight = Map<Passing, fn(Result<Passed, Failure>) -> Result<Answered, Failure>>;

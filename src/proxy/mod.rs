@@ -6,9 +6,11 @@ mod answer;
 mod applicant;
 mod classify;
 mod client;
+mod coalesce;
 mod connection;
 mod ending;
 mod failure;
+mod flight;
 mod forward;
 mod headers;
 mod keepalive;
@@ -19,15 +21,18 @@ mod quota;
 mod relay;
 mod resend;
 mod server;
+mod sharing;
 mod socket;
 mod stack;
 mod strict;
 mod under_way;
+mod whole;
 
 pub use client::Clients;
 pub use failure::describe;
 pub use patience::patience;
 pub use server::run;
+pub use sharing::Coalesced;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -47,6 +52,7 @@ use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use patience::Usual;
 use quota::Quota;
+use sharing::Sharing;
 
 /// Everything the way through needs, shared by all requests.
 #[derive(Clone)]
@@ -76,6 +82,8 @@ struct Shared {
     log_wait: Duration,
     /// The routes on which those who wait for a stream hear something this often.
     keepalive: HashMap<RouteId, Duration>,
+    /// Who shares whose call.
+    sharing: Sharing,
     /// How many connections have come and gone.
     closed: AtomicU64,
     /// Connections that have left HTTP.
@@ -108,6 +116,7 @@ impl Gate {
             metered: metered(config),
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),
+            sharing: Sharing::new(&config.coalesce),
             closed: AtomicU64::new(0),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -119,6 +128,12 @@ impl Gate {
     #[must_use]
     pub fn closed(&self) -> u64 {
         self.shared.closed.load(Ordering::Relaxed)
+    }
+
+    /// What came of the GETs of each route that shares them.
+    #[must_use]
+    pub fn coalesced(&self) -> Vec<Coalesced> {
+        self.shared.sharing.coalesced(&self.shared.routes)
     }
 
     /// Who goes when.

@@ -21,6 +21,8 @@ pub(super) struct Peeked {
 struct Seen {
     data: BytesMut,
     end: Option<Result<HeaderMap, hyper::Error>>,
+    /// hyper writes nothing more of a body that ends badly, so what there is of it goes first.
+    flushed: bool,
 }
 
 impl From<Incoming> for Peeked {
@@ -38,6 +40,12 @@ impl Peeked {
     /// What was looked at.
     pub(super) fn seen(&self) -> &[u8] {
         self.seen.as_ref().map_or(&[], |seen| &seen.data)
+    }
+
+    /// All of it, if what was looked at is the whole and nothing but data.
+    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+        let seen = self.seen.as_mut().filter(|seen| seen.end.is_none() && self.rest.is_none())?;
+        Some(mem::take(&mut seen.data).freeze())
     }
 
     async fn fill(&mut self, most: usize) {
@@ -76,6 +84,11 @@ impl Body for Peeked {
                 return Poll::Ready(frame);
             }
             this.rest = None;
+        }
+        if let Some(Seen { end: Some(Err(_)), flushed: flushed @ false, .. }) = this.seen.as_deref_mut() {
+            *flushed = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let end = this.seen.take().and_then(|seen| seen.end);
         Poll::Ready(end.map(|end| end.map(Frame::trailers)))

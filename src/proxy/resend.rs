@@ -46,7 +46,12 @@ where
 /// Whether the body of an answer says what it means: it may be a refusal, which has not been executed, or there may be
 /// nothing at that path.
 pub(super) fn is_looked_at(status: StatusCode) -> bool {
-    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND)
+    may_refuse(status) || status == StatusCode::NOT_FOUND
+}
+
+/// Whether an answer may be a refusal, which has not been executed.
+pub(super) fn may_refuse(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// How much of a refusal is looked at, and how long it may take to come.

@@ -11,6 +11,7 @@ use super::Gate;
 use super::admit::Admit;
 use super::answer::{AnswerBody, Answers};
 use super::classify::Classify;
+use super::coalesce::Coalesce;
 use super::forward::Forward;
 use super::keepalive::KeepAlive;
 use super::passing::{Arrived, Client};
@@ -36,6 +37,8 @@ pub(super) fn stack(
         .layer(step(gate, Answers::new))
         // One client's code gone wild is refused at once, before it can fill the queue for the rest.
         .layer(step(gate, CheckQuota::new))
+        // Of identical GETs one goes, where their route says so, and the others have its answer.
+        .layer(step(gate, Coalesce::new))
         // Who waits long for a stream may be answered before its turn, where its route says so.
         .layer(step(gate, KeepAlive::new))
         // What the upstream refuses goes back to its place, as long as waiting helps.

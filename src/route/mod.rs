@@ -24,7 +24,7 @@ pub use body::Body;
 pub use charge::{Ask, Asks, Facts, ParseChargeError, RouteCharge, Weight};
 pub use found::{Found, RouteId};
 pub use key::{KeyPart, ParseKeyError};
-pub use path::climbs;
+pub use path::{climbs, resources};
 pub use priority::{ParsePriorityError, Priority};
 pub use table::{Route, Table, Tie};
 pub use template::{ParseTemplateError, Template};

@@ -53,6 +53,19 @@ pub fn climbs(path: &str) -> bool {
     is_disguised(path) && readings(path).iter().any(|&reading| read(path, reading).1)
 }
 
+/// The resources that this path may lead to, one for each way in which it can be understood: in lower case, with a `/`
+/// behind every segment and before the first.
+#[must_use]
+pub fn resources(path: &str) -> SmallVec<[String; 1]> {
+    let resource = |reading| {
+        let segments = segments(path, reading);
+        segments.iter().fold("/".to_owned(), |path, segment| path + &segment.to_lowercase() + "/")
+    };
+    let mut resources: SmallVec<[String; 1]> = readings(path).into_iter().map(resource).collect();
+    resources.dedup();
+    resources
+}
+
 fn is_disguised(path: &str) -> bool {
     let encoded =
         |window: &[u8]| [b"%2f", b"%2e", b"%5c", b"%3b"].iter().any(|code| window.eq_ignore_ascii_case(*code));

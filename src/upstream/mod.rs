@@ -61,7 +61,7 @@ pub enum SetupError {
 }
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failed {
     /// No connection, or one that broke before the answer.
     #[error("the upstream cannot be reached: {0}")]

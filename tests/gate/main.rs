@@ -2,6 +2,7 @@
 
 mod bodies;
 mod bounds;
+mod coalesce;
 mod coded;
 mod cuts;
 mod forwarding;

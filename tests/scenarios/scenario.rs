@@ -101,7 +101,7 @@ impl Scenario {
         let mut config = config(self.gate.as_ref());
         config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
         let gate = Gate::start(&config).expect("a gate");
-        let watched = Watched::new(&config, gate.admission().clone());
+        let watched = Watched::new(&config, gate.clone());
         let ((listener, address), (admin_listener, admin)) = (listen().await, listen().await);
         tokio::spawn(proxy::run(gate, listener, Duration::ZERO, pending()));
         tokio::spawn(admin::run(watched, admin_listener, pending()));

@@ -1,5 +1,6 @@
 mod addresses;
 mod clients;
+mod coalesce;
 mod keepalive;
 mod learning;
 mod pools;
@@ -36,9 +37,10 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     check.learned_file(&file.upstream, &pools);
     let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
+    let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
     if check.problems.is_empty() {
-        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive })
+        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive, coalesce })
     } else {
         Err(check.problems)
     }

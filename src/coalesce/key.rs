@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+/// All that can change an answer, byte by byte: two requests that differ in any of it never share. It holds credentials.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Key(Arc<[u8]>);
+
+/// What says who asks, how often and how long he waits, and nothing of what he asks for. Every other header can change
+/// the answer.
+const IDLE: [&str; 11] = [
+    "content-length",
+    "host",
+    "traceparent",
+    "tracestate",
+    "x-client-request-id",
+    "x-request-id",
+    "x-stainless-connect-timeout",
+    "x-stainless-read-timeout",
+    "x-stainless-retry-count",
+    "x-stainless-timeout",
+    "x-stainless-write-timeout",
+];
+
+/// Whether the header of this name, in lower case, is part of what is asked.
+#[must_use]
+pub fn can_change_the_answer(name: &str) -> bool {
+    !IDLE.contains(&name)
+}
+
+impl Key {
+    /// Of a GET of this target, with its query, that the upstream gets with these headers.
+    #[must_use]
+    pub fn new<'h>(target: &str, headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Self {
+        let mut headers: Vec<_> = headers.filter(|(name, _)| can_change_the_answer(name)).collect();
+        // The order of names means nothing; that of the values of one name does, and stays.
+        headers.sort_by_key(|(name, _)| *name);
+        let mut bytes = Vec::new();
+        push(&mut bytes, target.as_bytes());
+        for (name, value) in headers {
+            push(&mut bytes, name.as_bytes());
+            push(&mut bytes, value);
+        }
+        Self(bytes.into())
+    }
+}
+
+/// Each part after its length, so that no two lists of parts look alike.
+fn push(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.extend_from_slice(&part.len().to_le_bytes());
+    bytes.extend_from_slice(part);
+}

@@ -1,0 +1,12 @@
+//! Single flight: identical GETs share one call, and one that has just landed serves those who come soon after. What is
+//! shared is told apart byte by byte ([`Key`]), and a write under the same resource ends all sharing ([`Board::wrote`]).
+
+mod board;
+mod key;
+mod scope;
+
+#[cfg(test)]
+mod tests;
+
+pub use board::{Board, Found, Ticket};
+pub use key::{Key, can_change_the_answer};

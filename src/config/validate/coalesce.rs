@@ -1,0 +1,44 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Check;
+use crate::config::file::{self, Text};
+use crate::config::report::Problem;
+use crate::route::{RouteId, Table, Template};
+
+/// An answer older than that is news to nobody, and would only be kept.
+const LONGEST: Duration = Duration::from_mins(1);
+
+impl Check {
+    /// The routes on which identical GETs share a call, and how long its answer serves those who come after.
+    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &Table) -> HashMap<RouteId, Duration> {
+        file.iter().filter_map(|route| self.route_coalesce(route, table)).collect()
+    }
+
+    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, Duration)> {
+        let reuse = file.reuse.as_ref().and_then(|text| self.reuse(text));
+        let Some(written) = file.coalesce.as_ref().filter(|written| *written.get_ref()) else {
+            if let Some(text) = &file.reuse {
+                let mend = "write coalesce = true beside it, or take it out";
+                self.problems.push(Problem::new("reuse without coalesce", text.span(), "has no effect", mend));
+            }
+            return None;
+        };
+        let template: Template = file.matches.as_ref().parse().ok()?;
+        if !template.takes("GET") {
+            let label = "only GETs are shared, and none goes by this route";
+            self.problems.push(Problem::new("nothing to coalesce", written.span(), label, "take it out"));
+        }
+        let (id, _) = table.routes().find(|(_, route)| route.name == template.to_string())?;
+        Some((id, reuse.unwrap_or_default()))
+    }
+
+    fn reuse(&mut self, text: &Text) -> Option<Duration> {
+        let reuse = self.bounded_time(Some(text))?;
+        if reuse > LONGEST {
+            let mend = "write how old an answer may be, as in \"500ms\"";
+            self.problems.push(Problem::new("an answer of long ago", text.span(), "longer than a minute", mend));
+        }
+        Some(reuse)
+    }
+}

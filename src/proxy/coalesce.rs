@@ -1,0 +1,206 @@
+use std::future::pending;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either};
+use http::Method;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
+use tower::Service;
+
+use super::Gate;
+use super::failure::{Cause, Failure};
+use super::flight::{Begun, Flight, Landed};
+use super::keepalive::Answered;
+use super::passing::{Routed, Tries};
+use super::sharing::Shareable;
+use super::whole::{Shared, Whole};
+use crate::coalesce::Found;
+use crate::upstream::Failed;
+
+type Answering = BoxFuture<'static, Result<Answered, Failure>>;
+
+/// Lets identical GETs share one call, on the routes that ask for it.
+#[derive(Clone)]
+pub(super) struct Coalesce<Inner> {
+    gate: Gate,
+    inner: Inner,
+}
+
+impl<Inner> Coalesce<Inner> {
+    pub(super) fn new(gate: Gate, inner: Inner) -> Self {
+        Self { gate, inner }
+    }
+}
+
+impl<Inner> Service<Routed> for Coalesce<Inner>
+where
+    Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static> + Clone + Send + 'static,
+{
+    type Response = Answered;
+    type Error = Failure;
+    type Future = Either<Inner::Future, Answering>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, routed: Routed) -> Self::Future {
+        let sharing = &self.gate.shared.sharing;
+        let is_get = routed.arrived.head.method == Method::GET;
+        if let Some(shares) = sharing.of(routed.route.found.route()).filter(|_| is_get) {
+            let Some(asked) = Shareable::of(&routed, shares) else {
+                shares.calls.add();
+                return Either::Left(self.inner.call(routed));
+            };
+            let (gate, inner) = (self.gate.clone(), self.inner.clone());
+            return Either::Right(async move { gate.share(inner, routed, asked).await }.boxed());
+        }
+        let changed = sharing.changed_by(&routed);
+        if changed.is_empty() {
+            return Either::Left(self.inner.call(routed));
+        }
+        sharing.wrote(&changed);
+        let wrote = Wrote { gate: self.gate.clone(), changed };
+        Either::Right(self.inner.call(routed).inspect(move |_| drop(wrote)).boxed())
+    }
+}
+
+/// A write that is under way. However it ends, it may have gone through.
+struct Wrote {
+    gate: Gate,
+    changed: Vec<String>,
+}
+
+impl Drop for Wrote {
+    fn drop(&mut self) {
+        self.gate.shared.sharing.wrote(&self.changed);
+    }
+}
+
+/// How a request has its answer.
+enum Role {
+    First(First),
+    Sharer(Arc<Flight>, Routed),
+    Late(Arc<Whole>),
+    Alone(Routed),
+}
+
+/// What the board says to one who comes.
+enum Place {
+    Found(Found<Flight, Arc<Whole>>),
+    Begun(Begun),
+}
+
+/// Whose request goes. He alone has what cannot be shared.
+struct First {
+    answer: oneshot::Receiver<Result<Answered, Failure>>,
+    _flight: Arc<Flight>,
+}
+
+impl Gate {
+    /// Dropped at any time, the call goes on for those who share it.
+    async fn share<Inner>(&self, mut inner: Inner, routed: Routed, asked: Shareable) -> Result<Answered, Failure>
+    where
+        Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static>,
+    {
+        let mut role = self.role(&mut inner, routed, &asked);
+        loop {
+            let (flight, routed) = match role {
+                Role::First(First { answer, .. }) => return answer.await.unwrap_or_else(|_| Err(Failure::panicked())),
+                Role::Sharer(flight, routed) => (flight, routed),
+                Role::Late(whole) => return Ok(coalesced(whole, Duration::ZERO)),
+                Role::Alone(routed) => {
+                    asked.shares.calls.add();
+                    return inner.call(routed).await;
+                }
+            };
+            let (came, landed) = (routed.arrived.came, self.landed(&flight, &routed).await);
+            role = match landed {
+                Landed::Whole(whole) => {
+                    asked.shares.joined.add();
+                    return Ok(coalesced(whole, came.elapsed()));
+                }
+                Landed::Failed(failed, tries) => {
+                    asked.shares.joined.add();
+                    return Err(failed_alike(failed, tries, came.elapsed()));
+                }
+                Landed::Refused => self.role(&mut inner, routed, &asked),
+                Landed::Unshared => Role::Alone(routed),
+            };
+        }
+    }
+
+    /// Joins, reuses or begins.
+    fn role<Inner>(&self, inner: &mut Inner, mut routed: Routed, asked: &Shareable) -> Role
+    where
+        Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static>,
+    {
+        match self.find_or_begin(asked) {
+            Some(Place::Found(Found::Flying(flight))) => {
+                routed.compact();
+                Role::Sharer(flight, routed)
+            }
+            Some(Place::Found(Found::Landed(whole))) => {
+                asked.shares.reused.add();
+                Role::Late(whole)
+            }
+            Some(Place::Begun(Begun { flight, tells_waiting, call, answer })) => {
+                asked.shares.calls.add();
+                routed.arrived.waiting = Some(tells_waiting);
+                let task = tokio::spawn(call.fly(inner.call(routed)));
+                drop(flight.task.set(AbortOnDropHandle::new(task)));
+                Role::First(First { answer, _flight: flight })
+            }
+            None => Role::Alone(routed),
+        }
+    }
+
+    /// Which one is decided under one lock. Nothing where there is no room for another call.
+    fn find_or_begin(&self, asked: &Shareable) -> Option<Place> {
+        let mut board = self.shared.sharing.board();
+        if let Some(found) = board.find(Instant::now().into_std(), &asked.resource, &asked.key, asked.shares.reuse) {
+            return Some(Place::Found(found));
+        }
+        board.has_room().then(|| Place::Begun(Begun::new(self, &mut board, asked)))
+    }
+
+    /// What comes of a call that one has joined. While that still waits for its turn when his own patience is over, he
+    /// asks for his own, and is told.
+    async fn landed(&self, flight: &Flight, routed: &Routed) -> Landed {
+        let patience = self.applicant(routed).patience;
+        let mut landed = flight.landed.clone();
+        tokio::select! {
+            biased;
+            landed = landed.wait_for(Option::is_some) => {
+                // Of a call that ends without a word nothing is known.
+                landed.ok().and_then(|landed| landed.clone()).unwrap_or(Landed::Unshared)
+            }
+            () = waits_too_long(flight.waiting.clone(), patience) => Landed::Unshared,
+        }
+    }
+}
+
+/// Comes to its end when a call waits longer than this for its turn.
+async fn waits_too_long(mut waiting: watch::Receiver<bool>, patience: Option<Duration>) {
+    let Some(patience) = patience else { return pending().await };
+    sleep(patience).await;
+    if waiting.wait_for(|waits| *waits).await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// As the one whose request went.
+fn failed_alike(failed: Failed, tries: Tries, since: Duration) -> Failure {
+    let tries = Tries { sent: 0, waited: since.min(tries.waited) };
+    Failure { cause: Cause::Upstream(failed), tries }
+}
+
+/// He waited for as long as the call did, or from when he came.
+fn coalesced(whole: Arc<Whole>, since: Duration) -> Answered {
+    let tries = Tries { sent: 0, waited: since.min(whole.tries.waited) };
+    Answered::Shared(Shared { whole, source: "coalesced", tries })
+}

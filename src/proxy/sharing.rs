@@ -1,0 +1,157 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::header::{
+    ACCEPT, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
+use http::{HeaderName, Method};
+use serde::{Deserialize, Serialize};
+
+use super::flight::Flight;
+use super::headers::for_upstream;
+use super::passing::{Arrived, Routed};
+use super::whole::Whole;
+use crate::coalesce::{Board, Key};
+use crate::route::{RouteId, Table, resources};
+
+/// Who shares whose call.
+pub(super) struct Sharing {
+    board: Mutex<Calls>,
+    routes: HashMap<RouteId, Arc<Shares>>,
+}
+
+/// What is under way, and what has just come.
+pub(super) type Calls = Board<Flight, Arc<Whole>>;
+
+/// How a route shares, and what came of it.
+#[derive(Default)]
+pub(super) struct Shares {
+    /// How long an answer serves.
+    pub(super) reuse: Duration,
+    pub(super) calls: Counter,
+    pub(super) joined: Counter,
+    pub(super) reused: Counter,
+}
+
+/// How many there have been.
+#[derive(Default)]
+pub(super) struct Counter(AtomicU64);
+
+/// What came of the GETs of a route that shares them, since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coalesced {
+    /// As it is written in the configuration.
+    pub route: String,
+    /// Went on to the upstream, or wait for that.
+    pub calls: u64,
+    /// Had the answer of a call that was under way when they came.
+    pub joined: u64,
+    /// Had an answer that had come before them.
+    pub reused: u64,
+}
+
+/// What may be asked for under one key.
+pub(super) struct Shareable {
+    pub(super) resource: String,
+    pub(super) key: Key,
+    pub(super) shares: Arc<Shares>,
+}
+
+/// Calls and answers at once. Of more, each goes alone.
+const MOST: usize = 10_000;
+
+/// What asks for less than the whole answer, or for another one than somebody else had.
+const OWN: [HeaderName; 6] = [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
+
+impl Sharing {
+    pub(super) fn new(routes: &HashMap<RouteId, Duration>) -> Self {
+        let shares = |&reuse: &Duration| Arc::new(Shares { reuse, ..Shares::default() });
+        let routes = routes.iter().map(|(id, reuse)| (*id, shares(reuse))).collect();
+        Self { board: Mutex::new(Board::new(MOST)), routes }
+    }
+
+    /// Never held over an `.await`.
+    pub(super) fn board(&self) -> MutexGuard<'_, Calls> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn of(&self, route: RouteId) -> Option<&Arc<Shares>> {
+        self.routes.get(&route)
+    }
+
+    /// The resources that a request may change; none where nothing is shared.
+    pub(super) fn changed_by(&self, routed: &Routed) -> Vec<String> {
+        let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&routed.arrived.head.method);
+        if is_safe || self.routes.is_empty() {
+            return Vec::new();
+        }
+        resources(routed.route.target.path()).into_vec()
+    }
+
+    pub(super) fn wrote(&self, changed: &[String]) {
+        let mut board = self.board();
+        changed.iter().for_each(|path| board.wrote(path));
+    }
+
+    pub(super) fn coalesced(&self, table: &Table) -> Vec<Coalesced> {
+        let coalesced = |(id, shares): (&RouteId, &Arc<Shares>)| Coalesced {
+            route: table.route(*id).name.clone(),
+            calls: shares.calls.get(),
+            joined: shares.joined.get(),
+            reused: shares.reused.get(),
+        };
+        let mut all: Vec<Coalesced> = self.routes.iter().map(coalesced).collect();
+        all.sort_by(|one, other| one.route.cmp(&other.route));
+        all
+    }
+}
+
+impl Counter {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Shareable {
+    /// What a request asks for, if others may ask the same.
+    pub(super) fn of(Routed { arrived, route, .. }: &Routed, shares: &Arc<Shares>) -> Option<Self> {
+        let path = resources(route.target.path());
+        let [resource] = &path[..] else { return None };
+        if !may_share(arrived) || asks_for_stream(route.target.query().unwrap_or_default()) {
+            return None;
+        }
+        let mut headers = arrived.head.headers.clone();
+        for_upstream(&mut headers, false);
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        Some(Self {
+            resource: resource.clone(),
+            key: Key::new(route.target.as_str(), headers),
+            shares: Arc::clone(shares),
+        })
+    }
+}
+
+fn may_share(Arrived { head, body, upgrade, .. }: &Arrived) -> bool {
+    let says = |name: HeaderName, words: &[&str]| {
+        let values = head.headers.get_all(name).into_iter();
+        let mut said = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
+        said.any(|said| words.iter().any(|word| said.contains(word)))
+    };
+    head.method == Method::GET
+        && upgrade.is_none()
+        && body.whole().is_some_and(<[u8]>::is_empty)
+        && !OWN.iter().any(|name| head.headers.contains_key(name))
+        && !says(ACCEPT, &["text/event-stream"])
+        && !says(CACHE_CONTROL, &["no-cache", "no-store"])
+}
+
+/// Whether the query of a target does, as in `?stream=true`.
+fn asks_for_stream(query: &str) -> bool {
+    query.split('&').any(|pair| pair.split('=').next() == Some("stream") && !pair.ends_with("=false"))
+}

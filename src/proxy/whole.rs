@@ -1,0 +1,86 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{StatusCode, response};
+use http_body::Body;
+
+use super::ending::has_events;
+use super::passing::{Passed, Tries};
+use super::resend::may_refuse;
+use crate::upstream::{Budget, Held};
+
+/// An answer that came to its end, for everybody who asked for it.
+pub(super) struct Whole {
+    pub(super) parts: response::Parts,
+    pub(super) body: Bytes,
+    /// What the call went through.
+    pub(super) tries: Tries,
+}
+
+/// One client's part in it.
+pub(super) struct Shared {
+    pub(super) whole: Arc<Whole>,
+    /// As `x-tidegate-source` says it.
+    pub(super) source: &'static str,
+    /// What this client's own request went through.
+    pub(super) tries: Tries,
+}
+
+/// A body with its part of the budget for as long as any of it is there.
+struct Kept {
+    body: Bytes,
+    _held: Held,
+}
+
+/// How much of a body is shared at most. Room for that is taken only if it is more than a piece, as hardly any is.
+const PIECE: usize = 64 << 10;
+const MOST: usize = 1 << 20;
+
+/// How long a body may take to come to its end; its own client would see nothing of it before.
+const COMES: Duration = Duration::from_secs(5);
+
+impl Whole {
+    /// Reads an answer to its end.
+    ///
+    /// # Errors
+    /// The answer, as far as it is from its end: it is a stream, too large, too slow or broken off, or only this client
+    /// is meant by it.
+    pub(super) async fn read(mut passed: Passed, budget: &Budget) -> Result<Self, Passed> {
+        let response = &passed.response;
+        let is_large = response.body().size_hint().lower() > MOST as u64;
+        let is_own = response.status() == StatusCode::SWITCHING_PROTOCOLS || may_refuse(response.status());
+        if is_large || is_own || has_events(response.headers()) {
+            return Err(passed);
+        }
+        for most in [PIECE, MOST] {
+            let Some(mut held) = budget.has_plenty().then(|| budget.overdraw(most as u64)) else { break };
+            passed.response.body_mut().peek(most, COMES).await;
+            if let Some(body) = passed.response.body_mut().take_whole() {
+                held.keep(body.len() as u64);
+                return Ok(Self::new(passed, body, held));
+            }
+        }
+        Err(passed)
+    }
+
+    /// With it ends what was in flight.
+    fn new(Passed { response, under_way, tries }: Passed, body: Bytes, held: Held) -> Self {
+        if let Some(mut under_way) = under_way {
+            under_way.see(&body);
+        }
+        let (parts, _) = response.into_parts();
+        Self { parts, body: Bytes::from_owner(Kept { body, _held: held }), tries }
+    }
+
+    /// Whether it tells those who come soon after what they would have been told.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.parts.status.is_success() || self.parts.status == StatusCode::NOT_FOUND
+    }
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}

@@ -1,0 +1,299 @@
+//! Identical GETs share one call, and nobody ever has what is another's.
+
+use std::time::Duration;
+
+use tidegate::proxy::Coalesced;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::house::{House, Wire, accept, upstream};
+use crate::resend::answer;
+
+const ROUTES: &str = r#"
+[pools.gets]
+requests = ["1000/s"]
+
+[pools.tight]
+requests = ["1/2s"]
+
+[[routes]]
+match = "GET /v1/runs/{run}"
+pools = ["gets"]
+coalesce = true
+reuse = "300ms"
+
+[[routes]]
+match = "GET /v1/tight"
+pools = ["tight"]
+coalesce = true
+
+[[routes]]
+match = "POST,DELETE /v1/runs/{*rest}"
+"#;
+
+async fn open() -> (House, TcpListener) {
+    let (listener, address) = upstream().await;
+    (House::open(ROUTES, address).await, listener)
+}
+
+fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n{headers}\r\n")
+}
+
+fn ok(body: &str) -> String {
+    answer("200 OK", "x-request-id: r1\r\n", body)
+}
+
+/// The next request at the upstream, not answered yet.
+async fn arrived(listener: &TcpListener) -> (Wire, String) {
+    let mut server = accept(listener).await;
+    let head = server.until("\r\n\r\n").await;
+    (server, head)
+}
+
+async fn nothing_comes(listener: &TcpListener) {
+    assert!(timeout(Duration::from_millis(60), listener.accept()).await.is_err(), "another call was made");
+}
+
+async fn ask(house: &House, request: &str) -> Wire {
+    let mut client = house.connect().await;
+    client.send(request).await;
+    client
+}
+
+/// What came of the GETs of the first route.
+fn tally(house: &House) -> (u64, u64, u64) {
+    let Coalesced { calls, joined, reused, .. } = house.gate.coalesced().swap_remove(0);
+    (calls, joined, reused)
+}
+
+fn body(came: &str) -> &str {
+    came.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+fn has(came: &str, header: &str) -> bool {
+    came.contains(&format!("\r\n{header}\r\n"))
+}
+
+/// Several who ask the same while the first is with the upstream.
+async fn crowd(house: &House, listener: &TcpListener, count: usize) -> (Vec<Wire>, Wire) {
+    let mut clients = vec![ask(house, &get("/v1/runs/1", "")).await];
+    let (server, _) = arrived(listener).await;
+    for _ in 1..count {
+        clients.push(ask(house, &get("/v1/runs/1", "x-stainless-retry-count: 1\r\n")).await);
+    }
+    nothing_comes(listener).await;
+    (clients, server)
+}
+
+#[tokio::test]
+async fn those_who_ask_the_same_at_once_share_one_call() {
+    let (house, listener) = open().await;
+    let (clients, mut server) = crowd(&house, &listener, 12).await;
+    server.send(ok("{\"status\": \"queued\"}")).await;
+    let mut sources = Vec::new();
+    for mut client in clients {
+        let came = client.rest().await;
+        assert!(has(&came, "x-request-id: r1") && body(&came) == "{\"status\": \"queued\"}", "{came}");
+        sources.push(has(&came, "x-tidegate-source: coalesced"));
+    }
+    assert_eq!(sources.iter().filter(|shared| **shared).count(), 11);
+    assert_eq!(tally(&house), (1, 11, 0));
+    let late = house.ask(&get("/v1/runs/1", "")).await;
+    assert!(has(&late, "x-tidegate-source: coalesced") && has(&late, "x-tidegate-attempts: 0"), "{late}");
+    assert_eq!(tally(&house), (1, 11, 1));
+}
+
+#[tokio::test]
+async fn whoever_differs_in_anything_makes_a_call_of_his_own() {
+    let (house, listener) = open().await;
+    let (_first, _server) = crowd(&house, &listener, 1).await;
+    let mut others = Vec::new();
+    for (path, headers) in [
+        ("/v1/runs/1", "authorization: Bearer b\r\n"),
+        ("/v1/runs/1", "openai-project: p\r\n"),
+        ("/v1/runs/1", "x-anything: 1\r\n"),
+        ("/v1/runs/1?x=1", ""),
+        ("/v1/runs/2", ""),
+        ("/v1/runs/1", "cache-control: no-cache\r\n"),
+        ("/v1/runs/1", "range: bytes=0-1\r\n"),
+        ("/v1/runs/1", "if-none-match: x\r\n"),
+        ("/v1/runs/1", "accept: text/event-stream\r\n"),
+        ("/v1/runs/1?stream=true", ""),
+        ("/v1/runs/x%2F..%2F1", ""),
+    ] {
+        let client = ask(&house, &get(path, headers)).await;
+        others.push((client, arrived(&listener).await));
+    }
+    assert_eq!(tally(&house), (12, 0, 0));
+}
+
+#[tokio::test]
+async fn when_the_first_leaves_the_others_still_get_theirs_and_when_all_do_the_call_ends() {
+    let (house, listener) = open().await;
+    let (mut clients, mut server) = crowd(&house, &listener, 3).await;
+    drop(clients.remove(0));
+    nothing_comes(&listener).await;
+    server.send(ok("done")).await;
+    for mut client in clients {
+        assert_eq!(body(&client.rest().await), "done");
+    }
+    tokio::time::sleep(Duration::from_millis(310)).await;
+    let (clients, mut server) = crowd(&house, &listener, 2).await;
+    drop(clients);
+    assert_eq!(server.rest().await, "", "the gate closes the connection");
+}
+
+#[tokio::test]
+async fn a_write_in_between_is_followed_by_a_call_that_began_after_it() {
+    let (house, listener) = open().await;
+    let (mut clients, mut before) = crowd(&house, &listener, 1).await;
+    let mut cancel =
+        ask(&house, "POST /v1/runs/1 HTTP/1.1\r\nHost: o\r\nConnection: close\r\ncontent-length: 0\r\n\r\n").await;
+    let (mut write, _) = arrived(&listener).await;
+    write.send(ok("cancelled")).await;
+    cancel.rest().await;
+    let mut later = ask(&house, &get("/v1/runs/1", "")).await;
+    let (mut after, _) = arrived(&listener).await;
+    before.send(ok("stale")).await;
+    assert_eq!(body(&clients.remove(0).rest().await), "stale");
+    let mut joins = ask(&house, &get("/v1/runs/1", "")).await;
+    nothing_comes(&listener).await;
+    after.send(ok("fresh")).await;
+    assert_eq!([body(&later.rest().await), body(&joins.rest().await)], ["fresh"; 2]);
+}
+
+#[tokio::test]
+async fn an_answer_is_reused_for_so_long_and_an_error_never() {
+    let (house, listener) = open().await;
+    for (status, reused) in [("200 OK", true), ("404 Not Found", true), ("500 Internal Server Error", false)] {
+        let mut first = ask(&house, &get("/v1/runs/1", "")).await;
+        arrived(&listener).await.0.send(answer(status, "", "said")).await;
+        assert_eq!(body(&first.rest().await), "said");
+        let mut second = ask(&house, &get("/v1/runs/1", "")).await;
+        if !reused {
+            arrived(&listener).await.0.send(answer(status, "", "said")).await;
+        }
+        let came = second.rest().await;
+        assert_eq!(has(&came, "x-tidegate-source: coalesced"), reused, "{came}");
+        tokio::time::sleep(Duration::from_millis(310)).await;
+    }
+    let mut expired = ask(&house, &get("/v1/runs/1", "")).await;
+    arrived(&listener).await.0.send(ok("new")).await;
+    assert_eq!(body(&expired.rest().await), "new");
+}
+
+#[tokio::test]
+async fn who_does_not_read_holds_nobody_back() {
+    let (house, listener) = open().await;
+    let (mut clients, mut server) = crowd(&house, &listener, 3).await;
+    let large = "x".repeat(900_000);
+    server.send(ok(&large)).await;
+    let _reads_nothing = clients.remove(0);
+    for mut client in clients {
+        assert_eq!(body(&client.rest().await), large);
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_broken_off_or_a_stream_is_for_one_and_the_others_make_their_own_calls() {
+    for first in [
+        ok(&"x".repeat(3 << 20)),
+        ok("whole").replace("content-length: 5", "content-length: 9"),
+        answer("200 OK", "content-type: text/event-stream\r\n", "data: 1\n\n"),
+        answer("503 Service Unavailable", "x-should-retry: false\r\n", "{}"),
+    ] {
+        let (house, listener) = open().await;
+        let (mut clients, mut server) = crowd(&house, &listener, 2).await;
+        server.send(&first).await;
+        drop(server);
+        let (mut own, _) = arrived(&listener).await;
+        own.send(ok("its own")).await;
+        assert_eq!(body(&clients.remove(1).rest().await), "its own");
+        let came = clients.remove(0).rest().await;
+        let cut = body(&came).len().min(20);
+        assert!(!body(&came).is_empty() && first.contains(&body(&came)[..cut]), "{came:.300}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_ends_for_all_alike() {
+    let (house, listener) = open().await;
+    let (clients, server) = crowd(&house, &listener, 3).await;
+    drop(server);
+    for mut client in clients {
+        let came = client.rest().await;
+        assert!(came.starts_with("HTTP/1.1 502") && came.contains("tidegate_upstream_unreachable"), "{came}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_less_patience_than_the_first_is_told_and_who_has_more_goes_on() {
+    let (house, listener) = open().await;
+    let mut spends = ask(&house, &get("/v1/tight", "x-spends: 1\r\n")).await;
+    arrived(&listener).await.0.send(ok("spent")).await;
+    spends.rest().await;
+    let mut patient = ask(&house, &get("/v1/tight", "")).await;
+    house.until("it waits", |now| now.waiting == 1).await;
+    let mut hasty = ask(&house, &get("/v1/tight", "x-tidegate-max-wait: 100ms\r\n")).await;
+    let came = hasty.rest().await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
+    arrived(&listener).await.0.send(ok("in turn")).await;
+    assert_eq!(body(&patient.rest().await), "in turn");
+}
+
+#[tokio::test]
+async fn in_ten_thousand_interleavings_nobody_gets_what_is_anothers() {
+    let (listener, address) = upstream().await;
+    let whose = axum::routing::any(|uri: http::Uri, headers: http::HeaderMap| async move {
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(0..3_000))).await;
+        format!("{} {}", headers["authorization"].to_str().unwrap_or_default(), uri.path())
+    });
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback_service(whose)).await });
+    let house = House::open(&ROUTES.replace("300ms", "2ms").replace("1000/s", "100000/s"), address).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..25 {
+        let mut client = house.connect().await;
+        clients.spawn(async move {
+            for _ in 0..400 {
+                let (who, run) = (fastrand::u8(0..2), fastrand::u8(0..2));
+                let method = if fastrand::u8(0..20) == 0 { "DELETE" } else { "GET" };
+                let said = format!("key-{who} /v1/runs/{run}");
+                let head = format!("{method} /v1/runs/{run} HTTP/1.1\r\nHost: o\r\nauthorization: key-{who}\r\n\r\n");
+                client.send(head).await;
+                let came = client.until(" /v1/runs/").await;
+                let came = if came.contains(&said) { came } else { came + &client.until(&run.to_string()).await };
+                assert!(came.contains(&said), "{said}: {came}");
+            }
+        });
+    }
+    clients.join_all().await;
+    let (calls, joined, reused) = tally(&house);
+    assert!(joined > 500 && reused > 500, "{calls} {joined} {reused}");
+}
+
+#[tokio::test]
+async fn fifty_pollers_of_one_run_make_one_call_an_interval() {
+    let (listener, address) = upstream().await;
+    let router = axum::Router::new().fallback(|| async { "queued" });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let house = House::open(ROUTES, address).await;
+    let began = tokio::time::Instant::now();
+    let mut pollers = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let mut poller = house.connect().await;
+        pollers.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..500))).await;
+            for _ in 0..6 {
+                poller.send("GET /v1/runs/1 HTTP/1.1\r\nHost: o\r\n\r\n").await;
+                poller.until("queued").await;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        });
+    }
+    pollers.join_all().await;
+    let (calls, joined, reused) = tally(&house);
+    let most = began.elapsed().as_millis().div_ceil(300);
+    assert_eq!(calls + joined + reused, 300);
+    assert!(u128::from(calls) <= most, "{calls} calls in {most} intervals");
+}
