@@ -15,6 +15,7 @@ use super::Gate;
 use super::failure::{Cause, Failure};
 use super::flight::{Begun, Flight, Landed};
 use super::keepalive::Answered;
+use super::outcome::Source;
 use super::passing::{Routed, Tries};
 use super::sharing::Shareable;
 use super::whole::{Shared, Whole};
@@ -195,12 +196,12 @@ async fn waits_too_long(mut waiting: watch::Receiver<bool>, patience: Option<Dur
 
 /// As the one whose request went.
 fn failed_alike(failed: Failed, tries: Tries, since: Duration) -> Failure {
-    let tries = Tries { sent: 0, waited: since.min(tries.waited) };
+    let tries = Tries { waited: since.min(tries.waited), ..Tries::default() };
     Failure { cause: Cause::Upstream(failed), tries }
 }
 
 /// He waited for as long as the call did, or from when he came.
 fn coalesced(whole: Arc<Whole>, since: Duration) -> Answered {
-    let tries = Tries { sent: 0, waited: since.min(whole.tries.waited) };
-    Answered::Shared(Shared { whole, source: "coalesced", tries })
+    let tries = Tries { waited: since.min(whole.tries.waited), ..Tries::default() };
+    Answered::Shared(Shared { whole, source: Source::Coalesced, tries })
 }

@@ -8,6 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Gate;
 use super::failure::{Cause, Failure};
 use super::keepalive::Answered;
+use super::outcome::Source;
 use super::passing::{Passed, Tries};
 use super::sharing::{Calls, Shareable};
 use super::whole::{Shared, Whole};
@@ -92,7 +93,7 @@ async fn read(passed: Passed, budget: &Budget) -> (Landed, Result<Answered, Fail
     match Whole::read(passed, budget).await {
         Ok(whole) => {
             let whole = Arc::new(whole);
-            let shared = Shared { whole: Arc::clone(&whole), source: "upstream", tries: whole.tries };
+            let shared = Shared { whole: Arc::clone(&whole), source: Source::Upstream, tries: whole.tries };
             (Landed::Whole(whole), Ok(Answered::Shared(shared)))
         }
         Err(passed) => (Landed::Unshared, Ok(Answered::Passed(passed))),

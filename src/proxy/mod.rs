@@ -14,6 +14,8 @@ mod flight;
 mod forward;
 mod headers;
 mod keepalive;
+mod line;
+mod outcome;
 mod passing;
 mod patience;
 mod peeked;
@@ -30,6 +32,7 @@ mod whole;
 
 pub use client::Clients;
 pub use failure::describe;
+pub use outcome::{Ended, Outcome, Source};
 pub use patience::patience;
 pub use server::run;
 pub use sharing::Coalesced;

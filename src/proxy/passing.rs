@@ -64,14 +64,18 @@ pub(super) struct Routed {
 pub(super) struct Tries {
     /// How often it was sent.
     pub(super) sent: u32,
+    /// When it was last sent.
+    pub(super) sent_at: Option<Instant>,
     /// All its waits together.
     pub(super) waited: Duration,
 }
 
 impl Tries {
-    /// How often it was sent, where that was more than once.
-    pub(super) fn several(self) -> Option<u32> {
-        (self.sent > 1).then_some(self.sent)
+    /// It has been waiting since, and the upstream had no part in that.
+    pub(super) fn waits_since(&mut self, since: Instant) {
+        let time = since.elapsed();
+        self.waited += time;
+        self.sent_at = self.sent_at.map(|sent| sent + time);
     }
 }
 

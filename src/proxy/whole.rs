@@ -6,6 +6,7 @@ use http::{StatusCode, response};
 use http_body::Body;
 
 use super::ending::has_events;
+use super::outcome::Source;
 use super::passing::{Passed, Tries};
 use super::resend::may_refuse;
 use crate::upstream::{Budget, Held};
@@ -21,8 +22,7 @@ pub(super) struct Whole {
 /// One client's part in it.
 pub(super) struct Shared {
     pub(super) whole: Arc<Whole>,
-    /// As `x-tidegate-source` says it.
-    pub(super) source: &'static str,
+    pub(super) source: Source,
     /// What this client's own request went through.
     pub(super) tries: Tries,
 }
