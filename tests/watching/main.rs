@@ -1,0 +1,5 @@
+//! What the admin pages say of a gate that serves real traffic.
+
+mod desk;
+mod events;
+mod status;
