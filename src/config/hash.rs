@@ -2,8 +2,8 @@ use sha2::{Digest, Sha256};
 
 /// The first 16 digits of what `sha256sum` says of the file, so that it is seen which one is in force.
 pub(super) fn hash(text: &str) -> String {
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(text));
-    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    let digest = Sha256::digest(text);
+    format!("{:016x}", digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte)))
 }
 
 #[cfg(test)]

@@ -80,13 +80,18 @@ struct MockLine {
 
 impl Desk {
     pub(crate) async fn open(config: &str) -> Self {
+        Self::before(config, &[]).await
+    }
+
+    /// The same before a stand-in with these options.
+    pub(crate) async fn before(config: &str, options: &[&str]) -> Self {
         let mut config = Config::parse(&Source::Text("test".to_owned()), config).expect("a valid configuration");
         let ((upstream_listener, upstream), (listener, address), (admin_listener, admin)) =
             (listen().await, listen().await, listen().await);
         config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
         // The stand-in has more than the gate takes, so that nothing is refused which is not told to be.
         let wide = Config::parse(&Source::Text("wide".to_owned()), "pools = {}\nroutes = []").expect("it is valid");
-        let mock = Mock::new(&wide, MockLine::parse_from(["mock"]).options);
+        let mock = Mock::new(&wide, MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
         let watched = Watched::new(&config, gate.clone());
         let (serving, mut served) = (proxy::run(gate, listener, Duration::ZERO, pending()), JoinSet::new());

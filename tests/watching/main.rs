@@ -2,4 +2,5 @@
 
 mod desk;
 mod events;
+mod metrics;
 mod status;
