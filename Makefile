@@ -1,9 +1,9 @@
-# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool, where it is
-# missing, comes from Debian.
+# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium, where they
+# are missing, come from Debian.
 
-.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny docker nginx promtool clean
+.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny docker nginx promtool page chromium clean
 
-test: lint unit metrics sdk
+test: lint unit metrics sdk page
 
 lint:
 	cargo fmt --check
@@ -21,6 +21,11 @@ metrics: promtool
 sdk:
 	cargo build --locked
 	tests/sdk/run
+
+# The page at the admin address, in a real Chromium, before a gate under load. One minute.
+page: chromium
+	cargo build --locked
+	tests/page/run
 
 # The crowd of `make sdk` with minutes of sixty seconds: 200 calls for three of them. Fifteen minutes.
 crowd:
@@ -58,5 +63,8 @@ nginx:
 promtool:
 	command -v promtool >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends prometheus; }
 
+chromium:
+	test -x /usr/bin/chromium || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
+
 clean:
-	rm -rf target .venv tests/sdk/node/node_modules
+	rm -rf target .venv tests/sdk/node/node_modules tests/page/node_modules

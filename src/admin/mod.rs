@@ -8,6 +8,7 @@ mod diagnosis;
 mod event;
 mod history;
 mod metrics;
+mod page;
 mod pages;
 mod pool;
 mod pulse;

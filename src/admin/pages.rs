@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{HistoryStatus, Status, Watched, metrics, schema};
+use super::{HistoryStatus, Status, Watched, metrics, page, schema};
 
 type Seen = State<Arc<Watched>>;
 
@@ -57,6 +57,7 @@ fn pages() -> Router<Arc<Watched>> {
         .route("/history", get(history))
         .route("/events", get(events))
         .route("/metrics", get(metrics))
+        .merge(page::routes())
         .fallback(unknown)
 }
 
@@ -90,6 +91,6 @@ async fn metrics(State(watched): Seen) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there = "there are /healthz, /readyz, /status, /status/schema.json, /history, /events and /metrics";
+    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events and /metrics";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

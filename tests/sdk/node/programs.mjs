@@ -16,7 +16,7 @@ export const startGate = (upstream, ...options) =>
     "admin",
   ]);
 
-async function start(args, says) {
+export async function start(args, says) {
   const child = spawn(BINARY, args, { stdio: ["ignore", "pipe", "ignore"] });
   const addresses = {};
   for await (const line of createInterface({ input: child.stdout })) {

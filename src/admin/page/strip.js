@@ -1,0 +1,137 @@
+// A strip chart of the last quarter of an hour: how much of the limit was used, and how long a new request would have waited.
+
+import uPlot from "./uplot/uPlot.esm.js";
+import { historyOf } from "./feed.js";
+import { mark } from "./element.js";
+import { span, timeOfDay } from "./words.js";
+
+const QUARTER = 900;
+const STEP = 5;
+
+/** What lines a strip may have. */
+export const BOTH = ["used", "wait"];
+
+export class Strip {
+  #node;
+  #lanes;
+  #axes;
+  #times = [];
+  #lines = { used: [], wait: [] };
+  #chart = null;
+  #resized;
+  #themed = () => this.#chart?.redraw(false);
+
+  /** In this element; with `axes` it is large. */
+  constructor(node, pool, lanes = BOTH, axes = false) {
+    [this.#node, this.#lanes, this.#axes] = [node, lanes, axes];
+    this.#resized = new ResizeObserver(() => this.#fit());
+    this.#resized.observe(node);
+    addEventListener("themed", this.#themed);
+    this.#recall(pool);
+  }
+
+  /** Takes down how things are now, once a step. */
+  note({ share, etaMs }) {
+    const now = Date.now() / 1000;
+    const last = this.#times.at(-1) ?? 0;
+    if (now - last < STEP) return;
+    this.#times.push(now);
+    this.#lines.used.push(share);
+    this.#lines.wait.push(etaMs / 1000);
+    while (this.#times[0] < now - QUARTER) [this.#times, this.#lines.used, this.#lines.wait].forEach((line) => line.shift());
+    this.#draw();
+  }
+
+  end() {
+    this.#resized.disconnect();
+    removeEventListener("themed", this.#themed);
+    this.#chart?.destroy();
+  }
+
+  async #recall(pool) {
+    try {
+      const { step, until, used, wait } = await historyOf(pool);
+      const before = used.map((_, index) => (until - (used.length - 1 - index) * step) / 1000);
+      const later = this.#times.findIndex((time) => time > until / 1000);
+      const since = later < 0 ? this.#times.length : later;
+      this.#times = [...before, ...this.#times.slice(since)];
+      this.#lines.used = [...used, ...this.#lines.used.slice(since)];
+      this.#lines.wait = [...wait.map((ms) => ms / 1000), ...this.#lines.wait.slice(since)];
+      this.#draw();
+    } catch {
+      // It begins with now, then.
+    }
+  }
+
+  #fit() {
+    const { clientWidth: width, clientHeight: height } = this.#node;
+    if (width === 0 || height === 0) return;
+    if (this.#chart === null) this.#chart = new uPlot(this.#options(width, height), this.#data(), this.#node);
+    else this.#chart.setSize({ width, height });
+  }
+
+  #draw() {
+    mark(this.#node, "aria-label", this.#inWords());
+    this.#chart?.setData(this.#data());
+  }
+
+  #data() {
+    return [this.#times, ...this.#lanes.map((lane) => this.#lines[lane])];
+  }
+
+  #inWords() {
+    const { used, wait } = this.#lines;
+    const percent = (share) => `${Math.round(share * 100)} %`;
+    const said = {
+      used: `used ${percent(Math.min(...used))} to ${percent(Math.max(...used))}, now ${percent(used.at(-1) ?? 0)}`,
+      wait: `a newcomer would have waited at most ${span(Math.max(...wait) * 1000)}, now ${span((wait.at(-1) ?? 0) * 1000)}`,
+    };
+    return `The last 15 minutes: ${this.#lanes.map((lane) => said[lane]).join("; ")}.`;
+  }
+
+  #options(width, height) {
+    const colour = (name) => () => getComputedStyle(this.#node).getPropertyValue(name);
+    const small = !this.#axes;
+    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--rule"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const lines = {
+      used: { scale: "used", stroke: colour("--tone"), fill: colour("--tone-wash"), width: 1.5, fillTo: 0, points: { show: false } },
+      wait: { scale: "wait", stroke: colour("--wait"), width: 1.5, points: { show: false } },
+    };
+    const axes = {
+      used: { ...axis, scale: "used", size: 52, values: (_, marks) => marks.map((mark) => `${Math.round(mark * 100)} %`) },
+      wait: { ...axis, scale: "wait", size: 52, values: (_, marks) => marks.map((mark) => `${mark} s`) },
+    };
+    return {
+      width,
+      height,
+      legend: { show: false },
+      cursor: { show: false },
+      padding: small ? [2, 0, 2, 0] : [8, 8, 0, 0],
+      scales: {
+        x: { time: true, range: () => [Date.now() / 1000 - QUARTER, Date.now() / 1000] },
+        // Of a small one the upper part is for what is used, and the lower for the wait.
+        used: { range: () => (small ? [-0.5, 1.02] : [0, 1.05]) },
+        wait: { range: (_, __, most) => [0, Math.max(most ?? 0, 1) * (small ? 3.4 : 1.1)] },
+      },
+      axes: small ? [{ show: false }, { show: false }] : [{ ...axis, space: 80, values: hours }, axes[this.#lanes[0]]],
+      series: [{}, ...this.#lanes.map((lane) => lines[lane])],
+      hooks: { drawClear: this.#lanes.includes("used") ? [(chart) => drawCeiling(chart, colour("--rule")())] : [] },
+    };
+  }
+}
+
+const hours = (_, marks) => marks.map((mark) => timeOfDay(mark * 1000).slice(0, 5));
+
+/** Where all of the limit is used. */
+function drawCeiling(chart, colour) {
+  const { ctx, bbox } = chart;
+  const y = Math.round(chart.valToPos(1, "used", true)) + 0.5;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.setLineDash([4, 4]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
+}

@@ -1,0 +1,49 @@
+// Every pool instance in a table, as much of it as somebody scrolls to.
+
+import { address, byWeight } from "./instance.js";
+import { element, keep, mark, say } from "./element.js";
+import { count, counted, span } from "./words.js";
+
+const PORTION = 40;
+
+const at = (id) => document.getElementById(id);
+const body = at("table").tBodies[0];
+
+let pools = [];
+let portions = 1;
+
+export function showTable(all) {
+  pools = all;
+  show();
+}
+
+function show() {
+  const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = pools.filter(({ label, says }) => words.every((word) => `${label} ${says}`.toLowerCase().includes(word)));
+  keep(body, found.sort(byWeight).slice(0, portions * PORTION), ({ id }) => id, makeRow);
+  say(at("found"), found.length === pools.length ? counted(pools.length, "pool") : `${count(found.length)} of ${counted(pools.length, "pool")}`);
+}
+
+function makeRow(pool) {
+  const link = element("a", { href: address(pool) }, pool.label);
+  const cells = ["", "number", "", "number", "number", "number", "number"].map((name) => element("td", name ? { class: name } : {}));
+  const node = element("tr", {}, element("th", { scope: "row" }, link), ...cells);
+  const show = (pool) => {
+    mark(node, "data-tone", pool.tone);
+    const { refused, upstream_refused: byUpstream } = pool.told;
+    const texts = [pool.says, count(pool.used), pool.inForce ?? "unknown", count(pool.waiting), pool.etaMs > 0 ? span(pool.etaMs) : "–", count(refused), count(byUpstream)];
+    texts.forEach((text, index) => say(cells[index], text));
+  };
+  return { node, show };
+}
+
+at("search").addEventListener("input", () => {
+  portions = 1;
+  show();
+});
+
+new IntersectionObserver(([end]) => {
+  if (!end.isIntersecting || portions * PORTION >= pools.length) return;
+  portions += 1;
+  show();
+}, { root: null, rootMargin: "300px" }).observe(at("further"));

@@ -1,0 +1,68 @@
+// A pool instance as a tank: how full it is, the line before it, and what a new request would meet.
+
+import { address } from "./instance.js";
+import { element, mark, say } from "./element.js";
+import { Strip } from "./strip.js";
+import { count, inShort, waitOfNew } from "./words.js";
+
+const DOTS = 20;
+/** How many of those who wait are named. */
+const NAMED = 3;
+
+export function makeTank(pool) {
+  const node = document.getElementById("tank").content.cloneNode(true).firstElementChild;
+  const find = (selector) => node.querySelector(selector);
+  const strip = new Strip(find(".strip"), pool);
+  mark(find("a"), "href", address(pool));
+  say(find("a"), pool.label);
+  const show = (pool) => {
+    mark(node, "data-tone", pool.tone);
+    showChip(find(".chip"), pool);
+    showScene(node, pool);
+    say(find(".for"), pool.waiting > 0 && pool.told ? forWhom(pool.told.waiting_for) : "");
+    strip.note(pool);
+  };
+  return { node, show, end: () => strip.end() };
+}
+
+export function showChip(chip, { tone, says }) {
+  chip.hidden = tone === "calm";
+  say(chip, says);
+}
+
+/** The tank itself, somewhere in this node. */
+export function showScene(node, pool) {
+  const of = pool.inForce === null ? "used, no limit is known" : `of ${pool.inForce}`;
+  showBasin(node.querySelector(".basin"), pool, of);
+  say(node.querySelector(".level b"), count(pool.used));
+  say(node.querySelector(".level span"), of);
+  showLine(node.querySelector(".dots"), pool.waiting);
+  say(node.querySelector(".waiting"), inLine(pool.waiting));
+  say(node.querySelector(".wait"), waitOfNew(pool.etaMs));
+}
+
+function showBasin(basin, { label, used, max, share }, of) {
+  basin.style.setProperty("--level", Math.min(share, 1).toFixed(4));
+  basin.classList.toggle("boundless", max === null);
+  mark(basin, "aria-label", `Used of ${label}`);
+  mark(basin, "aria-valuenow", Math.min(used, max ?? used));
+  mark(basin, "aria-valuemax", Math.max(max ?? used, 1));
+  mark(basin, "aria-valuetext", `${count(used)} ${of}`);
+}
+
+function showLine(dots, waiting) {
+  const many = Math.min(waiting, DOTS);
+  while (dots.childElementCount > many) dots.lastElementChild.remove();
+  while (dots.childElementCount < many) dots.append(element("i"));
+}
+
+function inLine(waiting) {
+  if (waiting === 0) return "nobody waits";
+  return waiting === 1 ? "1 waits" : `${count(waiting)} wait`;
+}
+
+function forWhom(waitingFor) {
+  const named = waitingFor.slice(0, NAMED).map(({ client, requests }) => `${inShort(client)} ${count(requests)}`);
+  if (waitingFor.length > NAMED) named.push("…");
+  return named.length === 0 ? "" : `In line: ${named.join(", ")}`;
+}

@@ -1,0 +1,67 @@
+// Numbers, times and cases as people say them.
+
+const number = new Intl.NumberFormat("en");
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+export const count = (many) => number.format(many);
+
+/** `1 request`, `2 requests`. */
+export const counted = (many, one) => `${count(many)} ${one}${many === 1 ? "" : "s"}`;
+
+export const timeOfDay = (ms) => clock.format(ms);
+
+/** A span of time: `0.4 s`, `12 s`, `2 min 5 s`, `3 h 20 min`. */
+export function span(ms) {
+  const seconds = ms / 1000;
+  if (seconds < 9.95) return `${(Math.ceil(seconds * 10) / 10).toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+}
+
+/** What the next request of a client who has none in line would meet. */
+export const waitOfNew = (ms) => (ms > 0 ? `a newcomer waits ${span(ms)}` : "a newcomer goes at once");
+
+/** A client's label, of which six digits tell it apart on a small place. */
+export const inShort = (client) => client.replace(/^(client-[0-9a-f]{6})[0-9a-f]{10}$/, "$1");
+
+/** The diagnosis without the words that say which case it is, where those stand before it. */
+export function detail(text) {
+  const rest = text.replace(/^(At your own limit|Within limits|Not enough evidence|Billing): /, "");
+  return `${rest[0].toUpperCase()}${rest.slice(1)}`;
+}
+
+/** The cases of the diagnosis from the best to the worst: how they look, how they are said in short and in a sentence. */
+const CASES = {
+  within_limits: { tone: "calm", short: "within limits", sentence: "is within its limits" },
+  not_enough_evidence: { tone: "calm", short: "nothing known", sentence: "was refused, and nobody can say why yet" },
+  own_limit: { tone: "busy", short: "own limit", sentence: "is at your own limit" },
+  bursts: { tone: "refused", short: "bursts refused", sentence: "is refused when it bursts" },
+  lower_limit: { tone: "refused", short: "hidden limit", sentence: "has a hidden limit" },
+  shared: { tone: "refused", short: "shared", sentence: "is shared with somebody else" },
+  throttled: { tone: "refused", short: "throttled", sentence: "is throttled by the upstream" },
+  gone: { tone: "broken", short: "gone", sentence: "leads to an endpoint that is gone" },
+  billing: { tone: "broken", short: "billing", sentence: "is refused for billing" },
+};
+
+const ORDER = Object.keys(CASES);
+
+export const worseness = (name) => ORDER.indexOf(name);
+export const shortly = (name) => CASES[name]?.short ?? name;
+export const sentence = (name) => CASES[name]?.sentence ?? name;
+export const tone = (name) => CASES[name]?.tone ?? "refused";
+
+/** Why the gate refuses, by the code of its answers. */
+const REFUSALS = {
+  tidegate_wait_too_long: "their turn would have come too late",
+  tidegate_queue_full: "the line was full",
+  tidegate_never_fits: "larger than what the limit ever admits",
+  tidegate_client_quota: "the client's own quota was used up",
+  tidegate_draining: "the gate was stopping",
+  tidegate_upstream_unreachable: "no connection to the upstream",
+  tidegate_upstream_timeout: "the upstream did not answer in time",
+};
+
+export const whyRefused = (code) => REFUSALS[code] ?? "not for a limit";
