@@ -55,8 +55,8 @@ export class PoolPage {
     showGauges(this.#find(".now"), [
       ["the first goes in", told.head_goes_in_ms === null ? "–" : span(told.head_goes_in_ms)],
       ["in flight", told.max_in_flight === null ? count(inFlight) : `${count(inFlight)} of ${count(told.max_in_flight)}`],
-      ["refused here", count(told.refused)],
-      ["by the upstream", count(told.upstream_refused)],
+      ["refused", count(told.refused)],
+      ["refused by the upstream", count(told.upstream_refused)],
     ]);
     this.#showLimits(told);
     fill(this.#find(".routes"), routes(status, told));

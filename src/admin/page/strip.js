@@ -84,7 +84,7 @@ export class Strip {
     const percent = (share) => `${Math.round(share * 100)} %`;
     const said = {
       used: `used ${percent(Math.min(...used))} to ${percent(Math.max(...used))}, now ${percent(used.at(-1) ?? 0)}`,
-      wait: `a newcomer would have waited at most ${span(Math.max(...wait) * 1000)}, now ${span((wait.at(-1) ?? 0) * 1000)}`,
+      wait: `a new client would have waited at most ${span(Math.max(...wait) * 1000)}, now ${span((wait.at(-1) ?? 0) * 1000)}`,
     };
     return `The last 15 minutes: ${this.#lanes.map((lane) => said[lane]).join("; ")}.`;
   }

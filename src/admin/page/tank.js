@@ -5,7 +5,8 @@ import { element, mark, say } from "./element.js";
 import { Strip } from "./strip.js";
 import { count, inShort, waitOfNew } from "./words.js";
 
-const DOTS = 20;
+/** So many of a line are drawn. */
+const DOTS = 12;
 /** How many of those who wait are named. */
 const NAMED = 3;
 

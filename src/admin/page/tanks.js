@@ -22,8 +22,8 @@ export function showTanks(pools, hidden, told) {
   keep(busy, large, ({ id }) => id, makeTank);
   keep(quiet, small, ({ id }) => id, makeTank);
   const rest = pools.length + hidden - large.length - small.length;
-  more.hidden = rest <= 0;
-  say(more, `${counted(rest, "pool")} more in the table below.`);
+  more.hidden = rest <= 0 && places.busy.length + places.quiet.length > 0;
+  say(more, rest > 0 ? `${counted(rest, "pool")} more in the table below.` : "None has been asked for yet.");
 }
 
 /** Nothing moves under a pointer, or takes the focus away. */

@@ -56,12 +56,18 @@ function facts({ told, waiting, etaMs }) {
 }
 
 function showCalm({ tally }, pools) {
+  const isNew = tally.granted + tally.refused === 0;
   mark(at("verdict"), "data-tone", "calm");
   delete at("answer").dataset.says;
-  const [fullest] = pools.filter(({ max }) => max !== null).sort((one, other) => other.share - one.share);
-  say(at("answer"), tally.granted + tally.refused === 0 ? "Nothing has come through yet." : "No limit is hit.");
-  say(at("because"), fullest?.share > 0 ? `Nobody waits, and nobody was refused lately. The fullest is ${fullest.label}: ${count(fullest.used)} of ${fullest.inForce} used.` : "Nobody waits, and nobody was refused lately.");
+  say(at("answer"), isNew ? "Nothing has come through yet." : "No limit is hit.");
+  say(at("because"), isNew ? "Tell an app where the gate listens: OPENAI_BASE_URL=http://…/v1." : calm(pools));
   at("advice").hidden = true;
+}
+
+function calm(pools) {
+  const [fullest] = pools.filter(({ share }) => share > 0).sort((one, other) => other.share - one.share);
+  const fill = fullest === undefined ? "" : ` The fullest is ${fullest.label}, with ${count(fullest.used)} of ${fullest.inForce} used.`;
+  return `Nobody waits, and nobody was refused lately.${fill}`;
 }
 
 function makeAlso() {

@@ -22,7 +22,7 @@ export function span(ms) {
 }
 
 /** What the next request of a client who has none in line would meet. */
-export const waitOfNew = (ms) => (ms > 0 ? `a newcomer waits ${span(ms)}` : "a newcomer goes at once");
+export const waitOfNew = (ms) => (ms > 0 ? `a new client waits ${span(ms)}` : "a new client goes at once");
 
 /** A client's label, of which six digits tell it apart on a small place. */
 export const inShort = (client) => client.replace(/^(client-[0-9a-f]{6})[0-9a-f]{10}$/, "$1");
