@@ -116,6 +116,9 @@ async fn whoever_differs_in_anything_makes_a_call_of_his_own() {
         ("/v1/runs/1?x=1", ""),
         ("/v1/runs/2", ""),
         ("/v1/runs/1", "cache-control: no-cache\r\n"),
+        ("/v1/runs/1", "cache-control: max-age=0\r\n"),
+        ("/v1/runs/1", "cache-control: no-store\r\n"),
+        ("/v1/runs/1", "content-length: 2\r\n\r\n{}"),
         ("/v1/runs/1", "range: bytes=0-1\r\n"),
         ("/v1/runs/1", "if-none-match: x\r\n"),
         ("/v1/runs/1", "accept: text/event-stream\r\n"),
@@ -125,7 +128,7 @@ async fn whoever_differs_in_anything_makes_a_call_of_his_own() {
         let client = ask(&house, &get(path, headers)).await;
         others.push((client, arrived(&listener).await));
     }
-    assert_eq!(tally(&house), (12, 0, 0));
+    assert_eq!(tally(&house), (15, 0, 0));
 }
 
 #[tokio::test]
