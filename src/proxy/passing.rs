@@ -148,6 +148,16 @@ impl Arrived {
 }
 
 impl Routed {
+    /// The same request once more, of one without a body.
+    pub(super) fn again(&self) -> Self {
+        let Self { arrived, route, who, .. } = self;
+        let (head, client) = (arrived.head.clone(), arrived.client.clone());
+        let arrived =
+            Arrived { head, body: Prefetched::default(), client, came: arrived.came, upgrade: None, waiting: None };
+        let route = Route { found: route.found.clone(), target: route.target.clone() };
+        Self { arrived: Box::new(arrived), route, who: *who, place: None, tries: Tries::default() }
+    }
+
     /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
     pub(super) fn compact(&mut self) {
         let Self { arrived, route, .. } = self;

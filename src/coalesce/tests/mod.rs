@@ -1,3 +1,5 @@
+mod polls;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
