@@ -33,7 +33,7 @@ struct Thing<P> {
     asked: Instant,
     /// It was asked for before, or by one who says that he will again.
     is_polled: bool,
-    /// When the last call for it began, or will.
+    /// When the last call for it began.
     called: Option<Instant>,
     /// The status that was last told of it.
     told: Option<Arc<str>>,
@@ -109,10 +109,10 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         called.map_or(Duration::ZERO, |called| (called + every).saturating_duration_since(now))
     }
 
-    /// A call for this begins at `at`.
-    pub fn call(&mut self, at: Instant, key: &Key) {
+    /// A call for this begins.
+    pub fn call(&mut self, now: Instant, key: &Key) {
         let Some(thing) = self.things.get_mut(key) else { return };
-        thing.called = Some(at);
+        thing.called = Some(now);
         for pool in &thing.pools {
             if let Some(crowd) = self.crowds.get_mut(pool) {
                 crowd.calls.add();

@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::ending::has_events;
 use super::hold::unfinished;
@@ -68,9 +69,10 @@ impl Whole {
         if is_large || is_own || has_events(response.headers()) {
             return Err(passed);
         }
+        let until = Instant::now() + COMES;
         for most in [PIECE, MOST] {
             let Some(mut held) = budget.has_plenty().then(|| budget.overdraw(most as u64)) else { break };
-            passed.response.body_mut().peek(most, COMES).await;
+            passed.response.body_mut().peek(most, until - Instant::now()).await;
             if let Some(body) = passed.response.body_mut().take_whole() {
                 held.keep(body.len() as u64);
                 return Ok(Self::new(passed, body, held));

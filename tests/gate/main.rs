@@ -7,6 +7,7 @@ mod coded;
 mod cuts;
 mod forwarding;
 mod house;
+mod interleavings;
 mod keepalive;
 mod learning;
 mod patience;

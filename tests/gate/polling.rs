@@ -168,6 +168,25 @@ async fn loops_that_obey_nothing_keep_to_their_share_all_the_same_and_others_do_
 }
 
 #[tokio::test]
+async fn who_leaves_while_his_call_waits_puts_off_nobody_who_comes_after_him() {
+    let (scene, began) = (Scene::open(queued).await, Instant::now());
+    for run in 0..20 {
+        scene.ask(&format!("/v1/runs/{run}"), HELPER).await;
+    }
+    sleep(Duration::from_millis(60)).await;
+    for paced in 1..=4 {
+        let (mut leaves, closed) = (scene.house.connect().await, scene.house.gate.closed());
+        leaves.send(get("/v1/runs/0", HELPER)).await;
+        scene.house.until("its call waits", |_| scene.counted("/v1/runs/").paced == paced).await;
+        drop(leaves);
+        scene.house.until("it has left", |_| scene.house.gate.closed() > closed).await;
+    }
+    assert!(scene.ask("/v1/runs/0", HELPER).await.ends_with("\"queued\"}"));
+    assert!(began.elapsed() < Duration::from_secs(4), "calls are 2 s apart: {:?}", began.elapsed());
+    assert_eq!(scene.calls(), 21);
+}
+
+#[tokio::test]
 async fn a_poll_that_would_say_nothing_new_is_held_until_there_is_a_change() {
     let scene = Scene::open(|call| says(["queued", "queued", "queued", "in_progress", "completed"][call.min(4)])).await;
     let first = scene.ask("/v1/held/1", "").await;
