@@ -110,8 +110,8 @@ impl<F, A: Clone> Board<F, A> {
     pub fn wrote(&mut self, path: &str) {
         let mut gone: Vec<String> = ancestors(path).map(ToOwned::to_owned).collect();
         if let Some(changed) = changed(path) {
-            let under = self.resources.range(changed.to_owned()..).map(|(resource, _)| resource);
-            gone.extend(under.take_while(|resource| resource.starts_with(changed)).cloned());
+            let parts = self.resources.range(changed.to_owned()..).map(|(resource, _)| resource);
+            gone.extend(parts.take_while(|resource| resource.starts_with(changed)).cloned());
         }
         for resource in gone {
             self.count -= self.resources.remove(&resource).map_or(0, |entries| entries.len());

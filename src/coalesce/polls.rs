@@ -33,7 +33,7 @@ struct Thing<P> {
     asked: Instant,
     /// It was asked for before, or by one who says that he will again.
     is_polled: bool,
-    /// When the last call for it began.
+    /// When the last call for it began, or will.
     called: Option<Instant>,
     /// The status that was last told of it.
     told: Option<Arc<str>>,
@@ -102,17 +102,19 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         (per.saturating_mul(crowd.things) / u32::try_from(budget).unwrap_or(u32::MAX)).min(LONGEST)
     }
 
-    /// How long a call for this must wait so that it is so far from the one before.
+    /// How long a call for this must wait so that it is so far from the one before. Of one that has not begun and is
+    /// wanted by nobody any more it has the place.
     #[must_use]
     pub fn wait(&self, now: Instant, key: &Key, every: Duration) -> Duration {
         let called = self.things.get(key).and_then(|thing| thing.called);
-        called.map_or(Duration::ZERO, |called| (called + every).saturating_duration_since(now))
+        let begins = called.map(|called| if called > now { called } else { called + every });
+        begins.map_or(Duration::ZERO, |begins| begins.saturating_duration_since(now))
     }
 
-    /// A call for this begins.
-    pub fn call(&mut self, now: Instant, key: &Key) {
+    /// A call for this begins at `at`.
+    pub fn call(&mut self, at: Instant, key: &Key) {
         let Some(thing) = self.things.get_mut(key) else { return };
-        thing.called = Some(now);
+        thing.called = Some(at);
         for pool in &thing.pools {
             if let Some(crowd) = self.crowds.get_mut(pool) {
                 crowd.calls.add();

@@ -1,18 +1,19 @@
 /// A resource by its path, `/`-separated and with a `/` at its end, so that what begins with it lies under it.
 pub(super) type Resource = str;
 
-/// How many `/` there are in a collection, as in `/v1/batches/`, and at most in one of its resources.
+/// What is made in a collection, as by `POST /v1/responses`, changes none of what is there. Its path has three `/`.
 const COLLECTION: usize = 3;
-const RESOURCE: usize = 4;
 
-/// What a write to this path may change besides what it lies under: all that lies under it, and from an action on, as in
-/// `/v1/batches/{id}/cancel/`, or a part of a resource, all under that resource. To a collection it adds one, and leaves
-/// the others as they are.
+/// Where the actions on a resource begin: `/v1/batches/{id}/cancel/` has more than four.
+const ACTION: usize = 4;
+
+/// Whose parts a write to this path may change, besides what it lies under: its own, and from an action on, or a part of
+/// a resource, those of that resource.
 pub(super) fn changed(write: &Resource) -> Option<&Resource> {
     match write.matches('/').count() {
-        ..=COLLECTION => None,
-        RESOURCE => Some(write),
-        _ => write.trim_end_matches('/').rfind('/').map(|slash| &write[..=slash]),
+        0..=COLLECTION => None,
+        ACTION => Some(write),
+        _ => Some(&write[..=write.trim_end_matches('/').rfind('/')?]),
     }
 }
 

@@ -36,6 +36,16 @@ impl<Inner> Coalesce<Inner> {
     pub(super) fn new(gate: Gate, inner: Inner) -> Self {
         Self { gate, inner }
     }
+
+    /// What comes before a write serves nobody who comes once that is under way.
+    fn writes(&self, routed: &Routed) -> Option<Wrote> {
+        let changed = self.gate.shared.sharing.changed_by(routed);
+        if changed.is_empty() {
+            return None;
+        }
+        self.gate.shared.sharing.wrote(&changed);
+        Some(Wrote { gate: self.gate.clone(), changed })
+    }
 }
 
 impl<Inner> Service<Routed> for Coalesce<Inner>
@@ -64,18 +74,6 @@ where
         }
         routed.arrived.wrote = self.writes(&routed);
         Either::Left(self.inner.call(routed))
-    }
-}
-
-impl<Inner> Coalesce<Inner> {
-    /// What comes before a write serves nobody who comes once that is under way.
-    fn writes(&self, routed: &Routed) -> Option<Wrote> {
-        let changed = self.gate.shared.sharing.changed_by(routed);
-        if changed.is_empty() {
-            return None;
-        }
-        self.gate.shared.sharing.wrote(&changed);
-        Some(Wrote { gate: self.gate.clone(), changed })
     }
 }
 
@@ -180,8 +178,7 @@ impl Gate {
                 let wait = self.pace(&routed, asked, poll);
                 routed.tries.waited += wait;
                 routed.arrived.waiting = Some(tells_waiting);
-                let paced = self.paced(wait, asked.key.clone(), inner.call(routed));
-                let task = tokio::spawn(call.fly(paced));
+                let task = tokio::spawn(call.fly(wait, inner.call(routed)));
                 drop(flight.task.set(AbortOnDropHandle::new(task)));
                 Role::First(First { answer, _flight: flight })
             }

@@ -70,9 +70,10 @@ impl Begun {
 }
 
 impl Call {
-    /// Aborted at any time, it leaves nothing.
-    pub(super) async fn fly(self, answering: impl Future<Output = Result<Answered, Failure>>) {
+    /// Begins after so long. Aborted at any time, it leaves nothing.
+    pub(super) async fn fly(self, wait: Duration, answering: impl Future<Output = Result<Answered, Failure>>) {
         let Self { on_board, reuse, own: first, tells } = self;
+        sleep(wait).await;
         let (landed, own) = match answering.await {
             Ok(Answered::Passed(passed)) => read(passed, &on_board.gate.shared.bodies).await,
             Ok(other) => (Landed::Unshared, Ok(other)),

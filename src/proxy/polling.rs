@@ -2,14 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::Gate;
 use super::keepalive::Answered;
 use super::line::millis;
 use super::passing::Routed;
 use super::sharing::Shareable;
-use crate::coalesce::{Key, Payer};
+use crate::coalesce::Payer;
 use crate::limit::{PoolId, Unit};
 use crate::route::Ask;
 
@@ -42,30 +42,17 @@ impl Gate {
         Poll { every, told: polls.told(&asked.key), after }
     }
 
-    /// How long a call that begins here and now must wait. Who has less patience goes at once.
+    /// How long a call that begins here and now must wait, and notes that it will go then. Who has less patience goes at
+    /// once.
     pub(super) fn pace(&self, routed: &Routed, asked: &Shareable, poll: &Poll) -> Duration {
         let patience = self.applicant(routed).patience.unwrap_or(Duration::MAX);
-        let wait = self.shared.sharing.polls().wait(Instant::now().into_std(), &asked.key, poll.every);
-        let wait = if wait < patience { wait } else { Duration::ZERO };
+        let (now, mut polls) = (Instant::now().into_std(), self.shared.sharing.polls());
+        let wait = Some(polls.wait(now, &asked.key, poll.every)).filter(|wait| *wait < patience).unwrap_or_default();
+        polls.call(now + wait, &asked.key);
         if !wait.is_zero() {
             asked.shares.paced.add();
         }
         wait
-    }
-
-    /// A call that goes after so long. Dropped before that, it has not been made.
-    pub(super) fn paced<Answering: Future>(
-        &self,
-        wait: Duration,
-        key: Key,
-        answering: Answering,
-    ) -> impl Future<Output = Answering::Output> + use<Answering> {
-        let gate = self.clone();
-        async move {
-            sleep(wait).await;
-            gate.shared.sharing.polls().call(Instant::now().into_std(), &key);
-            answering.await
-        }
     }
 
     fn payer(&self, ask: &Ask) -> Option<Payer<(PoolId, Option<Box<str>>)>> {

@@ -82,7 +82,10 @@ fn calls_for_one_thing_keep_their_distance() {
     world.polls.call(world.now, &key(1));
     world.pass(500);
     assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::from_millis(1_500));
-    world.pass(1_500);
+    world.polls.call(world.now + Duration::from_millis(1_500), &key(1));
+    world.pass(500);
+    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::from_secs(1), "that call has not begun");
+    world.pass(3_000);
     assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::ZERO);
 }
 
