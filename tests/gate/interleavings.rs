@@ -34,7 +34,7 @@ async fn whose(uri: http::Uri, headers: http::HeaderMap) -> Response {
     let filled = "x".repeat(if fastrand::u8(0..20) == 0 { 300_000 } else { 10 });
     let said = format!("{} {} {status} {filled}.", headers["authorization"].to_str().unwrap_or_default(), uri.path());
     let response = Response::builder().status(status).header("content-length", said.len());
-    let breaks_off = fastrand::u8(0..20) == 0;
+    let breaks_off = fastrand::u8(0..10) == 0;
     let body = if breaks_off { broken_off(said) } else { said.into() };
     response.body(body).expect("an answer")
 }
@@ -126,7 +126,7 @@ async fn in_ten_thousand_interleavings_each_ends_with_what_it_would_have_got_alo
     let count = |end| ends.iter().filter(|other| **other == end).count();
     let counts = [End::Whole, End::Error, End::BrokenOff, End::Left, End::Unanswered].map(count);
     assert_eq!(ends.len(), CLIENTS * STEPS);
-    assert!(counts[0] > 6_000 && counts[1..4].iter().all(|count| *count > 100) && counts[4] < 100, "{counts:?}");
+    assert!(counts[0] > 6_000 && counts[1..4].iter().all(|count| *count > 30) && counts[4] < 100, "{counts:?}");
     let all = house.gate.coalesced();
     let runs = all.iter().find(|coalesced| coalesced.route.contains("/v1/runs/")).expect("it is coalesced");
     assert!(runs.joined > 500 && runs.reused > 500, "{runs:?}");
