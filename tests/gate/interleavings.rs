@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::stream;
-use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -66,18 +65,19 @@ async fn step(house: &House, connection: &mut Option<Wire>) -> End {
         1 => sleep(Duration::from_millis(10)).await,
         _ => {}
     }
-    let (status, body, is_whole) = read(&mut wire).await;
+    let answer = wire.answer().await;
+    let (status, body) = (answer.status(), &*answer.body);
     let own = format!("key-{who} /v1/runs/{run} {status} ");
-    if status == 502 && body.contains("tidegate_upstream_unreachable") {
+    if status == "502" && body.contains("tidegate_upstream_unreachable") {
         return End::Unanswered;
     }
-    if !is_whole {
+    if !answer.is_whole {
         assert!(own.starts_with(&body[..body.len().min(own.len())]), "{own}: {body}");
         return End::BrokenOff;
     }
     assert!(body.starts_with(&own) && body.ends_with("x."), "{own}: {body:.100}");
     *connection = Some(wire);
-    if status == 200 { End::Whole } else { End::Error }
+    if status == "200" { End::Whole } else { End::Error }
 }
 
 /// Somewhere on the way.
@@ -85,23 +85,6 @@ async fn left(wire: Wire) -> End {
     sleep(Duration::from_micros(fastrand::u64(0..4_000))).await;
     drop(wire);
     End::Left
-}
-
-/// The status, the body, and whether it came to its end.
-async fn read(wire: &mut Wire) -> (u16, String, bool) {
-    let came = wire.until("\r\n\r\n").await;
-    let (head, body) = came.split_once("\r\n\r\n").expect("a head");
-    let length = head.split_once("content-length: ").expect("a length").1.lines().next().expect("a number");
-    let (length, mut body) = (length.parse().expect("a number"), body.to_owned());
-    while body.len() < length {
-        let mut piece = [0; 65_536];
-        let count = wire.0.read(&mut piece).await.unwrap_or_default();
-        if count == 0 {
-            break;
-        }
-        body += std::str::from_utf8(&piece[..count]).expect("plain text");
-    }
-    (head[9..12].parse().expect("a status"), body.clone(), body.len() == length)
 }
 
 #[tokio::test]

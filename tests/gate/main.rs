@@ -11,6 +11,7 @@ mod interleavings;
 mod keepalive;
 mod learning;
 mod patience;
+mod pollers;
 mod polling;
 mod quota;
 mod resend;
