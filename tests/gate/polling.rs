@@ -34,6 +34,15 @@ pools = ["gets"]
 coalesce = true
 reuse = "100ms"
 hold = true
+
+[pools.late]
+requests = ["1/2s"]
+margin = "1s"
+
+[[routes]]
+match = "GET /v1/late"
+pools = ["late"]
+coalesce = true
 "#;
 
 const HELPER: &str = "x-stainless-poll-helper: true\r\n";
@@ -184,6 +193,26 @@ async fn who_leaves_while_his_call_waits_puts_off_nobody_who_comes_after_him() {
     assert!(scene.ask("/v1/runs/0", HELPER).await.ends_with("\"queued\"}"));
     assert!(began.elapsed() < Duration::from_secs(4), "calls are 2 s apart: {:?}", began.elapsed());
     assert_eq!(scene.calls(), 21);
+}
+
+#[tokio::test]
+async fn when_the_one_whose_request_was_to_go_is_refused_another_goes_and_they_share_his_call() {
+    let scene = Scene::open(queued).await;
+    scene.ask("/v1/late", "").await;
+    let (mut hasty, mut others) = (scene.house.connect().await, Vec::new());
+    hasty.send(get("/v1/late", "x-tidegate-max-wait: 2300ms\r\n")).await;
+    scene.house.until("its call waits", |_| scene.counted("/v1/late").paced == 1).await;
+    for _ in 0..2 {
+        let mut wire = scene.house.connect().await;
+        wire.send(get("/v1/late", "")).await;
+        others.push(wire);
+    }
+    let came = hasty.rest().await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
+    for mut other in others {
+        assert!(other.rest().await.ends_with("\"queued\"}"));
+    }
+    assert_eq!(scene.calls(), 2);
 }
 
 #[tokio::test]

@@ -104,8 +104,69 @@ async def test_fifty_loops_of_half_a_second_poll_one_run(scene):
 
 
 async def test_fifty_poll_helpers_poll_one_run(scene):
-    asked = await scene.start()
+    asked, told = await scene.start(), []
+    listen(scene.runs._client, told)
     creates = asyncio.create_task(scene.runs.create_and_poll(**asked))
     run = await scene.found(asked["thread_id"])
     others = [scene.runs.poll(run.id, thread_id=run.thread_id) for _ in range(POLLERS - 1)]
     await scene.judge(run, [creates, *others], interval=1.0)
+    assert [after for _, after in told if after] == [], "few who poll keep the pace of the SDK"
+
+
+MANY, POOL, WINDOW = 20, 100, 6
+
+# A tenth of a minute of the Assistants API, of which polls have half.
+PACED = f"""
+[pools.gets]
+requests = ["{POOL}/{WINDOW}s"]
+
+[[routes]]
+match = "GET /v1/threads/{{*rest}}"
+pools = ["gets"]
+
+[[routes]]
+match = "{ROUTE}"
+pools = ["gets"]
+coalesce = true
+reuse = "500ms"
+"""
+
+
+async def test_helpers_that_poll_many_runs_are_told_their_pace_at_first_and_keep_to_their_share(gate_with, tmp_path):
+    limits, told = tmp_path / "limits.toml", []
+    limits.write_text(PACED)
+    with Mock("--window", "sliding", "--work", f"{WORK}s", "--config", str(limits)) as mock:
+        gate = gate_with(PACED, mock.url)
+        async with openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0) as client:
+            listen(client, told)
+            assistant = await client.beta.assistants.create(model="gpt-4o-mini")
+            threads = [await client.beta.threads.create() for _ in range(MANY)]
+            began, create = time.monotonic(), client.beta.threads.runs.create_and_poll
+            polls = [create(thread_id=thread.id, assistant_id=assistant.id) for thread in threads]
+            runs = await asyncio.gather(*polls)
+            took = time.monotonic() - began
+        stats = mock.stats()
+    assert {run.status for run in runs} == {"completed"}
+    first = {}
+    for path, after in told:
+        first.setdefault(path, after)
+    paces = [int(after) for _, after in told if after]
+    gets = next(pool["admitted"] for pool in stats["pools"] if pool["pool"] == "gets")
+    print(f"polling: {len(told)} polls, {gets} calls in {took:.1f} s; first paces {list(first.values())}")
+    # Eight polls a second are half of the pool, and the SDK asks once a second of itself.
+    every = MANY * WINDOW / (POOL / 2)
+    assert all(1000 < pace <= every * 1000 for pace in paces) and max(paces) == every * 1000
+    assert sum(after is None for after in first.values()) == 8 and len(first) == MANY
+    assert stats["denied"] == 0
+    assert gets <= MANY + POOL / 2 * took / WINDOW + 1
+    assert took <= WORK + every + REUSE + 2 * SLACK
+
+
+def listen(client, told):
+    """From now on keeps of every poll of a run what was asked for, and when the gate wants it to be asked for again."""
+
+    async def hear(response):
+        if response.request.method == "GET":
+            told.append((response.request.url.path, response.headers.get("openai-poll-after-ms")))
+
+    client._client.event_hooks = {"response": [hear]}
