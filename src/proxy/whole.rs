@@ -49,7 +49,7 @@ struct Kept {
     _held: Held,
 }
 
-/// How much of a body is shared at most. Room for that is taken only if it is more than a piece, as hardly any is.
+/// How much of a body is shared at most. More than a piece, which hardly any is, needs plenty of room.
 const PIECE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
 
@@ -71,7 +71,11 @@ impl Whole {
         }
         let until = Instant::now() + COMES;
         for most in [PIECE, MOST] {
-            let Some(mut held) = budget.has_plenty().then(|| budget.overdraw(most as u64)) else { break };
+            if most > PIECE && !budget.has_plenty() {
+                break;
+            }
+            let hint = passed.response.body().size_hint();
+            let mut held = budget.overdraw(hint.upper().unwrap_or(u64::MAX).min(most as u64));
             passed.response.body_mut().peek(most, until - Instant::now()).await;
             if let Some(body) = passed.response.body_mut().take_whole() {
                 held.keep(body.len() as u64);
