@@ -1,7 +1,7 @@
-# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium, where they
-# are missing, come from Debian.
+# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
+# where they are missing, come from Debian.
 
-.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny docker nginx promtool page chromium clean
+.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny docker nginx promtool page screenshots chromium clean
 
 test: lint unit metrics sdk page
 
@@ -26,6 +26,11 @@ sdk:
 page: chromium
 	cargo build --locked
 	tests/page/run
+
+# The pictures in the README. A quarter of an hour; fonts-inter makes them look as they do there.
+screenshots: chromium
+	cargo build --locked
+	cd tests/page && npm ci --no-audit --no-fund --loglevel=error && node screenshots.mjs
 
 # The crowd of `make sdk` with minutes of sixty seconds: 200 calls for three of them. Fifteen minutes.
 crowd:

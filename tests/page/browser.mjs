@@ -17,7 +17,8 @@ const OPTIONS = [
 export const PHONE = { width: 390, height: 844 };
 
 /** With a profile of its own, that is empty. */
-export const openBrowser = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: OPTIONS });
+export const openBrowser = () =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: OPTIONS });
 
 /** Opens the page at this address, and waits until it shows what the gate says. */
 export async function openPage(browser, admin, options = {}) {

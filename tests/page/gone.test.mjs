@@ -29,11 +29,17 @@ test("a gate that is gone is told of, and one that is back is shown without a re
   const { page, close } = await openPage(browser, world.gate.admin);
   await world.crowd.burst(5, "POST", "/v1/threads");
   const level = page.locator(".level").first();
-  await becomesEqual(() => level.innerText(), () => "5 of 40/h");
+  await becomesEqual(
+    () => level.innerText(),
+    () => "5 of 40/h",
+  );
 
   await world.gate.stop();
   await page.getByRole("alert").waitFor();
-  assert.match(await page.getByRole("alert").innerText(), /^The gate does not answer.*What you see is of \d\d:\d\d:\d\d/);
+  assert.match(
+    await page.getByRole("alert").innerText(),
+    /^The gate does not answer.*What you see is of \d\d:\d\d:\d\d/,
+  );
   assert.equal(await page.locator("#pulse-text").innerText(), "gone");
   assert.equal(await level.innerText(), "5 of 40/h");
 
@@ -41,7 +47,10 @@ test("a gate that is gone is told of, and one that is back is shown without a re
   try {
     await page.locator("#pulse[data-state=live]").waitFor();
     assert.equal(await page.getByRole("alert").count(), 0);
-    await becomesEqual(() => level.innerText(), () => "0 of 40/h");
+    await becomesEqual(
+      () => level.innerText(),
+      () => "0 of 40/h",
+    );
   } finally {
     await back.stop();
   }

@@ -46,7 +46,11 @@ async function looking(options, look) {
 }
 
 const ground = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-const brightness = (colour) => colour.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
+const brightness = (colour) =>
+  colour
+    .match(/\d+/g)
+    .slice(0, 3)
+    .reduce((sum, part) => sum + Number(part), 0) / 3;
 
 test("it is light or dark as the system is, and as its switch says, also the next time", async () => {
   await looking({ colorScheme: "light" }, async (page) => assert.ok(brightness(await ground(page)) > 200));
@@ -66,7 +70,10 @@ test("it is light or dark as the system is, and as its switch says, also the nex
 for (const hash of ["", LONG]) {
   test(`nothing hangs over the side of a phone at ${hash || "the overview"}`, async () => {
     await looking({ viewport: PHONE, hash }, async (page) => {
-      await becomesEqual(() => page.locator(".level b").first().innerText(), () => "20");
+      await becomesEqual(
+        () => page.locator(".level b").first().innerText(),
+        () => "20",
+      );
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width);
     });
   });
@@ -74,7 +81,10 @@ for (const hash of ["", LONG]) {
   for (const colorScheme of ["light", "dark"]) {
     test(`axe finds nothing wrong with it in the ${colorScheme} at ${hash || "the overview"}`, async () => {
       await looking({ colorScheme, hash }, async (page) => {
-        await becomesEqual(() => page.locator(".level b").first().innerText(), () => "20");
+        await becomesEqual(
+          () => page.locator(".level b").first().innerText(),
+          () => "20",
+        );
         assert.deepEqual(await violations(page), []);
       });
     });
@@ -85,14 +95,24 @@ for (const hash of ["", LONG]) {
 async function violations(page) {
   await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
   const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes.map(({ html }) => html).slice(0, 3).join(" ")}`);
+  return violations.map(
+    ({ id, impact, nodes }) =>
+      `${id} (${impact}): ${nodes
+        .map(({ html }) => html)
+        .slice(0, 3)
+        .join(" ")}`,
+  );
 }
 
 test("Tab leads to a tank, Enter into it, and Escape back to where one was", async () => {
   await looking({}, async (page) => {
     const focused = () => page.evaluate(() => document.activeElement?.textContent);
     const name = await page.locator(".tank h3 a").first().innerText();
-    for (let presses = 0; (await focused()) !== name || !(await page.evaluate(() => document.activeElement.closest(".tank"))); presses += 1) {
+    for (
+      let presses = 0;
+      (await focused()) !== name || !(await page.evaluate(() => document.activeElement.closest(".tank")));
+      presses += 1
+    ) {
       assert.ok(presses < 30, "no tank within 30 presses of Tab");
       await page.keyboard.press("Tab");
     }
@@ -101,7 +121,10 @@ test("Tab leads to a tank, Enter into it, and Escape back to where one was", asy
     assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
     await page.keyboard.press("Escape");
     await page.locator("#overview").waitFor();
-    await becomesEqual(() => page.evaluate(() => document.activeElement.closest(".tank") !== null), () => true);
+    await becomesEqual(
+      () => page.evaluate(() => document.activeElement.closest(".tank") !== null),
+      () => true,
+    );
     assert.equal(await focused(), name);
   });
 });
@@ -116,14 +139,23 @@ test("what can be reached by keyboard shows that it has the focus", async () => 
 
 test("nothing moves for those who want no motion", async () => {
   await looking({ reducedMotion: "reduce" }, async (page) => {
-    const moving = await page.evaluate(() => [...document.querySelectorAll(".water, .lamp")].map((node) => getComputedStyle(node)).filter(({ animationName, transitionDuration }) => animationName !== "none" || transitionDuration !== "0s").length);
+    const moving = await page.evaluate(
+      () =>
+        [...document.querySelectorAll(".water, .lamp")]
+          .map((node) => getComputedStyle(node))
+          .filter(({ animationName, transitionDuration }) => animationName !== "none" || transitionDuration !== "0s")
+          .length,
+    );
     assert.equal(moving, 0);
   });
 });
 
 test("what a client wrote is text", async () => {
   await looking({}, async (page) => {
-    await page.getByRole("link", { name: `models ${MARKUP}` }).first().waitFor();
+    await page
+      .getByRole("link", { name: `models ${MARKUP}` })
+      .first()
+      .waitFor();
     assert.equal(await page.locator("main img").count(), 0);
     assert.match(await page.title(), /^Tidegate/);
   });
@@ -134,12 +166,15 @@ test("nothing runs that is not a file of the page, and every file may be loaded"
   assert.match(answer.headers.get("content-security-policy"), /default-src 'self'/);
   assert.equal(answer.headers.get("content-type"), "text/html; charset=utf-8");
   const { page, close } = await openPage(browser, world.gate.admin);
-  const broken = page.evaluate(() => new Promise((resolve) => {
-    addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
-    const script = document.createElement("script");
-    script.textContent = "document.title = 'hacked'";
-    document.body.append(script);
-  }));
+  const broken = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
+        const script = document.createElement("script");
+        script.textContent = "document.title = 'hacked'";
+        document.body.append(script);
+      }),
+  );
   assert.equal(await broken, "script-src-elem");
   assert.match(await page.title(), /^Tidegate/);
   await close();

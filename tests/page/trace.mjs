@@ -3,13 +3,25 @@
 /** What is traced. */
 export const CATEGORIES = ["toplevel", "devtools.timeline"];
 
-const SCRIPT = new Set(["FunctionCall", "EvaluateScript", "FireAnimationFrame", "EventDispatch", "TimerFire", "BlinkScheduler_PerformMicrotaskCheckpoint"]);
+const SCRIPT = new Set([
+  "FunctionCall",
+  "EvaluateScript",
+  "FireAnimationFrame",
+  "EventDispatch",
+  "TimerFire",
+  "BlinkScheduler_PerformMicrotaskCheckpoint",
+]);
 
-/** The time that the thread spent on script in each frame that had any, in ms, the least first; and the longest task. */
-export function framesOf({ traceEvents: events }) {
+/** How long an event took, in ms: of the thread's own time, and by the clock. */
+export const spent = ({ tdur, dur }) => (tdur ?? dur) / 1000;
+export const passed = ({ dur }) => dur / 1000;
+
+/** What script took in each frame that had any, the least first, and the longest task; `took` says how long an event did. */
+export function framesOf({ traceEvents: events }, took) {
   const main = mainThread(events);
-  const own = events.filter(({ pid, tid }) => pid === main.pid && tid === main.tid).sort((one, other) => one.ts - other.ts);
-  const spent = ({ tdur, dur }) => (tdur ?? dur) / 1000;
+  const own = events
+    .filter(({ pid, tid }) => pid === main.pid && tid === main.tid)
+    .sort((one, other) => one.ts - other.ts);
   const [frames, current] = [[], { ms: 0, until: 0 }];
   for (const event of own) {
     if (event.name === "AnimationFrame" && event.ph === "b" && current.ms > 0) {
@@ -18,10 +30,10 @@ export function framesOf({ traceEvents: events }) {
     }
     // What is within another script counts with that.
     if (event.ph !== "X" || !SCRIPT.has(event.name) || event.ts < current.until) continue;
-    current.ms += spent(event);
+    current.ms += took(event);
     current.until = event.ts + event.dur;
   }
-  const tasks = own.filter(({ ph, name }) => ph === "X" && name === "ThreadControllerImpl::RunTask").map(spent);
+  const tasks = own.filter(({ ph, name }) => ph === "X" && name === "ThreadControllerImpl::RunTask").map(took);
   return { frames: [...frames, current.ms].sort((one, other) => one - other), longest: Math.max(0, ...tasks) };
 }
 

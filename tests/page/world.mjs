@@ -15,7 +15,11 @@ export async function openWorld(config, { upstream = config, options = [] } = {}
   const [file, other] = [join(folder, "tidegate.toml"), join(folder, "upstream.toml")];
   await Promise.all([writeFile(file, config), writeFile(other, upstream)]);
   const mock = await start(["mock", "--listen", ANY_PORT, "--config", other, ...options], ["listening"]);
-  const serve = (admin = ANY_PORT) => start(["serve", "--listen", ANY_PORT, "--admin", admin, "--upstream", mock.url, "--config", file], ["listening", "admin"]);
+  const serve = (admin = ANY_PORT) =>
+    start(
+      ["serve", "--listen", ANY_PORT, "--admin", admin, "--upstream", mock.url, "--config", file],
+      ["listening", "admin"],
+    );
   const gate = await serve();
   const crowd = new Crowd(gate.url);
   const close = async () => {

@@ -7,7 +7,13 @@ const SHOWN = 20;
 /** The moment of one event is reckoned anew each time, and may differ by so much. */
 const BLUR = 100;
 
-const [list, nothing, announcer, refusals, noRefusals] = ["events", "no-events", "announcer", "refusals", "no-refusals"].map((id) => document.getElementById(id));
+const [list, nothing, announcer, refusals, noRefusals] = [
+  "events",
+  "no-events",
+  "announcer",
+  "refusals",
+  "no-refusals",
+].map((id) => document.getElementById(id));
 
 let known = null;
 
@@ -21,7 +27,12 @@ export function showEvents(events) {
 export function showList(list, events) {
   const told = new Set();
   const once = ({ pool, text }) => (told.has(pool) ? "" : (told.add(pool), text));
-  keep(list, events.map((event) => ({ ...event, text: once(event) })), nameOf, makeEvent);
+  keep(
+    list,
+    events.map((event) => ({ ...event, text: once(event) })),
+    nameOf,
+    makeEvent,
+  );
 }
 
 const nameOf = ({ pool, at_ms: at, cause }) => `${pool} ${cause} ${Math.round(at / BLUR)}`;
@@ -36,7 +47,12 @@ export function showRefusals(all) {
 function makeRefusal({ pool, code }) {
   const many = element("b");
   const of = pool === null ? "" : ` of ${pool}`;
-  const node = element("li", { "data-tone": "busy" }, element("p", {}, many, `${of}: ${whyRefused(code)}`), element("p", { class: "what" }, code));
+  const node = element(
+    "li",
+    { "data-tone": "busy" },
+    element("p", {}, many, `${of}: ${whyRefused(code)}`),
+    element("p", { class: "what" }, code),
+  );
   return { node, show: ({ requests }) => say(many, counted(requests, "request")) };
 }
 
@@ -44,7 +60,8 @@ function makeRefusal({ pool, code }) {
 function announce(events) {
   const newest = events.at(-1);
   const fresh = known !== null && newest !== undefined && newest.at_ms > known + BLUR;
-  if (fresh) say(announcer, `The upstream refused ${counted(newest.refusals, "request")} of ${newest.pool}. ${newest.text}`);
+  if (fresh)
+    say(announcer, `The upstream refused ${counted(newest.refusals, "request")} of ${newest.pool}. ${newest.text}`);
   known = Math.max(known ?? 0, newest?.at_ms ?? 0);
 }
 

@@ -1,9 +1,9 @@
 // What the gate says: its pulse once a second, and its whole status as often as costs it little.
 
-/** How long after a status the next is asked for: the longer the longer it took, so that telling costs the gate little. */
+/** How long after a status the next is asked for: the longer the larger it is, so that telling costs the gate little. */
 const SOONEST = 2000;
 const LATEST = 10_000;
-const FACTOR = 50;
+const BYTES_A_MS = 100;
 const SILENCE = 5000;
 const RETRY = 1000;
 
@@ -54,19 +54,17 @@ export class Feed extends EventTarget {
     clearTimeout(this.#timer);
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
-    const began = performance.now();
+    let pause = SOONEST;
     try {
       const query = this.#pool === null ? "" : `?pool=${encodeURIComponent(this.#pool)}`;
       const answer = await fetch(`status${query}`, { signal: asking.signal });
+      pause = Math.max(SOONEST, Math.min(Number(answer.headers.get("content-length")) / BYTES_A_MS, LATEST));
       const status = await answer.json();
       if (asking === this.#asking) this.#tell("status", status);
     } catch {
       // Whether the gate is gone is for the pulse to tell.
     }
-    if (asking === this.#asking) {
-      const pause = Math.min(Math.max(SOONEST, (performance.now() - began) * FACTOR), LATEST);
-      this.#timer = setTimeout(() => this.#ask(), pause);
-    }
+    if (asking === this.#asking) this.#timer = setTimeout(() => this.#ask(), pause);
   }
 
   #tell(type, detail) {

@@ -37,7 +37,9 @@ const isHeldUp = ({ waiting, etaMs }) => waiting > 0 && etaMs > 0;
 
 function look(state) {
   const named = tone(state.case);
-  return named === "calm" && isHeldUp(state) ? { tone: "busy", says: "waiting" } : { tone: named, says: shortly(state.case) };
+  return named === "calm" && isHeldUp(state)
+    ? { tone: "busy", says: "waiting" }
+    : { tone: named, says: shortly(state.case) };
 }
 
 /** Something goes on there. */

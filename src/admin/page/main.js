@@ -88,13 +88,17 @@ feed.addEventListener("gone", () => {
   say(at("pulse-text"), "gone");
   at("gone").hidden = false;
   const since = last.heard === undefined ? "" : ` What you see is of ${timeOfDay(last.heard)}.`;
-  say(at("gone"), `The gate does not answer: it has been stopped, or cannot be reached.${since} The page goes on asking.`);
+  say(
+    at("gone"),
+    `The gate does not answer: it has been stopped, or cannot be reached.${since} The page goes on asking.`,
+  );
 });
 
 /** `#/pool/NAME/KEY/COUNTS`, or everything. */
 function route() {
   if (page === null) cameFrom = document.activeElement;
-  const [, name, key, counts] = /^#\/pool\/([^/]*)\/([^/]*)\/([^/]*)$/.exec(location.hash)?.map(decodeURIComponent) ?? [];
+  const [, name, key, counts] =
+    /^#\/pool\/([^/]*)\/([^/]*)\/([^/]*)$/.exec(location.hash)?.map(decodeURIComponent) ?? [];
   page?.end();
   page = name === undefined ? null : new PoolPage(at("pool"), { name, key: key || null, counts });
   at("overview").hidden = page !== null;

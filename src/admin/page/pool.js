@@ -36,7 +36,8 @@ export class PoolPage {
     const id = idOf(this.#of);
     const told = status?.pools.map(fromStatus).find((pool) => pool.id === id);
     if (told !== undefined) this.#showTold(status, told);
-    else if (status !== null) say(this.#find(".because"), "The gate does not know it, or not any more: nothing has asked for it lately.");
+    else if (status !== null)
+      say(this.#find(".because"), "The gate does not know it, or not any more: nothing has asked for it lately.");
     const pool = live.find((pool) => pool.id === id) ?? told;
     if (pool !== undefined) this.#showLevel(pool);
   }
@@ -54,7 +55,10 @@ export class PoolPage {
     say(this.#find(".advice"), advice === null ? "" : `What to do: ${advice}`);
     showGauges(this.#find(".now"), [
       ["the first goes in", told.head_goes_in_ms === null ? "–" : span(told.head_goes_in_ms)],
-      ["in flight", told.max_in_flight === null ? count(inFlight) : `${count(inFlight)} of ${count(told.max_in_flight)}`],
+      [
+        "in flight",
+        told.max_in_flight === null ? count(inFlight) : `${count(inFlight)} of ${count(told.max_in_flight)}`,
+      ],
       ["refused", count(told.refused)],
       ["refused by the upstream", count(told.upstream_refused)],
     ]);
@@ -68,7 +72,9 @@ export class PoolPage {
 
   #showLimits({ limits, learned, in_force: force }) {
     const configured = limits.map(({ limit, used }) => [limit, "configured", count(used)]);
-    const known = learned?.limit ? [[`${learned.limit} `, "learned", force?.limit === learned.limit ? count(force.used) : "–"]] : [];
+    const known = learned?.limit
+      ? [[`${learned.limit} `, "learned", force?.limit === learned.limit ? count(force.used) : "–"]]
+      : [];
     fill(this.#find(".limits"), [...configured, ...known]);
     say(this.#find(".learned"), inWords(learned, limits));
   }
@@ -79,13 +85,19 @@ export class PoolPage {
 }
 
 function inWords(learned, limits) {
-  if (learned === null) return limits.length === 0 ? "No limit is known: nothing is written down, and the upstream has told none." : "Nothing has been learned of it: what is written down is in force.";
+  if (learned === null)
+    return limits.length === 0
+      ? "No limit is known: nothing is written down, and the upstream has told none."
+      : "Nothing has been learned of it: what is written down is in force.";
   const { lesson, for_ms: since, recalled, not_for_ms: notFor, refusals, refused_ago_ms: ago } = learned;
   const said = [LESSONS[lesson]].filter(Boolean);
   if (said.length > 0 && since !== null) said[0] += `, for ${span(since)}`;
   if (recalled) said.push("it is known from before the start");
   if (notFor > 0) said.push(`nobody goes for ${span(notFor)}`);
-  if (refusals > 0) said.push(`the upstream has refused ${counted(refusals, "time")}${ago === null ? "" : `, the last ${span(ago)} ago`}`);
+  if (refusals > 0)
+    said.push(
+      `the upstream has refused ${counted(refusals, "time")}${ago === null ? "" : `, the last ${span(ago)} ago`}`,
+    );
   return said.length === 0 ? "Nothing has been learned of it." : `Learned: ${said.join("; ")}.`;
 }
 
@@ -98,10 +110,15 @@ const LESSONS = {
 };
 
 function showGauges(list, gauges) {
-  keep(list, gauges, ([name]) => name, ([name]) => {
-    const value = element("dd");
-    return { node: element("div", {}, element("dt", {}, name), value), show: ([, text]) => say(value, text) };
-  });
+  keep(
+    list,
+    gauges,
+    ([name]) => name,
+    ([name]) => {
+      const value = element("dd");
+      return { node: element("div", {}, element("dt", {}, name), value), show: ([, text]) => say(value, text) };
+    },
+  );
 }
 
 function routes({ routes }, { routes: names }) {
@@ -115,7 +132,8 @@ function routes({ routes }, { routes: names }) {
 
 function clients({ waiting_for: waitingFor, diagnosis }) {
   const seen = new Map();
-  const add = (client, what, many) => seen.set(client, { waiting: 0, asked: 0, ...seen.get(client), [what]: (seen.get(client)?.[what] ?? 0) + many });
+  const add = (client, what, many) =>
+    seen.set(client, { waiting: 0, asked: 0, ...seen.get(client), [what]: (seen.get(client)?.[what] ?? 0) + many });
   waitingFor.forEach(({ client, requests }) => add(client, "waiting", requests));
   diagnosis.evidence.askers.forEach(({ client, requests }) => add(client, "asked", requests));
   return [...seen].map(([client, { waiting, asked }]) => [client, count(waiting), count(asked)]);

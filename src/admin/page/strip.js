@@ -38,7 +38,8 @@ export class Strip {
     this.#times.push(now);
     this.#lines.used.push(share);
     this.#lines.wait.push(etaMs / 1000);
-    while (this.#times[0] < now - QUARTER) [this.#times, this.#lines.used, this.#lines.wait].forEach((line) => line.shift());
+    while (this.#times[0] < now - QUARTER)
+      [this.#times, this.#lines.used, this.#lines.wait].forEach((line) => line.shift());
     this.#draw();
   }
 
@@ -92,13 +93,30 @@ export class Strip {
   #options(width, height) {
     const colour = (name) => () => getComputedStyle(this.#node).getPropertyValue(name);
     const small = !this.#axes;
-    const axis = { stroke: colour("--muted"), grid: { stroke: colour("--rule"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const axis = {
+      stroke: colour("--muted"),
+      grid: { stroke: colour("--rule"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui, sans-serif",
+    };
     const lines = {
-      used: { scale: "used", stroke: colour("--tone"), fill: colour("--tone-wash"), width: 1.5, fillTo: 0, points: { show: false } },
+      used: {
+        scale: "used",
+        stroke: colour("--tone"),
+        fill: colour("--tone-wash"),
+        width: 1.5,
+        fillTo: 0,
+        points: { show: false },
+      },
       wait: { scale: "wait", stroke: colour("--wait"), width: 1.5, points: { show: false } },
     };
     const axes = {
-      used: { ...axis, scale: "used", size: 52, values: (_, marks) => marks.map((mark) => `${Math.round(mark * 100)} %`) },
+      used: {
+        ...axis,
+        scale: "used",
+        size: 52,
+        values: (_, marks) => marks.map((mark) => `${Math.round(mark * 100)} %`),
+      },
       wait: { ...axis, scale: "wait", size: 52, values: (_, marks) => marks.map((mark) => `${mark} s`) },
     };
     return {

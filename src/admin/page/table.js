@@ -19,19 +19,36 @@ export function showTable(all) {
 
 function show() {
   const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = pools.filter(({ label, says }) => words.every((word) => `${label} ${says}`.toLowerCase().includes(word)));
+  const found = pools.filter(({ label, says }) =>
+    words.every((word) => `${label} ${says}`.toLowerCase().includes(word)),
+  );
   keep(body, found.sort(byWeight).slice(0, portions * PORTION), ({ id }) => id, makeRow);
-  say(at("found"), found.length === pools.length ? counted(pools.length, "pool") : `${count(found.length)} of ${counted(pools.length, "pool")}`);
+  say(
+    at("found"),
+    found.length === pools.length
+      ? counted(pools.length, "pool")
+      : `${count(found.length)} of ${counted(pools.length, "pool")}`,
+  );
 }
 
 function makeRow(pool) {
   const link = element("a", { href: address(pool) }, pool.label);
-  const cells = ["", "number", "", "number", "number", "number", "number"].map((name) => element("td", name ? { class: name } : {}));
+  const cells = ["", "number", "", "number", "number", "number", "number"].map((name) =>
+    element("td", name ? { class: name } : {}),
+  );
   const node = element("tr", {}, element("th", { scope: "row" }, link), ...cells);
   const show = (pool) => {
     mark(node, "data-tone", pool.tone);
     const { refused, upstream_refused: byUpstream } = pool.told;
-    const texts = [pool.says, count(pool.used), pool.inForce ?? "unknown", count(pool.waiting), pool.etaMs > 0 ? span(pool.etaMs) : "–", count(refused), count(byUpstream)];
+    const texts = [
+      pool.says,
+      count(pool.used),
+      pool.inForce ?? "unknown",
+      count(pool.waiting),
+      pool.etaMs > 0 ? span(pool.etaMs) : "–",
+      count(refused),
+      count(byUpstream),
+    ];
     texts.forEach((text, index) => say(cells[index], text));
   };
   return { node, show };
@@ -42,8 +59,11 @@ at("search").addEventListener("input", () => {
   show();
 });
 
-new IntersectionObserver(([end]) => {
-  if (!end.isIntersecting || portions * PORTION >= pools.length) return;
-  portions += 1;
-  show();
-}, { root: null, rootMargin: "300px" }).observe(at("further"));
+new IntersectionObserver(
+  ([end]) => {
+    if (!end.isIntersecting || portions * PORTION >= pools.length) return;
+    portions += 1;
+    show();
+  },
+  { root: null, rootMargin: "300px" },
+).observe(at("further"));

@@ -36,7 +36,10 @@ function mayMove(there) {
 /** Of those that matter as much, those that are shown stay. */
 function arrange(pools) {
   const isShown = ({ id }) => places.busy.includes(id);
-  const active = pools.filter(isActive).sort((one, other) => byWeight(one, other) || isShown(other) - isShown(one)).slice(0, SHOWN);
+  const active = pools
+    .filter(isActive)
+    .sort((one, other) => byWeight(one, other) || isShown(other) - isShown(one))
+    .slice(0, SHOWN);
   const still = pools.filter((pool) => !isActive(pool)).slice(0, active.length < SHOWN ? QUIET : 0);
   const ids = (pools) => pools.map(({ id }) => id);
   return { busy: ids(active), quiet: ids(still), at: performance.now() };

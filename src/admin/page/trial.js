@@ -20,20 +20,37 @@ form.addEventListener("submit", async (event) => {
 
 function tell(explanation) {
   const { now, refusal } = explanation;
-  const lines = [["Route", explanation.route], ...explanation.over.map(({ route, because }) => ["", `before ${route}: ${because}`])];
+  const lines = [
+    ["Route", explanation.route],
+    ...explanation.over.map(({ route, because }) => ["Before", `${route}: ${because}`]),
+  ];
   const taken = [...explanation.pools, ...explanation.unlisted];
   lines.push(["Takes", taken.length === 0 ? "from no pool: it is forwarded at once" : pools(taken)]);
-  lines.push(["Waits", explanation.max_wait_ms === null ? "never" : `at most ${span(explanation.max_wait_ms)}, with priority ${explanation.priority}`]);
-  if (refusal !== null) lines.push([refusal.now ? "Answer" : "A refusal", `${refusal.status} ${refusal.body.error.code}: ${refusal.body.error.message}`]);
+  lines.push([
+    "Waits",
+    explanation.max_wait_ms === null
+      ? "never"
+      : `at most ${span(explanation.max_wait_ms)}, with priority ${explanation.priority}`,
+  ]);
+  if (refusal !== null)
+    lines.push([
+      refusal.now ? "Answer" : "A refusal",
+      `${refusal.status} ${refusal.body.error.code}: ${refusal.body.error.message}`,
+    ]);
   const rows = lines.flatMap(([term, said]) => [element("dt", {}, term), element("dd", {}, said)]);
-  const verdict = now === null ? [] : [element("p", { class: "fare", "data-verdict": now.verdict }, sentence(now.text))];
+  const verdict =
+    now === null ? [] : [element("p", { class: "fare", "data-verdict": now.verdict }, sentence(now.text))];
   told.replaceChildren(...verdict, element("dl", {}, ...rows));
 }
 
 function pools(taken) {
   const items = taken.map(({ pool, key, cost, of, text }) => {
     const values = Object.values(key);
-    const instance = { name: pool, key: values.length > 0 ? values.join(" ") : null, counts: of.includes("token") ? "tokens" : "requests" };
+    const instance = {
+      name: pool,
+      key: values.length > 0 ? values.join(" ") : null,
+      counts: of.includes("token") ? "tokens" : "requests",
+    };
     const link = element("a", { href: address(instance) }, label(instance));
     return element("li", {}, link, `: ${count(cost)} of ${of}${text ? `; ${text}` : ""}`);
   });

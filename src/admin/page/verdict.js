@@ -66,7 +66,10 @@ function showCalm({ tally }, pools) {
 
 function calm(pools) {
   const [fullest] = pools.filter(({ share }) => share > 0).sort((one, other) => other.share - one.share);
-  const fill = fullest === undefined ? "" : ` The fullest is ${fullest.label}, with ${count(fullest.used)} of ${fullest.inForce} used.`;
+  const fill =
+    fullest === undefined
+      ? ""
+      : ` The fullest is ${fullest.label}, with ${count(fullest.used)} of ${fullest.inForce} used.`;
   return `Nobody waits, and nobody was refused lately.${fill}`;
 }
 

@@ -16,10 +16,12 @@ export function span(ms) {
   if (seconds < 9.95) return `${(Math.ceil(seconds * 10) / 10).toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  if (minutes < 60) return both(minutes, "min", Math.floor(seconds % 60), "s");
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+  return hours < 48 ? both(hours, "h", minutes % 60, "min") : `${Math.floor(hours / 24)} days`;
 }
+
+const both = (large, unit, small, of) => (small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${of}`);
 
 /** What the next request of a client who has none in line would meet. */
 export const waitOfNew = (ms) => (ms > 0 ? `a new client waits ${span(ms)}` : "a new client goes at once");
