@@ -76,9 +76,9 @@ export class Feed extends EventTarget {
 export async function historyOf({ name, key, counts }) {
   const query = new URLSearchParams({ pool: name, key: key ?? "" });
   const answer = await fetch(`history?${query}`);
-  const { step_ms: step, until_ms: until, pools } = await answer.json();
+  const { step_ms: step, pools } = await answer.json();
   const track = pools.find((track) => track.counts === counts);
-  return { step, until, used: track?.used ?? [], wait: track?.wait_ms ?? [] };
+  return { step, used: track?.used ?? [], wait: track?.wait_ms ?? [] };
 }
 
 /** What would become of a request. */

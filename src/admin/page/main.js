@@ -13,6 +13,8 @@ import "./trial.js";
 
 const at = (id) => document.getElementById(id);
 
+const TITLE = document.title;
+
 const feed = new Feed();
 /** What was said last; nothing until then. */
 const last = { pulse: null, status: null, told: new Map() };
@@ -101,6 +103,7 @@ function route() {
     /^#\/pool\/([^/]*)\/([^/]*)\/([^/]*)$/.exec(location.hash)?.map(decodeURIComponent) ?? [];
   page?.end();
   page = name === undefined ? null : new PoolPage(at("pool"), { name, key: key || null, counts });
+  document.title = page === null ? TITLE : `${page.label} · Tidegate`;
   at("overview").hidden = page !== null;
   at("pool").hidden = page === null;
   feed.narrow(name ?? null);

@@ -16,9 +16,13 @@ export class PoolPage {
   constructor(node, of) {
     [this.#node, this.#of] = [node, of];
     node.replaceChildren(document.getElementById("pool-page").content.cloneNode(true));
-    say(this.#find("h1"), label(of));
+    say(this.#find("h1"), this.label);
     say(this.#find(".because"), "Asking the gate.");
     this.#strips = ["used", "wait"].map((lane) => new Strip(this.#find(`.strip.${lane}`), of, [lane], true));
+  }
+
+  get label() {
+    return label(this.#of);
   }
 
   focus() {
@@ -65,7 +69,7 @@ export class PoolPage {
     this.#showLimits(told);
     fill(this.#find(".routes"), routes(status, told));
     fill(this.#find(".clients"), clients(told));
-    const events = status.events.filter(({ pool }) => pool === label(this.#of)).reverse();
+    const events = status.events.filter(({ pool }) => pool === this.label).reverse();
     showList(this.#find(".events"), events);
     this.#find(".events + .nothing").hidden = events.length > 0;
   }

@@ -51,13 +51,11 @@ export class Strip {
 
   async #recall(pool) {
     try {
-      const { step, until, used, wait } = await historyOf(pool);
-      const before = used.map((_, index) => (until - (used.length - 1 - index) * step) / 1000);
-      const later = this.#times.findIndex((time) => time > until / 1000);
-      const since = later < 0 ? this.#times.length : later;
-      this.#times = [...before, ...this.#times.slice(since)];
-      this.#lines.used = [...used, ...this.#lines.used.slice(since)];
-      this.#lines.wait = [...wait.map((ms) => ms / 1000), ...this.#lines.wait.slice(since)];
+      const { step, used, wait } = await historyOf(pool);
+      // The clock of the gate may be another than this one's, so the last point is of now.
+      const now = Date.now() / 1000;
+      this.#times = used.map((_, index) => now - ((used.length - 1 - index) * step) / 1000);
+      this.#lines = { used, wait: wait.map((ms) => ms / 1000) };
       this.#draw();
     } catch {
       // It begins with now, then.
@@ -72,6 +70,7 @@ export class Strip {
   }
 
   #draw() {
+    if (this.#times.length === 0) return;
     mark(this.#node, "aria-label", this.#inWords());
     this.#chart?.setData(this.#data());
   }

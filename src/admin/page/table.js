@@ -11,6 +11,7 @@ const body = at("table").tBodies[0];
 
 let pools = [];
 let portions = 1;
+let places = new Map();
 
 export function showTable(all) {
   pools = all;
@@ -19,16 +20,19 @@ export function showTable(all) {
 
 function show() {
   const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = pools.filter(({ label, says }) =>
-    words.every((word) => `${label} ${says}`.toLowerCase().includes(word)),
-  );
-  keep(body, found.sort(byWeight).slice(0, portions * PORTION), ({ id }) => id, makeRow);
-  say(
-    at("found"),
-    found.length === pools.length
-      ? counted(pools.length, "pool")
-      : `${count(found.length)} of ${counted(pools.length, "pool")}`,
-  );
+  const isMeant = ({ label, says }) => words.every((word) => `${label} ${says}`.toLowerCase().includes(word));
+  const found = inOrder().filter(isMeant);
+  keep(body, found.slice(0, portions * PORTION), ({ id }) => id, makeRow);
+  const all = counted(pools.length, "pool");
+  say(at("found"), found.length === pools.length ? all : `${count(found.length)} of ${all}`);
+}
+
+/** What matters most first; nothing moves while somebody points at it, or has the focus in it. */
+function inOrder() {
+  const isHeld = body.matches(":hover") || body.contains(document.activeElement);
+  if (!isHeld) places = new Map([...pools].sort(byWeight).map(({ id }, place) => [id, place]));
+  const placeOf = ({ id }) => places.get(id) ?? places.size;
+  return [...pools].sort((one, other) => placeOf(one) - placeOf(other));
 }
 
 function makeRow(pool) {

@@ -63,7 +63,7 @@ function inLine(waiting) {
 }
 
 function forWhom(waitingFor) {
-  const named = waitingFor.slice(0, NAMED).map(({ client, requests }) => `${inShort(client)} ${count(requests)}`);
+  const named = waitingFor.slice(0, NAMED).map(({ client, requests }) => `${inShort(client)} ×${count(requests)}`);
   if (waitingFor.length > NAMED) named.push("…");
   return named.length === 0 ? "" : `In line: ${named.join(", ")}`;
 }

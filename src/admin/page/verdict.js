@@ -30,11 +30,8 @@ function showTrouble(worst) {
 
 function verdict({ case: name, waiting, inForce }) {
   if (name === "within_limits") return `has a line of ${count(waiting)} before it`;
-  return NAMING.includes(name) && inForce !== null ? `${sentence(name)}: ${inForce}` : sentence(name);
+  return name === "own_limit" && inForce !== null ? `${sentence(name)}: ${inForce}` : sentence(name);
 }
-
-/** The cases in which it is the limit in force that matters. */
-const NAMING = ["own_limit", "lower_limit", "bursts"];
 
 function showAnswer(pool, rest) {
   const answer = at("answer");

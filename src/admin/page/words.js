@@ -26,8 +26,8 @@ const both = (large, unit, small, of) => (small === 0 ? `${large} ${unit}` : `${
 /** What the next request of a client who has none in line would meet. */
 export const waitOfNew = (ms) => (ms > 0 ? `a new client waits ${span(ms)}` : "a new client goes at once");
 
-/** A client's label, of which six digits tell it apart on a small place. */
-export const inShort = (client) => client.replace(/^(client-[0-9a-f]{6})[0-9a-f]{10}$/, "$1");
+/** A client's label, of which six digits tell it apart where there is little room. */
+export const inShort = (client) => client.replace(/^client-([0-9a-f]{6})[0-9a-f]{10}$/, "$1");
 
 /** The diagnosis without the words that say which case it is, where those stand before it. */
 export function detail(text) {
