@@ -2,6 +2,7 @@
 
 mod advice;
 mod diagnosis;
+mod log;
 mod status;
 mod wording;
 
@@ -18,8 +19,10 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tower_http::csrf::CsrfLayer;
 
 use crate::config::{Config, Pool};
+use crate::log::Filter;
 use crate::proxy::Gate;
 use crate::route::Table;
 
@@ -30,6 +33,7 @@ pub struct Watched {
     routes: Arc<Table>,
     config: String,
     started: Instant,
+    filter: Option<Filter>,
 }
 
 impl Watched {
@@ -37,7 +41,13 @@ impl Watched {
     #[must_use]
     pub fn new(config: &Config, gate: Gate) -> Self {
         let (pools, routes) = (config.pools.clone(), Arc::clone(&config.routes));
-        Self { gate, pools, routes, config: config.source.to_string(), started: Instant::now() }
+        Self { gate, pools, routes, config: config.source.to_string(), started: Instant::now(), filter: None }
+    }
+
+    /// Lets what is logged be changed.
+    #[must_use]
+    pub fn with_filter(self, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..self }
     }
 
     /// The state of the gate at this moment.
@@ -62,7 +72,10 @@ pub async fn run(
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/status", get(async |State(watched): State<Arc<Watched>>| Json(watched.status())))
+        .route("/log", log::page())
         .fallback(unknown)
+        // What changes something is for people and their programs, and not for the pages of other sites.
+        .layer(CsrfLayer::new())
         .with_state(Arc::new(watched));
     axum::serve(listener, pages).with_graceful_shutdown(shutdown).await
 }
@@ -76,5 +89,5 @@ async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, &'static str
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "there are /healthz, /readyz and /status" })))
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there are /healthz, /readyz, /status and /log" })))
 }

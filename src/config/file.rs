@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) upstream: Upstream,
     pub(super) queue: Queue,
     pub(super) clients: Clients,
+    pub(super) log: Log,
     pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
     pub(super) routes: Option<Vec<Route>>,
 }
@@ -64,6 +65,23 @@ pub(super) struct Clients {
     pub(super) by: Option<Spanned<Vec<Text>>>,
     pub(super) weights: IndexMap<String, Spanned<i64>>,
     pub(super) may_raise: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [log]")]
+pub(super) struct Log {
+    pub(super) access: Option<Access>,
+    pub(super) access_file: Option<Text>,
+    pub(super) sample: Option<Spanned<f64>>,
+    pub(super) otlp: Option<Text>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Access {
+    Off,
+    Text,
+    Json,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -7,6 +8,7 @@ use super::Gate;
 use super::failure::{Cause, Described, Failure};
 use super::outcome::{Ended, Outcome, Source};
 use super::passing::{Routed, Tries};
+use crate::log::Story;
 
 /// One request, from when its route is known to its end: the last byte, or the client's leaving. Then it is dropped, and
 /// told.
@@ -16,6 +18,7 @@ pub(super) struct Line {
     /// When it was sent to the upstream, while that has not answered to the end.
     sent_at: Option<Instant>,
     outcome: Outcome,
+    story: Option<Arc<Story>>,
 }
 
 impl Line {
@@ -23,7 +26,7 @@ impl Line {
     pub(super) fn new(gate: &Gate, routed: &Routed) -> Self {
         let Routed { arrived, route, who, .. } = routed;
         let outcome = Outcome::left(route.found.route(), arrived.head.method.clone(), *who);
-        Self { gate: gate.clone(), came: arrived.came, sent_at: None, outcome }
+        Self { gate: gate.clone(), came: arrived.came, sent_at: None, outcome, story: arrived.story.clone() }
     }
 
     /// The upstream answers; its last byte is still to come.
@@ -71,13 +74,16 @@ impl Drop for Line {
         if let Some(sent) = self.sent_at {
             self.outcome.upstream = Some(now - sent);
         }
-        self.gate.ended(&self.outcome);
+        self.gate.ended(&self.outcome, self.story.as_deref());
     }
 }
 
 impl Gate {
     /// The one place that tells of a request's end.
-    fn ended(&self, outcome: &Outcome) {
+    fn ended(&self, outcome: &Outcome, story: Option<&Story>) {
+        if let Some(story) = story {
+            self.tell(outcome, story);
+        }
         outcome.log(&self.shared.routes.route(outcome.route).name);
     }
 }

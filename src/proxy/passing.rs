@@ -1,6 +1,7 @@
 //! What is handed from step to step: a request on its way in, an answer on its way back.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,6 +21,7 @@ use super::peeked::Peeked;
 use super::socket::Socket;
 use super::under_way::UnderWay;
 use crate::admission::{Again, ClientId, Permit};
+use crate::log::Story;
 use crate::route::Found;
 use crate::upstream::{Held, Prefetched};
 
@@ -47,6 +49,8 @@ pub(super) struct Arrived {
     pub(super) upgrade: Option<OnUpgrade>,
     /// Whether it waits for its turn, for whoever wants to know.
     pub(super) waiting: Option<watch::Sender<bool>>,
+    /// What is gathered of it, if somebody will want to hear.
+    pub(super) story: Option<Arc<Story>>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -115,7 +119,7 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None })
+        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None, story: None })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.

@@ -3,6 +3,7 @@ mod clients;
 mod coalesce;
 mod keepalive;
 mod learning;
+mod log;
 mod pools;
 mod queue;
 mod routes;
@@ -28,6 +29,7 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let upstream = check.upstream(&file.upstream);
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
+    let log = check.log(&file.log);
     let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_mins(2));
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
@@ -40,7 +42,8 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
     if check.problems.is_empty() {
-        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive, coalesce })
+        let routes = Arc::new(routes);
+        Ok(Config { source, server, upstream, queue, clients, log, pools, routes, keepalive, coalesce })
     } else {
         Err(check.problems)
     }
