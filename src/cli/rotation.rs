@@ -9,7 +9,7 @@ use crate::proxy::Gate;
 /// Opens the access log's file anew on each SIGHUP, as `logrotate` asks for it. Without such a file the signal means what
 /// it always does.
 pub(super) fn heed(config: &config::Log, gate: &Gate, stopped: CancellationToken) -> io::Result<()> {
-    if !config.access.as_ref().is_some_and(|access| access.file.is_some()) {
+    if config.access.as_ref().is_none_or(|access| access.file.is_none()) {
         return Ok(());
     }
     let (mut moved, gate) = (signal(SignalKind::hangup())?, gate.clone());

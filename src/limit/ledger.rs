@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
+use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
 
 /// So many instances a pool has at most, and what the key of the one is that all others share.
 const MOST_KEYS: usize = 10_000;
@@ -39,6 +39,8 @@ pub struct Usage {
     pub key: Arc<str>,
     /// The numbers.
     pub taken: PoolUsage,
+    /// What of the limit in force is used, where there is one.
+    pub fill: Option<Fill>,
 }
 
 /// Every pool instance, and the one rule that joins them: a request takes from all of its pools or from none.
@@ -252,14 +254,16 @@ impl Ledger {
         self.instances.iter().map(|(_, instance)| (instance.pool_id, &instance.key, &instance.pool))
     }
 
-    /// What is taken of every instance.
-    pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
-        let instances = self.instances.iter_mut().map(|(slot, instance)| {
-            let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
-            let taken = instance.pool.usage(now);
-            (id, Usage { pool: instance.pool_id, key: Arc::clone(&instance.key), taken })
-        });
-        instances.collect()
+    /// Every instance that there is.
+    #[must_use]
+    pub fn ids(&self) -> Vec<InstanceId> {
+        let id = |slot| InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
+        self.instances.iter().map(|(slot, _)| id(slot)).collect()
+    }
+
+    /// What is taken of an instance, if it is still there.
+    pub fn usage(&mut self, now: Instant, id: InstanceId) -> Option<Usage> {
+        Some(self.instances.get_mut(id.index())?.usage(now))
     }
 
     fn get(&self, id: InstanceId) -> &Instance {
@@ -282,5 +286,10 @@ impl InstanceId {
 impl Instance {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
         Self { pool_id, key, pool: Pool::new(limits), named: 0 }
+    }
+
+    fn usage(&mut self, now: Instant) -> Usage {
+        let (taken, fill) = (self.pool.usage(now), self.pool.fill(now));
+        Usage { pool: self.pool_id, key: Arc::clone(&self.key), taken, fill }
     }
 }

@@ -8,6 +8,7 @@
 //! upstream (that instant is the one that counts, as it is the nearest to the one the upstream counts), and **in flight**
 //! until the last byte of the answer. A held place that was never sent is given back.
 
+mod fill;
 mod learned;
 mod learning;
 mod ledger;
@@ -19,6 +20,7 @@ mod recall;
 pub(crate) mod tests;
 mod window;
 
+pub use fill::Fill;
 pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
 pub use learning::{Fit, Level, Told};
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
