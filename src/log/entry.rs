@@ -9,7 +9,7 @@ pub struct Entry<'a> {
     /// When its head had come.
     #[serde(serialize_with = "moment")]
     pub at: SystemTime,
-    /// Its method, if it is one that there is.
+    /// Its method, if it is one that there is; else `_OTHER`.
     pub method: &'a str,
     /// As it is written in the configuration.
     pub route: &'a str,

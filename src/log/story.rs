@@ -88,9 +88,9 @@ impl Story {
         Waits { story: Arc::clone(self), from: Instant::now() }
     }
 
-    /// It is sent.
-    pub fn sent(&self) {
-        self.gathered().steps.push(Step { kind: Kind::Call(None), from: Instant::now(), to: None });
+    /// It is sent at this moment.
+    pub fn sent(&self, at: Instant) {
+        self.gathered().steps.push(Step { kind: Kind::Call(None), from: at, to: None });
     }
 
     /// The head of an answer with this status has come, or nothing will.
@@ -105,11 +105,11 @@ impl Story {
     pub fn tries(&self) -> Tries {
         let gathered = self.gathered();
         let waits = gathered.steps.iter().filter(|step| step.kind == Kind::Wait);
-        let mut calls = gathered.steps.iter().filter(|step| step.kind != Kind::Wait);
+        let calls = gathered.steps.iter().filter(|step| step.kind != Kind::Wait);
         Tries {
+            attempts: u32::try_from(calls.clone().count()).unwrap_or(u32::MAX),
             waited: waits.filter_map(|step| Some(step.to? - step.from)).sum(),
-            upstream: calls.clone().next_back().map(|call| call.from.elapsed()),
-            attempts: calls.by_ref().fold(0, |attempts, _| attempts + 1),
+            upstream: calls.last().map(|call| call.from.elapsed()),
         }
     }
 

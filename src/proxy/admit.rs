@@ -16,7 +16,7 @@ use super::passing::{Arrived, Attempt, Attempting, Permitted, Routed, Tries};
 use super::{Gate, Shared};
 use crate::admission::{Permit, Refusal};
 use crate::log::Story;
-use crate::route::RouteId;
+use crate::route::{RouteId, method_name};
 use crate::upstream::{Failed, Held};
 
 /// Waits for a place in every pool of the request's route.
@@ -157,7 +157,8 @@ impl Gate {
         sleep(self.shared.log_wait.saturating_sub(came.elapsed())).await;
         let (name, pools) = (&*self.shared.routes.route(route).name, self.shared.labels.pools(route));
         let waited_ms = millis(came.elapsed());
-        tracing::info!(method = method.as_str(), route = name, pools, waited_ms, "still waiting");
+        let method = method_name(method.as_str());
+        tracing::info!(method, route = name, pools, waited_ms, "still waiting");
         pending().await
     }
 }

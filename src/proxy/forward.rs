@@ -52,7 +52,7 @@ impl Gate {
         let tries = Tries { sent: routed.tries.sent + 1, sent_at: Some(sent), ..routed.tries };
         routed.tries = tries;
         let under_way = Box::new(UnderWay::new(in_flight, held, sent.into_std()));
-        let mut response = match self.send(request, place, &routed).await {
+        let mut response = match self.send(request, place, &routed, sent).await {
             Ok(response) => response,
             Err(unanswered) => return Err(Failure::unanswered(unanswered, tries).await),
         };
@@ -70,10 +70,11 @@ impl Gate {
         request: Request<Prefetched>,
         place: Place,
         Routed { arrived, route, .. }: &Routed,
+        now: Instant,
     ) -> Result<Response<Incoming>, Unanswered> {
         let sending = self.shared.upstream.send(request, place, route.target.clone());
         let Some(story) = &arrived.story else { return sending.await };
-        story.sent();
+        story.sent(now);
         let answered = sending.await;
         story.came_back(answered.as_ref().ok().map(|response| response.status().as_u16()));
         answered

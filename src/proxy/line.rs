@@ -10,6 +10,7 @@ use super::outcome::{Ended, Outcome, Source};
 use super::passing::{Routed, Tries};
 use crate::limit::PoolId;
 use crate::log::Story;
+use crate::route::method_name;
 
 /// One request, from when its route is known to its end: the last byte, or the client's leaving. Then it is dropped, and
 /// told.
@@ -93,7 +94,7 @@ impl Gate {
 impl Outcome {
     /// One line in the log.
     fn log(&self, route: &str) {
-        let (method, status, code) = (self.method.as_str(), self.status, self.code);
+        let (method, status, code) = (method_name(self.method.as_str()), self.status, self.code);
         let (wait_ms, total_ms) = (millis(self.wait), millis(self.total));
         let attempts = (self.attempts > 1).then_some(self.attempts);
         match self.ended {

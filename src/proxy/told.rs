@@ -1,7 +1,5 @@
 use std::time::SystemTime;
 
-use http::Method;
-
 use super::Gate;
 use super::client::Clients;
 use super::outcome::{Ended, Outcome, Source};
@@ -9,7 +7,7 @@ use super::passing::Routed;
 use crate::admission::Applicant;
 use crate::limit::Unit;
 use crate::log::{Asked, Entry, Story};
-use crate::route::{Ask, KeyPart, Priority};
+use crate::route::{Ask, KeyPart, Priority, method_name};
 
 impl Gate {
     /// Begins to gather what is told of a request at its end, if anybody wants to hear.
@@ -43,7 +41,7 @@ impl Gate {
         let (asked, pools) = (story.asked(), self.shared.labels.pools(outcome.route));
         let mut entry = Entry {
             at: now() - outcome.total,
-            method: known(&outcome.method),
+            method: method_name(outcome.method.as_str()),
             route: &self.shared.routes.route(outcome.route).name,
             client: Clients::label(outcome.client),
             ended: outcome.ended.name(),
@@ -68,22 +66,6 @@ impl Gate {
         }
         self.shared.logs.end(&entry, story, outcome.is_plain());
     }
-}
-
-/// Those that there are; what else a client may send as a method is its own text.
-fn known(method: &Method) -> &str {
-    const KNOWN: [Method; 9] = [
-        Method::GET,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::PATCH,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::CONNECT,
-        Method::TRACE,
-    ];
-    if KNOWN.contains(method) { method.as_str() } else { "_OTHER" }
 }
 
 fn name(priority: Priority) -> &'static str {
