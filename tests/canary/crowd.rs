@@ -38,8 +38,12 @@ impl<'g> Crowd<'g> {
 
     /// What the gate has said itself.
     pub(crate) async fn send_everything(&self) -> String {
-        let mut said = Vec::new();
-        said.extend(self.every_operation().await);
+        let mut said = self.every_operation().await;
+        if self.gate.kind == Kind::Echoes {
+            self.what_waits().await;
+            // What the upstream says passes, to whom it says it.
+            return String::new();
+        }
         said.extend(self.what_makes_no_sense().await);
         said.extend(self.pages_of_other_sites().await);
         said.extend(self.what_waits().await);

@@ -4,13 +4,16 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +28,8 @@ pub(crate) enum Kind {
     KeysOfApps,
     /// The gate's, over HTTP/2.
     KeyOfItsOwn,
+    /// Each app's, to an upstream that repeats whatever it is told, mostly in errors.
+    Echoes,
 }
 
 /// A gate before a stand-in, with its log at its wordiest, an access log, and a collector that it sends its spans to.
@@ -33,11 +38,14 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     admin: SocketAddr,
     gate: Child,
-    mock: Child,
+    mock: Option<Child>,
     output: Vec<(&'static str, JoinHandle<String>)>,
     spans: Arc<Mutex<Vec<u8>>>,
     folder: TempDir,
 }
+
+/// As an upstream answers.
+const STATUSES: [u16; 7] = [200, 429, 401, 404, 503, 400, 500];
 
 /// How long a page may take to say what it has to; a stream of events says more for ever.
 const PAGE: Duration = Duration::from_secs(2);
@@ -46,8 +54,11 @@ impl Running {
     pub(crate) async fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (collector, spans) = collector().await;
-        let mut mock = spawn(&["mock", "--listen", "127.0.0.1:0", "--rpm", "60"]);
-        let (upstream, _) = address(&mut mock, "listening on");
+        let mut mock = (kind != Kind::Echoes).then(|| spawn(&["mock", "--listen", "127.0.0.1:0", "--rpm", "60"]));
+        let upstream = match &mut mock {
+            Some(mock) => address(mock, "listening on").0,
+            None => echo().await,
+        };
         let config = config(kind, &folder, collector);
         let (url, any) = (format!("http://{upstream}"), "127.0.0.1:0");
         let flags = ["--config", &config, "--listen", any, "--admin", any, "--upstream", &url, "--log", "trace"];
@@ -113,7 +124,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for child in [&mut self.gate, &mut self.mock] {
+        for child in [Some(&mut self.gate), self.mock.as_mut()].into_iter().flatten() {
             drop(child.kill());
             drop(child.wait());
         }
@@ -124,7 +135,7 @@ impl Drop for Running {
 fn config(kind: Kind, folder: &TempDir, collector: SocketAddr) -> String {
     let file = |name: &str| folder.path().join(name).display().to_string();
     let upstream = match kind {
-        Kind::KeysOfApps => "",
+        Kind::KeysOfApps | Kind::Echoes => "",
         Kind::KeyOfItsOwn => "api_key_env = \"THE_KEY\"\nhttp2_connections = 1\n",
     };
     let upstream = format!("[upstream]\nlearned_file = \"{}\"\n{upstream}", file("learned"));
@@ -137,6 +148,24 @@ fn config(kind: Kind, folder: &TempDir, collector: SocketAddr) -> String {
     let slow = "\n[pools.slow]\nrequests = [\"1/3s\"]\n[[routes]]\nmatch = \"POST /v1/slow\"\npools = [\"slow\"]\nkeepalive = \"1s\"\n";
     fs::write(file("tidegate.toml"), text + slow).expect("is written");
     file("tidegate.toml")
+}
+
+/// An upstream that says what it was told: in headers, in words, and in the place of codes.
+async fn echo() -> SocketAddr {
+    let count = Arc::new(AtomicUsize::new(0));
+    let answer = async move |headers: HeaderMap, body: String| {
+        let status = STATUSES[count.fetch_add(1, Ordering::Relaxed) % STATUSES.len()];
+        let key = headers.get("authorization").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
+        let error = json!({ "message": format!("{key}: {body}"), "type": key, "code": key, "param": key });
+        let limits = ["x-request-id", "x-ratelimit-limit-requests", "x-ratelimit-reset-tokens", "openai-organization"];
+        let told: HeaderMap =
+            limits.iter().map(|name| (name.parse().expect("a name"), key.parse().expect("a value"))).collect();
+        (StatusCode::from_u16(status).expect("a status"), told, json!({ "error": error }).to_string())
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    address
 }
 
 async fn collector() -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {

@@ -71,6 +71,16 @@ async fn no_key_and_no_body_is_shown_anywhere() {
 }
 
 #[tokio::test]
+async fn what_an_upstream_repeats_is_shown_to_nobody_else() {
+    let shown = sing(Kind::Echoes).await;
+    has(&shown, "/status", "\"refused\":[{");
+    for status in ["200", "400", "401", "404", "429", "500", "503"] {
+        has(&shown, "the access log", &format!("\"status\":{status},"));
+    }
+    is_silent(&shown);
+}
+
+#[tokio::test]
 async fn neither_is_the_gates_own_key_nor_what_goes_over_http_2() {
     let shown = sing(Kind::KeyOfItsOwn).await;
     has(&shown, "the log", "peer=Server");
