@@ -105,11 +105,11 @@ impl Story {
     pub fn tries(&self) -> Tries {
         let gathered = self.gathered();
         let waits = gathered.steps.iter().filter(|step| step.kind == Kind::Wait);
-        let calls = gathered.steps.iter().filter(|step| step.kind != Kind::Wait);
+        let mut calls = gathered.steps.iter().filter(|step| step.kind != Kind::Wait);
         Tries {
             attempts: u32::try_from(calls.clone().count()).unwrap_or(u32::MAX),
             waited: waits.filter_map(|step| Some(step.to? - step.from)).sum(),
-            upstream: calls.last().map(|call| call.from.elapsed()),
+            upstream: calls.next_back().map(|call| call.from.elapsed()),
         }
     }
 
