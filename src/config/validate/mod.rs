@@ -23,7 +23,7 @@ use crate::limit::Rate;
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
-pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Result<Config, Vec<Problem>> {
     let mut check = Check { problems: Vec::new() };
     let server = check.server(&file.server);
     let upstream = check.upstream(&file.upstream);
@@ -42,8 +42,19 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
     if check.problems.is_empty() {
-        let routes = Arc::new(routes);
-        Ok(Config { source, server, upstream, queue, clients, log, pools, routes, keepalive, coalesce })
+        Ok(Config {
+            source,
+            hash,
+            server,
+            upstream,
+            queue,
+            clients,
+            log,
+            pools,
+            routes: Arc::new(routes),
+            keepalive,
+            coalesce,
+        })
     } else {
         Err(check.problems)
     }
