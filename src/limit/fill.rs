@@ -20,14 +20,21 @@ impl Fill {
 }
 
 impl Pool {
-    /// The limit in force that is nearest to its end, configured or learned, as far as it counts what goes; nothing where
-    /// none is known.
+    /// The limit in force that is nearest to its end, as far as it counts what goes; nothing where none is known.
     pub fn fill(&mut self, now: Instant) -> Option<Fill> {
-        let configured = self.windows.iter_mut().filter(|window| !window.is_open());
-        let configured = configured.map(|window| Fill { limit: window.rate(), used: window.used(now) });
-        let configured = configured.max_by(|one, other| one.ratio().total_cmp(&other.ratio()));
+        self.fills(now).max_by(|one, other| one.ratio().total_cmp(&other.ratio()))
+    }
+
+    /// The limit in force that lets the fewest go, over time; nothing where none is known.
+    pub fn tightest(&mut self, now: Instant) -> Option<Fill> {
+        self.fills(now).max_by_key(|fill| fill.limit.interval())
+    }
+
+    /// Of each limit in force, configured or learned.
+    fn fills(&mut self, now: Instant) -> impl Iterator<Item = Fill> {
         let learned = self.lesson(now).and_then(|lesson| self.learned_fill(now, lesson));
-        configured.into_iter().chain(learned).max_by(|one, other| one.ratio().total_cmp(&other.ratio()))
+        let configured = self.windows.iter_mut().filter(|window| !window.is_open());
+        configured.map(move |window| Fill { limit: window.rate(), used: window.used(now) }).chain(learned)
     }
 
     fn learned_fill(&self, now: Instant, lesson: Lesson) -> Option<Fill> {

@@ -95,6 +95,17 @@ impl Ledger {
         }
     }
 
+    /// How much of an instance there is, and is used; nothing where there is none, or no limit is known.
+    pub fn load(&mut self, now: Instant, pool: PoolId, key: Option<&str>) -> Option<Fill> {
+        let id = match key {
+            None => InstanceId(u32::try_from(pool.0).ok()?),
+            Some(key) => {
+                *self.keyed[pool.0].get(self.families[pool.0].get(key).map_or(key, |(family, _)| &**family))?
+            }
+        };
+        self.pool_mut(id).tightest(now)
+    }
+
     /// The instance of exactly this key. Clients may choose keys: beyond so many they share one.
     fn of_key(&mut self, pool: PoolId, key: &str) -> InstanceId {
         let keyed = &self.keyed[pool.0];

@@ -22,6 +22,7 @@ use super::line::{Line, millis};
 use super::outcome::Source;
 use super::passing::{Passed, Routed, Tries};
 use super::peeked::Peeked;
+use super::polling::set_poll_after;
 use super::under_way::UnderWay;
 use super::whole::Shared;
 use crate::config::Pool;
@@ -113,9 +114,12 @@ impl Body for AnswerBody {
         };
         match (&frame, &mut this.under_way) {
             (Some(Ok(frame)), Some(under_way)) => frame.data_ref().into_iter().for_each(|piece| under_way.see(piece)),
-            (None, _) => (this.under_way, this.line) = (None, None),
-            (Some(Err(_)), _) => this.line.iter_mut().for_each(Line::is_cut),
-            _ => {}
+            (Some(Ok(_)), None) => {}
+            (end, _) => {
+                let is_cut = end.is_some();
+                this.line.iter_mut().filter(|_| is_cut).for_each(Line::is_cut);
+                (this.under_way, this.line) = (None, None);
+            }
         }
         Poll::Ready(frame)
     }
@@ -173,10 +177,14 @@ fn pass(passed: Passed, line: &mut Line) -> (Response<AnswerBody>, Duration) {
     (mark(response, Source::Upstream, tries), tries.waited)
 }
 
-fn share(Shared { whole, source, tries }: &Shared, line: &mut Line) -> (Response<AnswerBody>, Duration) {
-    line.has(whole.parts.status, *source, *tries);
+fn share(Shared { whole, way, tries, poll_after }: &Shared, line: &mut Line) -> (Response<AnswerBody>, Duration) {
+    line.has(whole.parts.status, way.source(), *tries);
     let body = AnswerBody { body: Piece::Own(Full::new(whole.body.clone())), under_way: None, line: None };
-    (mark(Response::from_parts(whole.parts.clone(), body), *source, *tries), tries.waited)
+    let mut response = mark(Response::from_parts(whole.parts.clone(), body), way.source(), *tries);
+    if let Some(ms) = *poll_after {
+        set_poll_after(response.headers_mut(), ms);
+    }
+    (response, tries.waited)
 }
 
 fn refuse(failure: &Failure, line: &mut Line) -> (Response<AnswerBody>, Duration) {

@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::coalesce::Wrote;
 use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
 use super::peeked::Peeked;
@@ -51,6 +52,8 @@ pub(super) struct Arrived {
     pub(super) waiting: Option<watch::Sender<bool>>,
     /// What is gathered of it, if somebody will want to hear.
     pub(super) story: Option<Arc<Story>>,
+    /// What it changes, if it is a write.
+    pub(super) wrote: Option<Wrote>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -119,7 +122,16 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None, story: None })
+        Box::new(Self {
+            head,
+            body: body.into(),
+            client,
+            came: Instant::now(),
+            upgrade,
+            waiting: None,
+            story: None,
+            wrote: None,
+        })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
@@ -152,6 +164,16 @@ impl Arrived {
 }
 
 impl Routed {
+    /// The same request once more, of one without a body.
+    pub(super) fn again(&self) -> Self {
+        let Self { arrived, route, who, .. } = self;
+        let (head, client) = (arrived.head.clone(), arrived.client.clone());
+        let (body, came, story) = (Prefetched::default(), arrived.came, arrived.story.clone());
+        let arrived = Arrived { head, body, client, came, upgrade: None, waiting: None, story, wrote: None };
+        let route = Route { found: route.found.clone(), target: route.target.clone() };
+        Self { arrived: Box::new(arrived), route, who: *who, place: None, tries: Tries::default() }
+    }
+
     /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
     pub(super) fn compact(&mut self) {
         let Self { arrived, route, .. } = self;

@@ -4,6 +4,7 @@ mod coalesce;
 mod keepalive;
 mod learning;
 mod log;
+mod polls;
 mod pools;
 mod queue;
 mod routes;
@@ -41,6 +42,7 @@ pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Resul
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
+    check.unused_poll_shares(written, &pools, &routes, &coalesce);
     if check.problems.is_empty() {
         Ok(Config {
             source,

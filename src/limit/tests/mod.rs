@@ -1,9 +1,11 @@
 //! What holds of limits, whatever comes whenever it comes.
 
+mod fills;
 mod history;
 mod kept;
 mod learned;
 mod ledger;
+
 mod paces;
 mod reserved;
 mod windows;
