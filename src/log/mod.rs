@@ -14,7 +14,7 @@ mod traces;
 
 pub use entry::Entry;
 pub use filter::{BadFilter, Filter};
-pub use story::{Asked, Story, Tries, Waits};
+pub use story::{Asked, Spent, Story, Waits};
 
 use std::path::PathBuf;
 use std::sync::Arc;
