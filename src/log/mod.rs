@@ -10,6 +10,8 @@ mod filter;
 mod sink;
 mod span;
 mod story;
+#[cfg(test)]
+mod tests;
 mod traces;
 
 pub use entry::Entry;
