@@ -93,11 +93,10 @@ mod tests {
     use super::*;
     use std::io;
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::SystemTime;
 
     use tokio::time::sleep;
 
-    use crate::log::tests::Logged;
+    use crate::log::tests::{Logged, entry};
 
     /// A disk that takes nothing until its other end is dropped.
     struct Stuck(Receiver<()>);
@@ -110,28 +109,6 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
-        }
-    }
-
-    fn entry() -> Entry<'static> {
-        let (nothing, no_time) = (String::new(), Duration::ZERO);
-        Entry {
-            at: SystemTime::UNIX_EPOCH,
-            method: "GET",
-            route: "default",
-            client: nothing,
-            ended: "passed",
-            status: Some(200),
-            code: None,
-            source: None,
-            wait: no_time,
-            upstream: None,
-            attempts: 1,
-            total: no_time,
-            pools: Vec::new(),
-            model: None,
-            tokens: None,
-            priority: None,
         }
     }
 

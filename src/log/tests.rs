@@ -1,7 +1,10 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use tracing::subscriber::{DefaultGuard, set_default};
+
+use super::Entry;
 
 /// What is logged meanwhile.
 #[derive(Clone, Default)]
@@ -28,5 +31,28 @@ impl Write for Logged {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Of a request of which hardly anything is known.
+pub(super) fn entry() -> Entry<'static> {
+    let (nothing, no_time) = (String::new(), Duration::ZERO);
+    Entry {
+        at: SystemTime::UNIX_EPOCH,
+        method: "GET",
+        route: "default",
+        client: nothing,
+        ended: "passed",
+        status: Some(200),
+        code: None,
+        source: None,
+        wait: no_time,
+        upstream: None,
+        attempts: 1,
+        total: no_time,
+        pools: Vec::new(),
+        model: None,
+        tokens: None,
+        priority: None,
     }
 }

@@ -156,3 +156,27 @@ fn resource() -> Resource {
     let resource = Resource::builder().with_attribute(version);
     if name.starts_with("unknown_service") { resource.with_service_name("tidegate") } else { resource }.build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::tests::{Logged, entry};
+    use tokio::net::TcpListener;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_collector_that_does_not_keep_up_loses_spans_holds_up_nobody_and_is_told_of() {
+        let (logged, _listening) = Logged::listen();
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", silent.local_addr().expect("an address"));
+        let traces = Traces::open(&Collector::new(&url).expect("a URL")).expect("a collector");
+        for _ in 0..BEHIND + 100 {
+            let span = traces.begin("default", &mut HeaderMap::new());
+            traces.end(&entry(), &Story::new(Instant::now(), span));
+        }
+        sleep((ANSWERS + GATHER) * 30).await;
+        let said = logged.text();
+        assert_eq!(said.matches("spans are lost spans=100").count(), 1, "{said}");
+        assert_eq!(said.matches("traces cannot be delivered").count(), 1, "{said}");
+    }
+}
