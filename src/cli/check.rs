@@ -171,6 +171,6 @@ fn print_pool(out: &mut impl Write, pool: &Pool, is_polled: bool) -> Result<()> 
         let most = if pool.max_bytes == u64::MAX { String::new() } else { format!(", {}", ByteSize(pool.max_bytes)) };
         format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
-    let polls = if is_polled { format!("; polls have up to {}% of it", pool.poll_share) } else { String::new() };
+    let polls = if is_polled { format!("; polls have up to {} % of it", pool.poll_share) } else { String::new() };
     Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}", pool.name, pool.limits_text())?)
 }

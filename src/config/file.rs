@@ -99,7 +99,7 @@ pub(super) struct Pool {
     pub(super) max_bytes: Option<ByteSize>,
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
-    pub(super) poll_share: Option<Text>,
+    pub(super) poll_share: Option<Spanned<f64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -130,6 +130,15 @@ pub enum ClientKey {
     Peer,
 }
 
+/// How identical GETs share one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coalesce {
+    /// How long its answer serves those who come after.
+    pub reuse: Duration,
+    /// Who would be told what he knows is kept for a while, to see a change.
+    pub hold: bool,
+}
+
 /// What is told of each request, beside the log.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
@@ -163,15 +172,6 @@ pub enum AccessFormat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collector {
     traces: http::Uri,
-}
-
-/// How identical GETs share one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coalesce {
-    /// How long its answer serves those who come after.
-    pub reuse: Duration,
-    /// Who would be told what he knows is kept for a while, to see a change.
-    pub hold: bool,
 }
 
 /// A pool, as far as it counts one unit. One that is written with requests and with tokens is two in a row, of one name.

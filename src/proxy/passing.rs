@@ -50,10 +50,10 @@ pub(super) struct Arrived {
     pub(super) upgrade: Option<OnUpgrade>,
     /// Whether it waits for its turn, for whoever wants to know.
     pub(super) waiting: Option<watch::Sender<bool>>,
-    /// What is gathered of it, if somebody will want to hear.
-    pub(super) story: Option<Arc<Story>>,
     /// What it changes, if it is a write.
     pub(super) wrote: Option<Wrote>,
+    /// What is gathered of it, if somebody will want to hear.
+    pub(super) story: Option<Arc<Story>>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -129,8 +129,8 @@ impl Arrived {
             came: Instant::now(),
             upgrade,
             waiting: None,
-            story: None,
             wrote: None,
+            story: None,
         })
     }
 
@@ -168,8 +168,17 @@ impl Routed {
     pub(super) fn again(&self) -> Self {
         let Self { arrived, route, who, .. } = self;
         let (head, client) = (arrived.head.clone(), arrived.client.clone());
-        let (body, came, story) = (Prefetched::default(), arrived.came, arrived.story.clone());
-        let arrived = Arrived { head, body, client, came, upgrade: None, waiting: None, story, wrote: None };
+        let (body, came) = (Prefetched::default(), arrived.came);
+        let arrived = Arrived {
+            head,
+            body,
+            client,
+            came,
+            upgrade: None,
+            waiting: None,
+            wrote: None,
+            story: arrived.story.clone(),
+        };
         let route = Route { found: route.found.clone(), target: route.target.clone() };
         Self { arrived: Box::new(arrived), route, who: *who, place: None, tries: Tries::default() }
     }
