@@ -57,5 +57,6 @@ pub mod mock;
 pub mod proxy;
 pub mod queue;
 pub mod route;
+pub mod simulate;
 pub mod store;
 pub mod upstream;

@@ -10,3 +10,6 @@ mod tests;
 
 pub use board::{Board, Found, Ticket};
 pub use key::{Key, can_change_the_answer};
+
+/// Calls and answers at once. Of more, each goes alone.
+pub const MOST: usize = 10_000;

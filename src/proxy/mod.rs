@@ -149,7 +149,9 @@ fn metered(config: &Config) -> HashSet<RouteId> {
     config.routes.routes().filter(|(_, route)| takes_tokens(route)).map(|(id, _)| id).collect()
 }
 
-fn rules(config: &Config, clients: &Clients) -> Rules {
+/// What the scheduler is told of a configuration.
+#[must_use]
+pub fn rules(config: &Config, clients: &Clients) -> Rules {
     let rules = |pool: &Pool| PoolRules {
         max_waiting: pool.max_waiting,
         max_bytes: pool.max_bytes,

@@ -13,7 +13,7 @@ use super::flight::Flight;
 use super::headers::for_upstream;
 use super::passing::{Arrived, Routed};
 use super::whole::Whole;
-use crate::coalesce::{Board, Key};
+use crate::coalesce::{Board, Key, MOST};
 use crate::route::{RouteId, Table, resources};
 
 /// Who shares whose call.
@@ -58,9 +58,6 @@ pub(super) struct Shareable {
     pub(super) key: Key,
     pub(super) shares: Arc<Shares>,
 }
-
-/// Calls and answers at once. Of more, each goes alone.
-const MOST: usize = 10_000;
 
 /// What asks for less than the whole answer, or for another one than somebody else had.
 const OWN: [HeaderName; 6] = [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
