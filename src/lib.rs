@@ -13,6 +13,7 @@
 //! |   | [`upstream`] | the pooled client that sends it |
 //! |   | [`admin`] | what people and probes see |
 //! |   | [`mock`] | a stand-in for the upstream, to test against |
+//! |   | [`simulate`] | traffic through the real scheduler on a virtual clock |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; the only place that waits |
 //! |   | [`store`] | what has been learned, on disk over a restart |

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &[]),
@@ -18,16 +18,18 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "route", "upstream"]),
     ("admin", &["admission", "config", "feedback", "limit", "proxy", "route"]),
     ("mock", &["config", "limit", "route"]),
-    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "store", "upstream"]),
+    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "mock", "proxy", "queue", "route"]),
+    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "simulate", "store", "upstream"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 22] = [
+const PURE: [&str; 23] = [
     "limit/",
     "feedback/",
     "coalesce/",
     "route/",
     "queue/",
+    "simulate/",
     "admission/answers.rs",
     "admission/applicant.rs",
     "admission/askers.rs",

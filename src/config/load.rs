@@ -59,7 +59,8 @@ impl Config {
     /// If [`DEFAULT`] itself is not well-formed, which a test rules out.
     pub fn parse(source: &Source, text: &str) -> Result<Self, Invalid> {
         let invalid = |problems| Invalid::new(source.to_string(), text, problems);
-        let mut file: file::File = toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
+        let mut file: file::File =
+            toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
         if file.pools.is_none() && file.routes.is_none() {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
             file = file::File { pools: default.pools, routes: default.routes, ..file };

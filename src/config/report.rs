@@ -24,12 +24,7 @@ pub struct Problem {
 impl Problem {
     /// `what` is wrong at this place of the file; `label` says how and `mend` what to write.
     #[must_use]
-    pub fn new(
-        what: impl Into<String>,
-        at: Range<usize>,
-        label: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
+    pub fn new(what: impl Into<String>, at: Range<usize>, label: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what: what.into(), at, label: label.into(), mend: mend.into() }
     }
 }

@@ -75,7 +75,8 @@ pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
         return Err(Unusable::nothing(name, what, "record an app that asks for paths below /v1/"));
     }
     let others = all - kinds.len();
-    let notes = if others > 0 { vec![format!("{others} requests outside of /v1/ are passed over.")] } else { Vec::new() };
+    let notes =
+        if others > 0 { vec![format!("{others} requests outside of /v1/ are passed over.")] } else { Vec::new() };
     Ok(traffic(kinds, notes))
 }
 

@@ -163,9 +163,8 @@ impl Tally<'_> {
     fn pools(&mut self, step: Duration) -> Vec<PoolReport> {
         let mut instances = std::mem::take(&mut self.instances);
         // Nobody wrote such a pool, and most teach nothing.
-        instances.retain(|instance| {
-            !self.config.pools[instance.pool.0].implicit || instance.group.upstream_refused > 0
-        });
+        instances
+            .retain(|instance| !self.config.pools[instance.pool.0].implicit || instance.group.upstream_refused > 0);
         let looks = self.looks;
         let report = |instance: Instance| instance.report(&self.config.pools, looks, step);
         let mut pools: Vec<PoolReport> = instances.into_iter().map(report).collect();

@@ -32,7 +32,7 @@ const WHAT_IT_IS: &str = "a recording is the gate's access log in JSON, a line e
 /// [`Unusable`]: what is wrong, where, and what would help.
 pub fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
     let text = text.trim_start_matches('\u{feff}');
-    if !text.trim_start().starts_with(['{', '[']) || text.trim_start().starts_with("[[") {
+    if !text.trim_start().starts_with('{') {
         return Ok(scenario::read(name, text)?);
     }
     if har::is_one(text) { har::read(name, text) } else { access_log::read(name, text) }

@@ -65,7 +65,10 @@ mod tests {
             (Spread::Fixed(second), [1.0, 1.0, 1.0]),
             (Spread::Between(second, three), [2.0, 2.0, 2.9]),
             (Spread::Mean(second), [1.0, 2_f64.ln(), 20_f64.ln()]),
-            (Spread::Quantiles { p50: second, p95: three }, [(3_f64.ln() / P95).powi(2).mul_add(0.5, 0.0).exp(), 1.0, 3.0]),
+            (
+                Spread::Quantiles { p50: second, p95: three },
+                [(3_f64.ln() / P95).powi(2).mul_add(0.5, 0.0).exp(), 1.0, 3.0],
+            ),
         ] {
             for (found, expected) in drawn(spread).into_iter().zip(expected) {
                 assert!((found / expected - 1.0).abs() < 0.03, "{spread:?}: {found} and {expected}");

@@ -123,7 +123,14 @@ impl<'t> Tally<'t> {
         instances.iter().for_each(|&index| self.instances[index].leaves_line());
     }
 
-    pub(super) fn serves(&mut self, now: Instant, route: RouteId, stream: usize, instances: &[usize], waited: Duration) {
+    pub(super) fn serves(
+        &mut self,
+        now: Instant,
+        route: RouteId,
+        stream: usize,
+        instances: &[usize],
+        waited: Duration,
+    ) {
         self.ended = now;
         self.each(route, stream, instances, |group| {
             group.served += 1;

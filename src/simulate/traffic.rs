@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::pattern::Pattern;
 use super::spread::Spread;
-use crate::mock::Counting;
 use crate::limit::Rate;
+use crate::mock::Counting;
 use crate::route::{Priority, Template};
 
 /// Who sends what, and when.

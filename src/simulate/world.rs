@@ -98,7 +98,8 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 impl<'t> World<'t> {
     pub(super) fn new(config: &'t Config, traffic: &'t Traffic, began: Instant) -> Self {
         let clients = Clients::new(&config.clients);
-        let chance = |index: usize| fastrand::Rng::with_seed(traffic.seed.wrapping_add(index as u64).wrapping_mul(GOLDEN));
+        let chance =
+            |index: usize| fastrand::Rng::with_seed(traffic.seed.wrapping_add(index as u64).wrapping_mul(GOLDEN));
         let streams = traffic.streams.iter().enumerate();
         let mut world = Self {
             config,

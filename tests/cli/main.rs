@@ -3,6 +3,7 @@
 mod diagnosis;
 mod restart;
 mod serving;
+mod simulating;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};

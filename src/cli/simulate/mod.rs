@@ -102,11 +102,16 @@ impl Simulate {
         let within = humantime::format_duration(self.within);
         if self.json {
             let tried: Vec<_> = tried.iter().map(as_json).collect();
-            println!("{}", json!({ "workers": most, "within_ms": self.within.as_secs_f64() * 1_000.0, "tried": tried }));
+            println!(
+                "{}",
+                json!({ "workers": most, "within_ms": self.within.as_secs_f64() * 1_000.0, "tried": tried })
+            );
         } else if let Some(most) = most {
             println!("\n{most} workers: nobody is refused, and 95 of 100 requests wait at most {within}.");
         } else {
-            println!("\nNot even one worker: with it somebody is refused, or 5 of 100 requests wait longer than {within}.");
+            println!(
+                "\nNot even one worker: with it somebody is refused, or 5 of 100 requests wait longer than {within}."
+            );
         }
         Ok(())
     }

@@ -87,10 +87,7 @@ impl<'o> Paper<'o> {
             let refused = refused.values().sum::<u64>() + failed;
             let [mean, p95, p99, max] = [wait_ms.mean, wait_ms.p95, wait_ms.p99, wait_ms.max].map(time);
             let name = shortened(name, name_width);
-            writeln!(
-                self.out,
-                "{name:<name_width$} {requests:>9} {refused:>8} {mean:>9} {p95:>9} {p99:>9} {max:>9}"
-            )?;
+            writeln!(self.out, "{name:<name_width$} {requests:>9} {refused:>8} {mean:>9} {p95:>9} {p99:>9} {max:>9}")?;
         }
         if rows.len() > LINES {
             writeln!(self.out, "… and {} more", rows.len() - LINES)?;

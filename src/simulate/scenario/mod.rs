@@ -33,8 +33,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// [`Invalid`] lists everything that is wrong with it.
 pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Invalid> {
     let invalid = |problems| Invalid::new(name.to_owned(), text, problems);
-    let file: File =
-        toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
+    let file: File = toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
     let mut problems = Problems::default();
     let lasts = problems.some_time(&file.duration);
     let streams = file.streams.iter().enumerate().map(|(at, written)| stream(&mut problems, at, lasts, written));
@@ -87,7 +86,8 @@ fn arrivals(problems: &mut Problems, written: &Spanned<file::Stream>) -> Arrival
     }
     if ways.len() != 1 && stream.ramp.as_ref().is_none_or(|ramp| ramp.get_ref().len() == 2) {
         let what = format!("{} ways to arrive", ways.len());
-        let mend = "write one of rate = \"5/s\", poisson = \"5/s\", ramp = [\"1/s\", \"10/s\"], burst = 600 and workers = 20";
+        let mend =
+            "write one of rate = \"5/s\", poisson = \"5/s\", ramp = [\"1/s\", \"10/s\"], burst = 600 and workers = 20";
         problems.note(what, written.span(), "each stream has one", mend);
     }
     ways.pop().unwrap_or(Arrivals::Burst(std::num::NonZeroU32::MIN))

@@ -1,5 +1,7 @@
 //! Traffic whose outcome can be worked out by hand, or by a closed form.
 
+mod recordings;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -83,7 +85,8 @@ fn workers_wait_for_one_another_where_fewer_may_be_in_flight() {
 
 #[test]
 fn a_job_is_polled_until_it_is_done() {
-    let keys = "workers = 1\nlatency = \"0s\"\n[streams.poll]\nrequest = \"GET /v1/y\"\nwork = \"2500ms\"\nlatency = \"0s\"";
+    let keys =
+        "workers = 1\nlatency = \"0s\"\n[streams.poll]\nrequest = \"GET /v1/y\"\nwork = \"2500ms\"\nlatency = \"0s\"";
     let report = simulated(&pool("requests = [\"300/min\"]"), &stream("30s", keys));
     // Begun at 0, asked at 1, 2 and 3 s and then done: the next begins.
     assert_eq!((report.streams[0].begun, report.streams[0].done), (10, 10));
@@ -113,7 +116,8 @@ fn identical_polls_share_one_call_and_then_its_answer() {
     let one = scenario(&poll("rate = \"5/s\"\nlatency = \"100ms\""));
     let reused = simulated(&config(&format!("{text}coalesce = true\nreuse = \"350ms\"")), &one);
     assert_eq!((reused.whole.served, reused.whole.shared), (17, 33), "one in three");
-    let clients = poll("client = \"a\"\nrate = \"5/s\"") + "[[streams]]\nrequest = \"GET /v1/runs/r\"\nclient = \"b\"\nrate = \"5/s\"";
+    let clients = poll("client = \"a\"\nrate = \"5/s\"")
+        + "[[streams]]\nrequest = \"GET /v1/runs/r\"\nclient = \"b\"\nrate = \"5/s\"";
     let two = simulated(&config(&format!("{text}coalesce = true")), &scenario(&clients));
     let [a, b] = &two.clients[..] else { panic!("{:?}", two.clients) };
     assert_eq!((a.outcomes.served, b.outcomes.served), (25, 25), "never across clients");
@@ -133,7 +137,8 @@ fn who_would_wait_too_long_is_refused_and_comes_back_if_it_does_that() {
 
 #[test]
 fn a_limit_of_the_upstream_is_learned_and_nobody_fails() {
-    let upstream = "[upstream]\nwindow = \"sliding\"\n[[upstream.limits]]\nmatch = [\"POST /v1/x\"]\nlimit = \"180/min\"";
+    let upstream =
+        "[upstream]\nwindow = \"sliding\"\n[[upstream.limits]]\nmatch = [\"POST /v1/x\"]\nlimit = \"180/min\"";
     let traffic = stream("10m", &format!("workers = 50\n{upstream}"));
     let report = simulated(&pool("requests = [\"300/min\"]"), &traffic);
     let Report { whole, pools, .. } = &report;
