@@ -8,7 +8,7 @@ use std::path::Path;
 const ROOMS: [(&str, &[&str]); 14] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
-    ("coalesce", &[]),
+    ("coalesce", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),

@@ -8,7 +8,7 @@ use tokio::time;
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
 use super::{Again, Applicant, Permit, Refusal};
-use crate::limit::{KeptLesson, Outdated};
+use crate::limit::{KeptLesson, Load, Outdated};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -85,6 +85,12 @@ impl Admission {
     /// [`Outdated`]: it changes nothing.
     pub fn recall(&self, lesson: &KeptLesson) -> Result<(), Outdated> {
         self.with(|scheduler, now| scheduler.recall(now, lesson))
+    }
+
+    /// How much of what is asked for there is, and is used; nothing where no limit is known.
+    #[must_use]
+    pub fn load(&self, ask: &Ask) -> Option<Load> {
+        self.with(|scheduler, now| scheduler.load(now, ask))
     }
 
     /// The state at this moment.

@@ -10,7 +10,7 @@ use super::promises::Promises;
 use super::reservations::Reservations;
 use super::snapshot::{InstanceState, Snapshot, Tally};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId, Ledger, Limits, Usage};
+use crate::limit::{Charge, InstanceId, Ledger, Limits, Load, Usage};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
@@ -233,6 +233,11 @@ impl<W> Scheduler<W> {
     /// What was decided since this was last asked.
     pub fn take_decisions(&mut self) -> Vec<Decision<W>> {
         std::mem::take(&mut self.decisions)
+    }
+
+    /// How much of what is asked for there is, and is used; nothing where no limit is known.
+    pub fn load(&mut self, now: Instant, ask: &Ask) -> Option<Load> {
+        self.ledger.load(now, ask.pool, ask.key.as_deref())
     }
 
     /// The state at `now`.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
+use super::{Learn, Limits, Load, NotYet, Pool, PoolUsage, Reserved};
 
 /// So many instances a pool has at most, and what the key of the one is that all others share.
 const MOST_KEYS: usize = 10_000;
@@ -91,6 +91,17 @@ impl Ledger {
             Some(family) => self.of_key(pool, &family),
             None => self.of_key(pool, key),
         }
+    }
+
+    /// How much of an instance there is, and is used; nothing where there is none, or no limit is known.
+    pub fn load(&mut self, now: Instant, pool: PoolId, key: Option<&str>) -> Option<Load> {
+        let id = match key {
+            None => InstanceId(u32::try_from(pool.0).ok()?),
+            Some(key) => {
+                *self.keyed[pool.0].get(self.families[pool.0].get(key).map_or(key, |(family, _)| &**family))?
+            }
+        };
+        self.pool_mut(id).load(now)
     }
 
     /// The instance of exactly this key. Clients may choose keys: beyond so many they share one.

@@ -64,14 +64,18 @@ pub(super) struct Routed {
 pub(super) struct Tries {
     /// How often it was sent.
     pub(super) sent: u32,
+    /// When it was last sent.
+    pub(super) sent_at: Option<Instant>,
     /// All its waits together.
     pub(super) waited: Duration,
 }
 
 impl Tries {
-    /// How often it was sent, where that was more than once.
-    pub(super) fn several(self) -> Option<u32> {
-        (self.sent > 1).then_some(self.sent)
+    /// It has been waiting since, and the upstream had no part in that.
+    pub(super) fn waits_since(&mut self, since: Instant) {
+        let time = since.elapsed();
+        self.waited += time;
+        self.sent_at = self.sent_at.map(|sent| sent + time);
     }
 }
 
@@ -144,6 +148,16 @@ impl Arrived {
 }
 
 impl Routed {
+    /// The same request once more, of one without a body.
+    pub(super) fn again(&self) -> Self {
+        let Self { arrived, route, who, .. } = self;
+        let (head, client) = (arrived.head.clone(), arrived.client.clone());
+        let arrived =
+            Arrived { head, body: Prefetched::default(), client, came: arrived.came, upgrade: None, waiting: None };
+        let route = Route { found: route.found.clone(), target: route.target.clone() };
+        Self { arrived: Box::new(arrived), route, who: *who, place: None, tries: Tries::default() }
+    }
+
     /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
     pub(super) fn compact(&mut self) {
         let Self { arrived, route, .. } = self;

@@ -4,6 +4,9 @@ use crate::config::ClientKey;
 use crate::proxy::Clients;
 use crate::route::{Body, Facts};
 
+/// What the poll helpers of the SDKs send.
+pub(super) const POLL_HELPER: &str = "x-stainless-poll-helper";
+
 /// What of a request decides its keys and costs.
 pub(super) struct Asking<'s> {
     pub(super) sender: &'s Sender,
@@ -29,6 +32,11 @@ impl Facts for Asking<'_> {
 impl Sender {
     pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes())
+    }
+
+    /// Whether it is a poll helper of an SDK, which says so of itself.
+    pub(super) fn is_poll_helper(&self) -> bool {
+        self.header(POLL_HELPER).is_some()
     }
 
     /// Whose requests they are.

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::asking::Asking;
-use super::sharing::{Role, path_of};
+use super::sharing::{Paying, Role, path_of, paying};
 use super::traffic::Kind;
 use super::world::{Call, Event, World};
 use crate::admission::{Again, Applicant, Arrival, Refusal};
+use crate::coalesce::Payer;
 use crate::feedback::{Cause, Pushback};
+use crate::limit::Unit;
 use crate::proxy::describe;
 use crate::queue::Charges;
-use crate::route::{Asks, Body, Found};
+use crate::route::{Ask, Asks, Body, Found};
 
 /// A refusal of the upstream that names no figures, as those of the limits by type of request.
 const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
@@ -34,19 +36,38 @@ impl<'t> World<'t> {
     /// Joins, reuses, or asks for a turn of its own.
     fn takes_a_role(&mut self, id: usize) {
         let (kind, call) = (self.kind_of(id), &self.calls[id]);
-        match self.sharing.role(self.now, call.route, kind, &call.target, id) {
+        let Some(asked) = self.sharing.shareable(call.route, kind, &call.target) else { return self.asks(id) };
+        let payers = self.payers(id);
+        let every = self.sharing.poll(self.now, &asked, &kind.sender, &payers);
+        self.calls[id].every = every;
+        match self.sharing.role(self.now, &asked, id) {
             Role::Joins(leader) => self.calls[leader].joined.push(id),
             Role::Reuses => self.shares(id, Duration::ZERO),
             Role::Alone => self.asks(id),
             Role::Leads(lead) => {
                 self.calls[id].lead = Some(lead);
-                self.asks(id);
+                let wait = self.sharing.pace(self.now, &asked, every, kind.sender.patience);
+                self.calls[id].waited += wait;
+                self.events.say(self.now + wait, Event::Asks(id));
             }
         }
     }
 
+    /// The pools that a call takes requests from, with how much of them there is.
+    fn payers(&mut self, id: usize) -> Vec<Payer<Paying>> {
+        let found = self.config.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
+        let asks = self.asked(id, &found);
+        let pools = &self.config.pools;
+        let paying_in = asks.iter().filter(|ask| pools[ask.pool.0].limits.unit == Unit::Requests);
+        let payer = |ask: &Ask| {
+            let (load, share) = (self.scheduler.load(self.now, ask)?, pools[ask.pool.0].poll_share);
+            Some(Payer { pool: paying(ask), load, share })
+        };
+        paying_in.filter_map(payer).collect()
+    }
+
     /// Asks for its turn, and waits for it where it must.
-    fn asks(&mut self, id: usize) {
+    pub(super) fn asks(&mut self, id: usize) {
         let found = self.config.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
         let asks = self.asked(id, &found);
         self.calls[id].asked = self.now;
@@ -187,9 +208,12 @@ impl<'t> World<'t> {
         self.remove(id, true, Duration::ZERO);
     }
 
+    /// A poll helper obeys what it is told of when to ask again.
     fn remove(&mut self, id: usize, is_served: bool, stay_away: Duration) -> Call {
+        let is_helper = self.kind_of(id).sender.is_poll_helper();
         let call = self.calls.remove(id);
-        self.is_over(call.job, call.polls, is_served, stay_away);
+        let told = if is_helper { call.every } else { Duration::ZERO };
+        self.is_over(call.job, call.polls, is_served, stay_away.max(told));
         call
     }
 

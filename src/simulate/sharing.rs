@@ -2,14 +2,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::traffic::{Kind, Sender};
-use crate::coalesce::{Board, Found, Key, MOST, Ticket};
-use crate::config::Config;
-use crate::route::{RouteId, resources};
+use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket};
+use crate::config::{Coalesce, Config};
+use crate::limit::PoolId;
+use crate::route::{Ask, RouteId, resources};
 
-/// Which calls are under way and which answers still serve, as the gate's board has it.
+/// Which calls are under way, which answers still serve, and what is polled, as the gate has it.
 pub(super) struct Sharing<'c> {
     config: &'c Config,
     board: Board<usize, ()>,
+    polls: Polls<Paying>,
+}
+
+/// A pool instance that pays for polls.
+pub(super) type Paying = (PoolId, Option<Box<str>>);
+
+/// What one call asks for that others may ask for as well.
+pub(super) struct Shareable {
+    resource: String,
+    key: Key,
+    how: Coalesce,
 }
 
 /// How a request has its answer.
@@ -34,25 +46,54 @@ pub(super) struct Lead {
 
 impl<'c> Sharing<'c> {
     pub(super) fn new(config: &'c Config) -> Self {
-        Self { config, board: Board::new(MOST) }
+        Self { config, board: Board::new(MOST), polls: Polls::new(MOST) }
+    }
+
+    /// What a request asks for, if others may ask the same.
+    pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
+        let how = *self.config.coalesce.get(&route).filter(|_| kind.method == "GET")?;
+        let [resource] = &resources(path_of(target))[..] else { return None };
+        Some(Shareable { resource: resource.clone(), key: key(target, &kind.sender), how })
+    }
+
+    /// Notes that this is asked for, and says how far apart calls for it are.
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        asked: &Shareable,
+        sender: &Sender,
+        payers: &[Payer<Paying>],
+    ) -> Duration {
+        self.polls.ask(now, &asked.key, payers.iter().map(|payer| payer.pool.clone()), sender.is_poll_helper());
+        self.polls.every(now, payers)
     }
 
     /// How the call of this number has its answer.
-    pub(super) fn role(&mut self, now: Instant, route: RouteId, kind: &Kind, target: &str, call: usize) -> Role {
-        let Some(&reuse) = self.config.coalesce.get(&route).filter(|_| kind.method == "GET") else {
-            return Role::Alone;
-        };
-        let [resource] = &resources(path_of(target))[..] else { return Role::Alone };
-        let key = key(target, &kind.sender);
-        match self.board.find(now, resource, &key, reuse) {
+    pub(super) fn role(&mut self, now: Instant, Shareable { resource, key, how }: &Shareable, call: usize) -> Role {
+        match self.board.find(now, resource, key, how.reuse) {
             Some(Found::Flying(leader)) => Role::Joins(*leader),
             Some(Found::Landed(())) => Role::Reuses,
             None if !self.board.has_room() => Role::Alone,
             None => {
                 let wanted = Arc::new(call);
-                Role::Leads(Lead { ticket: self.board.begin(resource, &key, &wanted), reuse, _wanted: wanted })
+                let ticket = self.board.begin(resource, key, &wanted);
+                Role::Leads(Lead { ticket, reuse: how.reuse, _wanted: wanted })
             }
         }
+    }
+
+    /// How long a call that begins now must wait, so that polls keep to their share; who has less patience goes at once.
+    pub(super) fn pace(
+        &mut self,
+        now: Instant,
+        asked: &Shareable,
+        every: Duration,
+        patience: Option<Duration>,
+    ) -> Duration {
+        let wait = self.polls.wait(now, &asked.key, every);
+        let wait = Some(wait).filter(|&wait| patience.is_none_or(|patience| wait < patience)).unwrap_or_default();
+        self.polls.call(now + wait, &asked.key);
+        wait
     }
 
     /// What a request changes; nothing where nothing is shared.
@@ -82,6 +123,11 @@ impl<'c> Sharing<'c> {
     pub(super) fn lose(&mut self, lead: &Lead) {
         self.board.forget(&lead.ticket);
     }
+}
+
+/// Which pool instance pays for this.
+pub(super) fn paying(ask: &Ask) -> Paying {
+    (ask.pool, ask.key.clone())
 }
 
 /// A target without its query.

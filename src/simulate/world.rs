@@ -49,6 +49,8 @@ pub(super) enum Event {
     Polls(usize),
     /// Who was refused comes back.
     Returns(usize),
+    /// A call that is shared asks for its turn.
+    Asks(usize),
     /// The upstream's answer has ended.
     Answers(usize),
     /// An answer serves no longer.
@@ -76,6 +78,8 @@ pub(super) struct Call {
     /// When it last asked for its turn.
     pub(super) asked: Instant,
     pub(super) waited: Duration,
+    /// How far apart calls for the same are.
+    pub(super) every: Duration,
     /// How often it has come back.
     pub(super) returns: u32,
     pub(super) charges: Charges,
@@ -172,6 +176,7 @@ impl<'t> World<'t> {
             Event::Works(stream) => self.begin(stream, None),
             Event::Polls(job) => self.call(job, true),
             Event::Returns(call) => self.comes(call),
+            Event::Asks(call) => self.asks(call),
             Event::Answers(call) => self.answers(call),
             Event::Forgets(ticket) => self.sharing.forget(&ticket),
         }
@@ -228,6 +233,7 @@ impl<'t> World<'t> {
             came: now,
             asked: now,
             waited: Duration::ZERO,
+            every: Duration::ZERO,
             returns: 0,
             charges: Charges::new(),
             place: None,

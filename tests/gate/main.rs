@@ -10,6 +10,7 @@ mod house;
 mod keepalive;
 mod learning;
 mod patience;
+mod polling;
 mod quota;
 mod resend;
 mod turns;

@@ -3,6 +3,7 @@ mod clients;
 mod coalesce;
 mod keepalive;
 mod learning;
+mod polls;
 mod pools;
 mod queue;
 mod routes;
@@ -39,6 +40,7 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
+    check.unused_poll_shares(written, &pools, &routes, &coalesce);
     if check.problems.is_empty() {
         Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive, coalesce })
     } else {

@@ -57,6 +57,8 @@ pub(super) struct Poll {
     pub(super) work: Times,
     pub(super) latency: Option<Times>,
     pub(super) priority: Option<Text>,
+    #[serde(default)]
+    pub(super) helper: bool,
 }
 
 #[derive(Debug, Deserialize)]

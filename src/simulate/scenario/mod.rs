@@ -14,9 +14,11 @@ use toml::Spanned;
 
 use self::file::File;
 use self::values::Problems;
+use super::asking::POLL_HELPER;
 use super::spread::Spread;
 use super::traffic::{Arrivals, Caps, Kind, Poll, Sender, Stream, Traffic};
 use crate::config::{Invalid, Problem};
+use crate::route::Priority;
 
 /// Where every key is explained.
 const KEYS: &str = "docs/simulate.md has every key there is, with its meaning";
@@ -111,13 +113,17 @@ fn sender(problems: &mut Problems, stream: &file::Stream) -> Sender {
     }
 }
 
-/// Polls are sent by whoever began; they have no body, and do not come back by themselves.
+/// Polls are sent by whoever began; they have no body, and do not come back by themselves. Those of an SDK's helper are
+/// low unless they say otherwise.
 fn poll(problems: &mut Problems, poll: &file::Poll, sender: &Sender) -> Poll {
     let (method, path) = problems.request(&poll.request);
-    let priority = poll.priority.as_ref().map(|priority| problems.priority(priority));
+    let own = poll.priority.as_ref().map(|priority| problems.priority(priority));
+    let of_helper = poll.helper.then_some(Priority::Low);
+    let helper = poll.helper.then(|| (POLL_HELPER.to_owned(), "true".to_owned()));
     let sender = Sender {
-        priority: priority.or(sender.priority),
+        priority: own.or(of_helper).or(sender.priority),
         retries: 0,
+        headers: sender.headers.iter().cloned().chain(helper).collect(),
         body: String::new(),
         tokens: None,
         ..sender.clone()
