@@ -32,14 +32,25 @@ const POST: &str = "POST /v1/threads";
 const POLL: &str = "GET /v1/threads/t/runs/r";
 const OTHER: &str = "GET /v1/threads/t/messages";
 
-/// More comes than goes; workers that wait for one another; polls that share their calls.
-pub(crate) fn scenes(seconds: u32) -> [Scene; 3] {
+const RUNS: [&str; 6] = [
+    "GET /v1/threads/t/runs/a",
+    "GET /v1/threads/t/runs/b",
+    "GET /v1/threads/t/runs/c",
+    "GET /v1/threads/t/runs/d",
+    "GET /v1/threads/t/runs/e",
+    "GET /v1/threads/t/runs/f",
+];
+
+/// More comes than goes; workers that wait for one another; polls that share their calls; polls of so many runs that they
+/// are kept to their share.
+pub(crate) fn scenes(seconds: u32) -> [Scene; 4] {
     let lasts = Duration::from_secs(seconds.into());
     let stream = |request, comes| Stream { request, comes };
     let line = vec![stream(POST, Comes::Evenly(12)), stream(POST, Comes::AtOnce(30, seconds / 3))];
     let workers = vec![stream(POST, Comes::Workers(40, 0))];
     let polls = vec![stream(POLL, Comes::Workers(30, 200)), stream(OTHER, Comes::Workers(12, 100))];
-    [("line", line), ("workers", workers), ("polls", polls)].map(|(name, streams)| Scene { name, lasts, streams })
+    let runs = RUNS.map(|run| stream(run, Comes::Workers(2, 100))).into();
+    [("line", line), ("workers", workers), ("polls", polls), ("runs", runs)].map(|(name, streams)| Scene { name, lasts, streams })
 }
 
 impl Scene {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::traffic::Traffic;
 use super::{Report, read, simulate};
+use crate::coalesce::LONGEST;
 use crate::config::{Config, Source};
 use crate::limit::tests::start;
 
@@ -105,7 +106,7 @@ fn arrivals_come_as_they_are_written() {
 
 #[test]
 fn identical_polls_share_one_call_and_then_its_answer() {
-    let text = "[pools.x]\nrequests = [\"300/min\"]\n[[routes]]\nmatch = \"GET /v1/runs/{run}\"\npools = [\"x\"]\n";
+    let text = "[pools.x]\nrequests = [\"30000/min\"]\n[[routes]]\nmatch = \"GET /v1/runs/{run}\"\npools = [\"x\"]\n";
     let poll = |keys: &str| format!("duration = \"10s\"\n[[streams]]\nrequest = \"GET /v1/runs/r\"\n{keys}\n");
     let ten = scenario(&poll("workers = 10\npause = \"1s\"\nlatency = \"100ms\""));
     let alone = simulated(&config(text), &ten);
@@ -121,6 +122,24 @@ fn identical_polls_share_one_call_and_then_its_answer() {
     let two = simulated(&config(&format!("{text}coalesce = true")), &scenario(&clients));
     let [a, b] = &two.clients[..] else { panic!("{:?}", two.clients) };
     assert_eq!((a.outcomes.served, b.outcomes.served), (25, 25), "never across clients");
+}
+
+#[test]
+fn polls_keep_to_their_share_of_a_pool_and_helpers_come_when_they_are_told() {
+    let text = "[pools.x]\nrequests = [\"100/10s\"]\nmargin = \"0s\"\npoll_share = \"50%\"\n\
+                [[routes]]\nmatch = \"GET /v1/runs/{run}\"\npools = [\"x\"]\ncoalesce = true";
+    let jobs = |more: &str| {
+        let poll = "poll = { request = \"GET /v1/runs/{run}\", every = \"200ms\", work = \"5m\", latency = \"10ms\"";
+        let stream = "duration = \"1m\"\n[[streams]]\nrequest = \"POST /v1/runs\"\nworkers = 40";
+        let report = simulated(&config(text), &scenario(&format!("{stream}\n{poll}{more} }}")));
+        let polls = report.routes.iter().find(|route| route.name.starts_with("GET")).expect("polls");
+        (polls.outcomes.served as f64 / report.completed_s, polls.outcomes.wait_ms.mean)
+    };
+    // Forty runs at five calls a second: each has its turn every eight seconds, and waits for it or comes then.
+    let (rate, waited) = jobs("");
+    assert!(about(rate, 5.0, 0.04) && about(waited, 7_800.0, 0.04), "{rate} a second after {waited} ms");
+    let (rate, waited) = jobs(", helper = true");
+    assert!(about(rate, 5.0, 0.04) && waited < 200.0, "{rate} a second after {waited} ms");
 }
 
 #[test]
@@ -191,7 +210,8 @@ proptest! {
             prop_assert!(group.iter().all(|named| named.outcomes.requests == over(&named.outcomes)));
             prop_assert_eq!(group.iter().map(|named| named.outcomes.requests).sum::<u64>(), report.whole.requests);
         }
-        let most = Duration::from_secs(20).as_secs_f64() * 1_000.0;
+        // What is polled is kept apart before it comes to its pool.
+        let most = (Duration::from_secs(20) + LONGEST).as_secs_f64() * 1_000.0;
         prop_assert!(report.whole.wait_ms.max <= most, "{:?}", report.whole.wait_ms);
         prop_assert!(report.pools[0].limits.iter().all(|used| used.peak <= 1.0), "{:?}", report.pools[0].limits);
     }
