@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::scene::{Comes, LATENCY, Scene, Stream};
+use crate::scene::{CONFIG, Comes, LATENCY, Scene, Stream};
 
 /// What has come of it for real; waits are in milliseconds.
 pub(crate) struct Met {
@@ -47,7 +47,7 @@ pub(crate) async fn run(scene: &Scene) -> Result<Met> {
     let mock = Mock::new(&config(ANYTHING)?, Options { weather, ..Options::default() });
     let (listener, address) = bind().await?;
     tokio::spawn(mock.clone().run(listener, std::future::pending()));
-    let mut config = config(&scene.config())?;
+    let mut config = config(CONFIG)?;
     config.upstream.set_url(&format!("http://{address}")).map_err(anyhow::Error::msg)?;
     let (listener, gate) = bind().await?;
     tokio::spawn(proxy::run(Gate::start(&config)?, listener, Duration::ZERO, std::future::pending()));
@@ -66,7 +66,7 @@ pub(crate) async fn run(scene: &Scene) -> Result<Met> {
     waited.sort_by(f64::total_cmp);
     let p95 =
         waited.get((waited.len() * 95).div_ceil(100).saturating_sub(1)).copied().context("nobody was answered")?;
-    let mean = waited.iter().sum::<f64>() / waited.len() as f64;
+    let mean = waited.iter().sum::<f64>() / f64::from(u32::try_from(waited.len())?);
     Ok(Met { mean, p95, refused: waits.len() - waited.len(), calls: mock.stats().admitted })
 }
 

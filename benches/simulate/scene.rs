@@ -25,6 +25,13 @@ pub(crate) enum Comes {
     Workers(u32, u64),
 }
 
+/// Twenty in two seconds.
+pub(crate) const CONFIG: &str = "[queue]\nmax_waiting = 10000\nmax_wait = \"10m\"\n\
+         [pools.all]\nrequests = [\"20/2s\"]\nmargin = \"20ms\"\n\
+         [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"all\"]\n\
+         [[routes]]\nmatch = \"GET /v1/threads/{*rest}\"\npools = [\"all\"]\n\
+         [[routes]]\nmatch = \"GET /v1/threads/{thread_id}/runs/{run_id}\"\npools = [\"all\"]\ncoalesce = true\nreuse = \"500ms\"\n";
+
 /// How long the upstream takes.
 pub(crate) const LATENCY: Duration = Duration::from_millis(100);
 
@@ -50,20 +57,14 @@ pub(crate) fn scenes(seconds: u32) -> [Scene; 4] {
     let workers = vec![stream(POST, Comes::Workers(40, 0))];
     let polls = vec![stream(POLL, Comes::Workers(30, 200)), stream(OTHER, Comes::Workers(12, 100))];
     let runs = RUNS.map(|run| stream(run, Comes::Workers(2, 100))).into();
-    [("line", line), ("workers", workers), ("polls", polls), ("runs", runs)].map(|(name, streams)| Scene { name, lasts, streams })
+    [("line", line), ("workers", workers), ("polls", polls), ("runs", runs)].map(|(name, streams)| Scene {
+        name,
+        lasts,
+        streams,
+    })
 }
 
 impl Scene {
-    /// Twenty in two seconds.
-    pub(crate) fn config(&self) -> String {
-        "[queue]\nmax_waiting = 10000\nmax_wait = \"10m\"\n\
-         [pools.all]\nrequests = [\"20/2s\"]\nmargin = \"20ms\"\n\
-         [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"all\"]\n\
-         [[routes]]\nmatch = \"GET /v1/threads/{*rest}\"\npools = [\"all\"]\n\
-         [[routes]]\nmatch = \"GET /v1/threads/{thread_id}/runs/{run_id}\"\npools = [\"all\"]\ncoalesce = true\nreuse = \"500ms\"\n"
-            .to_owned()
-    }
-
     pub(crate) fn scenario(&self) -> String {
         let head = format!("duration = \"{}s\"\n", self.lasts.as_secs());
         self.streams.iter().fold(head, |text, Stream { request, comes }| {

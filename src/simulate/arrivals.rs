@@ -25,7 +25,7 @@ impl<'t> Coming<'t> {
         let at = match &self.stream.arrivals {
             Arrivals::Even(rate) => from + rate.per().mul_f64(f64::from(nth) / f64::from(rate.amount())),
             Arrivals::Poisson(rate) => self.last + exponential(rate.per() / rate.amount(), &mut self.chance),
-            Arrivals::Ramp(first, last) => from + ramped(*first, *last, self.stream.until - from, nth)?,
+            Arrivals::Ramp(first, last) => from + ramped(*first, *last, self.stream.until.saturating_sub(from), nth)?,
             Arrivals::Burst(count) | Arrivals::Workers { workers: count, .. } => (nth < count.get()).then_some(from)?,
             Arrivals::Listed(all) => {
                 listed = all.get(usize::try_from(nth).ok()?).copied();

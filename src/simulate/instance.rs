@@ -2,6 +2,7 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 
+use super::ratio::ratio;
 use super::tally::Group;
 use super::waits::Waits;
 use crate::admission::InstanceState;
@@ -87,7 +88,7 @@ impl Instance {
     /// Looks at it; in the mean of what is used it `counts` as long as there is traffic.
     pub(super) fn sample(&mut self, state: &InstanceState, counts: bool) {
         let in_flight = f64::from(state.taken.in_flight);
-        let windows = state.taken.windows.iter().map(|&(rate, used)| used as f64 / f64::from(rate.amount()));
+        let windows = state.taken.windows.iter().map(|&(rate, used)| ratio(used, rate.amount().into()));
         let most = self.most_in_flight.map(|most| f64::from(most.get()));
         let shares: Vec<f64> = windows.chain(most.map(|most| in_flight / most)).collect();
         for (used, share) in self.limits.iter_mut().zip(&shares) {

@@ -12,6 +12,7 @@ mod har;
 mod instance;
 mod passage;
 mod pattern;
+mod ratio;
 mod recorded;
 mod report;
 mod scenario;
@@ -42,7 +43,7 @@ use std::time::Instant;
 use crate::config::Config;
 
 /// What would come of this traffic with this configuration. `began` is any instant; `progress` hears from time to time
-/// which part of the traffic has come, from 0 to 1.
-pub fn simulate(config: &Config, traffic: &Traffic, began: Instant, mut progress: impl FnMut(f64)) -> Report {
+/// how much of the traffic has come, in thousandths.
+pub fn simulate(config: &Config, traffic: &Traffic, began: Instant, mut progress: impl FnMut(u64)) -> Report {
     world::World::new(config, traffic, began).run(&mut progress)
 }

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::instance::{Instance, Point, Utilisation};
+use super::ratio::ratio;
 use super::tally::{Group, Tally};
 use super::waits::Waited;
 use crate::config::Pool;
@@ -138,7 +139,7 @@ impl Tally<'_> {
         let mut notes = self.traffic.notes.clone();
         notes.extend(self.unsimulated());
         let whole = std::mem::take(&mut self.whole).outcomes();
-        let answered = (whole.served + whole.shared) as f64;
+        let answered = ratio(whole.served + whole.shared, 1);
         Report {
             config: self.config.source.to_string(),
             lasts_s: self.traffic.lasts.as_secs_f64(),
@@ -209,17 +210,17 @@ impl PoolReport {
 
 impl Instance {
     fn report(self, pools: &[Pool], looks: u32, step: Duration) -> PoolReport {
-        let (pool, step) = (&pools[self.pool.0], step.as_secs_f64());
-        let spans = spans(&self.points);
-        let full_steps: usize = spans.iter().map(|[from, to]| to - from).sum();
+        let pool = &pools[self.pool.0];
+        let (spans, seconds) = (spans(&self.points), |steps: u32| (step * steps).as_secs_f64());
+        let full_steps: u32 = spans.iter().map(|[from, to]| to - from).sum();
         PoolReport {
             name: pool.name.clone(),
             counts: pool.limits.unit,
             limits: self.used(looks),
             learned: self.learned.map(|limit| pool.rate_text(limit)),
             longest_line: self.longest_line,
-            full_s: full_steps as f64 * step,
-            full: spans.iter().take(MOST_SPANS).map(|span| span.map(|steps| steps as f64 * step)).collect(),
+            full_s: seconds(full_steps),
+            full: spans.iter().take(MOST_SPANS).map(|span| span.map(seconds)).collect(),
             outcomes: self.group.outcomes(),
             key: self.key.into(),
             points: self.points,
@@ -228,9 +229,9 @@ impl Instance {
 }
 
 /// From which to which point it was full.
-fn spans(points: &[Point]) -> Vec<[usize; 2]> {
-    let mut spans: Vec<[usize; 2]> = Vec::new();
-    for (index, _) in points.iter().enumerate().filter(|(_, point)| point.full) {
+fn spans(points: &[Point]) -> Vec<[u32; 2]> {
+    let mut spans: Vec<[u32; 2]> = Vec::new();
+    for (index, _) in (0..).zip(points).filter(|(_, point)| point.full) {
         match spans.last_mut() {
             Some([_, end]) if *end == index => *end += 1,
             _ => spans.push([index, index + 1]),

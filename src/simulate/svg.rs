@@ -19,8 +19,11 @@ const HEAD: u32 = 34;
 /// Of each report in turn; told apart by people who see no colours by how light they are.
 const COLOURS: [RGBColor; 2] = [RGBColor(28, 88, 172), RGBColor(226, 130, 24)];
 
-/// What is drawn of a pool: what it is called, and its value at one point.
-const STRIPS: [(&str, fn(&Point) -> f64); 3] = [
+/// What is drawn at a point.
+type Value = fn(&Point) -> f64;
+
+/// What is drawn of a pool, and what it is called.
+const STRIPS: [(&str, Value); 3] = [
     ("used, % of the limit", |point| point.used * 100.0),
     ("waiting, requests", |point| f64::from(point.waiting)),
     ("wait p95, s", |point| point.wait_p95_ms / 1_000.0),
@@ -60,13 +63,7 @@ fn write_head(head: &Area<'_>, reports: &[Report]) -> Drawn {
     Ok(())
 }
 
-fn draw(
-    area: &Area<'_>,
-    caption: &str,
-    reports: &[Report],
-    of_pool: &[Option<&PoolReport>],
-    value: fn(&Point) -> f64,
-) -> Drawn {
+fn draw(area: &Area<'_>, caption: &str, reports: &[Report], of_pool: &[Option<&PoolReport>], value: Value) -> Drawn {
     let lines = reports.iter().zip(of_pool).map(|(report, pool)| line(report.step_s, *pool, value));
     let lines: Vec<Vec<(f64, f64)>> = lines.collect();
     let end = lines.iter().flatten().map(|&(at, _)| at).fold(1e-3, f64::max);
@@ -86,9 +83,14 @@ fn draw(
     Ok(())
 }
 
-fn line(step: f64, pool: Option<&PoolReport>, value: fn(&Point) -> f64) -> Vec<(f64, f64)> {
+fn line(step: f64, pool: Option<&PoolReport>, value: Value) -> Vec<(f64, f64)> {
     let points = pool.map_or(&[][..], |pool| &pool.points);
-    points.iter().enumerate().map(|(index, point)| ((index + 1) as f64 * step, value(point))).collect()
+    let mut at = 0.0;
+    let next = |point: &Point| {
+        at += step;
+        (at, value(point))
+    };
+    points.iter().map(next).collect()
 }
 
 /// As people say how long it has been.

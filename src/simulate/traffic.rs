@@ -126,12 +126,12 @@ pub struct Caps {
     /// With a bucket, how many may come at once.
     pub burst: Option<NonZeroU32>,
     /// So many of what matches any of these.
-    pub caps: Vec<(Vec<Template>, Rate)>,
+    pub limits: Vec<(Vec<Template>, Rate)>,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { window: Counting::Fixed, burst: None, caps: Vec::new() }
+        Self { window: Counting::Fixed, burst: None, limits: Vec::new() }
     }
 }
 

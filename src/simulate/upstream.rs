@@ -23,7 +23,7 @@ impl Upstream {
             table: table(templates),
             meter: Meter::new(*rate, &options, now, chance.f64()),
         };
-        Self { caps: caps.caps.iter().map(cap).collect() }
+        Self { caps: caps.limits.iter().map(cap).collect() }
     }
 
     /// A request arrives: it takes from all of its limits, or from none and is refused; whether it is taken.

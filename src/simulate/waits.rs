@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::ratio::ratio;
+
 /// Times that were waited, each of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waits {
@@ -36,10 +38,10 @@ impl Waits {
 
     pub(super) fn waited(&mut self) -> Waited {
         self.some.sort_unstable();
-        let total: u128 = self.some.iter().map(|&micros| u128::from(micros)).sum();
+        let total: u64 = self.some.iter().sum();
         let count = self.none + self.some.len() as u64;
         Waited {
-            mean: if count == 0 { 0.0 } else { total as f64 / count as f64 / 1_000.0 },
+            mean: ratio(total, count * 1_000),
             p50: self.quantile(50),
             p95: self.quantile(95),
             p99: self.quantile(99),
@@ -51,7 +53,7 @@ impl Waits {
     fn quantile(&self, percent: u64) -> f64 {
         let rank = ((self.none + self.some.len() as u64) * percent).div_ceil(100);
         let index = rank.checked_sub(self.none + 1).and_then(|index| usize::try_from(index).ok());
-        index.map_or(0.0, |index| self.some[index] as f64 / 1_000.0)
+        index.map_or(0.0, |index| ratio(self.some[index], 1_000))
     }
 }
 

@@ -132,7 +132,7 @@ impl<'t> World<'t> {
     }
 
     /// Until everybody has his answer, or has been refused.
-    pub(super) fn run(mut self, progress: &mut dyn FnMut(f64)) -> Report {
+    pub(super) fn run(mut self, progress: &mut dyn FnMut(u64)) -> Report {
         let mut next_step = self.began;
         while let Some(due) = self.due() {
             let look = self.tally.sample_at();
@@ -148,11 +148,17 @@ impl<'t> World<'t> {
             }
             self.hear();
             if self.now >= next_step {
-                progress((self.now - self.began).div_duration_f64(self.traffic.lasts).min(1.0));
+                progress(self.thousandths());
                 next_step = self.now + self.traffic.lasts / STEPS;
             }
         }
         self.tally.report()
+    }
+
+    /// How much of the traffic has come.
+    fn thousandths(&self) -> u64 {
+        let parts = (self.now - self.began).as_millis() * 1_000 / self.traffic.lasts.as_millis().max(1);
+        u64::try_from(parts).unwrap_or(u64::MAX).min(1_000)
     }
 
     /// When something happens next; nothing once nobody wants anything, and the traffic's time is over.

@@ -76,7 +76,7 @@ fn the_number_of_workers_that_fit_is_searched_for() {
     let most: u32 = said.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).expect("a number");
     let verdict = |workers: u32| {
         let line = said.lines().find(|line| line.trim_start().starts_with(&format!("{workers} workers: p95")));
-        line.map(|line| line.ends_with(": fits")).unwrap_or_else(|| panic!("{workers} was not tried: {said}"))
+        line.map_or_else(|| panic!("{workers} was not tried: {said}"), |line| line.ends_with(": fits"))
     };
     assert!(verdict(most) && !verdict(most + 1), "{said}");
     let Ended { said, .. } = tidegate(&["simulate", WORKERS, "--search", "workers", "--within", "2s", "--json"], &[]);

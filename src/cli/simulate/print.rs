@@ -25,8 +25,12 @@ const LINES: usize = 20;
 /// How wide what stands before a picture is.
 const MARGIN: usize = 12;
 
-/// What is drawn of a pool, and as how much of what.
-const STRIPS: [(&str, fn(&Point) -> f64, fn(f64) -> String); 3] = [
+/// What is drawn at a point, and how its highest is said.
+type Value = fn(&Point) -> f64;
+type Said = fn(f64) -> String;
+
+/// What is drawn of a pool.
+const STRIPS: [(&str, Value, Said); 3] = [
     ("used", |point| point.used, |most| format!("{:.0} %", most * 100.0)),
     ("waiting", |point| f64::from(point.waiting), |most| format!("{most:.0}")),
     ("wait p95", |point| point.wait_p95_ms, time),

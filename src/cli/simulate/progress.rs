@@ -14,7 +14,7 @@ pub(super) struct Progress {
 const LONG: Duration = Duration::from_secs(1);
 
 /// How long the bar is, in parts.
-const PARTS: f64 = 1_000.0;
+const PARTS: u64 = 1_000;
 
 const LOOKS: &str = "{bar:40} {percent:>3} % of {msg}, {eta} left";
 
@@ -23,15 +23,15 @@ impl Progress {
         Self { began: Instant::now(), what: what.to_owned(), bar: None }
     }
 
-    pub(super) fn reaches(&mut self, part: f64) {
+    pub(super) fn reaches(&mut self, part: u64) {
         if self.bar.is_none() && self.began.elapsed() < LONG {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::new(PARTS as u64).with_message(self.what.clone()).with_elapsed(self.began.elapsed());
+            let bar = ProgressBar::new(PARTS).with_message(self.what.clone()).with_elapsed(self.began.elapsed());
             bar.with_style(ProgressStyle::with_template(LOOKS).unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        bar.set_position((part * PARTS) as u64);
+        bar.set_position(part);
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn blocks(values: &[f64], width: usize, most: f64) -> String {
         if value <= 0.0 || most <= 0.0 {
             return ' ';
         }
-        BLOCKS[((value / most * 8.0).ceil() as usize).clamp(1, 8) - 1]
+        let mut levels = BLOCKS.into_iter().zip([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        levels.find(|(_, level)| value <= most * level / 8.0).map_or('█', |(block, _)| block)
     };
     (0..width).map(|at| block(column(at))).collect()
 }

@@ -137,11 +137,11 @@ fn poll(problems: &mut Problems, poll: &file::Poll, sender: &Sender) -> Poll {
 }
 
 fn caps(problems: &mut Problems, upstream: &file::Upstream) -> Caps {
-    let caps = upstream.limits.iter().map(|limit| {
+    let limits = upstream.limits.iter().map(|limit| {
         let matches = limit.matches.iter().filter_map(|text| problems.template(text)).collect();
         (matches, problems.rate(&limit.limit))
     });
-    let caps = caps.collect();
+    let limits = limits.collect();
     let window = upstream.window.as_ref().map_or(Caps::default().window, |window| problems.window(window));
-    Caps { window, burst: upstream.burst, caps }
+    Caps { window, burst: upstream.burst, limits }
 }
