@@ -137,7 +137,7 @@ impl Tally<'_> {
     pub(super) fn report(mut self) -> Report {
         let (completed, step) = ((self.ended - self.began).as_secs_f64(), self.timeline.every());
         let mut notes = self.traffic.notes.clone();
-        notes.extend(self.unsimulated());
+        notes.extend(self.without_effect());
         let whole = std::mem::take(&mut self.whole).outcomes();
         let answered = ratio(whole.served + whole.shared, 1);
         Report {
@@ -156,9 +156,11 @@ impl Tally<'_> {
     }
 
     /// What is configured and has no effect here.
-    fn unsimulated(&self) -> Option<String> {
-        let quota = self.config.clients.quota?;
-        Some(format!("The quota of each client ({quota}) is not simulated."))
+    fn without_effect(&self) -> impl Iterator<Item = String> {
+        let quota = self.config.clients.quota;
+        let quota = quota.map(|quota| format!("The quota of each client ({quota}) is not simulated."));
+        let holds = self.config.coalesce.values().any(|coalesce| coalesce.hold);
+        quota.into_iter().chain(holds.then(|| "hold is not simulated: polls are answered at once.".to_owned()))
     }
 
     fn pools(&mut self, step: Duration) -> Vec<PoolReport> {

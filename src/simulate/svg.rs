@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::time::Duration;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -71,6 +72,7 @@ fn draw(area: &Area<'_>, caption: &str, reports: &[Report], of_pool: &[Option<&P
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", 13))
         .margin(8)
+        .margin_right(26)
         .x_label_area_size(22)
         .y_label_area_size(46)
         .build_cartesian_2d(0.0..end, 0.0..if most > 0.0 { most * 1.1 } else { 1.0 })?;
@@ -93,11 +95,9 @@ fn line(step: f64, pool: Option<&PoolReport>, value: Value) -> Vec<(f64, f64)> {
     points.iter().map(next).collect()
 }
 
-/// As people say how long it has been.
+/// Hours, minutes and seconds.
 fn clock(seconds: f64) -> String {
-    match seconds {
-        ..60.0 => format!("{seconds:.0} s"),
-        ..3_600.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3_600.0),
-    }
+    let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
