@@ -36,6 +36,7 @@ pub use client::Clients;
 pub use failure::describe;
 pub use outcome::{Ended, Outcome, Source};
 pub use patience::patience;
+pub use quota::Quota;
 pub use server::run;
 pub use sharing::Coalesced;
 
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use governor::clock::DefaultClock;
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -56,7 +58,6 @@ use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use patience::Usual;
-use quota::Quota;
 use sharing::Sharing;
 
 /// Everything the way through needs, shared by all requests.
@@ -108,7 +109,7 @@ impl Gate {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
-            quota: Quota::new(&config.clients),
+            quota: Quota::new(&config.clients, DefaultClock::default()),
             admission: Admission::start(rules(config, &clients)),
             clients,
             upstream: Upstream::new(&config.upstream)?,

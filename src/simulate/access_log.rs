@@ -65,8 +65,8 @@ pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
         return Err(Unusable::nothing(name, "no request in it", mend));
     }
     let mut notes = vec![
-        "The log has neither paths nor bodies: what a pool is keyed by in them is one and the same here. What [log] sample \
-         left out is missing here as well."
+        "The log has neither paths nor bodies: what a pool is keyed by in them is one and the same here. Of what passed at \
+         once, what [log] sample left out is missing here as well."
             .to_owned(),
     ];
     if others > 0 {

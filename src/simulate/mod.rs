@@ -12,6 +12,7 @@ mod har;
 mod instance;
 mod passage;
 mod pattern;
+mod quota;
 mod ratio;
 mod recorded;
 mod report;

@@ -17,6 +17,9 @@ use crate::route::{Ask, Asks, Body, Found};
 /// A refusal of the upstream that names no figures, as those of the limits by type of request.
 const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
 
+/// Nobody is told to come back later.
+const MINUTE: Duration = Duration::from_mins(1);
+
 /// When to come back where nobody knows.
 const SOME_TIME: Duration = Duration::from_secs(5);
 
@@ -27,7 +30,14 @@ impl<'t> World<'t> {
         let call = &mut self.calls[id];
         (call.came, call.waited, call.place) = (self.now, Duration::ZERO, None);
         call.route = self.config.routes.find(&kind.method, path_of(&call.target)).route();
+        call.instances.clear();
         self.tally.comes(call.route, stream);
+        let quota = self.quotas.as_mut().map(|quotas| quotas.check(self.now, self.senders[stream]));
+        if let Some(Err(away)) = quota {
+            let retry_after = away.clamp(Duration::from_secs(1), MINUTE);
+            return self.is_turned_away(id, "tidegate_client_quota ([clients] quota)", retry_after, away > MINUTE);
+        }
+        let call = &mut self.calls[id];
         call.changes = self.sharing.changed_by(kind, &call.target);
         self.sharing.wrote(&call.changes);
         self.takes_a_role(id);

@@ -156,11 +156,9 @@ impl Tally<'_> {
     }
 
     /// What is configured and has no effect here.
-    fn without_effect(&self) -> impl Iterator<Item = String> {
-        let quota = self.config.clients.quota;
-        let quota = quota.map(|quota| format!("The quota of each client ({quota}) is not simulated."));
+    fn without_effect(&self) -> Option<String> {
         let holds = self.config.coalesce.values().any(|coalesce| coalesce.hold);
-        quota.into_iter().chain(holds.then(|| "hold is not simulated: polls are answered at once.".to_owned()))
+        holds.then(|| "hold is not simulated: polls are answered at once.".to_owned())
     }
 
     fn pools(&mut self, step: Duration) -> Vec<PoolReport> {

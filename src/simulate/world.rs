@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::arrivals::Coming;
 use super::events::Events;
+use super::quota::Quotas;
 use super::report::Report;
 use super::sharing::{Lead, Sharing};
 use super::tally::Tally;
@@ -24,6 +25,7 @@ pub(super) struct World<'t> {
     pub(super) began: Instant,
     pub(super) now: Instant,
     pub(super) events: Events<Event>,
+    pub(super) quotas: Option<Quotas>,
     pub(super) scheduler: Scheduler<usize>,
     pub(super) sharing: Sharing<'t>,
     pub(super) upstream: Upstream,
@@ -111,6 +113,7 @@ impl<'t> World<'t> {
             began,
             now: began,
             events: Events::new(),
+            quotas: Quotas::new(&config.clients, began),
             scheduler: Scheduler::new(rules(config, &clients)),
             sharing: Sharing::new(config),
             upstream: Upstream::new(&traffic.upstream, began, &mut chance(traffic.streams.len())),

@@ -157,6 +157,17 @@ fn who_would_wait_too_long_is_refused_and_comes_back_if_it_does_that() {
 }
 
 #[test]
+fn a_client_beyond_its_quota_is_refused_as_the_gate_would() {
+    let config = config(&format!("[clients]\nquota = \"10/10s\"\n[pools.x]\nrequests = [\"100/s\"]\n{ROUTE}"));
+    let two = "rate = \"2/s\"\nclient = \"a\"\n[[streams]]\nrequest = \"POST /v1/x\"\nrate = \"1/s\"\nclient = \"b\"";
+    let report = simulated(&config, &stream("60s", two));
+    let [a, b] = &report.clients[..] else { panic!("{:?}", report.clients) };
+    // One a second and ten at first, so that of two a second every other is refused from the tenth second on.
+    assert_eq!(a.outcomes.refused.get_index(0), Some((&"tidegate_client_quota ([clients] quota)".to_owned(), &51)));
+    assert_eq!((a.outcomes.served, b.outcomes.served, b.outcomes.refused.len()), (69, 60, 0));
+}
+
+#[test]
 fn a_limit_of_the_upstream_is_learned_and_nobody_fails() {
     let upstream =
         "[upstream]\nwindow = \"sliding\"\n[[upstream.limits]]\nmatch = [\"POST /v1/x\"]\nlimit = \"180/min\"";

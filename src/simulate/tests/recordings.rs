@@ -4,8 +4,8 @@ use super::{config, simulated};
 use crate::config::{Config, DEFAULT, Source};
 use crate::simulate::{Unusable, read};
 
-const LOG: &str = r#"{"at":"2026-11-25T12:00:02.000Z","method":"POST","route":"POST /v1/threads/{thread_id}/runs","client":"client-00000000000000aa","status":200,"source":"upstream","wait_ms":0,"upstream_ms":500,"attempts":1,"total_ms":501,"pools":["assistants-runs","assistants-post"],"priority":"normal"}
-{"at":"2026-11-25T12:00:00.000Z","method":"POST","route":"POST /v1/threads/{thread_id}/runs","client":"client-00000000000000aa","status":429,"code":"tidegate_wait_too_long","source":"tidegate","attempts":0,"total_ms":1}
+const LOG: &str = r#"{"at":"2026-11-25T12:00:02.000Z","method":"POST","route":"POST /v1/threads/{thread_id}/runs","client":"client-00000000000000aa","ended":"passed","status":200,"code":null,"source":"upstream","wait_ms":0,"upstream_ms":500,"attempts":1,"total_ms":501,"pools":["assistants-runs","assistants-post"],"priority":"normal"}
+{"at":"2026-11-25T12:00:00.000Z","method":"POST","route":"POST /v1/threads/{thread_id}/runs","client":"client-00000000000000aa","ended":"refused","status":429,"code":"tidegate_wait_too_long","source":"tidegate","wait_ms":0,"upstream_ms":null,"attempts":0,"total_ms":1,"pools":["assistants-runs"],"priority":null}
 {"at":"2026-11-25T12:00:01.000Z","method":"GET","route":"GET /v1/threads/{thread_id}/runs/{run_id}","client":"client-00000000000000bb","status":200,"source":"upstream","upstream_ms":100}
 {"at":"2026-11-25T12:00:01.000Z","method":"GET","route":"GET /v1/threads/{thread_id}/runs/{run_id}","client":"client-00000000000000bb","status":200,"source":"upstream","upstream_ms":100}
 {"at":"2026-11-25T12:00:01.050Z","method":"GET","route":"GET /v1/threads/{thread_id}/runs/{run_id}","client":"client-00000000000000bb","status":200,"source":"coalesced"}
