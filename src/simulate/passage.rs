@@ -156,11 +156,8 @@ impl<'t> World<'t> {
         if is_taken { self.is_served(id) } else { self.asks(id) }
     }
 
-    /// The gate says no. To one whom the upstream has refused before, that one's refusal goes.
+    /// The scheduler says no.
     pub(super) fn is_refused(&mut self, id: usize, refusal: &Refusal) {
-        if self.calls[id].place.is_some() {
-            return self.fails(id, refusal.retry_after);
-        }
         let (_, body) = describe(refusal, &self.config.pools);
         let error = &body["error"];
         let pool = error["tidegate"]["pool"].as_str().unwrap_or("[queue] max_waiting");
@@ -168,8 +165,11 @@ impl<'t> World<'t> {
         self.is_turned_away(id, &why, refusal.retry_after, refusal.pointless);
     }
 
-    /// It comes back when it is told to, if it does that.
+    /// It comes back when it is told to, if it does that. Whom the upstream has refused before gets that one's refusal.
     fn is_turned_away(&mut self, id: usize, why: &str, retry_after: Duration, pointless: bool) {
+        if self.calls[id].place.is_some() {
+            return self.fails(id, retry_after);
+        }
         let retries = self.kind_of(id).sender.retries;
         self.tally.refuses(self.calls[id].route, self.stream_of(id), &self.calls[id].instances, why);
         let call = &mut self.calls[id];

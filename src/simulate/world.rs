@@ -177,9 +177,7 @@ impl<'t> World<'t> {
     fn happens(&mut self, event: Event) {
         match event {
             Event::Begins(stream, listed) => {
-                if !matches!(self.traffic.streams[stream].arrivals, Arrivals::Workers { .. }) {
-                    self.await_next(stream);
-                }
+                self.await_next(stream);
                 self.begin(stream, listed);
             }
             Event::Works(stream) => self.begin(stream, None),

@@ -145,6 +145,58 @@ fn polls_keep_to_their_share_of_a_pool_and_helpers_come_when_they_are_told() {
 }
 
 #[test]
+fn what_is_asked_for_after_a_write_is_asked_anew() {
+    let text = "[pools.x]\nrequests = [\"30000/min\"]\n[[routes]]\nmatch = \"* /v1/runs/{*rest}\"\npools = [\"x\"]\n\
+                [[routes]]\nmatch = \"GET /v1/runs/{run}\"\npools = [\"x\"]\ncoalesce = true\nreuse = \"1m\"";
+    let polls =
+        "rate = \"10/s\"\nlatency = \"0s\"\n[[streams]]\nburst = 1\nlatency = \"0s\"\nfrom = \"5050ms\"\nrequest = ";
+    let calls = |write: &str| {
+        let head = "duration = \"10s\"\n[[streams]]\nrequest = \"GET /v1/runs/r\"\n";
+        let report = simulated(&config(text), &scenario(&format!("{head}{polls}\"{write}\"")));
+        (report.whole.served, report.whole.shared)
+    };
+    assert_eq!(calls("POST /v1/runs/other/cancel"), (2, 99));
+    assert_eq!(calls("POST /v1/runs/r/cancel"), (3, 98));
+}
+
+#[test]
+fn clients_have_their_shares_and_what_is_high_goes_first() {
+    let text =
+        "[clients.weights]\nweb = 3\n[queue]\nmax_waiting = 10000\n[pools.x]\nrequests = [\"4/s\"]\nmargin = \"0s\"\n";
+    let fair = config(&format!("{text}{ROUTE}"));
+    let two = |more: &str| {
+        let other = "client = \"job\"\nburst = 40\n[[streams]]\nrequest = \"POST /v1/x\"\nclient = \"web\"\nburst = 40";
+        let report = simulated(&fair, &stream("1m", &format!("{other}\n{more}")));
+        let [job, web] = &report.clients[..] else { panic!("{:?}", report.clients) };
+        (job.outcomes.wait_ms.max, web.outcomes.wait_ms.max)
+    };
+    // The web has three of four places as long as both wait.
+    let (job, web) = two("");
+    assert!(about(job, 19_000.0, 1e-9) && about(web, 12_000.0, 0.1), "{job}, {web}");
+    let (job, web) = two("priority = \"low\"");
+    assert!(about(job, 10_000.0, 0.1) && about(web, 19_000.0, 1e-9), "{job}, {web}");
+}
+
+#[test]
+fn tokens_are_taken_as_they_are_written_or_estimated() {
+    let tokens = pool("requests = [\"1000/s\"]\ntokens = [\"1000/min\"]");
+    let peak = |keys: &str| {
+        let report = simulated(&tokens, &stream("10s", &format!("burst = 1\n{keys}")));
+        report.pool("x, tokens").map(|pool| pool.limits[0].peak).expect("it counts tokens")
+    };
+    assert!(about(peak("tokens = 250"), 0.25, 1e-9));
+    assert!(about(peak("body = '{\"max_tokens\": 500}'"), 0.5, 0.05));
+}
+
+#[test]
+fn no_more_are_under_way_than_may_be() {
+    let few = config(&format!("[queue]\nmax_in_flight = 3\n[pools.x]\nrequests = [\"100/s\"]\n{ROUTE}"));
+    let report = simulated(&few, &stream("10s", "burst = 10\nlatency = \"1s\""));
+    let refused = report.whole.refused.get("tidegate_queue_full ([queue] max_in_flight)");
+    assert_eq!((report.whole.served, refused), (3, Some(&7)));
+}
+
+#[test]
 fn who_would_wait_too_long_is_refused_and_comes_back_if_it_does_that() {
     let impatient = "burst = 30\npatience = \"5s\"\nlatency = \"0s\"\n";
     let limited = pool("requests = [\"10/10s\"]");
