@@ -36,6 +36,16 @@ impl<Inner> Coalesce<Inner> {
     pub(super) fn new(gate: Gate, inner: Inner) -> Self {
         Self { gate, inner }
     }
+
+    /// What comes before a write serves nobody who comes once that is under way.
+    fn writes(&self, routed: &Routed) -> Option<Wrote> {
+        let changed = self.gate.shared.sharing.changed_by(routed);
+        if changed.is_empty() {
+            return None;
+        }
+        self.gate.shared.sharing.wrote(&changed);
+        Some(Wrote { gate: self.gate.clone(), changed })
+    }
 }
 
 impl<Inner> Service<Routed> for Coalesce<Inner>
@@ -50,7 +60,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, routed: Routed) -> Self::Future {
+    fn call(&mut self, mut routed: Routed) -> Self::Future {
         let sharing = &self.gate.shared.sharing;
         let is_get = routed.arrived.head.method == Method::GET;
         if let Some(shares) = sharing.of(routed.route.found.route()).filter(|_| is_get) {
@@ -62,18 +72,13 @@ where
             let (gate, inner) = (self.gate.clone(), self.inner.clone());
             return Either::Right(async move { gate.share(inner, routed, asked).await }.boxed());
         }
-        let changed = sharing.changed_by(&routed);
-        if changed.is_empty() {
-            return Either::Left(self.inner.call(routed));
-        }
-        sharing.wrote(&changed);
-        let wrote = Wrote { gate: self.gate.clone(), changed };
-        Either::Right(self.inner.call(routed).inspect(move |_| drop(wrote)).boxed())
+        routed.arrived.wrote = self.writes(&routed);
+        Either::Left(self.inner.call(routed))
     }
 }
 
-/// A write that is under way. However it ends, it may have gone through.
-struct Wrote {
+/// A write that is under way, until the head of its answer is there. However it ends, it may have gone through.
+pub(super) struct Wrote {
     gate: Gate,
     changed: Vec<String>,
 }

@@ -101,10 +101,10 @@ async fn read(passed: Passed, budget: &Budget) -> (Landed, Result<Answered, Fail
 }
 
 impl OnBoard {
-    /// From now on nobody joins; an answer that lasts serves for a while.
+    /// From now on nobody joins; an answer that lasts serves for a while, where there is plenty of room.
     fn land(self, landed: &Landed, reuse: Duration) {
         let Landed::Whole(whole) = landed else { return };
-        if !whole.is_lasting() || reuse.is_zero() {
+        if !whole.is_lasting() || reuse.is_zero() || !self.gate.shared.bodies.has_plenty() {
             return;
         }
         let (now, whole) = (Instant::now().into_std(), Arc::clone(whole));

@@ -182,7 +182,7 @@ fn may_share(Arrived { head, body, upgrade, .. }: &Arrived) -> bool {
         && body.whole().is_some_and(<[u8]>::is_empty)
         && !OWN.iter().any(|name| head.headers.contains_key(name))
         && !says(ACCEPT, &["text/event-stream"])
-        && !says(CACHE_CONTROL, &["no-cache", "no-store"])
+        && !says(CACHE_CONTROL, &["no-cache", "no-store", "max-age=0"])
 }
 
 /// Whether the query of a target does, as in `?stream=true`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::ending::has_events;
 use super::hold::unfinished;
@@ -48,7 +49,7 @@ struct Kept {
     _held: Held,
 }
 
-/// How much of a body is shared at most. Room for that is taken only if it is more than a piece, as hardly any is.
+/// How much of a body is shared at most. More than a piece, which hardly any is, needs plenty of room.
 const PIECE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
 
@@ -68,9 +69,14 @@ impl Whole {
         if is_large || is_own || has_events(response.headers()) {
             return Err(passed);
         }
+        let until = Instant::now() + COMES;
         for most in [PIECE, MOST] {
-            let Some(mut held) = budget.has_plenty().then(|| budget.overdraw(most as u64)) else { break };
-            passed.response.body_mut().peek(most, COMES).await;
+            if most > PIECE && !budget.has_plenty() {
+                break;
+            }
+            let hint = passed.response.body().size_hint();
+            let mut held = budget.overdraw(hint.upper().unwrap_or(u64::MAX).min(most as u64));
+            passed.response.body_mut().peek(most, until - Instant::now()).await;
             if let Some(body) = passed.response.body_mut().take_whole() {
                 held.keep(body.len() as u64);
                 return Ok(Self::new(passed, body, held));
