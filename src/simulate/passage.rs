@@ -203,7 +203,6 @@ impl<'t> World<'t> {
         let waited = call.waited;
         self.tally.serves(self.now, call.route, stream, &call.instances, waited);
         let mut call = self.remove(id, true, Duration::ZERO);
-        self.sharing.wrote(&call.changes);
         if let Some((until, ticket)) = call.lead.take().and_then(|lead| self.sharing.land(self.now, lead)) {
             self.events.say(until, Event::Forgets(ticket));
         }
@@ -222,6 +221,8 @@ impl<'t> World<'t> {
     fn remove(&mut self, id: usize, is_served: bool, stay_away: Duration) -> Call {
         let is_helper = self.kind_of(id).sender.is_poll_helper();
         let call = self.calls.remove(id);
+        // However it ends, it may have gone through.
+        self.sharing.wrote(&call.changes);
         let told = if is_helper { call.every } else { Duration::ZERO };
         self.is_over(call.job, call.polls, is_served, stay_away.max(told));
         call

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::traffic::{Kind, Sender};
-use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket};
+use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket, wants_its_own};
 use crate::config::{Coalesce, Config};
 use crate::limit::PoolId;
 use crate::route::{Ask, RouteId, resources};
@@ -52,6 +52,10 @@ impl<'c> Sharing<'c> {
     /// What a request asks for, if others may ask the same.
     pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
         let how = *self.config.coalesce.get(&route).filter(|_| kind.method == "GET")?;
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        if !kind.sender.body.is_empty() || wants_its_own(query, kind.sender.headers()) {
+            return None;
+        }
         let [resource] = &resources(path_of(target))[..] else { return None };
         Some(Shareable { resource: resource.clone(), key: key(target, &kind.sender), how })
     }
@@ -138,6 +142,5 @@ pub(super) fn path_of(target: &str) -> &str {
 /// Who is told apart by a name shares as little as who is told apart by a credential.
 fn key(target: &str, sender: &Sender) -> Key {
     let client = sender.client.iter().map(|client| ("authorization", client.as_bytes()));
-    let headers = sender.headers.iter().map(|(name, value)| (&**name, value.as_bytes()));
-    Key::new(target, headers.chain(client))
+    Key::new(target, sender.headers().chain(client))
 }

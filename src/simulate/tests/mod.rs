@@ -126,6 +126,8 @@ fn identical_polls_share_one_call_and_then_its_answer() {
     let two = simulated(&config(&format!("{text}coalesce = true")), &scenario(&clients));
     let [a, b] = &two.clients[..] else { panic!("{:?}", two.clients) };
     assert_eq!((a.outcomes.served, b.outcomes.served), (25, 25), "never across clients");
+    let fresh = poll("workers = 10\npause = \"1s\"\nheaders = { Cache-Control = \"no-cache\" }");
+    assert_eq!(simulated(&config(&format!("{text}coalesce = true")), &scenario(&fresh)).whole.shared, 0);
 }
 
 #[test]
