@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 23] = [
+const PURE: [&str; 25] = [
     "limit/",
     "feedback/",
     "coalesce/",
@@ -39,6 +39,7 @@ const PURE: [&str; 23] = [
     "admission/evidence.rs",
     "admission/forecast.rs",
     "admission/lessons.rs",
+    "admission/look.rs",
     "admission/mod.rs",
     "admission/permit.rs",
     "admission/promises.rs",
@@ -46,6 +47,7 @@ const PURE: [&str; 23] = [
     "admission/reservations.rs",
     "admission/scheduler.rs",
     "admission/snapshot.rs",
+    "admission/standing.rs",
     "admission/turns.rs",
 ];
 

@@ -3,6 +3,7 @@
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`]).
 
 mod file;
+mod hash;
 mod load;
 mod pem;
 mod report;
@@ -33,6 +34,8 @@ pub const DEFAULT: &str = include_str!("../../config/default.toml");
 pub struct Config {
     /// Where it comes from.
     pub source: Source,
+    /// A hash of its text.
+    pub hash: String,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.

@@ -113,9 +113,12 @@ impl Body for AnswerBody {
         };
         match (&frame, &mut this.under_way) {
             (Some(Ok(frame)), Some(under_way)) => frame.data_ref().into_iter().for_each(|piece| under_way.see(piece)),
-            (None, _) => (this.under_way, this.line) = (None, None),
-            (Some(Err(_)), _) => this.line.iter_mut().for_each(Line::is_cut),
-            _ => {}
+            (Some(Ok(_)), None) => {}
+            (end, _) => {
+                let is_cut = end.is_some();
+                this.line.iter_mut().filter(|_| is_cut).for_each(Line::is_cut);
+                (this.under_way, this.line) = (None, None);
+            }
         }
         Poll::Ready(frame)
     }

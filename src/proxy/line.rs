@@ -7,6 +7,7 @@ use super::Gate;
 use super::failure::{Cause, Described, Failure};
 use super::outcome::{Ended, Outcome, Source};
 use super::passing::{Routed, Tries};
+use crate::limit::PoolId;
 
 /// One request, from when its route is known to its end: the last byte, or the client's leaving. Then it is dropped, and
 /// told.
@@ -43,7 +44,7 @@ impl Line {
         let described = failure.cause.describe(&self.gate.shared.pools);
         self.has(described.status, Source::Tidegate, failure.tries);
         self.outcome.ended = if failure.cause.is_refusal() { Ended::Refused } else { Ended::Failed };
-        self.outcome.code = Some(described.code);
+        (self.outcome.code, self.outcome.pool) = (Some(described.code), failure.cause.pool());
         described
     }
 
@@ -78,6 +79,7 @@ impl Drop for Line {
 impl Gate {
     /// The one place that tells of a request's end.
     fn ended(&self, outcome: &Outcome) {
+        self.shared.books.count(outcome);
         outcome.log(&self.shared.routes.route(outcome.route).name);
     }
 }
@@ -103,6 +105,10 @@ impl Cause {
     /// Whether it is the gate's own will that the request does not go.
     fn is_refusal(&self) -> bool {
         !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Panicked)
+    }
+
+    fn pool(&self) -> Option<PoolId> {
+        if let Self::Refused(refusal) = self { refusal.reason.pool() } else { None }
     }
 }
 

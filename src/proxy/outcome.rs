@@ -4,6 +4,7 @@ use http::Method;
 
 use super::passing::Tries;
 use crate::admission::ClientId;
+use crate::limit::PoolId;
 use crate::route::RouteId;
 
 /// What is known of a request at its end.
@@ -21,6 +22,8 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// The gate's own, where the answer was the gate's.
     pub code: Option<&'static str>,
+    /// The pool that it was refused for, if it was one.
+    pub pool: Option<PoolId>,
     /// Whose answer it was; nothing if the client left before.
     pub source: Option<Source>,
     /// How often it was sent.
@@ -67,6 +70,7 @@ impl Outcome {
             ended: Ended::Left,
             status: None,
             code: None,
+            pool: None,
             source: None,
             attempts: 0,
             wait: Duration::ZERO,

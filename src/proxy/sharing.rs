@@ -1,4 +1,5 @@
 use http::Method;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +43,7 @@ pub(super) struct Shares {
 pub(super) struct Counter(AtomicU64);
 
 /// What came of the GETs of a route that shares them, since the start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Coalesced {
     /// As it is written in the configuration.
     pub route: String,

@@ -5,6 +5,7 @@ mod bounds;
 mod coalesce;
 mod coded;
 mod cuts;
+mod ends;
 mod forwarding;
 mod house;
 mod interleavings;

@@ -23,7 +23,7 @@ use crate::limit::Rate;
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
-pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Result<Config, Vec<Problem>> {
     let mut check = Check { problems: Vec::new() };
     let server = check.server(&file.server);
     let upstream = check.upstream(&file.upstream);
@@ -42,7 +42,18 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     check.unused_pools(written, &pools, &routes);
     check.unused_poll_shares(written, &pools, &routes, &coalesce);
     if check.problems.is_empty() {
-        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive, coalesce })
+        Ok(Config {
+            source,
+            hash,
+            server,
+            upstream,
+            queue,
+            clients,
+            pools,
+            routes: Arc::new(routes),
+            keepalive,
+            coalesce,
+        })
     } else {
         Err(check.problems)
     }

@@ -1,0 +1,6 @@
+//! What the admin pages say of a gate that serves real traffic.
+
+mod desk;
+mod events;
+mod metrics;
+mod status;
