@@ -184,11 +184,11 @@ async fn who_leaves_while_his_call_waits_puts_off_nobody_who_comes_after_him() {
     }
     sleep(Duration::from_millis(60)).await;
     for paced in 1..=4 {
-        let (mut leaves, closed) = (scene.house.connect().await, scene.house.gate.closed());
+        let (mut leaves, closed) = (scene.house.connect().await, scene.house.gate.connections().closed);
         leaves.send(get("/v1/runs/0", HELPER)).await;
         scene.house.until("its call waits", |_| scene.counted("/v1/runs/").paced == paced).await;
         drop(leaves);
-        scene.house.until("it has left", |_| scene.house.gate.closed() > closed).await;
+        scene.house.until("it has left", |_| scene.house.gate.connections().closed > closed).await;
     }
     assert!(scene.ask("/v1/runs/0", HELPER).await.ends_with("\"queued\"}"));
     assert!(began.elapsed() < Duration::from_secs(4), "calls are 2 s apart: {:?}", began.elapsed());

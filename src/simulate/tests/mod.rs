@@ -132,7 +132,7 @@ fn identical_polls_share_one_call_and_then_its_answer() {
 
 #[test]
 fn polls_keep_to_their_share_of_a_pool_and_helpers_come_when_they_are_told() {
-    let text = "[pools.x]\nrequests = [\"100/10s\"]\nmargin = \"0s\"\npoll_share = \"50%\"\n\
+    let text = "[pools.x]\nrequests = [\"100/10s\"]\nmargin = \"0s\"\npoll_share = 0.5\n\
                 [[routes]]\nmatch = \"GET /v1/runs/{run}\"\npools = [\"x\"]\ncoalesce = true";
     let jobs = |more: &str| {
         let poll = "poll = { request = \"GET /v1/runs/{run}\", every = \"200ms\", work = \"5m\", latency = \"10ms\"";
