@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
+use tower_http::csrf::CsrfLayer;
 
-use super::{HistoryStatus, Status, Watched, metrics, page, schema};
+use super::{HistoryStatus, Status, Watched, log, metrics, page, schema};
 
 type Seen = State<Arc<Watched>>;
 
@@ -57,8 +58,11 @@ fn pages() -> Router<Arc<Watched>> {
         .route("/history", get(history))
         .route("/events", get(events))
         .route("/metrics", get(metrics))
+        .route("/log", log::page())
         .merge(page::routes())
         .fallback(unknown)
+        // What changes something is for people and their programs, and not for the pages of other sites.
+        .layer(CsrfLayer::new())
 }
 
 /// Ready for requests, which a gate that is stopping is not.
@@ -91,6 +95,6 @@ async fn metrics(State(watched): Seen) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events and /metrics";
+    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /metrics and /log";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

@@ -32,6 +32,7 @@ mod socket;
 mod stack;
 mod strict;
 mod times;
+mod told;
 mod under_way;
 mod whole;
 
@@ -40,6 +41,7 @@ pub use client::Clients;
 pub use failure::describe;
 pub use outcome::{Ended, Outcome, Source};
 pub use patience::patience;
+pub use quota::Quota;
 pub use seen::Connections;
 pub use server::run;
 pub use sharing::Coalesced;
@@ -49,6 +51,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::clock::DefaultClock;
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,12 +60,12 @@ use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
 use crate::feedback::Meanings;
 use crate::limit::Unit;
+use crate::log::{Logs, Unopened};
 use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use books::Books;
 use patience::Usual;
-use quota::Quota;
 use seen::Doorbell;
 use sharing::Sharing;
 
@@ -91,6 +94,8 @@ struct Shared {
     meanings: Meanings,
     /// The routes that take from a pool of tokens, so that their answers are read for what they have cost.
     metered: HashSet<RouteId>,
+    /// Who is told of each request.
+    logs: Logs,
     log_wait: Duration,
     /// The routes on which those who wait for a stream hear something this often.
     keepalive: HashMap<RouteId, Duration>,
@@ -106,18 +111,29 @@ struct Shared {
     cut: CancellationToken,
 }
 
+/// Why there is no gate.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The upstream cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] SetupError),
+    /// What is told of requests would go nowhere.
+    #[error(transparent)]
+    Log(#[from] Unopened),
+}
+
 impl Gate {
     /// A gate with this configuration. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`SetupError`]: the upstream cannot be used as configured.
-    pub fn start(config: &Config) -> Result<Self, SetupError> {
+    /// [`StartError`]: something cannot be used as configured.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
         let clients = Clients::new(&config.clients);
         let shared = Shared {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
-            quota: Quota::new(&config.clients),
+            quota: Quota::new(&config.clients, DefaultClock::default()),
             admission: Admission::start(rules(config, &clients)),
             clients,
             upstream: Upstream::new(&config.upstream)?,
@@ -128,6 +144,7 @@ impl Gate {
             usual: Usual::new(&config.routes),
             meanings: Meanings::new(config.upstream.refusals.clone()),
             metered: metered(config),
+            logs: Logs::open(&config.log)?,
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),
             sharing: Sharing::new(&config.coalesce),
@@ -137,6 +154,12 @@ impl Gate {
             cut: CancellationToken::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Who is told of each request.
+    #[must_use]
+    pub fn logs(&self) -> &Logs {
+        &self.shared.logs
     }
 
     /// Who goes when.
@@ -152,7 +175,9 @@ fn metered(config: &Config) -> HashSet<RouteId> {
     config.routes.routes().filter(|(_, route)| takes_tokens(route)).map(|(id, _)| id).collect()
 }
 
-fn rules(config: &Config, clients: &Clients) -> Rules {
+/// What the scheduler is told of a configuration.
+#[must_use]
+pub fn rules(config: &Config, clients: &Clients) -> Rules {
     let rules = |pool: &Pool| PoolRules {
         max_waiting: pool.max_waiting,
         max_bytes: pool.max_bytes,

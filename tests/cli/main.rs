@@ -1,8 +1,10 @@
 //! The program as people and supervisors use it: its commands, what they print, and how they end.
 
 mod diagnosis;
+mod logs;
 mod restart;
 mod serving;
+mod simulating;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};

@@ -184,15 +184,25 @@ async fn who_leaves_while_his_call_waits_puts_off_nobody_who_comes_after_him() {
     }
     sleep(Duration::from_millis(60)).await;
     for paced in 1..=4 {
-        let (mut leaves, closed) = (scene.house.connect().await, scene.house.gate.closed());
+        let (mut leaves, closed) = (scene.house.connect().await, scene.house.gate.connections().closed);
         leaves.send(get("/v1/runs/0", HELPER)).await;
         scene.house.until("its call waits", |_| scene.counted("/v1/runs/").paced == paced).await;
         drop(leaves);
-        scene.house.until("it has left", |_| scene.house.gate.closed() > closed).await;
+        scene.house.until("it has left", |_| scene.house.gate.connections().closed > closed).await;
     }
     assert!(scene.ask("/v1/runs/0", HELPER).await.ends_with("\"queued\"}"));
     assert!(began.elapsed() < Duration::from_secs(4), "calls are 2 s apart: {:?}", began.elapsed());
     assert_eq!(scene.calls(), 21);
+}
+
+#[tokio::test]
+async fn who_has_less_patience_than_his_call_would_wait_is_told_at_once() {
+    let scene = Scene::open(queued).await;
+    scene.ask("/v1/late", "").await;
+    let began = Instant::now();
+    let came = scene.ask("/v1/late", "x-tidegate-max-wait: 500ms\r\n").await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
