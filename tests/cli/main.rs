@@ -4,6 +4,7 @@ mod diagnosis;
 mod logs;
 mod restart;
 mod serving;
+mod simulating;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
