@@ -65,6 +65,8 @@ reuse = "1m"
 
 /// A gate with its pages, before a stand-in for the upstream.
 pub(crate) struct Desk {
+    /// Beside what its pages see.
+    pub(crate) watched: Watched,
     upstream: SocketAddr,
     address: SocketAddr,
     admin: SocketAddr,
@@ -94,12 +96,12 @@ impl Desk {
         let mock = Mock::new(&wide, MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
         let watched = Watched::new(&config, gate.clone());
-        let (serving, mut served) = (proxy::run(gate, listener, Duration::ZERO, pending()), JoinSet::new());
+        let (serving, mut served) = (proxy::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
         served.spawn(async move { mock.run(upstream_listener, pending()).await.expect("it serves") });
         served.spawn(async move { serving.await.expect("it serves") });
         served.spawn(async move { admin::run(watched, admin_listener, pending()).await.expect("it serves") });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { upstream, address, admin, client, _served: served }
+        Self { watched: Watched::new(&config, gate.clone()), upstream, address, admin, client, _served: served }
     }
 
     /// Asks the gate, as an app would.

@@ -1,5 +1,6 @@
 //! What the admin pages say of a gate that serves real traffic.
 
+mod costs;
 mod desk;
 mod events;
 mod metrics;
