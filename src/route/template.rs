@@ -134,17 +134,27 @@ impl FromStr for Segment {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.methods {
-            Methods::Any => f.write_str("* ")?,
-            Methods::Named(names) => write!(f, "{} ", names.join(","))?,
-        }
-        for segment in &self.segments {
-            match segment {
-                Segment::Literal(text) => write!(f, "/{text}")?,
-                Segment::Param(name) => write!(f, "/{{{name}}}")?,
-                Segment::Rest(name) => write!(f, "/{{*{name}}}")?,
-            }
-        }
+        write!(f, "{} ", self.methods)?;
+        self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))?;
         if self.segments.is_empty() { f.write_str("/") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Named(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => f.write_str(text),
+            Self::Param(name) => write!(f, "{{{name}}}"),
+            Self::Rest(name) => write!(f, "{{*{name}}}"),
+        }
     }
 }
