@@ -10,7 +10,7 @@ use humantime::format_duration;
 use super::in_force::InForce;
 use crate::config::{ClientKey, Clients, Config, Pool, Queue, Upstream};
 use crate::limit::{Learn, Shape, Unit};
-use crate::route::{Priority, RouteCharge, Weight};
+use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -40,9 +40,17 @@ impl Check {
             let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
             let shared = config.coalesce.get(&id).map_or(String::new(), |&reuse| shared(reuse));
             writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
+            print_exceptions(&mut out, &config.routes, id)?;
         }
         Ok(())
     }
+}
+
+/// Which routes, more specific ones, take some of what this one matches.
+fn print_exceptions(out: &mut impl Write, routes: &Table, id: RouteId) -> Result<()> {
+    let names = routes.exceptions(id).into_iter().map(|other| &*routes.route(other).name);
+    let names = names.collect::<Vec<_>>().join("; ");
+    if names.is_empty() { Ok(()) } else { Ok(writeln!(out, "    but for {names}")?) }
 }
 
 /// How the GETs of a route share calls.

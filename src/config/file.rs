@@ -71,14 +71,14 @@ pub(super) struct Clients {
 pub(super) struct Pool {
     pub(super) requests: Vec<Text>,
     pub(super) tokens: Vec<Text>,
-    pub(super) in_flight: Option<NonZeroU32>,
+    pub(super) in_flight: Option<Spanned<NonZeroU32>>,
     pub(super) shape: Option<Spanned<Shape>>,
     pub(super) burst: Option<Spanned<NonZeroU32>>,
     pub(super) margin: Option<Text>,
     pub(super) learn: Option<bool>,
     pub(super) key: Vec<Text>,
-    pub(super) max_waiting: Option<usize>,
-    pub(super) max_bytes: Option<ByteSize>,
+    pub(super) max_waiting: Option<Spanned<usize>>,
+    pub(super) max_bytes: Option<Spanned<ByteSize>>,
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
 }

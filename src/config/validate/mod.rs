@@ -1,11 +1,13 @@
 mod addresses;
 mod clients;
 mod coalesce;
+mod effects;
 mod keepalive;
 mod learning;
 mod pools;
 mod queue;
 mod routes;
+mod uses;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
+    check.uses(file, &routes, &pools, queue);
     if check.problems.is_empty() {
         Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive, coalesce })
     } else {
