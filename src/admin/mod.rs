@@ -2,10 +2,15 @@
 
 mod advice;
 mod diagnosis;
+mod explain;
+mod fare;
+mod question;
 mod status;
 mod wording;
 
 pub use diagnosis::{AskerStatus, CaseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusedStatus, Sureness};
+pub use explain::{Explainer, Explanation, Live, Over, Sketch, Taken};
+pub use fare::{Fare, Refused, Verdict};
 pub use status::{LimitStatus, PoolStatus, Status, TallyStatus, Worst};
 
 use std::io;
@@ -29,6 +34,7 @@ pub struct Watched {
     pools: Vec<Pool>,
     routes: Arc<Table>,
     config: String,
+    explainer: Explainer,
     started: Instant,
 }
 
@@ -37,7 +43,8 @@ impl Watched {
     #[must_use]
     pub fn new(config: &Config, gate: Gate) -> Self {
         let (pools, routes) = (config.pools.clone(), Arc::clone(&config.routes));
-        Self { gate, pools, routes, config: config.source.to_string(), started: Instant::now() }
+        let (explainer, started) = (Explainer::new(config), Instant::now());
+        Self { gate, pools, routes, config: config.source.to_string(), explainer, started }
     }
 
     /// The state of the gate at this moment.
@@ -62,6 +69,7 @@ pub async fn run(
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/status", get(async |State(watched): State<Arc<Watched>>| Json(watched.status())))
+        .route("/explain", get(question::explain))
         .fallback(unknown)
         .with_state(Arc::new(watched));
     axum::serve(listener, pages).with_graceful_shutdown(shutdown).await
@@ -76,5 +84,5 @@ async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, &'static str
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "there are /healthz, /readyz and /status" })))
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "there are /healthz, /readyz, /status and /explain" })))
 }
