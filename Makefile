@@ -1,8 +1,9 @@
-# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make.
+# `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool, where it is
+# missing, comes from Debian.
 
-.PHONY: test lint unit sdk crowd soak learning matrix bench deny docker nginx clean
+.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny docker nginx promtool clean
 
-test: lint unit sdk
+test: lint unit metrics sdk
 
 lint:
 	cargo fmt --check
@@ -11,6 +12,10 @@ lint:
 
 unit:
 	cargo test --locked
+
+# What Prometheus's own tool says of a scrape and of the rules.
+metrics: promtool
+	cargo test --locked --test watching -- --ignored promtool
 
 # The official SDKs, from their registries, through the gate to the stand-in upstream.
 sdk:
@@ -49,6 +54,9 @@ docker:
 
 nginx:
 	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }
+
+promtool:
+	command -v promtool >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends prometheus; }
 
 clean:
 	rm -rf target .venv tests/sdk/node/node_modules

@@ -1,5 +1,5 @@
-//! What the scheduler costs by itself, without sockets: one arrival, one grant and one completion while others wait, and
-//! the memory of each that waits.
+//! What the scheduler costs by itself, without sockets: one arrival, one grant and one completion while others wait, the
+//! memory of each that waits, and a look at many pool instances.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -86,6 +86,42 @@ impl Crowd {
     }
 }
 
+/// Of so many instances of a pool everything is taken, and at each one waits. The gate looks at 64 of them at a time.
+const INSTANCES: u32 = 1_000;
+const AT_ONCE: u32 = 64;
+
+/// Milliseconds for a look at all of them.
+fn look() -> f64 {
+    let limits = Limits { requests: vec!["1/min".parse().expect("a rate")], ..Limits::default() };
+    let rules = PoolRules {
+        max_waiting: usize::MAX,
+        max_bytes: u64::MAX,
+        max_wait: Duration::from_hours(24),
+        refuse_when_full: false,
+    };
+    let rules = Rules {
+        pools: vec![(limits, rules)],
+        max_waiting: usize::MAX,
+        weights: HashMap::new(),
+        ageing: Duration::from_secs(30),
+    };
+    let (mut scheduler, now) = (Scheduler::new(rules), time());
+    for number in 0..2 * INSTANCES {
+        let ask = [Ask { pool: PoolId(0), key: Some((number % INSTANCES).to_string().into()), cost: Some(1) }];
+        let applicant = Applicant { client: ClientId(u64::from(number % 100)), ..Applicant::default() };
+        if let tidegate::admission::Arrival::Granted { charges, .. } = scheduler.arrive(now, &ask, applicant, || 0) {
+            scheduler.sent(now, &charges);
+        }
+    }
+    let looks = 20;
+    let began = time();
+    for _ in 0..looks {
+        let seen = scheduler.snapshot(now);
+        assert_eq!(seen.instances.iter().filter(|state| state.waiting == 1).count(), 1_000);
+    }
+    began.elapsed().as_secs_f64() * 1e3 / f64::from(looks)
+}
+
 fn time() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -110,4 +146,10 @@ fn main() {
         let memory = if each < 1.0 || waiting < 100_000 { String::new() } else { format!(", {each:.0} bytes each") };
         println!("  {waiting:>7} waiting of {clients:>6} clients: {:.2} us{memory}", times[times.len() / 2]);
     }
+    let mut looks: Vec<f64> = (0..ROUNDS).map(|_| look()).collect();
+    looks.sort_by(f64::total_cmp);
+    let (all, some) = (looks[looks.len() / 2], looks[looks.len() / 2] * f64::from(AT_ONCE) / f64::from(INSTANCES));
+    println!(
+        "  a look at {INSTANCES} instances, with {INSTANCES} waiting: {all:.2} ms, of which others wait for {some:.3} ms at most"
+    );
 }

@@ -30,7 +30,8 @@
 //! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
 //! 2. `quota`: a client beyond its own quota is refused.
 //! 3. `coalesce`: where its route says so, a GET joins an identical one that is under way, or is answered by what has
-//!    just come ([`coalesce::Board`]).
+//!    just come ([`coalesce::Board`]). What is asked for again and again keeps to its share of the pools
+//!    ([`coalesce::Polls`]), and may be held until there is something new to tell.
 //! 4. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
 //! 5. `resend`: what comes back as a refusal of the upstream is understood ([`feedback::understand`]), told to admission
 //!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place

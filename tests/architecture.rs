@@ -8,7 +8,7 @@ use std::path::Path;
 const ROOMS: [(&str, &[&str]); 13] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
-    ("coalesce", &[]),
+    ("coalesce", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 22] = [
+const PURE: [&str; 24] = [
     "limit/",
     "feedback/",
     "coalesce/",
@@ -37,6 +37,7 @@ const PURE: [&str; 22] = [
     "admission/evidence.rs",
     "admission/forecast.rs",
     "admission/lessons.rs",
+    "admission/look.rs",
     "admission/mod.rs",
     "admission/permit.rs",
     "admission/promises.rs",
@@ -44,6 +45,7 @@ const PURE: [&str; 22] = [
     "admission/reservations.rs",
     "admission/scheduler.rs",
     "admission/snapshot.rs",
+    "admission/standing.rs",
     "admission/turns.rs",
 ];
 

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wording::Wording;
@@ -9,7 +10,7 @@ use crate::limit::{LearnedUsage, Lesson};
 use crate::route::Table;
 
 /// What is the matter with a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DiagnosisStatus {
     /// Which case it is.
     pub case: CaseName,
@@ -24,7 +25,7 @@ pub struct DiagnosisStatus {
 }
 
 /// A case; of two the later is the worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseName {
     /// What is allowed suffices.
@@ -48,7 +49,7 @@ pub enum CaseName {
 }
 
 /// How sure a case is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sureness {
     /// It is not.
@@ -60,7 +61,7 @@ pub enum Sureness {
 }
 
 /// What was seen in the last minute or two, in requests, and the last refusals of the upstream.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceStatus {
     /// Asked for it.
     pub asked: u64,
@@ -81,7 +82,7 @@ pub struct EvidenceStatus {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AskerStatus {
     /// Whose requests, by its label.
     pub client: String,
@@ -92,7 +93,7 @@ pub struct AskerStatus {
 }
 
 /// Refusals of the upstream for one reason, of what was under way together.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedStatus {
     /// How long ago the first came back.
     pub ago_ms: u64,
@@ -107,12 +108,14 @@ pub struct RefusedStatus {
 }
 
 /// What has been learned of a pool instance, and is in force beside the configuration.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LearnedStatus {
     /// What the upstream's limit is taken for: `unknown`, `lower`, `even`, `shared` or `told`.
     pub lesson: Option<String>,
     /// The limit, where that is known.
     pub limit: Option<String>,
+    /// The same as so many a second.
+    pub limit_per_s: Option<f64>,
     /// How long that has been believed.
     pub for_ms: Option<u64>,
     /// It is known from before the start, and no answer has spoken of it since.
@@ -190,12 +193,44 @@ impl LearnedStatus {
         Self {
             lesson: lesson.map(str::to_owned),
             limit: limit.map(|limit| pool.rate_text(limit.rounded())),
+            limit_per_s: limit.map(|limit| f64::from(limit.amount()) / limit.per().as_secs_f64()),
             for_ms: learned.since.map(ago),
             recalled: learned.recalled,
             not_for_ms: learned.not_until.map(|until| millis(until.saturating_duration_since(now))),
             refusals: learned.refusals,
             refused_ago_ms: learned.refused_at.map(ago),
             used_then: learned.used_then,
+        }
+    }
+}
+
+impl CaseName {
+    /// Every case there is.
+    pub const ALL: [Self; 9] = [
+        Self::WithinLimits,
+        Self::NotEnoughEvidence,
+        Self::OwnLimit,
+        Self::Bursts,
+        Self::LowerLimit,
+        Self::Shared,
+        Self::Throttled,
+        Self::Gone,
+        Self::Billing,
+    ];
+
+    /// As it is written in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WithinLimits => "within_limits",
+            Self::NotEnoughEvidence => "not_enough_evidence",
+            Self::OwnLimit => "own_limit",
+            Self::Bursts => "bursts",
+            Self::LowerLimit => "lower_limit",
+            Self::Shared => "shared",
+            Self::Throttled => "throttled",
+            Self::Gone => "gone",
+            Self::Billing => "billing",
         }
     }
 }

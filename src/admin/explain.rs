@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
 use super::fare::{Fare, Refused, span};
-use super::status::{LimitStatus, PoolStatus, Status};
+use super::{LimitStatus, PoolStatus, Status};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
 use crate::proxy::{self, Clients};

@@ -3,8 +3,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Status;
 use super::explain::{Explainer, Taken};
-use super::status::Status;
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::proxy;

@@ -1,88 +1,110 @@
-//! What people and probes see of the gate, on a port of its own.
+//! What people and probes see of the gate, on a port of its own. [`Status`] is the one snapshot; whatever else is shown
+//! comes from it.
 
 mod advice;
+mod clock;
+mod counts;
 mod diagnosis;
+mod event;
 mod explain;
 mod fare;
+mod history;
+mod metrics;
+mod pages;
+mod pool;
+mod pulse;
 mod question;
+mod scene;
 mod status;
 mod wording;
 
+pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{AskerStatus, CaseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusedStatus, Sureness};
+pub use event::EventStatus;
 pub use explain::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use fare::{Fare, Refused, Verdict};
-pub use status::{LimitStatus, PoolStatus, Status, TallyStatus, Worst};
+pub use history::{HistoryStatus, TrackStatus};
+pub use pages::run;
+pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
+pub use pulse::{PulsePool, PulseStatus};
+pub use status::{
+    BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, Status, TallyStatus, UpstreamRefusalStatus, Worst, schema,
+};
 
-use std::io;
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Pool};
+use crate::config::Config;
 use crate::proxy::Gate;
-use crate::route::Table;
+use clock::Clock;
+use history::History;
+use pulse::Pulse;
+use scene::Scene;
 
 /// Where the admin pages get what they show.
 pub struct Watched {
     gate: Gate,
-    pools: Vec<Pool>,
-    routes: Arc<Table>,
-    config: String,
+    scene: Scene,
     explainer: Explainer,
     started: Instant,
+    history: Mutex<History>,
+    pulse: Pulse,
+    /// The pages come to their end.
+    closing: CancellationToken,
 }
 
 impl Watched {
     /// A gate that starts now.
     #[must_use]
     pub fn new(config: &Config, gate: Gate) -> Self {
-        let (pools, routes) = (config.pools.clone(), Arc::clone(&config.routes));
-        let (explainer, started) = (Explainer::new(config), Instant::now());
-        Self { gate, pools, routes, config: config.source.to_string(), explainer, started }
+        Self {
+            gate,
+            scene: Scene::new(config),
+            explainer: Explainer::new(config),
+            started: Instant::now(),
+            history: Mutex::default(),
+            pulse: Pulse::new(),
+            closing: CancellationToken::new(),
+        }
     }
 
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        let now = self.gate.admission().snapshot();
-        let status = Status::new(&self.config, self.started.elapsed(), &self.pools, &self.routes, &now);
-        Status { coalesced: self.gate.coalesced(), ..status }
+        Status::new(&self.scene, &self.gate, self.started.elapsed())
     }
-}
 
-/// Serves the admin pages on `listener` until `shutdown`.
-///
-/// # Errors
-/// The listener's own.
-pub async fn run(
-    watched: Watched,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let pages = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/status", get(async |State(watched): State<Arc<Watched>>| Json(watched.status())))
-        .route("/explain", get(question::explain))
-        .fallback(unknown)
-        .with_state(Arc::new(watched));
-    axum::serve(listener, pages).with_graceful_shutdown(shutdown).await
-}
-
-/// Ready for requests, which a gate that is stopping is not.
-async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, &'static str) {
-    if watched.gate.admission().snapshot().draining {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+    /// All that Prometheus wants to know, in its text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        metrics::text(&self.scene, &self.status(), &self.gate.by_route())
     }
-    (StatusCode::OK, "ready\n")
-}
 
-async fn unknown() -> (StatusCode, Json<Value>) {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "there are /healthz, /readyz, /status and /explain" })))
+    /// The state in short.
+    #[must_use]
+    pub fn pulse(&self) -> PulseStatus {
+        PulseStatus::new(&self.scene, &self.gate.admission().snapshot())
+    }
+
+    /// The last quarter of an hour, of the pools of this name and the instance of this key.
+    #[must_use]
+    pub fn history(&self, pool: Option<&str>, key: Option<&str>) -> HistoryStatus {
+        let is_meant = |name: &str, own: &str| pool.is_none_or(|pool| pool == name) && key.is_none_or(|key| key == own);
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.status(&self.scene.pools, is_meant)
+    }
+
+    /// Remembers how things are, again and again.
+    async fn remember(&self) {
+        let mut step = interval(history::STEP);
+        step.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            step.tick().await;
+            let (snapshot, at_ms) = (self.gate.admission().snapshot(), Clock::read().at_ms());
+            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            history.note(&self.scene, &snapshot, at_ms);
+        }
+    }
 }

@@ -1,32 +1,60 @@
 use std::cmp::Reverse;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
-use crate::admission::{InstanceState, Snapshot, Tally};
-use crate::config::Pool;
-use crate::limit::Unit;
-use crate::proxy::Coalesced;
-use crate::route::Table;
+use super::clock::Clock;
+use super::counts::{ClientStatus, RouteStatus};
+use super::diagnosis::{CaseName, DiagnosisStatus};
+use super::event::EventStatus;
+use super::pool::{PoolStatus, counts};
+use super::scene::Scene;
+use crate::admission::{InstanceState, Tally};
+use crate::feedback::Cause;
+use crate::limit::PoolId;
+use crate::proxy::{Coalesced, Connections, Gate, Refused};
+
+/// What `schema` says; another one where something is gone or means something else.
+pub const SCHEMA: u32 = 1;
 
 /// The state of the gate, as `/status` says it. Times are in milliseconds unless the name says otherwise.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
+    /// The version of this form: 1. Within one, fields are added and none is taken away.
+    pub schema: u32,
     /// Tidegate's own.
     pub version: String,
     /// Where the configuration comes from.
     pub config: String,
+    /// The first 16 digits of the SHA-256 of its text.
+    pub config_hash: String,
     /// Since the start.
     pub uptime_s: u64,
+    /// When this was, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
     /// The gate is stopping.
     pub draining: bool,
     /// How many requests wait.
     pub waiting: usize,
+    /// Connections of clients.
+    pub connections: ConnectionsStatus,
+    /// What is held of bodies.
+    pub buffered: BufferedStatus,
     /// What has happened since the start, in requests.
     pub tally: TallyStatus,
     /// Every pool instance.
     pub pools: Vec<PoolStatus>,
+    /// Every route that has had a request.
+    pub routes: Vec<RouteStatus>,
+    /// The clients that ask most.
+    pub clients: Vec<ClientStatus>,
+    /// What the gate has refused.
+    pub refusals: Vec<RefusalStatus>,
+    /// What the upstream has refused.
+    pub upstream_refusals: Vec<UpstreamRefusalStatus>,
+    /// When the upstream refused, in the last hour and at most a hundred times, the newest last.
+    pub events: Vec<EventStatus>,
     /// What came of the GETs of each route that shares them.
     pub coalesced: Vec<Coalesced>,
     /// What is the matter, the worst first; not what is within limits.
@@ -34,7 +62,7 @@ pub struct Status {
 }
 
 /// Something that is the matter with a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Worst {
     /// As the pool is called in the configuration.
     pub name: String,
@@ -47,7 +75,7 @@ pub struct Worst {
 }
 
 /// What has happened since the start, in requests that take from a pool.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TallyStatus {
     /// Were given a permit.
     pub granted: u64,
@@ -63,61 +91,94 @@ pub struct TallyStatus {
     pub landed: u64,
 }
 
-/// One pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PoolStatus {
-    /// As it is called in the configuration.
-    pub name: String,
-    /// Which instance of the pool; nothing where it has only one.
-    pub key: Option<String>,
-    /// Each limit, and what of it is used.
-    pub limits: Vec<LimitStatus>,
-    /// Granted and not sent yet (cost).
-    pub held: u64,
-    /// Granted and not over yet (requests).
-    pub in_flight: u32,
-    /// How many requests wait for it.
-    pub waiting: usize,
-    /// How long one that comes now would wait.
-    pub eta_ms: u64,
-    /// What it counts: `requests`, or `tokens` of a model.
-    pub counts: String,
-    /// What has been learned of it, and is in force beside the configuration.
-    pub learned: Option<LearnedStatus>,
-    /// What is the matter with it.
-    pub diagnosis: DiagnosisStatus,
+/// Connections of clients.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionsStatus {
+    /// Are there.
+    pub open: u64,
+    /// Have come and gone since the start.
+    pub closed: u64,
 }
 
-/// One limit of a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LimitStatus {
-    /// As it is written.
-    pub limit: String,
-    /// What the trailing window holds.
-    pub used: u64,
+/// What is held of bodies, for waiting and for sending again.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BufferedStatus {
+    /// So much.
+    pub bytes: u64,
+    /// Of so much at most.
+    pub max_bytes: u64,
+}
+
+/// What the gate has refused since the start.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RefusalStatus {
+    /// For which pool; nothing where it was none.
+    pub pool: Option<String>,
+    /// As its answers name it.
+    pub code: String,
+    /// How many requests.
+    pub requests: u64,
+}
+
+/// What the upstream has refused since the start, as far as it is put down to a pool.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct UpstreamRefusalStatus {
+    /// To which pool.
+    pub pool: String,
+    /// What that counts.
+    pub counts: String,
+    /// What they mean, as in `[upstream.refusals]`.
+    pub cause: String,
+    /// How many requests.
+    pub requests: u64,
 }
 
 /// How much of what is the matter is named for the whole gate.
 const NAMED: usize = 20;
 
 impl Status {
-    pub(super) fn new(config: &str, uptime: Duration, pools: &[Pool], routes: &Table, now: &Snapshot) -> Self {
+    pub(super) fn new(scene: &Scene, gate: &Gate, uptime: Duration) -> Self {
+        let (snapshot, clock) = (gate.admission().snapshot(), Clock::read());
         // Of a pool with a key there is nothing without one.
-        let exists = |state: &&InstanceState| state.key.is_empty() == pools[state.pool.0].key.is_empty();
-        let states = now.instances.iter().filter(exists);
-        let pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(pools, routes, state, now.at)).collect();
+        let exists = |state: &&InstanceState| state.key.is_empty() == scene.pools[state.pool.0].key.is_empty();
+        let states = snapshot.instances.iter().filter(exists);
+        let pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(scene, state, snapshot.at)).collect();
         Self {
+            schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            config: config.to_owned(),
+            config: scene.config.clone(),
+            config_hash: scene.config_hash.clone(),
             uptime_s: uptime.as_secs(),
-            draining: now.draining,
-            waiting: now.waiting,
-            tally: now.tally.into(),
+            at_ms: clock.at_ms(),
+            draining: snapshot.draining,
+            waiting: snapshot.waiting,
+            connections: gate.connections().into(),
+            buffered: gate.buffered().into(),
+            tally: snapshot.tally.into(),
             worst: worst(&pools),
             pools,
-            coalesced: Vec::new(),
+            routes: RouteStatus::all(scene, gate),
+            clients: ClientStatus::all(gate),
+            refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(scene, refusal)).collect(),
+            upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(scene, one)).collect(),
+            events: EventStatus::all(scene, &snapshot, clock),
+            coalesced: gate.coalesced(),
         }
     }
+
+    /// The same with the pools of this name only.
+    #[must_use]
+    pub fn of_pool(mut self, name: &str) -> Self {
+        self.pools.retain(|pool| pool.name == name);
+        self
+    }
+}
+
+/// The JSON schema of [`Status`], as it is kept in `docs/status.schema.json`.
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Status);
+    format!("{:#}\n", schema.as_value())
 }
 
 fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
@@ -138,29 +199,28 @@ impl From<Tally> for TallyStatus {
     }
 }
 
-impl PoolStatus {
-    /// As people speak of it: the pool, which instance of it, and what it counts where that is not requests.
-    #[must_use]
-    pub fn label(&self) -> String {
-        let parts = self.key.iter().flat_map(|key| key.split(' ')).filter(|part| *part != "-");
-        let key: String = parts.flat_map(|part| [" ", part]).collect();
-        let counts = if self.counts == "requests" { String::new() } else { format!(" ({})", self.counts) };
-        format!("{}{key}{counts}", self.name)
+impl From<Connections> for ConnectionsStatus {
+    fn from(Connections { open, closed }: Connections) -> Self {
+        Self { open, closed }
     }
+}
 
-    fn new(pools: &[Pool], routes: &Table, state: &InstanceState, now: Instant) -> Self {
-        let (pool, limits) = (&pools[state.pool.0], state.taken.windows.iter());
-        Self {
-            name: pool.name.clone(),
-            key: (!state.key.is_empty()).then(|| state.key.to_string()),
-            limits: limits.map(|&(limit, used)| LimitStatus { limit: limit.to_string(), used }).collect(),
-            held: state.taken.held,
-            in_flight: state.taken.in_flight,
-            waiting: state.waiting,
-            eta_ms: millis(state.eta),
-            counts: if pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" }.to_owned(),
-            learned: state.taken.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
-            diagnosis: DiagnosisStatus::new(pool, routes, state, now),
-        }
+impl From<(u64, u64)> for BufferedStatus {
+    fn from((bytes, max_bytes): (u64, u64)) -> Self {
+        Self { bytes, max_bytes }
+    }
+}
+
+impl RefusalStatus {
+    fn new(scene: &Scene, ((pool, code), requests): (Refused, u64)) -> Self {
+        let pool = pool.map(|pool| scene.pools[pool.0].name.clone());
+        Self { pool, code: code.to_owned(), requests }
+    }
+}
+
+impl UpstreamRefusalStatus {
+    fn new(scene: &Scene, (pool, cause, requests): (PoolId, Cause, u64)) -> Self {
+        let pool = &scene.pools[pool.0];
+        Self { pool: pool.name.clone(), counts: counts(pool).to_owned(), cause: cause.to_string(), requests }
     }
 }

@@ -46,7 +46,8 @@ impl<W> Scheduler<W> {
             Cause::Overload => {
                 charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint));
             }
-            Cause::Billing | Cause::TooLarge => {}
+            Cause::TooLarge => charges.iter().for_each(|charge| self.count_refusal(charge.instance, Cause::TooLarge)),
+            Cause::Billing => {}
         }
         self.pump_charged(now, charges);
     }
@@ -61,8 +62,14 @@ impl<W> Scheduler<W> {
 
     /// Remembers a refusal.
     fn witness(&mut self, now: Instant, instance: InstanceId, sent_at: Instant, pushback: &Pushback) {
+        self.count_refusal(instance, pushback.cause);
         let level = self.ledger.pool_mut(instance).level(now);
         self.evidence.refused(now, instance, sent_at, level, pushback);
+    }
+
+    fn count_refusal(&mut self, instance: InstanceId, cause: Cause) {
+        let pool = self.ledger.pool_of(instance);
+        *self.refusals.entry((pool, cause)).or_default() += 1;
     }
 
     /// The answer to a request that was sent at `sent_at` has ended, and said what it has cost in tokens.

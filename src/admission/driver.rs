@@ -8,7 +8,7 @@ use tokio::time;
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
 use super::{Again, Applicant, Permit, Refusal};
-use crate::limit::{KeptLesson, Outdated};
+use crate::limit::{KeptLesson, Load, Outdated};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -26,6 +26,9 @@ struct Shared {
     /// The scheduler wants to be called earlier than the timer knows.
     earlier: Arc<Notify>,
 }
+
+/// So many pool instances are looked at while everybody else is kept.
+const AT_ONCE: usize = 64;
 
 impl Admission {
     /// Starts the timer, which ends with the last clone. Must be called within a tokio runtime.
@@ -87,10 +90,30 @@ impl Admission {
         self.with(|scheduler, now| scheduler.recall(now, lesson))
     }
 
-    /// The state at this moment.
+    /// How much of what is asked for there is, and is used; nothing where no limit is known.
+    #[must_use]
+    pub fn load(&self, ask: &Ask) -> Option<Load> {
+        self.with(|scheduler, now| scheduler.load(now, ask))
+    }
+
+    /// The state at this moment; of many pool instances, over some moments: those who ask for a place go between.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.with(Scheduler::snapshot)
+        let (mut snapshot, mut rest) = self.with(|scheduler, now| {
+            let (mut snapshot, mut rest) = scheduler.overview(now);
+            snapshot.instances.extend(rest.next(scheduler, now, AT_ONCE));
+            (snapshot, rest)
+        });
+        while !rest.is_empty() {
+            snapshot.instances.extend(self.with(|scheduler, now| rest.next(scheduler, now, AT_ONCE)));
+        }
+        snapshot
+    }
+
+    /// Whether it is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.lock().draining
     }
 
     /// Asks the scheduler something; what it decides on the way is delivered once the lock is free again.

@@ -128,7 +128,8 @@ impl<W> Scheduler<W> {
             let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
             let before = known.as_ref().map_or(0, |charge| charge.cost);
             let is_known = !asks.iter().any(|other| other.pool == ask.pool && other.cost.is_none());
-            let cost = self.cost(instance, ask, before, is_known)?;
+            let cost = self.cost(instance, ask, before, is_known);
+            let cost = cost.inspect_err(|_| self.evidence.never_fits(now, instance))?;
             match known {
                 Some(charge) => charge.cost = cost,
                 None => charges.push(Charge { instance, cost }),

@@ -42,7 +42,17 @@ struct Record {
     taken_since: u64,
     /// How much was used at most when it took one of them.
     peak: u64,
+    refused: Refused,
     endpoints: SmallVec<[Endpoint; 2]>,
+}
+
+/// How many requests for an instance were refused, for as long as it has been there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// By the gate.
+    pub by_gate: u64,
+    /// By the upstream.
+    pub by_upstream: u64,
 }
 
 /// What is counted in a minute, in requests.
@@ -102,6 +112,8 @@ pub struct Observed {
     pub peak: u64,
     /// A kind of request to which there is nothing any more, and how often in a row it was answered so.
     pub missing: Option<(RouteId, u64)>,
+    /// What was refused, ever.
+    pub refused: Refused,
 }
 
 impl Evidence {
@@ -119,9 +131,15 @@ impl Evidence {
 
     /// The gate refuses a request because of this instance, in the same way.
     pub(super) fn turned_away(&mut self, now: Instant, instance: InstanceId, for_own_limit: bool) {
+        self.never_fits(now, instance);
         let page = self.page(now, instance);
         page.turned_away += 1;
         page.short += u64::from(for_own_limit);
+    }
+
+    /// The gate refuses a request that costs more than this instance ever admits.
+    pub(super) fn never_fits(&mut self, now: Instant, instance: InstanceId) {
+        self.record(now, instance).refused.by_gate += 1;
     }
 
     /// The upstream took a request of this route, the last of so much that was `used`; `gone` where it knows nothing at that
@@ -187,6 +205,7 @@ impl Record {
             episodes: VecDeque::new(),
             taken_since: 0,
             peak: 0,
+            refused: Refused::default(),
             endpoints: SmallVec::new(),
         }
     }
@@ -215,6 +234,7 @@ impl Record {
     }
 
     fn refused(&mut self, now: Instant, sent_at: Instant, level: Level, pushback: &Pushback) {
+        self.refused.by_upstream += 1;
         (self.taken_since, self.peak) = (0, 0);
         let cause = pushback.cause;
         match self.episodes.back_mut() {
@@ -246,6 +266,7 @@ impl Record {
             taken_since: self.taken_since,
             peak: self.peak,
             missing: self.endpoints.iter().find_map(Endpoint::is_gone),
+            refused: self.refused,
         }
     }
 }

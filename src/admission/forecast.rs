@@ -126,6 +126,6 @@ impl<W> Scheduler<W> {
 }
 
 /// How wrong a forecast may be: 2 % of the wait, and 50 ms.
-fn tolerance(wait: Duration) -> Duration {
+pub(super) fn tolerance(wait: Duration) -> Duration {
     wait / 50 + Duration::from_millis(50)
 }

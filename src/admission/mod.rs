@@ -13,12 +13,14 @@ mod entry;
 mod evidence;
 mod forecast;
 mod lessons;
+mod look;
 mod permit;
 mod promises;
 mod refusal;
 mod reservations;
 mod scheduler;
 mod snapshot;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -27,11 +29,12 @@ pub use applicant::{Again, Applicant};
 pub use askers::Asker;
 pub use case::{Bound, Case, Confidence, Diagnosis};
 pub use driver::Admission;
-pub use evidence::{Episode, Observed};
+pub use evidence::{Episode, Observed, Refused};
 pub use permit::{InFlight, Permit, Place};
 pub use refusal::{Reason, Refusal};
 pub use scheduler::{Arrival, Decision, Rules, Scheduler};
 pub use snapshot::{InstanceState, Snapshot, Tally};
+pub use standing::Standing;
 
 pub use crate::queue::ClientId;
 

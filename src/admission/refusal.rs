@@ -72,3 +72,18 @@ pub enum Reason {
     /// The gate is stopping.
     Draining,
 }
+
+impl Reason {
+    /// For which pool, if it is one.
+    #[must_use]
+    pub fn pool(self) -> Option<PoolId> {
+        match self {
+            Self::QueueFull { pool, .. } => pool,
+            Self::TooManyBytes { pool, .. }
+            | Self::NoQueue { pool, .. }
+            | Self::WaitTooLong { pool, .. }
+            | Self::NeverFits { pool, .. } => Some(pool),
+            Self::Draining => None,
+        }
+    }
+}

@@ -2,15 +2,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::diagnosis::{Patient, diagnose};
 use super::entry::{Admit, Newcomer, Wait};
 use super::evidence::Evidence;
 use super::forecast::{Forecast, Standing};
 use super::promises::Promises;
 use super::reservations::Reservations;
-use super::snapshot::{InstanceState, Snapshot, Tally};
+use super::snapshot::{Snapshot, Tally};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
-use crate::limit::{Charge, InstanceId, Ledger, Limits, Usage};
+use crate::feedback::Cause;
+use crate::limit::{Charge, InstanceId, Ledger, Limits, Load, PoolId};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
@@ -94,6 +94,8 @@ pub struct Scheduler<W> {
     pub(super) promises: Promises,
     pub(super) decisions: Vec<Decision<W>>,
     pub(super) tally: Tally,
+    /// What the upstream refused, of each pool and for each reason.
+    pub(super) refusals: BTreeMap<(PoolId, Cause), u64>,
     pub(super) evidence: Evidence,
     pub(super) draining: bool,
 }
@@ -117,6 +119,7 @@ impl<W> Scheduler<W> {
             promises: Promises::default(),
             decisions: Vec::new(),
             tally: Tally::default(),
+            refusals: BTreeMap::new(),
             evidence: Evidence::default(),
             draining: false,
         }
@@ -235,30 +238,25 @@ impl<W> Scheduler<W> {
         std::mem::take(&mut self.decisions)
     }
 
-    /// The state at `now`.
-    pub fn snapshot(&mut self, now: Instant) -> Snapshot {
-        let usage = self.ledger.usage(now);
-        let instances = usage.into_iter().map(|(id, usage)| self.instance(now, id, usage)).collect();
-        Snapshot { at: now, waiting: self.queue.len(), tally: self.tally, draining: self.draining, instances }
+    /// How much of what is asked for there is, and is used; nothing where no limit is known.
+    pub fn load(&mut self, now: Instant, ask: &Ask) -> Option<Load> {
+        self.ledger.load(now, ask.pool, ask.key.as_deref())
     }
 
-    fn instance(&mut self, now: Instant, id: InstanceId, usage: Usage) -> InstanceState {
-        let Usage { pool, key, taken } = usage;
-        let (waiting, observed) = (self.queue.waiting_for(id), self.evidence.observed(now, id));
-        let most_in_flight = self.ledger.limits(pool).in_flight;
-        let patient = Patient { now, taken: &taken, most_in_flight, observed: &observed };
-        let diagnosis = diagnose(patient);
-        let eta = self.turn_of_stranger(now, id).saturating_duration_since(now);
-        InstanceState { pool, key, taken, waiting, eta, observed, diagnosis }
+    /// The state at `now`.
+    pub fn snapshot(&mut self, now: Instant) -> Snapshot {
+        let (mut snapshot, mut rest) = self.overview(now);
+        snapshot.instances = rest.next(self, now, usize::MAX);
+        snapshot
     }
 
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
-        let Wait { newcomer, stopped_at, deadline, arrived, .. } = wait;
+        let Wait { newcomer, stopped_at, deadline, arrived, turn } = wait;
         let Newcomer { flow, charges, seq, returns, bytes } = newcomer;
         self.ledger.name(&charges);
         let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_told(now);
         self.evidence.waited(now, stopped_at, for_own_limit);
-        let waiting = Waiting { charges, arrived, deadline, bytes, returns, waiter };
+        let waiting = Waiting { charges, arrived, turn, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));
         self.review_at.get_or_insert(now + REVIEW);
@@ -294,7 +292,7 @@ impl<W> Scheduler<W> {
     pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
         let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
         let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let Waiting { charges, arrived, deadline, bytes, returns, waiter } = waiting;
+        let Waiting { charges, arrived, deadline, bytes, returns, waiter, .. } = waiting;
         let Forecast { instance, turn, ahead } = forecast;
         let reason = Reason::WaitTooLong {
             pool: self.ledger.pool_of(instance),

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::standing::Standing;
 use super::{Diagnosis, Observed};
-use crate::limit::{PoolId, PoolUsage};
+use crate::feedback::Cause;
+use crate::limit::{Load, PoolId, PoolUsage};
 
 /// What has happened so far, in requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Snapshot {
     pub tally: Tally,
     /// Whether the gate is stopping.
     pub draining: bool,
+    /// What the upstream has refused so far, of each pool and for each reason.
+    pub refusals: Vec<(PoolId, Cause, u64)>,
     /// Every pool instance.
     pub instances: Vec<InstanceState>,
 }
@@ -45,8 +49,16 @@ pub struct InstanceState {
     pub key: Arc<str>,
     /// What is taken.
     pub taken: PoolUsage,
-    /// How many wait that need it.
+    /// The limit that is nearest to its end, where there is one.
+    pub load: Option<Load>,
+    /// Who waits that needs it.
+    pub standing: Standing,
+    /// How many they are.
     pub waiting: usize,
+    /// When the first who is stopped here goes, where that is known.
+    pub head_goes: Option<Instant>,
+    /// Since when it has kept those who wait for longer than they were told, or nobody goes as the upstream refused.
+    pub stalled_since: Option<Instant>,
     /// How long one who comes now would wait for it, as far as the rates say.
     pub eta: Duration,
     /// What was seen of it lately.

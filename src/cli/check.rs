@@ -1,6 +1,5 @@
 use std::io::{Write, stdout};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use anyhow::Result;
 use bytesize::ByteSize;
@@ -8,8 +7,8 @@ use clap::Args;
 use humantime::format_duration;
 
 use super::in_force::InForce;
-use crate::config::{ClientKey, Clients, Config, Pool, Queue, Upstream};
-use crate::limit::{Learn, Shape, Unit};
+use crate::config::{ClientKey, Clients, Coalesce, Config, Pool, Queue, Upstream};
+use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
 
 /// Check a configuration and print what would be in force.
@@ -25,7 +24,9 @@ impl Check {
         let mut out = stdout().lock();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
-        config.pools.iter().filter(|pool| !pool.implicit).try_for_each(|pool| print_pool(&mut out, pool))?;
+        for (id, pool) in config.pools.iter().enumerate().filter(|(_, pool)| !pool.implicit) {
+            print_pool(&mut out, pool, config.is_polled(PoolId(id)))?;
+        }
         writeln!(out, "\nroutes")?;
         for (id, route) in config.routes.routes() {
             let pools = pools(&config, &route.charges);
@@ -38,7 +39,7 @@ impl Check {
                 if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
             let every = config.keepalive.get(&id).map(|&every| format_duration(every));
             let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
-            let shared = config.coalesce.get(&id).map_or(String::new(), |&reuse| shared(reuse));
+            let shared = config.coalesce.get(&id).map_or(String::new(), |&how| shared(how));
             writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
             print_exceptions(&mut out, &config.routes, id)?;
         }
@@ -54,11 +55,10 @@ fn print_exceptions(out: &mut impl Write, routes: &Table, id: RouteId) -> Result
 }
 
 /// How the GETs of a route share calls.
-fn shared(reuse: Duration) -> String {
-    if reuse.is_zero() {
-        return "; the same at once is asked once".to_owned();
-    }
-    format!("; the same within {} is asked once", format_duration(reuse))
+fn shared(Coalesce { reuse, hold }: Coalesce) -> String {
+    let within = if reuse.is_zero() { "at once".to_owned() } else { format!("within {}", format_duration(reuse)) };
+    let held = if hold { ", polls are held" } else { "" };
+    format!("; the same {within} is asked once{held}")
 }
 
 /// As the configuration writes them: a pool that counts requests and tokens is named once.
@@ -141,7 +141,7 @@ fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
     }
 }
 
-fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
+fn print_pool(out: &mut impl Write, pool: &Pool, is_polled: bool) -> Result<()> {
     let is_known = !pool.limits.requests.is_empty() || pool.limits.in_flight.is_some();
     let shape = match (pool.limits.shape, pool.limits.learn) {
         (_, Learn::Discover) if pool.limits.unit == Unit::Tokens => "at once until an answer tells it".to_owned(),
@@ -159,5 +159,6 @@ fn print_pool(out: &mut impl Write, pool: &Pool) -> Result<()> {
         let most = if pool.max_bytes == u64::MAX { String::new() } else { format!(", {}", ByteSize(pool.max_bytes)) };
         format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
-    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}", pool.name, pool.limits_text())?)
+    let polls = if is_polled { format!("; polls have up to {}% of it", pool.poll_share) } else { String::new() };
+    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}", pool.name, pool.limits_text())?)
 }

@@ -19,8 +19,8 @@ pub(super) async fn give_back(gate: Gate) {
     let (mut closed, mut trimmed) = (0, 0);
     loop {
         looks.tick().await;
-        let calm = gate.closed() - closed < CROWD;
-        closed = gate.closed();
+        let calm = gate.connections().closed - closed < CROWD;
+        closed = gate.connections().closed;
         if calm && closed - trimmed >= CROWD {
             trimmed = closed;
             // It takes some milliseconds, in which no worker should stand still; that it ends is all there is to know.

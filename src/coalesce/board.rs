@@ -108,10 +108,11 @@ impl<F, A: Clone> Board<F, A> {
 
     /// A write to this path begins, or has been answered: nothing that began before serves those who come after.
     pub fn wrote(&mut self, path: &str) {
-        let changed = changed(path);
-        let under = self.resources.range(changed.to_owned()..).map(|(resource, _)| resource);
-        let mut gone: Vec<String> = under.take_while(|resource| resource.starts_with(changed)).cloned().collect();
-        gone.extend(ancestors(path).map(ToOwned::to_owned));
+        let mut gone: Vec<String> = ancestors(path).map(ToOwned::to_owned).collect();
+        if let Some(changed) = changed(path) {
+            let parts = self.resources.range(changed.to_owned()..).map(|(resource, _)| resource);
+            gone.extend(parts.take_while(|resource| resource.starts_with(changed)).cloned());
+        }
         for resource in gone {
             self.count -= self.resources.remove(&resource).map_or(0, |entries| entries.len());
         }

@@ -4,14 +4,20 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key(Arc<[u8]>);
 
-/// What says who asks, how often and how long he waits, and nothing of what he asks for. Every other header can change
-/// the answer.
-const IDLE: [&str; 11] = [
+/// What says who asks, how often and how long he waits, or traces it, and nothing of what he asks for. Every other header
+/// can change the answer.
+const IDLE: [&str; 17] = [
+    "b3",
+    "baggage",
     "content-length",
     "host",
+    "sentry-trace",
     "traceparent",
     "tracestate",
+    "uber-trace-id",
+    "x-amzn-trace-id",
     "x-client-request-id",
+    "x-cloud-trace-context",
     "x-request-id",
     "x-stainless-connect-timeout",
     "x-stainless-read-timeout",
@@ -20,10 +26,13 @@ const IDLE: [&str; 11] = [
     "x-stainless-write-timeout",
 ];
 
+/// How the names of headers begin that trace a request, of Zipkin and of Datadog.
+const TRACING: [&str; 2] = ["x-b3-", "x-datadog-"];
+
 /// Whether the header of this name, in lower case, is part of what is asked.
 #[must_use]
 pub fn can_change_the_answer(name: &str) -> bool {
-    !IDLE.contains(&name)
+    !IDLE.contains(&name) && !TRACING.iter().any(|prefix| name.starts_with(prefix))
 }
 
 impl Key {

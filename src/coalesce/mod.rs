@@ -1,8 +1,11 @@
 //! Single flight: identical GETs share one call, and one that has just landed serves those who come soon after. What is
 //! shared is told apart byte by byte ([`Key`]), and a write under the same resource ends all sharing ([`Board::wrote`]).
+//! What is asked for again and again keeps to its share of the pools that pay for it ([`Polls`]).
 
 mod board;
+mod calls;
 mod key;
+mod polls;
 mod scope;
 
 #[cfg(test)]
@@ -10,3 +13,4 @@ mod tests;
 
 pub use board::{Board, Found, Ticket};
 pub use key::{Key, can_change_the_answer};
+pub use polls::{LONGEST, Payer, Polls};

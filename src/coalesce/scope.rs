@@ -1,17 +1,20 @@
 /// A resource by its path, `/`-separated and with a `/` at its end, so that what begins with it lies under it.
 pub(super) type Resource = str;
 
-/// Where the actions on a resource begin: `/v1/batches/{id}/cancel/` has four segments.
+/// What is made in a collection, as by `POST /v1/responses`, changes none of what is there. Its path has three `/`.
+const COLLECTION: usize = 3;
+
+/// Where the actions on a resource begin: `/v1/batches/{id}/cancel/` has more than four.
 const ACTION: usize = 4;
 
-/// What a write to this path may change besides what it lies under: all that lies under it, and from an action on, or a
-/// part of a resource, all under that resource.
-pub(super) fn changed(write: &Resource) -> &Resource {
-    if write.matches('/').count() <= ACTION {
-        return write;
+/// Whose parts a write to this path may change, besides what it lies under: its own, and from an action on, or a part of
+/// a resource, those of that resource.
+pub(super) fn changed(write: &Resource) -> Option<&Resource> {
+    match write.matches('/').count() {
+        0..=COLLECTION => None,
+        ACTION => Some(write),
+        _ => Some(&write[..=write.trim_end_matches('/').rfind('/')?]),
     }
-    let end = write.trim_end_matches('/').rfind('/').map_or(write.len(), |slash| slash + 1);
-    &write[..end]
 }
 
 /// What a path lies under, itself included.

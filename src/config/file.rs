@@ -81,6 +81,7 @@ pub(super) struct Pool {
     pub(super) max_bytes: Option<Spanned<ByteSize>>,
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
+    pub(super) poll_share: Option<Text>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -108,4 +109,5 @@ pub(super) struct Route {
     pub(super) keepalive: Option<Text>,
     pub(super) coalesce: Option<Spanned<bool>>,
     pub(super) reuse: Option<Text>,
+    pub(super) hold: Option<Spanned<bool>>,
 }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::hash::hash;
 use super::report::{Invalid, Problem};
 use super::{Config, DEFAULT, file, validate};
 
@@ -64,7 +65,7 @@ impl Config {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
             file = file::File { pools: default.pools, routes: default.routes, ..file };
         }
-        validate::validate(source.clone(), &file).map_err(invalid)
+        validate::validate(source.clone(), hash(text), &file).map_err(invalid)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`]).
 
 mod file;
+mod hash;
 mod load;
 mod pem;
 mod report;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::feedback::Cause;
-use crate::limit::{Limits, Rate, Unit};
+use crate::limit::{Limits, PoolId, Rate, Unit};
 use crate::route::{KeyPart, RouteId, Table};
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
@@ -33,6 +34,8 @@ pub const DEFAULT: &str = include_str!("../../config/default.toml");
 pub struct Config {
     /// Where it comes from.
     pub source: Source,
+    /// A hash of its text.
+    pub hash: String,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
@@ -41,14 +44,14 @@ pub struct Config {
     pub queue: Queue,
     /// How clients are told apart and what each may send.
     pub clients: Clients,
-    /// The pools; [`PoolId`](crate::limit::PoolId) counts them.
+    /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.
     pub routes: Arc<Table>,
     /// The routes on which those who wait for a stream are kept alive, and how often they hear something.
     pub keepalive: HashMap<RouteId, Duration>,
-    /// The routes on which identical GETs share one call, and how long its answer serves those who come after.
-    pub coalesce: HashMap<RouteId, Duration>,
+    /// The routes on which identical GETs share one call.
+    pub coalesce: HashMap<RouteId, Coalesce>,
 }
 
 /// The gate's own addresses, and how it stops.
@@ -125,6 +128,15 @@ pub enum ClientKey {
     Peer,
 }
 
+/// How identical GETs share one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coalesce {
+    /// How long its answer serves those who come after.
+    pub reuse: Duration,
+    /// Who would be told what he knows is kept for a while, to see a change.
+    pub hold: bool,
+}
+
 /// A pool, as far as it counts one unit. One that is written with requests and with tokens is two in a row, of one name.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -142,8 +154,19 @@ pub struct Pool {
     pub max_wait: Duration,
     /// Nobody waits: what cannot go at once is refused.
     pub refuse_when_full: bool,
+    /// The part of it that what is polled may have, in hundredths.
+    pub poll_share: u8,
     /// Nobody wrote it: requests of no other pool take from it, so that a limit can be learned for each endpoint.
     pub implicit: bool,
+}
+
+impl Config {
+    /// Whether what is polled takes requests from this pool.
+    #[must_use]
+    pub fn is_polled(&self, pool: PoolId) -> bool {
+        let mut charges = self.coalesce.keys().flat_map(|&id| self.routes.charges(id));
+        self.pools[pool.0].limits.unit == Unit::Requests && charges.any(|charge| charge.pool == pool)
+    }
 }
 
 impl Upstream {

@@ -18,7 +18,7 @@ pub struct Pushback {
 }
 
 /// What a refusal means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// A limit is reached, and waiting helps.
     Limit,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
+use super::{Learn, Limits, Load, NotYet, Pool, PoolUsage, Reserved};
 
 /// So many instances a pool has at most, and what the key of the one is that all others share.
 const MOST_KEYS: usize = 10_000;
@@ -39,6 +39,8 @@ pub struct Usage {
     pub key: Arc<str>,
     /// The numbers.
     pub taken: PoolUsage,
+    /// The limit that is nearest to its end, where there is one.
+    pub load: Option<Load>,
 }
 
 /// Every pool instance, and the one rule that joins them: a request takes from all of its pools or from none.
@@ -91,6 +93,17 @@ impl Ledger {
             Some(family) => self.of_key(pool, &family),
             None => self.of_key(pool, key),
         }
+    }
+
+    /// How much of an instance there is, and is used; nothing where there is none, or no limit is known.
+    pub fn load(&mut self, now: Instant, pool: PoolId, key: Option<&str>) -> Option<Load> {
+        let id = match key {
+            None => InstanceId(u32::try_from(pool.0).ok()?),
+            Some(key) => {
+                *self.keyed[pool.0].get(self.families[pool.0].get(key).map_or(key, |(family, _)| &**family))?
+            }
+        };
+        self.pool_mut(id).load(now)
     }
 
     /// The instance of exactly this key. Clients may choose keys: beyond so many they share one.
@@ -252,14 +265,16 @@ impl Ledger {
         self.instances.iter().map(|(_, instance)| (instance.pool_id, &instance.key, &instance.pool))
     }
 
-    /// What is taken of every instance.
-    pub fn usage(&mut self, now: Instant) -> Vec<(InstanceId, Usage)> {
-        let instances = self.instances.iter_mut().map(|(slot, instance)| {
-            let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
-            let taken = instance.pool.usage(now);
-            (id, Usage { pool: instance.pool_id, key: Arc::clone(&instance.key), taken })
-        });
-        instances.collect()
+    /// Every instance that there is.
+    #[must_use]
+    pub fn ids(&self) -> Vec<InstanceId> {
+        let id = |slot| InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
+        self.instances.iter().map(|(slot, _)| id(slot)).collect()
+    }
+
+    /// What is taken of an instance, if it is still there.
+    pub fn usage(&mut self, now: Instant, id: InstanceId) -> Option<Usage> {
+        Some(self.instances.get_mut(id.index())?.usage(now))
     }
 
     fn get(&self, id: InstanceId) -> &Instance {
@@ -282,5 +297,10 @@ impl InstanceId {
 impl Instance {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
         Self { pool_id, key, pool: Pool::new(limits), named: 0 }
+    }
+
+    fn usage(&mut self, now: Instant) -> Usage {
+        let (taken, load) = (self.pool.usage(now), self.pool.nearest(now));
+        Usage { pool: self.pool_id, key: Arc::clone(&self.key), taken, load }
     }
 }

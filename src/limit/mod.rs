@@ -11,6 +11,7 @@
 mod learned;
 mod learning;
 mod ledger;
+mod load;
 mod pace;
 mod pool;
 mod rate;
@@ -22,6 +23,7 @@ mod window;
 pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
 pub use learning::{Fit, Level, Told};
 pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
+pub use load::Load;
 pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
 pub use recall::KeptLesson;

@@ -9,9 +9,9 @@ use http::Method;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{Service, ServiceExt};
 
-use super::answer::millis;
 use super::failure::{Cause, Failure};
 use super::headers::come_from_another_site;
+use super::line::millis;
 use super::passing::{Arrived, Attempt, Attempting, Permitted, Routed, Tries};
 use super::{Gate, Shared};
 use crate::admission::{Permit, Refusal};

@@ -8,19 +8,21 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use tokio::time::Instant;
 use tower::Service;
 
 use super::Gate;
 use super::ending::{self, Ending};
-use super::failure::{Described, Failure};
+use super::failure::Failure;
 use super::headers::{set_retry_after, set_should_retry};
 use super::keepalive::{Answered, Kept, Next};
+use super::line::{Line, millis};
+use super::outcome::Source;
 use super::passing::{Passed, Routed, Tries};
 use super::peeked::Peeked;
+use super::polling::set_poll_after;
 use super::under_way::UnderWay;
 use super::whole::Shared;
 use crate::config::Pool;
@@ -55,18 +57,16 @@ where
 
     fn call(&mut self, routed: Routed) -> Self::Future {
         let gate = self.gate.clone();
-        let (route, method) = (routed.route.found.route(), routed.arrived.head.method.clone());
-        let leaves_http = routed.arrived.leaves_http();
-        let came = routed.arrived.came;
+        let (route, leaves_http) = (routed.route.found.route(), routed.arrived.leaves_http());
+        let mut line = Line::new(&gate, &routed);
         let passing = self.inner.call(routed);
         Box::pin(async move {
-            let mut line = Line { gate: gate.clone(), route, method, came, ended: Ended::Left };
             let passed = AssertUnwindSafe(passing).catch_unwind().await;
             let (mut response, waited) = match passed.unwrap_or_else(|_| Err(Failure::panicked())) {
-                Ok(Answered::Passed(passed)) => line.pass(passed),
+                Ok(Answered::Passed(passed)) => pass(passed, &mut line),
                 Ok(Answered::Kept(kept)) => promise(kept),
-                Ok(Answered::Shared(shared)) => line.share(shared),
-                Err(failure) => line.refuse(&failure),
+                Ok(Answered::Shared(shared)) => share(&shared, &mut line),
+                Err(failure) => refuse(&failure, &mut line),
             };
             gate.shared.labels.mark(response.headers_mut(), route, waited);
             if leaves_http && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -80,12 +80,13 @@ where
 
 /// A body on its way to the client. It carries what is under way, and the request's line in the log, to its last byte.
 pub(super) struct AnswerBody {
-    body: Source,
+    body: Piece,
     under_way: Option<Box<UnderWay>>,
     line: Option<Line>,
 }
 
-enum Source {
+/// Where it comes from.
+enum Piece {
     Upstream(Peeked),
     Own(Full<Bytes>),
     Kept(Kept),
@@ -97,40 +98,44 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        if let Source::Kept(kept) = &mut this.body {
+        if let Piece::Kept(kept) = &mut this.body {
             match ready!(kept.poll_next(cx)) {
                 Next::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
                 Next::Ending(ending) => this.end(ending),
             }
         }
         let frame = match &mut this.body {
-            Source::Kept(_) => unreachable!("it has just ended"),
-            Source::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
-            Source::Own(body) => {
+            Piece::Kept(_) => unreachable!("it has just ended"),
+            Piece::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
+            Piece::Own(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
             }
         };
         match (&frame, &mut this.under_way) {
             (Some(Ok(frame)), Some(under_way)) => frame.data_ref().into_iter().for_each(|piece| under_way.see(piece)),
-            (None, _) => (this.under_way, this.line) = (None, None),
-            _ => {}
+            (Some(Ok(_)), None) => {}
+            (end, _) => {
+                let is_cut = end.is_some();
+                this.line.iter_mut().filter(|_| is_cut).for_each(Line::is_cut);
+                (this.under_way, this.line) = (None, None);
+            }
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.body {
-            Source::Upstream(body) => body.is_end_stream(),
-            Source::Own(body) => body.is_end_stream(),
-            Source::Kept(_) => false,
+            Piece::Upstream(body) => body.is_end_stream(),
+            Piece::Own(body) => body.is_end_stream(),
+            Piece::Kept(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.body {
-            Source::Upstream(body) => body.size_hint(),
-            Source::Own(body) => body.size_hint(),
-            Source::Kept(_) => SizeHint::default(),
+            Piece::Upstream(body) => body.size_hint(),
+            Piece::Own(body) => body.size_hint(),
+            Piece::Kept(_) => SizeHint::default(),
         }
     }
 }
@@ -138,36 +143,80 @@ impl Body for AnswerBody {
 impl AnswerBody {
     /// Goes on with what has become of a request that was answered before its turn.
     fn end(&mut self, ending: Ending) {
-        let (body, ended) = match ending {
+        let Some(line) = &mut self.line else { return };
+        self.body = match ending {
             Ending::Stream(passed) => {
                 self.under_way = passed.under_way;
-                let ended = Ended::Passed { status: passed.response.status(), tries: passed.tries };
-                (Source::Upstream(passed.response.into_body()), ended)
+                line.passes(passed.response.status(), passed.tries);
+                Piece::Upstream(passed.response.into_body())
             }
-            Ending::Error { status, tries, event } => (Source::Own(event.into()), Ended::Passed { status, tries }),
-            Ending::Failure(failure) => {
-                let described = self.line.as_ref().map(|line| line.describe(&failure));
-                let event = described.as_ref().map(|described| ending::event(&described.body())).unwrap_or_default();
-                (Source::Own(event.into()), described.map_or(Ended::Left, |described| failed(&described, &failure)))
+            Ending::Error { status, tries, event } => {
+                line.has(status, Source::Upstream, tries);
+                Piece::Own(event.into())
             }
+            Ending::Failure(failure) => Piece::Own(ending::event(&line.fails(&failure).body()).into()),
         };
-        self.body = body;
-        if let Some(line) = &mut self.line {
-            line.ended = ended;
+    }
+}
+
+/// Dropped before its end, it is the client who has left.
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let is_whole = self.is_end_stream() || self.size_hint().exact() == Some(0);
+        if let (Some(line), Some(_), false) = (&mut self.line, &self.under_way, is_whole) {
+            line.breaks_off();
         }
     }
+}
+
+fn pass(passed: Passed, line: &mut Line) -> (Response<AnswerBody>, Duration) {
+    let Passed { response, under_way, tries } = passed;
+    line.passes(response.status(), tries);
+    let response = response.map(|body| AnswerBody { body: Piece::Upstream(body), under_way, line: None });
+    (mark(response, Source::Upstream, tries), tries.waited)
+}
+
+fn share(Shared { whole, way, tries, poll_after }: &Shared, line: &mut Line) -> (Response<AnswerBody>, Duration) {
+    line.has(whole.parts.status, way.source(), *tries);
+    let body = AnswerBody { body: Piece::Own(Full::new(whole.body.clone())), under_way: None, line: None };
+    let mut response = mark(Response::from_parts(whole.parts.clone(), body), way.source(), *tries);
+    if let Some(ms) = *poll_after {
+        set_poll_after(response.headers_mut(), ms);
+    }
+    (response, tries.waited)
+}
+
+fn refuse(failure: &Failure, line: &mut Line) -> (Response<AnswerBody>, Duration) {
+    let described = line.fails(failure);
+    let body = Piece::Own(Full::new(described.body()));
+    let mut response = Response::new(AnswerBody { body, under_way: None, line: None });
+    *response.status_mut() = described.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Some(wait) = described.retry_after {
+        set_retry_after(headers, wait);
+    }
+    if described.hopeless {
+        set_should_retry(headers, false);
+    }
+    (mark(response, Source::Tidegate, failure.tries), failure.tries.waited)
 }
 
 /// The head of an answer that is still to come. Its line in the log says that the client left until it has.
 fn promise(kept: Kept) -> (Response<AnswerBody>, Duration) {
     let waited = kept.waited();
-    let mut response = Response::new(AnswerBody { body: Source::Kept(kept), under_way: None, line: None });
+    let mut response = Response::new(AnswerBody { body: Piece::Kept(kept), under_way: None, line: None });
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
-    headers.insert(ATTEMPTS, HeaderValue::from_static("0"));
-    (response, waited)
+    (mark(response, Source::Tidegate, Tries::default()), waited)
+}
+
+/// Says whose answer it is, and how often it was asked for.
+fn mark(mut response: Response<AnswerBody>, source: Source, tries: Tries) -> Response<AnswerBody> {
+    response.headers_mut().insert(SOURCE, HeaderValue::from_static(source.name()));
+    response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
+    response
 }
 
 /// What every answer says of its route, made once.
@@ -224,99 +273,4 @@ fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) 
         Some(value) => drop(headers.insert(name, value.clone())),
         None => drop(headers.remove(name)),
     }
-}
-
-/// One request's line in the log, written when it is dropped: at the last byte, or when the client has gone.
-struct Line {
-    gate: Gate,
-    route: RouteId,
-    method: Method,
-    came: Instant,
-    ended: Ended,
-}
-
-enum Ended {
-    /// The client left before there was an answer.
-    Left,
-    Passed {
-        status: StatusCode,
-        tries: Tries,
-    },
-    Failed {
-        status: StatusCode,
-        tries: Tries,
-        code: &'static str,
-    },
-}
-
-impl Line {
-    fn pass(&mut self, passed: Passed) -> (Response<AnswerBody>, Duration) {
-        let Passed { response, under_way, tries } = passed;
-        self.ended = Ended::Passed { status: response.status(), tries };
-        let mut response = response.map(|body| AnswerBody { body: Source::Upstream(body), under_way, line: None });
-        response.headers_mut().insert(SOURCE, HeaderValue::from_static("upstream"));
-        response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
-        (response, tries.waited)
-    }
-
-    fn share(&mut self, Shared { whole, source, tries }: Shared) -> (Response<AnswerBody>, Duration) {
-        self.ended = Ended::Passed { status: whole.parts.status, tries };
-        let body = AnswerBody { body: Source::Own(Full::new(whole.body.clone())), under_way: None, line: None };
-        let mut response = Response::from_parts(whole.parts.clone(), body);
-        response.headers_mut().insert(SOURCE, HeaderValue::from_static(source));
-        response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
-        (response, tries.waited)
-    }
-
-    fn describe(&self, failure: &Failure) -> Described {
-        failure.cause.describe(&self.gate.shared.pools)
-    }
-
-    fn refuse(&mut self, failure: &Failure) -> (Response<AnswerBody>, Duration) {
-        let described = self.describe(failure);
-        self.ended = failed(&described, failure);
-        let body = Source::Own(Full::new(described.body()));
-        let mut response = Response::new(AnswerBody { body, under_way: None, line: None });
-        *response.status_mut() = described.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(SOURCE, HeaderValue::from_static("tidegate"));
-        headers.insert(ATTEMPTS, HeaderValue::from(failure.tries.sent));
-        if let Some(wait) = described.retry_after {
-            set_retry_after(headers, wait);
-        }
-        if described.hopeless {
-            set_should_retry(headers, false);
-        }
-        (response, failure.tries.waited)
-    }
-}
-
-fn failed(described: &Described, failure: &Failure) -> Ended {
-    Ended::Failed { status: described.status, tries: failure.tries, code: described.code }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        let route = &*self.gate.shared.routes.route(self.route).name;
-        let (method, total_ms) = (self.method.as_str(), millis(self.came.elapsed()));
-        match self.ended {
-            Ended::Passed { status, tries } if tries.waited.is_zero() && tries.sent < 2 => {
-                tracing::debug!(method, route, status = status.as_u16(), total_ms, "passed");
-            }
-            Ended::Passed { status, tries } => {
-                let (status, wait_ms, attempts) = (status.as_u16(), millis(tries.waited), tries.several());
-                tracing::info!(method, route, status, wait_ms, attempts, total_ms, "passed");
-            }
-            Ended::Failed { status, tries, code } => {
-                let (status, wait_ms, attempts) = (status.as_u16(), millis(tries.waited), tries.several());
-                tracing::info!(method, route, status, code, wait_ms, attempts, total_ms, "not passed");
-            }
-            Ended::Left => tracing::info!(method, route, total_ms, "the client left"),
-        }
-    }
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

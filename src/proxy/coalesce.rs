@@ -1,6 +1,6 @@
 use std::future::pending;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Context};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -14,10 +14,12 @@ use tower::Service;
 use super::Gate;
 use super::failure::{Cause, Failure};
 use super::flight::{Begun, Flight, Landed};
+use super::hold::Held;
 use super::keepalive::Answered;
 use super::passing::{Routed, Tries};
+use super::polling::Poll;
 use super::sharing::Shareable;
-use super::whole::{Shared, Whole};
+use super::whole::{Shared, Way, Whole};
 use crate::coalesce::Found;
 use crate::upstream::Failed;
 
@@ -34,6 +36,16 @@ impl<Inner> Coalesce<Inner> {
     pub(super) fn new(gate: Gate, inner: Inner) -> Self {
         Self { gate, inner }
     }
+
+    /// What comes before a write serves nobody who comes once that is under way.
+    fn writes(&self, routed: &Routed) -> Option<Wrote> {
+        let changed = self.gate.shared.sharing.changed_by(routed);
+        if changed.is_empty() {
+            return None;
+        }
+        self.gate.shared.sharing.wrote(&changed);
+        Some(Wrote { gate: self.gate.clone(), changed })
+    }
 }
 
 impl<Inner> Service<Routed> for Coalesce<Inner>
@@ -44,33 +56,29 @@ where
     type Error = Failure;
     type Future = Either<Inner::Future, Answering>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> task::Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, routed: Routed) -> Self::Future {
+    fn call(&mut self, mut routed: Routed) -> Self::Future {
         let sharing = &self.gate.shared.sharing;
         let is_get = routed.arrived.head.method == Method::GET;
         if let Some(shares) = sharing.of(routed.route.found.route()).filter(|_| is_get) {
             let Some(asked) = Shareable::of(&routed, shares) else {
+                shares.asked.add();
                 shares.calls.add();
                 return Either::Left(self.inner.call(routed));
             };
             let (gate, inner) = (self.gate.clone(), self.inner.clone());
             return Either::Right(async move { gate.share(inner, routed, asked).await }.boxed());
         }
-        let changed = sharing.changed_by(&routed);
-        if changed.is_empty() {
-            return Either::Left(self.inner.call(routed));
-        }
-        sharing.wrote(&changed);
-        let wrote = Wrote { gate: self.gate.clone(), changed };
-        Either::Right(self.inner.call(routed).inspect(move |_| drop(wrote)).boxed())
+        routed.arrived.wrote = self.writes(&routed);
+        Either::Left(self.inner.call(routed))
     }
 }
 
-/// A write that is under way. However it ends, it may have gone through.
-struct Wrote {
+/// A write that is under way, until the head of its answer is there. However it ends, it may have gone through.
+pub(super) struct Wrote {
     gate: Gate,
     changed: Vec<String>,
 }
@@ -107,35 +115,55 @@ impl Gate {
     where
         Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static>,
     {
-        let mut role = self.role(&mut inner, routed, &asked);
+        let shares = &asked.shares;
+        shares.asked.add();
+        let poll = self.poll(&routed, &asked);
+        let again = shares.how.hold.then(|| routed.again());
+        let mut answered = self.once(&mut inner, routed, &asked, &poll).await?;
+        if let Some(again) = again {
+            answered = self.hold(&mut inner, Held { routed: &again, asked: &asked, poll: &poll }, answered).await;
+        }
+        if let Answered::Shared(Shared { way, .. }) = &answered {
+            shares.count(*way);
+        }
+        poll.say(&mut answered);
+        Ok(answered)
+    }
+
+    /// One answer, its own or another's.
+    pub(super) async fn once<Inner>(
+        &self,
+        inner: &mut Inner,
+        routed: Routed,
+        asked: &Shareable,
+        poll: &Poll,
+    ) -> Result<Answered, Failure>
+    where
+        Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static>,
+    {
+        let mut role = self.role(inner, routed, asked, poll);
         loop {
             let (flight, routed) = match role {
                 Role::First(First { answer, .. }) => return answer.await.unwrap_or_else(|_| Err(Failure::panicked())),
                 Role::Sharer(flight, routed) => (flight, routed),
-                Role::Late(whole) => return Ok(coalesced(whole, Duration::ZERO)),
+                Role::Late(whole) => return Ok(coalesced(whole, Way::Reused, Duration::ZERO)),
                 Role::Alone(routed) => {
                     asked.shares.calls.add();
                     return inner.call(routed).await;
                 }
             };
-            let (came, landed) = (routed.arrived.came, self.landed(&flight, &routed).await);
+            let (joined, landed) = (Instant::now(), self.landed(&flight, &routed).await);
             role = match landed {
-                Landed::Whole(whole) => {
-                    asked.shares.joined.add();
-                    return Ok(coalesced(whole, came.elapsed()));
-                }
-                Landed::Failed(failed, tries) => {
-                    asked.shares.joined.add();
-                    return Err(failed_alike(failed, tries, came.elapsed()));
-                }
-                Landed::Refused => self.role(&mut inner, routed, &asked),
+                Landed::Whole(whole) => return Ok(coalesced(whole, Way::Joined, joined.elapsed())),
+                Landed::Failed(failed, tries) => return Err(failed_alike(failed, tries, joined.elapsed())),
+                Landed::Refused => self.role(inner, routed, asked, poll),
                 Landed::Unshared => Role::Alone(routed),
             };
         }
     }
 
     /// Joins, reuses or begins.
-    fn role<Inner>(&self, inner: &mut Inner, mut routed: Routed, asked: &Shareable) -> Role
+    fn role<Inner>(&self, inner: &mut Inner, mut routed: Routed, asked: &Shareable, poll: &Poll) -> Role
     where
         Inner: Service<Routed, Response = Answered, Error = Failure, Future: Send + 'static>,
     {
@@ -144,14 +172,13 @@ impl Gate {
                 routed.compact();
                 Role::Sharer(flight, routed)
             }
-            Some(Place::Found(Found::Landed(whole))) => {
-                asked.shares.reused.add();
-                Role::Late(whole)
-            }
+            Some(Place::Found(Found::Landed(whole))) => Role::Late(whole),
             Some(Place::Begun(Begun { flight, tells_waiting, call, answer })) => {
                 asked.shares.calls.add();
+                let wait = self.pace(&routed, asked, poll);
+                routed.tries.waited += wait;
                 routed.arrived.waiting = Some(tells_waiting);
-                let task = tokio::spawn(call.fly(inner.call(routed)));
+                let task = tokio::spawn(call.fly(wait, inner.call(routed)));
                 drop(flight.task.set(AbortOnDropHandle::new(task)));
                 Role::First(First { answer, _flight: flight })
             }
@@ -162,7 +189,8 @@ impl Gate {
     /// Which one is decided under one lock. Nothing where there is no room for another call.
     fn find_or_begin(&self, asked: &Shareable) -> Option<Place> {
         let mut board = self.shared.sharing.board();
-        if let Some(found) = board.find(Instant::now().into_std(), &asked.resource, &asked.key, asked.shares.reuse) {
+        if let Some(found) = board.find(Instant::now().into_std(), &asked.resource, &asked.key, asked.shares.how.reuse)
+        {
             return Some(Place::Found(found));
         }
         board.has_room().then(|| Place::Begun(Begun::new(self, &mut board, asked)))
@@ -195,12 +223,12 @@ async fn waits_too_long(mut waiting: watch::Receiver<bool>, patience: Option<Dur
 
 /// As the one whose request went.
 fn failed_alike(failed: Failed, tries: Tries, since: Duration) -> Failure {
-    let tries = Tries { sent: 0, waited: since.min(tries.waited) };
+    let tries = Tries { waited: since.min(tries.waited), ..Tries::default() };
     Failure { cause: Cause::Upstream(failed), tries }
 }
 
 /// He waited for as long as the call did, or from when he came.
-fn coalesced(whole: Arc<Whole>, since: Duration) -> Answered {
-    let tries = Tries { sent: 0, waited: since.min(whole.tries.waited) };
-    Answered::Shared(Shared { whole, source: "coalesced", tries })
+fn coalesced(whole: Arc<Whole>, way: Way, since: Duration) -> Answered {
+    let tries = Tries { waited: since.min(whole.tries.waited), ..Tries::default() };
+    Answered::Shared(Shared { whole, way, tries, poll_after: None })
 }

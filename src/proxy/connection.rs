@@ -3,7 +3,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -71,6 +70,7 @@ impl Door {
     }
 
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let _visit = self.gate.shared.doorbell.visit();
         drop(stream.set_nodelay(true));
         let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
         let protocol = first.await;
@@ -89,7 +89,6 @@ impl Door {
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
         }
-        self.gate.shared.closed.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {

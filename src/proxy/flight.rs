@@ -10,7 +10,7 @@ use super::failure::{Cause, Failure};
 use super::keepalive::Answered;
 use super::passing::{Passed, Tries};
 use super::sharing::{Calls, Shareable};
-use super::whole::{Shared, Whole};
+use super::whole::{Shared, Way, Whole};
 use crate::coalesce::Ticket;
 use crate::upstream::{Budget, Failed};
 
@@ -65,14 +65,15 @@ impl Begun {
         let flight = Arc::new(Flight { landed, waiting, task: OnceLock::new() });
         let ticket = board.begin(&asked.resource, &asked.key, &flight);
         let on_board = OnBoard { gate: gate.clone(), ticket };
-        Self { flight, tells_waiting, call: Call { on_board, reuse: asked.shares.reuse, own, tells }, answer }
+        Self { flight, tells_waiting, call: Call { on_board, reuse: asked.shares.how.reuse, own, tells }, answer }
     }
 }
 
 impl Call {
-    /// Aborted at any time, it leaves nothing.
-    pub(super) async fn fly(self, answering: impl Future<Output = Result<Answered, Failure>>) {
+    /// Begins after so long. Aborted at any time, it leaves nothing.
+    pub(super) async fn fly(self, wait: Duration, answering: impl Future<Output = Result<Answered, Failure>>) {
         let Self { on_board, reuse, own: first, tells } = self;
+        sleep(wait).await;
         let (landed, own) = match answering.await {
             Ok(Answered::Passed(passed)) => read(passed, &on_board.gate.shared.bodies).await,
             Ok(other) => (Landed::Unshared, Ok(other)),
@@ -92,7 +93,7 @@ async fn read(passed: Passed, budget: &Budget) -> (Landed, Result<Answered, Fail
     match Whole::read(passed, budget).await {
         Ok(whole) => {
             let whole = Arc::new(whole);
-            let shared = Shared { whole: Arc::clone(&whole), source: "upstream", tries: whole.tries };
+            let shared = Shared { whole: Arc::clone(&whole), way: Way::Own, tries: whole.tries, poll_after: None };
             (Landed::Whole(whole), Ok(Answered::Shared(shared)))
         }
         Err(passed) => (Landed::Unshared, Ok(Answered::Passed(passed))),
@@ -100,10 +101,10 @@ async fn read(passed: Passed, budget: &Budget) -> (Landed, Result<Answered, Fail
 }
 
 impl OnBoard {
-    /// From now on nobody joins; an answer that lasts serves for a while.
+    /// From now on nobody joins; an answer that lasts serves for a while, where there is plenty of room.
     fn land(self, landed: &Landed, reuse: Duration) {
         let Landed::Whole(whole) = landed else { return };
-        if !whole.is_lasting() || reuse.is_zero() {
+        if !whole.is_lasting() || reuse.is_zero() || !self.gate.shared.bodies.has_plenty() {
             return;
         }
         let (now, whole) = (Instant::now().into_std(), Arc::clone(whole));

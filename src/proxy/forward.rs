@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::failure::{Cause, Failure};
-use super::passing::{Arrived, Attempt, Attempting, Passed, Permitted, Routed};
+use super::passing::{Arrived, Attempt, Attempting, Passed, Permitted, Routed, Tries};
 use super::resend::is_looked_at;
 use super::under_way::UnderWay;
 use super::{Gate, headers, relay};
@@ -45,10 +45,11 @@ impl Gate {
     /// given back.
     async fn forward(&self, Permitted { mut routed, permit, held }: Permitted) -> Result<Attempt, Failure> {
         let (place, in_flight) = permit.split();
-        routed.tries.sent += 1;
         routed.arrived.waits(false);
         let (request, is_kept) = self.request(&mut routed);
-        let (sent, tries) = (Instant::now(), routed.tries);
+        let sent = Instant::now();
+        let tries = Tries { sent: routed.tries.sent + 1, sent_at: Some(sent), ..routed.tries };
+        routed.tries = tries;
         let under_way = Box::new(UnderWay::new(in_flight, held, sent.into_std()));
         let mut response = match self.shared.upstream.send(request, place, routed.route.target.clone()).await {
             Ok(response) => response,

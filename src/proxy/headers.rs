@@ -6,7 +6,7 @@ use http::header::{
 };
 use smallvec::SmallVec;
 
-use super::answer::millis;
+use super::line::millis;
 
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,

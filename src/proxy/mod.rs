@@ -4,6 +4,7 @@
 mod admit;
 mod answer;
 mod applicant;
+mod books;
 mod classify;
 mod client;
 mod coalesce;
@@ -13,30 +14,39 @@ mod failure;
 mod flight;
 mod forward;
 mod headers;
+mod hold;
 mod keepalive;
+mod line;
+mod outcome;
 mod passing;
 mod patience;
 mod peeked;
+mod polling;
 mod quota;
 mod relay;
 mod resend;
+mod seen;
 mod server;
 mod sharing;
 mod socket;
 mod stack;
 mod strict;
+mod times;
 mod under_way;
 mod whole;
 
+pub use books::{Counted, Refused};
 pub use client::Clients;
 pub use failure::describe;
+pub use outcome::{Ended, Outcome, Source};
 pub use patience::patience;
+pub use seen::Connections;
 pub use server::run;
 pub use sharing::Coalesced;
+pub use times::Spread;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -50,8 +60,10 @@ use crate::limit::Unit;
 use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
+use books::Books;
 use patience::Usual;
 use quota::Quota;
+use seen::Doorbell;
 use sharing::Sharing;
 
 /// Everything the way through needs, shared by all requests.
@@ -84,8 +96,10 @@ struct Shared {
     keepalive: HashMap<RouteId, Duration>,
     /// Who shares whose call.
     sharing: Sharing,
-    /// How many connections have come and gone.
-    closed: AtomicU64,
+    /// Connections as they come and go.
+    doorbell: Doorbell,
+    /// What has come of all requests.
+    books: Books,
     /// Connections that have left HTTP.
     relays: TaskTracker,
     /// Their end, when draining has lasted long enough.
@@ -117,23 +131,12 @@ impl Gate {
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),
             sharing: Sharing::new(&config.coalesce),
-            closed: AtomicU64::new(0),
+            doorbell: Doorbell::default(),
+            books: Books::new(&config.routes),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
-    }
-
-    /// How many connections of clients have come and gone.
-    #[must_use]
-    pub fn closed(&self) -> u64 {
-        self.shared.closed.load(Ordering::Relaxed)
-    }
-
-    /// What came of the GETs of each route that shares them.
-    #[must_use]
-    pub fn coalesced(&self) -> Vec<Coalesced> {
-        self.shared.sharing.coalesced(&self.shared.routes)
     }
 
     /// Who goes when.

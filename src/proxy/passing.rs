@@ -14,6 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::coalesce::Wrote;
 use super::failure::{Cause, Failure};
 use super::headers::ask_for_websocket;
 use super::peeked::Peeked;
@@ -47,6 +48,8 @@ pub(super) struct Arrived {
     pub(super) upgrade: Option<OnUpgrade>,
     /// Whether it waits for its turn, for whoever wants to know.
     pub(super) waiting: Option<watch::Sender<bool>>,
+    /// What it changes, if it is a write.
+    pub(super) wrote: Option<Wrote>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -64,14 +67,18 @@ pub(super) struct Routed {
 pub(super) struct Tries {
     /// How often it was sent.
     pub(super) sent: u32,
+    /// When it was last sent.
+    pub(super) sent_at: Option<Instant>,
     /// All its waits together.
     pub(super) waited: Duration,
 }
 
 impl Tries {
-    /// How often it was sent, where that was more than once.
-    pub(super) fn several(self) -> Option<u32> {
-        (self.sent > 1).then_some(self.sent)
+    /// It has been waiting since, and the upstream had no part in that.
+    pub(super) fn waits_since(&mut self, since: Instant) {
+        let time = since.elapsed();
+        self.waited += time;
+        self.sent_at = self.sent_at.map(|sent| sent + time);
     }
 }
 
@@ -111,7 +118,7 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None })
+        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None, wrote: None })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
@@ -144,6 +151,16 @@ impl Arrived {
 }
 
 impl Routed {
+    /// The same request once more, of one without a body.
+    pub(super) fn again(&self) -> Self {
+        let Self { arrived, route, who, .. } = self;
+        let (head, client) = (arrived.head.clone(), arrived.client.clone());
+        let (body, came) = (Prefetched::default(), arrived.came);
+        let arrived = Arrived { head, body, client, came, upgrade: None, waiting: None, wrote: None };
+        let route = Route { found: route.found.clone(), target: route.target.clone() };
+        Self { arrived: Box::new(arrived), route, who: *who, place: None, tries: Tries::default() }
+    }
+
     /// Copies the head out of the buffer it was read into, 8 KB of which it would hold for as long as it waits.
     pub(super) fn compact(&mut self) {
         let Self { arrived, route, .. } = self;

@@ -80,7 +80,7 @@ impl Gate {
                 Ok(next) => next,
                 Err(failure) if failure.tries.sent > passed.tries.sent => return Err(failure),
                 Err(failure) => {
-                    passed.tries.waited += asked.elapsed();
+                    passed.tries.waits_since(asked);
                     passed.give_up(&failure.cause.describe(&self.shared.pools));
                     return Ok(passed);
                 }

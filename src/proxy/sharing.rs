@@ -1,38 +1,44 @@
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use http::header::{
     ACCEPT, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::{HeaderName, Method};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::flight::Flight;
 use super::headers::for_upstream;
 use super::passing::{Arrived, Routed};
-use super::whole::Whole;
-use crate::coalesce::{Board, Key};
+use super::whole::{Way, Whole};
+use crate::coalesce::{Board, Key, Polls};
+use crate::config::Coalesce;
+use crate::limit::PoolId;
 use crate::route::{RouteId, Table, resources};
 
 /// Who shares whose call.
 pub(super) struct Sharing {
     board: Mutex<Calls>,
+    polls: Mutex<Polled>,
     routes: HashMap<RouteId, Arc<Shares>>,
 }
+
+/// What is polled, by the pool instances that pay for it.
+pub(super) type Polled = Polls<(PoolId, Option<Box<str>>)>;
 
 /// What is under way, and what has just come.
 pub(super) type Calls = Board<Flight, Arc<Whole>>;
 
 /// How a route shares, and what came of it.
-#[derive(Default)]
 pub(super) struct Shares {
-    /// How long an answer serves.
-    pub(super) reuse: Duration,
+    pub(super) how: Coalesce,
+    pub(super) asked: Counter,
     pub(super) calls: Counter,
     pub(super) joined: Counter,
     pub(super) reused: Counter,
+    pub(super) held: Counter,
+    pub(super) paced: Counter,
 }
 
 /// How many there have been.
@@ -40,16 +46,24 @@ pub(super) struct Shares {
 pub(super) struct Counter(AtomicU64);
 
 /// What came of the GETs of a route that shares them, since the start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Coalesced {
     /// As it is written in the configuration.
     pub route: String,
+    /// Were asked for by clients.
+    pub asked: u64,
     /// Went on to the upstream, or wait for that.
     pub calls: u64,
+    /// Were saved: asked for, and no call made.
+    pub saved: u64,
     /// Had the answer of a call that was under way when they came.
     pub joined: u64,
     /// Had an answer that had come before them.
     pub reused: u64,
+    /// Were kept for a while to see a change.
+    pub held: u64,
+    /// Calls that waited so that polling keeps to its share of their pools.
+    pub paced: u64,
 }
 
 /// What may be asked for under one key.
@@ -66,15 +80,19 @@ const MOST: usize = 10_000;
 const OWN: [HeaderName; 6] = [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
 impl Sharing {
-    pub(super) fn new(routes: &HashMap<RouteId, Duration>) -> Self {
-        let shares = |&reuse: &Duration| Arc::new(Shares { reuse, ..Shares::default() });
-        let routes = routes.iter().map(|(id, reuse)| (*id, shares(reuse))).collect();
-        Self { board: Mutex::new(Board::new(MOST)), routes }
+    pub(super) fn new(routes: &HashMap<RouteId, Coalesce>) -> Self {
+        let routes = routes.iter().map(|(id, how)| (*id, Arc::new(Shares::new(*how)))).collect();
+        Self { board: Mutex::new(Board::new(MOST)), polls: Mutex::new(Polls::new(MOST)), routes }
     }
 
     /// Never held over an `.await`.
     pub(super) fn board(&self) -> MutexGuard<'_, Calls> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never held over an `.await`, nor together with the board.
+    pub(super) fn polls(&self) -> MutexGuard<'_, Polled> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn of(&self, route: RouteId) -> Option<&Arc<Shares>> {
@@ -98,13 +116,33 @@ impl Sharing {
     pub(super) fn coalesced(&self, table: &Table) -> Vec<Coalesced> {
         let coalesced = |(id, shares): (&RouteId, &Arc<Shares>)| Coalesced {
             route: table.route(*id).name.clone(),
+            asked: shares.asked.get(),
             calls: shares.calls.get(),
+            saved: shares.asked.get().saturating_sub(shares.calls.get()),
             joined: shares.joined.get(),
             reused: shares.reused.get(),
+            held: shares.held.get(),
+            paced: shares.paced.get(),
         };
         let mut all: Vec<Coalesced> = self.routes.iter().map(coalesced).collect();
         all.sort_by(|one, other| one.route.cmp(&other.route));
         all
+    }
+}
+
+impl Shares {
+    fn new(how: Coalesce) -> Self {
+        let none = Counter::default;
+        Self { how, asked: none(), calls: none(), joined: none(), reused: none(), held: none(), paced: none() }
+    }
+
+    /// A client has an answer that is not his alone.
+    pub(super) fn count(&self, way: Way) {
+        match way {
+            Way::Own => {}
+            Way::Joined => self.joined.add(),
+            Way::Reused => self.reused.add(),
+        }
     }
 }
 
@@ -148,7 +186,7 @@ fn may_share(Arrived { head, body, upgrade, .. }: &Arrived) -> bool {
         && body.whole().is_some_and(<[u8]>::is_empty)
         && !OWN.iter().any(|name| head.headers.contains_key(name))
         && !says(ACCEPT, &["text/event-stream"])
-        && !says(CACHE_CONTROL, &["no-cache", "no-store"])
+        && !says(CACHE_CONTROL, &["no-cache", "no-store", "max-age=0"])
 }
 
 /// Whether the query of a target does, as in `?stream=true`.

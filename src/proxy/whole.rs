@@ -1,11 +1,14 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::ending::has_events;
+use super::hold::unfinished;
+use super::outcome::Source;
 use super::passing::{Passed, Tries};
 use super::resend::may_refuse;
 use crate::upstream::{Budget, Held};
@@ -16,15 +19,28 @@ pub(super) struct Whole {
     pub(super) body: Bytes,
     /// What the call went through.
     pub(super) tries: Tries,
+    status: OnceLock<Option<Arc<str>>>,
 }
 
 /// One client's part in it.
 pub(super) struct Shared {
     pub(super) whole: Arc<Whole>,
-    /// As `x-tidegate-source` says it.
-    pub(super) source: &'static str,
+    pub(super) way: Way,
     /// What this client's own request went through.
     pub(super) tries: Tries,
+    /// When the gate wants it to be asked for again, in milliseconds, if that is later than it would be.
+    pub(super) poll_after: Option<u64>,
+}
+
+/// How a client comes by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// His own request went.
+    Own,
+    /// Another's was under way when he came.
+    Joined,
+    /// It had come before him.
+    Reused,
 }
 
 /// A body with its part of the budget for as long as any of it is there.
@@ -33,7 +49,7 @@ struct Kept {
     _held: Held,
 }
 
-/// How much of a body is shared at most. Room for that is taken only if it is more than a piece, as hardly any is.
+/// How much of a body is shared at most. More than a piece, which hardly any is, needs plenty of room.
 const PIECE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
 
@@ -53,9 +69,14 @@ impl Whole {
         if is_large || is_own || has_events(response.headers()) {
             return Err(passed);
         }
+        let until = Instant::now() + COMES;
         for most in [PIECE, MOST] {
-            let Some(mut held) = budget.has_plenty().then(|| budget.overdraw(most as u64)) else { break };
-            passed.response.body_mut().peek(most, COMES).await;
+            if most > PIECE && !budget.has_plenty() {
+                break;
+            }
+            let hint = passed.response.body().size_hint();
+            let mut held = budget.overdraw(hint.upper().unwrap_or(u64::MAX).min(most as u64));
+            passed.response.body_mut().peek(most, until - Instant::now()).await;
             if let Some(body) = passed.response.body_mut().take_whole() {
                 held.keep(body.len() as u64);
                 return Ok(Self::new(passed, body, held));
@@ -70,12 +91,28 @@ impl Whole {
             under_way.see(&body);
         }
         let (parts, _) = response.into_parts();
-        Self { parts, body: Bytes::from_owner(Kept { body, _held: held }), tries }
+        Self { parts, body: Bytes::from_owner(Kept { body, _held: held }), tries, status: OnceLock::new() }
+    }
+
+    /// The status that it tells of a thing, as long as that is to change.
+    pub(super) fn unfinished(&self) -> Option<&Arc<str>> {
+        let status = || self.parts.status.is_success().then(|| unfinished(&self.parts.headers, &self.body)).flatten();
+        self.status.get_or_init(status).as_ref()
     }
 
     /// Whether it tells those who come soon after what they would have been told.
     pub(super) fn is_lasting(&self) -> bool {
         self.parts.status.is_success() || self.parts.status == StatusCode::NOT_FOUND
+    }
+}
+
+impl Way {
+    /// As `x-tidegate-source` says it.
+    pub(super) fn source(self) -> Source {
+        match self {
+            Self::Own => Source::Upstream,
+            Self::Joined | Self::Reused => Source::Coalesced,
+        }
     }
 }
 

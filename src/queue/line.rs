@@ -15,6 +15,8 @@ pub(super) struct Line {
     last: Option<usize>,
     /// What all of the line take, one number a pool.
     pub(super) taken: SmallVec<[u64; 2]>,
+    /// How many they are.
+    pub(super) count: usize,
 }
 
 /// Where somebody waits.
@@ -39,7 +41,7 @@ pub(super) struct Node<W> {
 impl Line {
     pub(super) fn new(flow: Flow, stopped_at: InstanceId) -> Self {
         let taken = SmallVec::from_elem(0, flow.pools.len());
-        Self { flow, stopped_at, first: None, last: None, taken }
+        Self { flow, stopped_at, first: None, last: None, taken, count: 0 }
     }
 
     /// Adds a request by its age: nearly always to the end.
@@ -47,6 +49,7 @@ impl Line {
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken += u64::from(charge.cost);
         }
+        self.count += 1;
         let (mut before, mut behind) = (self.last, None);
         while let Some(at) = before.filter(|&at| nodes[at].at.seq > entry.seq) {
             (before, behind) = (nodes[at].before, Some(at));
@@ -58,6 +61,7 @@ impl Line {
     }
 
     pub(super) fn remove<W>(&mut self, nodes: &mut Slab<Node<W>>, at: usize) -> Waiting<W> {
+        self.count -= 1;
         let Node { waiting, before, behind, .. } = nodes.remove(at);
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken -= u64::from(charge.cost);

@@ -275,6 +275,11 @@ impl<W> Queue<W> {
         self.lines.iter().map(|(at, _)| at).collect()
     }
 
+    /// What those have in common who stand in each line, and how many they are.
+    pub fn flows(&self) -> impl Iterator<Item = (&Flow, usize)> {
+        self.lines.iter().map(|(_, line)| (&line.flow, line.count))
+    }
+
     /// The last of a line, with the priority that it has by now, and whether it is the only one.
     #[must_use]
     pub fn last_in(&self, line: usize) -> Option<(Flow, Ticket, &Waiting<W>, bool)> {

@@ -87,7 +87,8 @@ impl Both {
         let (who, stopped_at) = (self.tickets.len(), at.get(&charges).instance);
         let now = start();
         let charged = charges.clone();
-        let waiting = Waiting { charges: charged, arrived: now, deadline: now, bytes: 1, returns: None, waiter: who };
+        let waiting =
+            Waiting { charges: charged, arrived: now, turn: now, deadline: now, bytes: 1, returns: None, waiter: who };
         let seq = self.queue.next_seq();
         let (ticket, _) = self.queue.push(flow.clone(), seq, waiting, stopped_at);
         self.stopped.entry(flow.clone()).or_insert(stopped_at);

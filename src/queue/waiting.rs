@@ -13,6 +13,8 @@ pub struct Waiting<W> {
     pub charges: Charges,
     /// When it came.
     pub arrived: Instant,
+    /// When its turn would come, as it was told.
+    pub turn: Instant,
     /// When it no longer wants to go.
     pub deadline: Instant,
     /// How much memory it takes, in bytes.

@@ -40,7 +40,19 @@ impl Budget {
     /// Whether half of it is there. What is held only in case leaves the other half to those who cannot do without.
     #[must_use]
     pub fn has_plenty(&self) -> bool {
-        self.account.held.load(Ordering::Relaxed) <= self.account.most / 2
+        self.held() <= self.most() / 2
+    }
+
+    /// How much is held.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.account.held.load(Ordering::Relaxed)
+    }
+
+    /// How much may be.
+    #[must_use]
+    pub fn most(&self) -> u64 {
+        self.account.most
     }
 
     /// Takes a part, even one that there is no room for.

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use crate::house::{House, Wire, accept, upstream};
+use crate::house::{House, PATIENCE, Wire, accept, upstream};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 /// One request at a time, and room for the bodies of one that waits.
 const ONE_BODY: &str = r#"
@@ -151,4 +152,87 @@ async fn a_long_wait_is_told_of_once_while_it_lasts() {
         assert!(line.contains(said), "no {said} in {line}");
     }
     drop((first, server, waiting));
+}
+
+/// Room for a few answers.
+const SHARED: &str = r#"
+[queue]
+buffer = "16KiB"
+max_bytes = "256KiB"
+
+[[routes]]
+match = "GET /v1/soon/{name}"
+coalesce = true
+reuse = "50ms"
+"#;
+
+/// A route that shares, and its answers serve for a while.
+const SHARES: &str = r#"
+[[routes]]
+match = "GET /v1/long/{name}"
+coalesce = true
+reuse = "1m"
+"#;
+
+/// A gate before an upstream whose answers are as long as the name that is asked for begins, as in `60000-a`.
+async fn shared() -> House {
+    let (listener, address) = upstream().await;
+    let long = async |uri: http::Uri| {
+        let name = uri.path().rsplit('/').next().unwrap_or_default();
+        "x".repeat(name.split('-').next().and_then(|length| length.parse().ok()).unwrap_or_default())
+    };
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(long)).await });
+    House::open(&format!("{SHARED}{SHARES}"), address).await
+}
+
+/// Whether the second of two who ask for this has the answer of the first.
+async fn is_reused(house: &House, path: &str) -> bool {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n");
+    let (first, second) = (house.ask(&request).await, house.ask(&request).await);
+    assert!(first.starts_with("HTTP/1.1 200") && first.split("\r\n\r\n").nth(1) == second.split("\r\n\r\n").nth(1));
+    second.contains("x-tidegate-source: coalesced")
+}
+
+#[tokio::test]
+async fn an_answer_that_serves_others_holds_as_much_as_it_is_long_and_gives_it_back() {
+    let house = shared().await;
+    for number in 0..20 {
+        assert!(is_reused(&house, &format!("/v1/long/100-{number}")).await, "{number}");
+    }
+    for number in 0..20 {
+        let path = format!("/v1/soon/60000-{number}");
+        let trying = async { while !is_reused(&house, &path).await {} };
+        timeout(PATIENCE, trying).await.expect("room comes back");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_serve_others_hold_no_more_than_half_of_what_may_be_held() {
+    let house = shared().await;
+    let mut reused = Vec::new();
+    for name in ["60000-a", "60000-b", "60000-c", "60000-d", "100000-e", "100-f"] {
+        reused.push(is_reused(&house, &format!("/v1/long/{name}")).await);
+    }
+    assert_eq!(reused, [true, true, false, false, false, true]);
+}
+
+#[tokio::test]
+async fn where_bodies_leave_no_room_for_answers_those_who_ask_at_once_share_one_all_the_same() {
+    let (listener, address) = upstream().await;
+    let house = House::open(&format!("{ONE_BODY}{SHARES}"), address).await;
+    let _first = take_the_place(&house, &listener).await;
+    let _waiting = another(&house, "/v1/one").await;
+    house.until("one waits", |now| now.waiting == 1).await;
+    let request = "GET /v1/long/1 HTTP/1.1\r\nHost: o\r\n\r\n";
+    let (mut one, mut other) = (house.connect().await, house.connect().await);
+    one.send(request).await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    other.send(request).await;
+    house.until("both are there", |_| house.gate.coalesced()[0].asked == 2).await;
+    server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nfine").await;
+    assert!(one.until("fine").await.contains("x-tidegate-source: upstream"));
+    assert!(other.until("fine").await.contains("x-tidegate-source: coalesced"));
+    one.send(request).await;
+    accept(&listener).await.until("\r\n\r\n").await;
 }

@@ -75,7 +75,7 @@ async fn a_client_that_leaves_within_the_head_has_asked_nothing() {
     let mut client = house.connect().await;
     client.send(&WHOLE[..20]).await;
     drop(client);
-    while house.gate.closed() == 0 {
+    while house.gate.connections().closed == 0 {
         yield_now().await;
     }
     house.ends(NOTHING).await;
@@ -88,7 +88,7 @@ async fn a_client_that_leaves_within_a_body_that_is_read_first_has_asked_nothing
     let mut client = house.connect().await;
     client.send(&HALF.replace("/v1/cut", "/v1/counted")).await;
     drop(client);
-    while house.gate.closed() == 0 {
+    while house.gate.connections().closed == 0 {
         yield_now().await;
     }
     house.ends(NOTHING).await;
@@ -331,7 +331,7 @@ fn cut_after(turns: usize, cut: Cut, refusals: u64) -> (Snapshot, u64, bool) {
         let over = client.0.try_read(&mut [0; 4096]).is_ok_and(|count| count > 0);
         if cut == Cut::Client {
             drop(client);
-            while house.gate.closed() == 0 {
+            while house.gate.connections().closed == 0 {
                 yield_now().await;
             }
             house.until("all is over", is_even).await;

@@ -99,6 +99,23 @@ impl Wire {
         String::from_utf8_lossy(&read).into_owned()
     }
 
+    /// Reads one answer whose length it says; less of it if the other side closes before.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let came = self.until("\r\n\r\n").await;
+        let (head, body) = came.split_once("\r\n\r\n").expect("a head");
+        let (head, mut body) = (head.to_owned(), body.to_owned());
+        let length = header(&head, "content-length").expect("a length").parse().expect("a number");
+        while body.len() < length {
+            let mut piece = [0; 65_536];
+            let reading = timeout(PATIENCE, self.0.read(&mut piece)).await.expect("comes in time");
+            match reading.unwrap_or_default() {
+                0 => break,
+                count => body += std::str::from_utf8(&piece[..count]).expect("plain text"),
+            }
+        }
+        Answer { is_whole: body.len() == length, head, body }
+    }
+
     /// Reads until the other side closes.
     pub(crate) async fn rest(&mut self) -> String {
         String::from_utf8_lossy(&self.rest_of_bytes().await).into_owned()
@@ -110,6 +127,28 @@ impl Wire {
         drop(timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("closes in time"));
         read
     }
+}
+
+/// An answer as it came.
+pub(crate) struct Answer {
+    head: String,
+    pub(crate) body: String,
+    /// Whether it came to its end.
+    pub(crate) is_whole: bool,
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> &str {
+        &self.head[9..12]
+    }
+
+    pub(crate) fn wait_ms(&self) -> u64 {
+        header(&self.head, "x-tidegate-wait-ms").expect("it says its wait").parse().expect("a number")
+    }
+}
+
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 /// An upstream that takes one connection after the other, and hands each to the test.

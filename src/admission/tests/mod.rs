@@ -6,6 +6,7 @@ mod fairness;
 mod forecasts;
 mod gate;
 mod histories;
+mod looks;
 mod refused;
 mod returns;
 mod stepped;

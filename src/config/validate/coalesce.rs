@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Check;
+use crate::config::Coalesce;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::route::{RouteId, Table, Template};
@@ -10,17 +11,20 @@ use crate::route::{RouteId, Table, Template};
 const LONGEST: Duration = Duration::from_mins(1);
 
 impl Check {
-    /// The routes on which identical GETs share a call, and how long its answer serves those who come after.
-    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &Table) -> HashMap<RouteId, Duration> {
+    /// The routes on which identical GETs share a call, and how.
+    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &Table) -> HashMap<RouteId, Coalesce> {
         file.iter().filter_map(|route| self.route_coalesce(route, table)).collect()
     }
 
-    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, Duration)> {
+    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, Coalesce)> {
         let reuse = file.reuse.as_ref().and_then(|text| self.reuse(text));
         let Some(written) = file.coalesce.as_ref().filter(|written| *written.get_ref()) else {
-            if let Some(text) = &file.reuse {
+            let reuse = file.reuse.as_ref().map(|text| ("reuse without coalesce", text.span()));
+            let hold = file.hold.as_ref().filter(|hold| *hold.get_ref());
+            let hold = hold.map(|hold| ("hold without coalesce", hold.span()));
+            for (what, at) in reuse.into_iter().chain(hold) {
                 let mend = "write coalesce = true beside it, or take it out";
-                self.problems.push(Problem::new("reuse without coalesce", text.span(), "has no effect", mend));
+                self.problems.push(Problem::new(what, at, "has no effect", mend));
             }
             return None;
         };
@@ -30,7 +34,8 @@ impl Check {
             self.problems.push(Problem::new("nothing to coalesce", written.span(), label, "take it out"));
         }
         let (id, _) = table.routes().find(|(_, route)| route.name == template.to_string())?;
-        Some((id, reuse.unwrap_or_default()))
+        let hold = file.hold.as_ref().is_some_and(|hold| *hold.get_ref());
+        Some((id, Coalesce { reuse: reuse.unwrap_or_default(), hold }))
     }
 
     fn reuse(&mut self, text: &Text) -> Option<Duration> {

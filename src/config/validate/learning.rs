@@ -44,6 +44,7 @@ pub(super) fn implicit(queue: Queue, max_wait: Duration) -> Pool {
         max_bytes: u64::MAX,
         max_wait,
         refuse_when_full: false,
+        poll_share: super::polls::SHARE,
         implicit: true,
     }
 }

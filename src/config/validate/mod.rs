@@ -4,6 +4,7 @@ mod coalesce;
 mod effects;
 mod keepalive;
 mod learning;
+mod polls;
 mod pools;
 mod queue;
 mod routes;
@@ -24,7 +25,7 @@ use crate::limit::Rate;
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
-pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Result<Config, Vec<Problem>> {
     let mut check = Check { problems: Vec::new() };
     let server = check.server(&file.server);
     let upstream = check.upstream(&file.upstream);
@@ -41,9 +42,21 @@ pub(super) fn validate(source: Source, file: &file::File) -> Result<Config, Vec<
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
+    check.unused_poll_shares(written, &pools, &routes, &coalesce);
     check.uses(file, &routes, &pools, queue);
     if check.problems.is_empty() {
-        Ok(Config { source, server, upstream, queue, clients, pools, routes: Arc::new(routes), keepalive, coalesce })
+        Ok(Config {
+            source,
+            hash,
+            server,
+            upstream,
+            queue,
+            clients,
+            pools,
+            routes: Arc::new(routes),
+            keepalive,
+            coalesce,
+        })
     } else {
         Err(check.problems)
     }

@@ -32,6 +32,7 @@ impl Check {
         let limits = self.limits(file, learns);
         let key: Arc<[KeyPart]> = file.key.iter().filter_map(|text| self.parsed(Some(text), "not a key", "")).collect();
         let max_wait = self.time(file.max_wait.as_ref(), defaults.max_wait);
+        let poll_share = self.poll_share(file.poll_share.as_ref());
         let pool = |limits| Pool {
             name: name.to_owned(),
             limits,
@@ -40,6 +41,7 @@ impl Check {
             max_bytes: file.max_bytes.as_ref().map_or(u64::MAX, |most| most.get_ref().as_u64()),
             max_wait,
             refuse_when_full: file.when_full == Some(file::WhenFull::Refuse),
+            poll_share,
             implicit: false,
         };
         limits.into_iter().map(pool).collect()

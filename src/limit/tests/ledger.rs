@@ -24,7 +24,7 @@ fn charges(ledger: &mut Ledger, costs: &[Option<u32>]) -> Vec<Charge> {
 }
 
 fn usage(ledger: &mut Ledger, now: Instant) -> Vec<PoolUsage> {
-    ledger.usage(now).into_iter().map(|(_, usage)| usage.taken).collect()
+    ledger.ids().into_iter().filter_map(|id| ledger.usage(now, id)).map(|usage| usage.taken).collect()
 }
 
 proptest! {

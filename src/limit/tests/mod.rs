@@ -4,6 +4,7 @@ mod history;
 mod kept;
 mod learned;
 mod ledger;
+mod loads;
 mod paces;
 mod reserved;
 mod windows;

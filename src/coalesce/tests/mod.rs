@@ -1,3 +1,5 @@
+mod polls;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +43,7 @@ fn two_requests_that_differ_in_any_part_never_share() {
     ] {
         assert!(plain != other);
     }
-    let with_idle = [("openai-project", "p"), ("x-stainless-retry-count", "2"), ("authorization", "a")];
+    let with_idle = [("openai-project", "p"), ("x-datadog-trace-id", "2"), ("baggage", "x"), ("authorization", "a")];
     assert!(plain == of("/v1/x", &with_idle), "neither order nor what is idle tells apart");
     let (ab, ba) = ([("x-a", "1"), ("x-a", "2")], [("x-a", "2"), ("x-a", "1")]);
     assert!(of("/", &ab) != of("/", &ba), "the order of a name's values does");
@@ -82,6 +84,11 @@ fn a_write_ends_what_lies_under_or_above_it_or_beside_an_action() {
         ("/v1/files/f/", "/v1/files/f/", true),
         ("/v1/files/f/", "/v1/files/f2/", false),
         ("/v1/responses/", "/v1/batches/b/", false),
+        ("/v1/responses/", "/v1/responses/r/", false),
+        ("/v1/responses/", "/v1/responses/", true),
+        ("/v1/threads/", RUN, false),
+        ("/v1/threads/runs/", RUN, false),
+        ("/v1/threads/t/messages/", RUN, true),
         ("/v1/batches/b/cancel/", "/v1/batches/b/", true),
         ("/v1/batches/b/cancel/", "/v1/batches/b2/", false),
         ("/v1/chat/completions/", "/v1/chat/", true),

@@ -1,0 +1,126 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::diagnosis::millis;
+use super::scene::Scene;
+use crate::proxy::{Clients, Counted, Ended, Gate, Spread};
+use crate::route::RouteId;
+
+/// What has come of the requests of one kind since the start.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RouteStatus {
+    /// As it is written in the configuration.
+    pub route: String,
+    /// The pools it takes from.
+    pub pools: Vec<String>,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: CountStatus,
+}
+
+/// What has come of one client's requests since the start.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ClientStatus {
+    /// By its label; `(others)` are those that are not told apart.
+    pub client: String,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: CountStatus,
+}
+
+/// What has come of some requests that are over.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CountStatus {
+    /// How many there were.
+    pub requests: u64,
+    /// Have an answer of the upstream, whatever that says.
+    pub passed: u64,
+    /// Were refused by the gate.
+    pub refused: u64,
+    /// Got no answer of the upstream, or half of one.
+    pub failed: u64,
+    /// Were left by their clients.
+    pub left: u64,
+    /// Had the answer to another's.
+    pub coalesced: u64,
+    /// Were sent more than once.
+    pub retried: u64,
+    /// How long they waited for their turn.
+    pub wait_ms: SpreadStatus,
+    /// How long the upstream took, from the sending to the last byte.
+    pub upstream_ms: SpreadStatus,
+}
+
+/// How long something took; parts of it as bounds, which are up to twice as long as it was.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SpreadStatus {
+    /// On average.
+    pub mean: u64,
+    /// One half took no longer.
+    pub p50: u64,
+    /// All but a twentieth took no longer.
+    pub p95: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// How many clients are listed.
+const LISTED: usize = 100;
+
+/// What stands for the clients that are not.
+const OTHERS: &str = "(others)";
+
+impl RouteStatus {
+    /// Of every route that has had a request.
+    pub(super) fn all(scene: &Scene, gate: &Gate) -> Vec<Self> {
+        let counted = gate.by_route().into_iter().enumerate();
+        let asked = counted.filter(|(_, counted)| counted.requests() > 0);
+        asked.map(|(index, counted)| Self::new(scene, RouteId(index), &counted)).collect()
+    }
+
+    fn new(scene: &Scene, route: RouteId, counted: &Counted) -> Self {
+        let charges = scene.routes.charges(route).iter();
+        let mut pools: Vec<String> = charges.map(|charge| scene.pools[charge.pool.0].name.clone()).collect();
+        pools.dedup();
+        Self { route: scene.routes.route(route).name.clone(), pools, counts: counted.into() }
+    }
+}
+
+impl ClientStatus {
+    /// Of those that ask most, and of the others together.
+    pub(super) fn all(gate: &Gate) -> Vec<Self> {
+        let (mut clients, mut others) = gate.by_client();
+        clients.drain(clients.len().min(LISTED)..).for_each(|(_, counted)| others.add(&counted));
+        let listed = clients.into_iter().map(|(client, counted)| (Clients::label(client), counted));
+        let others = (others.requests() > 0).then(|| (OTHERS.to_owned(), others));
+        listed.chain(others).map(|(client, counted)| Self { client, counts: (&counted).into() }).collect()
+    }
+}
+
+impl From<&Counted> for CountStatus {
+    fn from(counted: &Counted) -> Self {
+        let [passed, refused, failed, left] = Ended::ALL.map(|how| counted.ended(how));
+        Self {
+            requests: counted.requests(),
+            passed,
+            refused,
+            failed,
+            left,
+            coalesced: counted.coalesced,
+            retried: counted.retried,
+            wait_ms: (&counted.wait).into(),
+            upstream_ms: (&counted.upstream).into(),
+        }
+    }
+}
+
+impl From<&Spread> for SpreadStatus {
+    fn from(spread: &Spread) -> Self {
+        Self {
+            mean: millis(spread.mean()),
+            p50: millis(spread.quantile(50)),
+            p95: millis(spread.quantile(95)),
+            max: millis(spread.most),
+        }
+    }
+}

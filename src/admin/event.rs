@@ -1,0 +1,60 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::clock::Clock;
+use super::diagnosis::CaseName;
+use super::pool::{counts, label};
+use super::scene::Scene;
+use super::wording::Wording;
+use crate::admission::{Episode, InstanceState, Snapshot};
+
+/// Refusals of the upstream for one reason, of what was under way together.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventStatus {
+    /// When the first came back, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The pool instance that they are put down to, as people speak of it.
+    pub pool: String,
+    /// Which instance it is; nothing where the pool has only one.
+    pub key: Option<String>,
+    /// How many.
+    pub refusals: u32,
+    /// What they mean, as in `[upstream.refusals]`.
+    pub cause: String,
+    /// What is the matter with that instance by now.
+    pub case: CaseName,
+    /// The same in a sentence or two.
+    pub text: String,
+}
+
+/// How many are told.
+const TOLD: usize = 100;
+
+impl EventStatus {
+    /// The last of the last hour, the newest last.
+    pub(super) fn all(scene: &Scene, snapshot: &Snapshot, clock: Clock) -> Vec<Self> {
+        let of = |state| -> Vec<_> { episodes(state).map(|episode| (episode.began, episode, state)).collect() };
+        let mut all: Vec<_> = snapshot.instances.iter().flat_map(of).collect();
+        all.sort_by_key(|&(began, ..)| began);
+        let told = &all[all.len().saturating_sub(TOLD)..];
+        told.iter().map(|(_, episode, state)| Self::new(scene, state, episode, clock)).collect()
+    }
+
+    fn new(scene: &Scene, state: &InstanceState, episode: &Episode, clock: Clock) -> Self {
+        let pool = &scene.pools[state.pool.0];
+        let wording = Wording { pool, routes: &scene.routes, state, now: clock.now };
+        Self {
+            at_ms: clock.ms_at(episode.began),
+            pool: label(&pool.name, &state.key, counts(pool)),
+            key: (!state.key.is_empty()).then(|| state.key.to_string()),
+            refusals: episode.refusals,
+            cause: episode.cause.to_string(),
+            case: (&state.diagnosis.case).into(),
+            text: wording.text(),
+        }
+    }
+}
+
+fn episodes(state: &InstanceState) -> impl Iterator<Item = &Episode> {
+    state.observed.episodes.iter()
+}

@@ -1,0 +1,42 @@
+//! Metrics for Prometheus: a table of what there is ([`table`]), filled from the one snapshot at every scrape.
+
+mod metric;
+mod pools;
+mod table;
+mod view;
+
+pub(super) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
+use prometheus_client::registry::Registry;
+
+use super::scene::Scene;
+use super::status::Status;
+use crate::proxy::Counted;
+use metric::{Metric, Samples};
+use view::View;
+
+/// Every metric, as Prometheus reads it.
+pub(super) fn text(scene: &Scene, status: &Status, counted: &[Counted]) -> String {
+    let (view, mut text) = (View::new(scene, status, counted), String::new());
+    let scrape = Scrape { metrics: table::all().map(|metric| (metric, metric.samples(&view))).collect() };
+    let mut registry = Registry::with_prefix("tidegate");
+    registry.register_collector(Box::new(scrape));
+    prometheus_text::encode(&mut text, &registry).expect("a text takes all that is written to it");
+    text
+}
+
+/// What one scrape is told.
+#[derive(Debug)]
+struct Scrape {
+    metrics: Vec<(&'static Metric, Samples)>,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.metrics.iter().try_for_each(|(metric, samples)| metric.encode(samples, &mut encoder))
+    }
+}

@@ -1,0 +1,157 @@
+use prometheus_client::metrics::MetricType::{Counter, Gauge, Histogram, Info};
+use prometheus_client::registry::Unit;
+
+use super::metric::{Metric, Samples};
+use super::pools;
+use super::view::View;
+use crate::proxy::{Counted, Ended};
+
+/// Every metric, in the order in which a scrape shows them.
+pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
+    GATE.iter().chain(&REQUESTS).chain(&pools::METRICS)
+}
+
+/// Of the gate as a whole.
+static GATE: [Metric; 10] = [
+    Metric {
+        name: "build",
+        kind: Info,
+        unit: None,
+        help: "Always 1; the version of this gate.",
+        labels: &["version"],
+        of: |view, samples| samples.put([&*view.status.version], 1),
+    },
+    Metric {
+        name: "config",
+        kind: Info,
+        unit: None,
+        help: "Always 1; the first 16 digits of the SHA-256 of the configuration in force.",
+        labels: &["hash"],
+        of: |view, samples| samples.put([&*view.status.config_hash], 1),
+    },
+    Metric {
+        name: "uptime",
+        kind: Gauge,
+        unit: Some(Unit::Seconds),
+        help: "How long the gate has been running.",
+        labels: &[],
+        of: |view, samples| samples.put([], view.status.uptime_s),
+    },
+    Metric {
+        name: "draining",
+        kind: Gauge,
+        unit: None,
+        help: "1 while the gate is stopping, else 0.",
+        labels: &[],
+        of: |view, samples| samples.put([], u64::from(view.status.draining)),
+    },
+    Metric {
+        name: "waiting_requests",
+        kind: Gauge,
+        unit: None,
+        help: "How many requests wait for their turn.",
+        labels: &[],
+        of: |view, samples| samples.put([], view.status.waiting as u64),
+    },
+    Metric {
+        name: "open_connections",
+        kind: Gauge,
+        unit: None,
+        help: "How many connections of clients there are.",
+        labels: &[],
+        of: |view, samples| samples.put([], view.status.connections.open),
+    },
+    Metric {
+        name: "closed_connections",
+        kind: Counter,
+        unit: None,
+        help: "How many connections of clients have come and gone.",
+        labels: &[],
+        of: |view, samples| samples.put([], view.status.connections.closed),
+    },
+    Metric {
+        name: "buffered",
+        kind: Gauge,
+        unit: Some(Unit::Bytes),
+        help: "How much is held of the bodies of requests.",
+        labels: &[],
+        of: |view, samples| samples.put([], view.status.buffered.bytes),
+    },
+    Metric {
+        name: "buffered_limit",
+        kind: Gauge,
+        unit: Some(Unit::Bytes),
+        help: "How much may be held of the bodies of requests.",
+        labels: &[],
+        of: |view, samples| samples.put([], view.status.buffered.max_bytes),
+    },
+    Metric {
+        name: "refusals",
+        kind: Counter,
+        unit: None,
+        help: "Requests that the gate refused, by the pool (empty where it was none) and the code in the answer.",
+        labels: &["pool", "code"],
+        of: |view, samples| {
+            for refusal in &view.status.refusals {
+                samples.put([refusal.pool.as_deref().unwrap_or_default(), &refusal.code], refusal.requests);
+            }
+        },
+    },
+];
+
+/// Of requests, by the route they took.
+static REQUESTS: [Metric; 5] = [
+    Metric {
+        name: "requests",
+        kind: Counter,
+        unit: None,
+        help: "Requests that are over. passed: with an answer of the upstream, whatever it says; refused: by the gate; \
+               failed: no answer, or half of one; left: by the client.",
+        labels: &["route", "outcome"],
+        of: outcomes,
+    },
+    Metric {
+        name: "retried_requests",
+        kind: Counter,
+        unit: None,
+        help: "Requests that were sent more than once, as the upstream refused them.",
+        labels: &["route"],
+        of: |view, samples| view.by_route(samples, |counted| counted.retried),
+    },
+    Metric {
+        name: "coalesced_requests",
+        kind: Counter,
+        unit: None,
+        help: "GETs on routes that share calls. calls: went on; joined: had the answer of a call under way; reused: had an \
+               answer that had come before.",
+        labels: &["route", "part"],
+        of: |view, samples| {
+            for shared in &view.status.coalesced {
+                let parts = [("calls", shared.calls), ("joined", shared.joined), ("reused", shared.reused)];
+                parts.into_iter().for_each(|(part, count)| samples.put([&*shared.route, part], count));
+            }
+        },
+    },
+    Metric {
+        name: "wait",
+        kind: Histogram,
+        unit: Some(Unit::Seconds),
+        help: "How long requests waited for their turn, but for those whose client left before an answer.",
+        labels: &["route"],
+        of: |view, samples| view.by_route(samples, |counted: &Counted| &counted.wait),
+    },
+    Metric {
+        name: "upstream",
+        kind: Histogram,
+        unit: Some(Unit::Seconds),
+        help: "How long the upstream took, from the sending of a request to the last byte of its answer.",
+        labels: &["route"],
+        of: |view, samples| view.by_route(samples, |counted: &Counted| &counted.upstream),
+    },
+];
+
+fn outcomes(view: &View<'_>, samples: &mut Samples) {
+    for (route, counted) in &view.routes {
+        Ended::ALL.iter().for_each(|how| samples.put([*route, how.name()], counted.ended(*how)));
+    }
+}

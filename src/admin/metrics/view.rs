@@ -1,0 +1,74 @@
+use super::metric::{Samples, Value};
+use crate::admin::pool::{PoolStatus, counts};
+use crate::admin::scene::Scene;
+use crate::admin::status::Status;
+use crate::config::Pool;
+use crate::proxy::Counted;
+
+/// What metrics come from.
+pub(super) struct View<'a> {
+    pub(super) status: &'a Status,
+    /// Every route that has had a request, by its name.
+    pub(super) routes: Vec<(&'a str, &'a Counted)>,
+    pub(super) pools: Vec<PoolView<'a>>,
+}
+
+/// A pool with all of its instances: no metric tells those apart, as their keys are not from the configuration.
+pub(super) struct PoolView<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) instances: Vec<&'a PoolStatus>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(scene: &'a Scene, status: &'a Status, counted: &'a [Counted]) -> Self {
+        let routes = scene.routes.routes().zip(counted).filter(|(_, counted)| counted.requests() > 0);
+        Self {
+            status,
+            routes: routes.map(|((_, route), counted)| (&*route.name, counted)).collect(),
+            pools: scene.pools.iter().map(|pool| PoolView::new(pool, status)).collect(),
+        }
+    }
+
+    /// One value of each pool, if it has one.
+    pub(super) fn by_pool<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&PoolView<'_>) -> Option<V>) {
+        for pool in &self.pools {
+            of(pool).into_iter().for_each(|value| samples.put(pool.labels(), value));
+        }
+    }
+
+    /// One value of each route.
+    pub(super) fn by_route<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&'a Counted) -> V) {
+        self.routes.iter().for_each(|&(route, counted)| samples.put([route], of(counted)));
+    }
+}
+
+impl<'a> PoolView<'a> {
+    fn new(pool: &'a Pool, status: &'a Status) -> Self {
+        let instances = status.pools.iter().filter(|status| status.name == pool.name && status.counts == counts(pool));
+        Self { pool, instances: instances.collect() }
+    }
+
+    pub(super) fn labels(&self) -> [&str; 2] {
+        [&self.pool.name, counts(self.pool)]
+    }
+
+    /// What all instances come to together.
+    pub(super) fn sum(&self, of: impl Fn(&PoolStatus) -> u64) -> u64 {
+        self.instances.iter().map(|status| of(status)).sum()
+    }
+
+    /// The most that any instance has; nothing where none has any.
+    pub(super) fn most(&self, of: impl Fn(&PoolStatus) -> Option<f64>) -> Option<f64> {
+        self.instances.iter().filter_map(|status| of(status)).max_by(f64::total_cmp)
+    }
+
+    /// The least.
+    pub(super) fn least(&self, of: impl Fn(&PoolStatus) -> Option<f64>) -> Option<f64> {
+        self.instances.iter().filter_map(|status| of(status)).min_by(f64::total_cmp)
+    }
+
+    /// How many instances are so.
+    pub(super) fn count(&self, is_so: impl Fn(&PoolStatus) -> bool) -> u64 {
+        self.instances.iter().filter(|status| is_so(status)).count() as u64
+    }
+}

@@ -1,0 +1,193 @@
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
+use super::scene::Scene;
+use crate::admission::{ClientId, InstanceState, Standing};
+use crate::config::Pool;
+use crate::limit::{Rate, Unit};
+use crate::proxy::Clients;
+
+/// One pool instance.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PoolStatus {
+    /// As it is called in the configuration.
+    pub name: String,
+    /// Which instance of the pool; nothing where it has only one.
+    pub key: Option<String>,
+    /// What it counts: `requests`, or `tokens` of a model.
+    pub counts: String,
+    /// The routes that take from it, as they are written in the configuration.
+    pub routes: Vec<String>,
+    /// Each limit as it is configured, and what of it is used.
+    pub limits: Vec<LimitStatus>,
+    /// The limit that is nearest to its end, configured or learned; nothing where none is known.
+    pub in_force: Option<InForceStatus>,
+    /// Granted and not sent yet (cost).
+    pub held: u64,
+    /// Granted and not over yet (requests).
+    pub in_flight: u32,
+    /// How many may be at most.
+    pub max_in_flight: Option<u32>,
+    /// How many requests wait for it.
+    pub waiting: usize,
+    /// The same by priority.
+    pub waiting_by: WaitingBy,
+    /// The same by client, who has most first; the first ten.
+    pub waiting_for: Vec<WaitingFor>,
+    /// How long one that comes now would wait.
+    pub eta_ms: u64,
+    /// In how long the first goes who waits here; nothing where nobody does, or he waits for what is in flight.
+    pub head_goes_in_ms: Option<u64>,
+    /// How many requests the gate has refused for its sake, for as long as it has been there.
+    pub refused: u64,
+    /// How many the upstream has refused.
+    pub upstream_refused: u64,
+    /// How long it has kept those who wait for longer than they were told, or nobody goes as the upstream refused.
+    pub stalled_ms: Option<u64>,
+    /// What has been learned of it, and is in force beside the configuration.
+    pub learned: Option<LearnedStatus>,
+    /// What is the matter with it.
+    pub diagnosis: DiagnosisStatus,
+}
+
+/// One limit of a pool instance.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LimitStatus {
+    /// As it is written.
+    pub limit: String,
+    /// How much each window may hold.
+    pub max: u32,
+    /// How long a window is.
+    pub window_ms: u64,
+    /// What the trailing window holds.
+    pub used: u64,
+}
+
+/// The limit that decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InForceStatus {
+    /// As people say it: `300/min`, `200000 tokens/min`, `50 in flight`.
+    pub limit: String,
+    /// How much there is.
+    pub max: u64,
+    /// How much of it is used.
+    pub used: u64,
+}
+
+/// How many wait, by priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitingBy {
+    /// Before everything else.
+    pub high: usize,
+    /// As most.
+    pub normal: usize,
+    /// After the others.
+    pub low: usize,
+}
+
+/// How many wait of one client.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WaitingFor {
+    /// By its label.
+    pub client: String,
+    /// How many of its requests.
+    pub requests: usize,
+}
+
+impl PoolStatus {
+    /// As people speak of it: the pool, which instance of it, and what it counts where that is not requests.
+    #[must_use]
+    pub fn label(&self) -> String {
+        label(&self.name, self.key.as_deref().unwrap_or_default(), &self.counts)
+    }
+
+    pub(super) fn new(scene: &Scene, state: &InstanceState, now: Instant) -> Self {
+        let pool = &scene.pools[state.pool.0];
+        let left = |until: Instant| millis(until.saturating_duration_since(now));
+        Self {
+            name: pool.name.clone(),
+            key: (!state.key.is_empty()).then(|| state.key.to_string()),
+            counts: counts(pool).to_owned(),
+            routes: scene.routes_of[state.pool.0].clone(),
+            limits: state.taken.windows.iter().map(|&(limit, used)| LimitStatus::new(limit, used)).collect(),
+            in_force: InForceStatus::new(pool, state),
+            held: state.taken.held,
+            in_flight: state.taken.in_flight,
+            max_in_flight: pool.limits.in_flight.map(Into::into),
+            waiting: state.waiting,
+            waiting_by: WaitingBy::from(&state.standing),
+            waiting_for: state.standing.of.iter().map(|&waits| waits.into()).collect(),
+            eta_ms: millis(state.eta),
+            head_goes_in_ms: state.head_goes.map(left),
+            refused: state.observed.refused.by_gate,
+            upstream_refused: state.observed.refused.by_upstream,
+            stalled_ms: state.stalled_since.map(|since| millis(now.saturating_duration_since(since))),
+            learned: state.taken.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
+            diagnosis: DiagnosisStatus::new(pool, &scene.routes, state, now),
+        }
+    }
+}
+
+/// As people speak of a pool instance.
+pub(super) fn label(name: &str, key: &str, counts: &str) -> String {
+    let parts = key.split(' ').filter(|part| !part.is_empty() && *part != "-");
+    let key: String = parts.flat_map(|part| [" ", part]).collect();
+    let counts = if counts == "requests" { String::new() } else { format!(" ({counts})") };
+    format!("{name}{key}{counts}")
+}
+
+/// What a pool counts.
+pub(super) fn counts(pool: &Pool) -> &'static str {
+    if pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" }
+}
+
+impl LimitStatus {
+    fn new(limit: Rate, used: u64) -> Self {
+        Self { limit: limit.to_string(), max: limit.amount(), window_ms: millis(limit.per()), used }
+    }
+}
+
+impl InForceStatus {
+    /// Of a rate and what may be in flight it is the one that is used more.
+    pub(super) fn new(pool: &Pool, state: &InstanceState) -> Option<Self> {
+        let by_rate = state.load.map(|load| Self {
+            limit: pool.rate_text(load.limit.rounded()),
+            max: load.limit.amount().into(),
+            used: load.used,
+        });
+        let in_flight = pool.limits.in_flight.map(|most| Self {
+            limit: format!("{most} in flight"),
+            max: u32::from(most).into(),
+            used: state.taken.in_flight.into(),
+        });
+        by_rate.into_iter().chain(in_flight).max_by(|one, other| one.ratio().total_cmp(&other.ratio()))
+    }
+
+    /// Which part of it is used, where 1 is all.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        number(self.used) / number(self.max.max(1))
+    }
+}
+
+impl From<&Standing> for WaitingBy {
+    fn from(standing: &Standing) -> Self {
+        let [high, normal, low] = standing.by;
+        Self { high, normal, low }
+    }
+}
+
+impl From<(ClientId, usize)> for WaitingFor {
+    fn from((client, requests): (ClientId, usize)) -> Self {
+        Self { client: Clients::label(client), requests }
+    }
+}
+
+/// How long one who comes now would wait, as `/history` and `/events` say it.
+pub(super) fn eta_ms(eta: Duration) -> u32 {
+    u32::try_from(eta.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use crate::config::{Config, Pool};
+use crate::limit::PoolId;
+use crate::route::Table;
+
+/// What does not change while a gate serves, and is needed to speak of it.
+pub(super) struct Scene {
+    pub(super) pools: Vec<Pool>,
+    pub(super) routes: Arc<Table>,
+    /// The names of the routes that take from each pool.
+    pub(super) routes_of: Vec<Vec<String>>,
+    /// Where the configuration comes from, and its hash.
+    pub(super) config: String,
+    pub(super) config_hash: String,
+}
+
+impl Scene {
+    pub(super) fn new(config: &Config) -> Self {
+        let routes_of = (0..config.pools.len()).map(|pool| routes_of(&config.routes, PoolId(pool))).collect();
+        Self {
+            pools: config.pools.clone(),
+            routes: Arc::clone(&config.routes),
+            routes_of,
+            config: config.source.to_string(),
+            config_hash: config.hash.clone(),
+        }
+    }
+}
+
+fn routes_of(routes: &Table, pool: PoolId) -> Vec<String> {
+    let takes = |id| routes.charges(id).iter().any(|charge| charge.pool == pool);
+    routes.routes().filter(|&(id, _)| takes(id)).map(|(_, route)| route.name.clone()).collect()
+}

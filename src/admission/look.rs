@@ -1,0 +1,66 @@
+//! How the state is looked at: as a whole, or a part at a time, so that nobody waits for whoever looks.
+
+use std::time::Instant;
+
+use super::diagnosis::{Patient, diagnose};
+use super::scheduler::Scheduler;
+use super::snapshot::{InstanceState, Snapshot};
+use super::standing::Crowd;
+use crate::limit::{InstanceId, Usage};
+
+/// The pool instances that are still to be looked at.
+pub(super) struct Rest {
+    ids: Vec<InstanceId>,
+    crowd: Crowd,
+}
+
+impl<W> Scheduler<W> {
+    /// The state at `now` without any pool instance, and what leads to those.
+    pub(super) fn overview(&self, now: Instant) -> (Snapshot, Rest) {
+        let refusals = self.refusals.iter().map(|(&(pool, cause), &count)| (pool, cause, count));
+        let mut ids = self.ledger.ids();
+        ids.reverse();
+        let snapshot = Snapshot {
+            at: now,
+            waiting: self.queue.len(),
+            tally: self.tally,
+            draining: self.draining,
+            refusals: refusals.collect(),
+            instances: Vec::with_capacity(ids.len()),
+        };
+        (snapshot, Rest { ids, crowd: self.crowd() })
+    }
+
+    fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut Crowd) -> Option<InstanceState> {
+        let Usage { pool, key, taken, load } = self.ledger.usage(now, id)?;
+        let observed = self.evidence.observed(now, id);
+        let most_in_flight = self.ledger.limits(pool).in_flight;
+        let diagnosis = diagnose(Patient { now, taken: &taken, most_in_flight, observed: &observed });
+        Some(InstanceState {
+            pool,
+            key,
+            load,
+            standing: crowd.at(id),
+            waiting: self.queue.waiting_for(id),
+            head_goes: self.head_goes(id),
+            stalled_since: self.stalled_since(now, id, &taken),
+            eta: self.turn_of_stranger(now, id).saturating_duration_since(now),
+            taken,
+            observed,
+            diagnosis,
+        })
+    }
+}
+
+impl Rest {
+    /// The next so many instances, if they are still there.
+    pub(super) fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
+        let Self { ids, crowd } = self;
+        let some = ids.split_off(ids.len().saturating_sub(most)).into_iter().rev();
+        some.filter_map(|id| scheduler.instance(now, id, crowd)).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}

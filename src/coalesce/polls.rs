@@ -1,0 +1,159 @@
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::calls::Calls;
+use super::key::Key;
+use crate::limit::Load;
+
+/// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (UPSTREAM.md §5).
+pub const LONGEST: Duration = Duration::from_secs(8);
+
+/// How long a thing counts as polled after it was last asked for.
+const MEMORY: Duration = Duration::from_secs(16);
+
+/// However little others leave of a pool, polling has one in so many.
+const LEAST: u64 = 20;
+
+/// What is asked for again and again, and the pools that pay for it, `P`.
+#[derive(Debug)]
+pub struct Polls<P> {
+    things: HashMap<Key, Thing<P>>,
+    crowds: HashMap<P, Crowd>,
+    /// Every thing with a time at which it was asked for, to be looked at when that is long ago.
+    seen: VecDeque<(Instant, Key)>,
+    most: usize,
+}
+
+/// What one key asks for.
+#[derive(Debug)]
+struct Thing<P> {
+    pools: Vec<P>,
+    asked: Instant,
+    /// It was asked for before, or by one who says that he will again.
+    is_polled: bool,
+    /// When the last call for it began, or will.
+    called: Option<Instant>,
+    /// The status that was last told of it.
+    told: Option<Arc<str>>,
+}
+
+/// All that is polled at the cost of one pool.
+#[derive(Debug)]
+struct Crowd {
+    things: u32,
+    calls: Calls,
+}
+
+/// A pool that pays for polls.
+#[derive(Clone, Debug)]
+pub struct Payer<P> {
+    /// Which.
+    pub pool: P,
+    /// How much of it there is, and is used.
+    pub load: Load,
+    /// The part of it that polling may have, in hundredths.
+    pub share: u8,
+}
+
+impl<P: Clone + Eq + Hash> Polls<P> {
+    /// Room for so many things.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { things: HashMap::new(), crowds: HashMap::new(), seen: VecDeque::new(), most }
+    }
+
+    /// Somebody asks, and may say that he polls. Whoever asks for what was asked for lately does.
+    pub fn ask(&mut self, now: Instant, key: &Key, pools: impl Iterator<Item = P>, polls: bool) {
+        self.forget_old(now);
+        if !self.things.contains_key(key) {
+            if self.things.len() >= self.most {
+                return;
+            }
+            let thing = Thing { pools: pools.collect(), asked: now, is_polled: false, called: None, told: None };
+            self.things.insert(key.clone(), thing);
+            self.seen.push_back((now, key.clone()));
+            if !polls {
+                return;
+            }
+        }
+        let Some(thing) = self.things.get_mut(key) else { return };
+        thing.asked = now;
+        if !std::mem::replace(&mut thing.is_polled, true) {
+            for pool in &thing.pools {
+                self.crowds.entry(pool.clone()).or_insert(Crowd { things: 0, calls: Calls::new(now) }).things += 1;
+            }
+        }
+    }
+
+    /// How far apart calls for one thing are, so that all of them together keep within the share of each pool that pays,
+    /// and within what others leave of it.
+    pub fn every(&mut self, now: Instant, payers: &[Payer<P>]) -> Duration {
+        payers.iter().map(|payer| self.every_by(now, payer)).max().unwrap_or_default()
+    }
+
+    fn every_by(&mut self, now: Instant, Payer { pool, load, share }: &Payer<P>) -> Duration {
+        let Some(crowd) = self.crowds.get_mut(pool) else { return Duration::ZERO };
+        let (allowed, per) = (u64::from(load.limit.amount()), load.limit.per());
+        let others = load.used.saturating_sub(crowd.calls.within(now, per));
+        let budget =
+            (allowed * u64::from(*share) / 100).min(allowed.saturating_sub(others)).max(allowed / LEAST).max(1);
+        (per.saturating_mul(crowd.things) / u32::try_from(budget).unwrap_or(u32::MAX)).min(LONGEST)
+    }
+
+    /// How long a call for this must wait so that it is so far from the one before. Of one that has not begun and is
+    /// wanted by nobody any more it has the place.
+    #[must_use]
+    pub fn wait(&self, now: Instant, key: &Key, every: Duration) -> Duration {
+        let called = self.things.get(key).and_then(|thing| thing.called);
+        let begins = called.map(|called| if called > now { called } else { called + every });
+        begins.map_or(Duration::ZERO, |begins| begins.saturating_duration_since(now))
+    }
+
+    /// A call for this begins at `at`.
+    pub fn call(&mut self, at: Instant, key: &Key) {
+        let Some(thing) = self.things.get_mut(key) else { return };
+        thing.called = Some(at);
+        for pool in &thing.pools {
+            if let Some(crowd) = self.crowds.get_mut(pool) {
+                crowd.calls.add();
+            }
+        }
+    }
+
+    /// The status that was last told of this, and that it is so now.
+    pub fn tell(&mut self, key: &Key, status: Option<Arc<str>>) {
+        if let Some(thing) = self.things.get_mut(key) {
+            thing.told = status;
+        }
+    }
+
+    /// The status that whoever asks for this has been told.
+    #[must_use]
+    pub fn told(&self, key: &Key) -> Option<Arc<str>> {
+        self.things.get(key)?.told.clone()
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        while let Some((seen, key)) = self.seen.pop_front_if(|(seen, _)| *seen + MEMORY <= now) {
+            match self.things.get(&key).map(|thing| thing.asked) {
+                Some(asked) if asked > seen => self.seen.push_back((asked, key)),
+                _ => self.forget(&key),
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        let Some(thing) = self.things.remove(key).filter(|thing| thing.is_polled) else { return };
+        for pool in &thing.pools {
+            let left = self.crowds.get_mut(pool).map(|crowd| {
+                crowd.things -= 1;
+                crowd.things
+            });
+            if left == Some(0) {
+                self.crowds.remove(pool);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use std::time::{Duration, Instant};
+
+use super::super::{Key, LONGEST, Payer, Polls};
+use super::now;
+use crate::limit::{Load, Rate};
+
+/// A world in which one pool pays for everything.
+struct World {
+    polls: Polls<u8>,
+    now: Instant,
+    load: Load,
+    share: u8,
+}
+
+impl World {
+    fn of(limit: &str) -> Self {
+        let limit: Rate = limit.parse().expect("a rate");
+        Self { polls: Polls::new(1_000), now: now(), load: Load { limit, used: 0 }, share: 50 }
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+    }
+
+    /// How far apart calls for this thing are, once somebody has asked for it, and perhaps said that he polls.
+    fn ask(&mut self, thing: u16, polls: bool) -> u128 {
+        self.polls.ask(self.now, &key(thing), [0].into_iter(), polls);
+        let payer = Payer { pool: 0, load: self.load, share: self.share };
+        self.polls.every(self.now, &[payer]).as_millis()
+    }
+}
+
+fn key(thing: u16) -> Key {
+    Key::new(&thing.to_string(), std::iter::empty())
+}
+
+#[test]
+fn so_many_things_are_polled_no_more_often_than_the_share_allows() {
+    let mut world = World::of("1000/min");
+    let every: Vec<u128> = (0..50).map(|thing| world.ask(thing, true)).collect();
+    assert_eq!([every[0], every[9], every[49]], [120, 1_200, 6_000], "500 a minute among 1, 10 and 50");
+    world.share = 100;
+    assert_eq!(world.ask(0, true), 3_000);
+    for thing in 50..200 {
+        world.ask(thing, true);
+    }
+    assert_eq!(world.ask(0, true), LONGEST.as_millis(), "no SDK obeys more");
+}
+
+#[test]
+fn who_asks_once_polls_nothing_and_who_asks_again_does() {
+    let mut world = World::of("60/min");
+    assert_eq!(world.ask(1, false), 0);
+    assert_eq!(world.ask(2, false), 0);
+    world.pass(500);
+    assert_eq!(world.ask(1, false), 2_000, "it is polled now");
+    assert_eq!(world.ask(2, false), 4_000);
+    assert_eq!(world.ask(2, false), 4_000, "once, however often");
+}
+
+#[test]
+fn what_nobody_asks_for_any_more_is_forgotten() {
+    let mut world = World::of("60/min");
+    for thing in 1..=3 {
+        world.ask(thing, true);
+    }
+    world.pass(10_000);
+    assert_eq!(world.ask(1, true), 6_000);
+    world.pass(6_001);
+    assert_eq!(world.ask(1, true), 2_000, "the others were last asked for 16 s ago");
+    world.pass(60_000);
+    assert_eq!(world.ask(9, false), 0, "and now there is nothing");
+    assert_eq!(world.ask(9, false), 2_000);
+}
+
+#[test]
+fn calls_for_one_thing_keep_their_distance() {
+    let mut world = World::of("60/min");
+    world.ask(1, true);
+    let every = Duration::from_secs(2);
+    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::ZERO, "the first goes at once");
+    world.polls.call(world.now, &key(1));
+    world.pass(500);
+    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::from_millis(1_500));
+    world.polls.call(world.now + Duration::from_millis(1_500), &key(1));
+    world.pass(500);
+    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::from_secs(1), "that call has not begun");
+    world.pass(3_000);
+    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::ZERO);
+}
+
+#[test]
+fn polling_has_no_more_than_others_leave_and_always_a_little() {
+    let mut world = World::of("100/min");
+    for second in 0..60 {
+        world.ask(1, true);
+        if second % 2 == 0 {
+            world.polls.call(world.now, &key(1));
+        }
+        world.pass(1_000);
+    }
+    for (used, every) in [(30, 1_200), (80, 1_200), (110, 3_000), (130, 12_000)] {
+        world.load.used = used;
+        let every = Duration::from_millis(every).min(LONGEST);
+        assert_eq!(world.ask(1, true), every.as_millis(), "{used} used, 30 of them by polls");
+    }
+}
+
+#[test]
+fn pools_are_told_apart_and_the_slowest_decides() {
+    let mut world = World::of("60/min");
+    for thing in 1..=4 {
+        world.ask(thing, true);
+    }
+    world.polls.ask(world.now, &key(9), [1, 2].into_iter(), true);
+    let pay = |pool| Payer { pool, load: world.load, share: 50 };
+    assert_eq!(world.polls.every(world.now, &[pay(1), pay(2)]), Duration::from_secs(2));
+    assert_eq!(world.polls.every(world.now, &[pay(1), pay(0)]), Duration::from_secs(8));
+    assert_eq!(world.polls.every(world.now, &[pay(7)]), Duration::ZERO);
+}
+
+#[test]
+fn what_was_told_of_a_thing_is_known_to_those_who_ask_for_the_same() {
+    let mut world = World::of("60/min");
+    world.polls.tell(&key(1), Some("queued".into()));
+    assert_eq!(world.polls.told(&key(1)), None, "nobody has asked for it");
+    world.ask(1, false);
+    world.polls.tell(&key(1), Some("queued".into()));
+    assert_eq!(world.polls.told(&key(1)).as_deref(), Some("queued"));
+    assert_eq!(world.polls.told(&key(2)), None);
+}
+
+#[test]
+fn there_is_room_for_so_many_things_and_no_more() {
+    let mut polls = Polls::new(2);
+    (0..3).for_each(|thing| polls.ask(now(), &key(thing), [0].into_iter(), true));
+    let payer = Payer { pool: 0, load: Load { limit: "60/min".parse().expect("a rate"), used: 0 }, share: 50 };
+    assert_eq!(polls.every(now(), &[payer]), Duration::from_secs(4));
+}

@@ -1,0 +1,186 @@
+use std::future::pending;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Parser;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::json;
+use tidegate::admin::{self, Status, Watched};
+use tidegate::config::{Config, Source};
+use tidegate::mock::{Mock, Options};
+use tidegate::proxy::{self, Gate};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Longer than anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What no page may show.
+pub(crate) const KEY: &str = "sk-canary-key-4711";
+pub(crate) const BODY: &str = "canary-body-4712";
+
+/// Every kind of pool: requests and tokens of a model, one that is full at once, one in flight, one that shares calls.
+pub(crate) const POOLS: &str = r#"
+[pools.chat]
+requests = ["1000/min"]
+tokens = ["100000/min"]
+key = ["body.model"]
+
+[pools.few]
+requests = ["2/h"]
+max_wait = "1s"
+
+[pools.slow]
+requests = ["1/2s"]
+margin = "0s"
+
+[pools.calm]
+requests = ["1000/s"]
+in_flight = 50
+
+[[routes]]
+match = "POST /v1/chat/completions"
+pools = ["chat"]
+
+[[routes]]
+match = "POST /v1/threads"
+pools = ["few"]
+
+[[routes]]
+match = "POST /v1/batches"
+pools = ["slow"]
+
+[[routes]]
+match = "GET /v1/vector_stores/{id}"
+pools = ["calm"]
+coalesce = true
+reuse = "1m"
+"#;
+
+/// A gate with its pages, before a stand-in for the upstream.
+pub(crate) struct Desk {
+    /// Beside what its pages see.
+    pub(crate) watched: Watched,
+    upstream: SocketAddr,
+    address: SocketAddr,
+    admin: SocketAddr,
+    client: Client<HttpConnector, Full<Bytes>>,
+    _served: JoinSet<()>,
+}
+
+#[derive(Parser)]
+struct MockLine {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Desk {
+    pub(crate) async fn open(config: &str) -> Self {
+        Self::before(config, &[]).await
+    }
+
+    /// The same before a stand-in with these options.
+    pub(crate) async fn before(config: &str, options: &[&str]) -> Self {
+        let mut config = Config::parse(&Source::Text("test".to_owned()), config).expect("a valid configuration");
+        let ((upstream_listener, upstream), (listener, address), (admin_listener, admin)) =
+            (listen().await, listen().await, listen().await);
+        config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
+        // The stand-in has more than the gate takes, so that nothing is refused which is not told to be.
+        let wide = Config::parse(&Source::Text("wide".to_owned()), "pools = {}\nroutes = []").expect("it is valid");
+        let mock = Mock::new(&wide, MockLine::parse_from([&["mock"], options].concat()).options);
+        let gate = Gate::start(&config).expect("a gate");
+        let watched = Watched::new(&config, gate.clone());
+        let (serving, mut served) = (proxy::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
+        served.spawn(async move { mock.run(upstream_listener, pending()).await.expect("it serves") });
+        served.spawn(async move { serving.await.expect("it serves") });
+        served.spawn(async move { admin::run(watched, admin_listener, pending()).await.expect("it serves") });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { watched: Watched::new(&config, gate.clone()), upstream, address, admin, client, _served: served }
+    }
+
+    /// Asks the gate, as an app would.
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> StatusCode {
+        let request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        let request =
+            request.header("authorization", format!("Bearer {KEY}")).header("content-type", "application/json");
+        let request = headers.iter().fold(request, |request, &(name, value)| request.header(name, value));
+        let answer = self.client.request(request.body(body.to_owned().into()).expect("a request"));
+        let answer = timeout(PATIENCE, answer).await.expect("in time").expect("an answer");
+        let status = answer.status();
+        answer.into_body().collect().await.expect("its body");
+        status
+    }
+
+    /// Asks for a chat with this model.
+    pub(crate) async fn chat(&self, model: &str) -> StatusCode {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": BODY }] });
+        self.ask("POST", "/v1/chat/completions", &[], &body.to_string()).await
+    }
+
+    /// Some of everything: answers, refusals of both sides, waits, shared calls.
+    pub(crate) async fn traffic(&self) {
+        assert_eq!(self.chat("gpt-4o").await, StatusCode::OK);
+        assert_eq!(self.chat("gpt-4o-mini").await, StatusCode::OK);
+        for expected in [200, 200, 429] {
+            assert_eq!(self.ask("POST", "/v1/threads", &[], "{}").await, expected, "threads");
+        }
+        for _ in 0..2 {
+            self.ask("GET", "/v1/vector_stores/vs_1", &[], "").await;
+        }
+        self.weather(r#"{"refuse": "insufficient-quota"}"#).await;
+        assert_eq!(self.chat("gpt-4o").await, StatusCode::TOO_MANY_REQUESTS);
+        self.weather(r#"{"refuse": "none"}"#).await;
+        // The second waits for its turn.
+        self.ask("POST", "/v1/batches", &[], "{}").await;
+        self.ask("POST", "/v1/batches", &[], "{}").await;
+    }
+
+    pub(crate) async fn weather(&self, step: &str) {
+        let request = Request::post(format!("http://{}/__mock/step", self.upstream));
+        let answer = self.client.request(request.body(step.to_owned().into()).expect("a request")).await;
+        assert!(answer.expect("an answer").status().is_success(), "{step}");
+    }
+
+    /// What is at this path of the admin port.
+    pub(crate) async fn page(&self, path: &str) -> String {
+        let answer = self.client.get(format!("http://{}{path}", self.admin).parse().expect("a URL")).await;
+        let body = answer.expect("an answer").into_body().collect().await.expect("its body").to_bytes();
+        String::from_utf8(body.to_vec()).expect("a text")
+    }
+
+    pub(crate) async fn status(&self) -> Status {
+        serde_json::from_str(&self.page("/status").await).expect("a status")
+    }
+
+    /// The status once it is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
+        let look = async {
+            loop {
+                let status = self.status().await;
+                if is_so(&status) {
+                    return status;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{what}"))
+    }
+
+    /// The answer to a GET at the admin port, to be read as it comes.
+    pub(crate) async fn listen(&self, path: &str) -> hyper::body::Incoming {
+        let answer = self.client.get(format!("http://{}{path}", self.admin).parse().expect("a URL")).await;
+        answer.expect("an answer").into_body()
+    }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
+}
