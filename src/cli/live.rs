@@ -19,6 +19,8 @@ pub(super) struct AskedAt {
 /// What a running gate says, or why there is nothing.
 pub(super) struct Asked {
     status: Result<Status, String>,
+    /// It runs with another configuration than the one that is explained.
+    differs: bool,
 }
 
 /// A gate that runs on this machine answers sooner.
@@ -34,13 +36,15 @@ impl AskedAt {
         let patience = if named.is_some() { PATIENCE_NAMED } else { PATIENCE };
         let configured = || config.server.admin.map(|admin| admin.to_string());
         let Some(admin) = named.or_else(configured).filter(|admin| admin != "off") else {
-            return Ok(Asked { status: Err("no gate was asked, as its admin port is off".to_owned()) });
+            let status = Err("no gate was asked, as its admin port is off".to_owned());
+            return Ok(Asked { status, differs: false });
         };
         let gate = Asking { admin };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let status = runtime.block_on(gate.status(patience));
         let nobody = |_| format!("no gate answers at {}, so what it would have learned is not here", gate.admin);
-        Ok(Asked { status: status.map_err(nobody) })
+        let differs = status.as_ref().is_ok_and(|status| status.config_hash != config.hash);
+        Ok(Asked { status: status.map_err(nobody), differs })
     }
 }
 
@@ -53,6 +57,9 @@ impl Asked {
     pub(super) fn print<'t>(&self, out: &mut impl Write, taken: impl Iterator<Item = &'t Taken>) -> Result<()> {
         if let Err(why) = &self.status {
             return Ok(writeln!(out, "live     {why}")?);
+        }
+        if let (true, Ok(status)) = (self.differs, &self.status) {
+            writeln!(out, "config   the gate that runs has another one, {}: what it says may not fit", status.config)?;
         }
         let known: Vec<&Live> = taken.filter_map(|taken| taken.live.as_ref()).collect();
         if known.is_empty() {

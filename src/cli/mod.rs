@@ -14,6 +14,7 @@ mod memory;
 mod mock;
 mod serve;
 mod stop;
+mod top;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ enum Command {
     Explain(explain::Explain),
     /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
     Diagnose(diagnose::Diagnose),
+    /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top.
+    Top(top::Top),
     /// Check a configuration and print what would be in force.
     Check(check::Check),
     /// Print the built-in configuration, commented, to start one's own from.
@@ -96,6 +99,7 @@ impl Command {
             Self::Mock(mock) => mock.run(),
             Self::Explain(explain) => explain.run(),
             Self::Diagnose(diagnose) => diagnose.run(),
+            Self::Top(top) => top.run(),
             Self::Check(check) => check.run(),
             Self::Init => Ok(io::stdout().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),

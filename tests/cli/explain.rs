@@ -95,6 +95,10 @@ fn explain_says_how_a_request_would_fare_now() {
     assert!(said.contains("         1 of 1/5m used, 0 in flight, 1 waiting; room in "), "{said}");
     let free = busy.explain(&["GET", "/v1/else"], &[("TIDEGATE_ADMIN", &admin)]);
     assert!(free.contains("now      it would go at once\nlive     all: "), "{free}");
+    assert!(!said.contains("config   "), "{said}");
+    std::fs::write(busy.config.path(), config("max_waiting = 7")).expect("is written");
+    let other = busy.explain(&["POST", "/v1/threads", "--admin", &admin], &[]);
+    assert!(other.contains("config   the gate that runs has another one, "), "{other}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod diagnosis;
 mod explain;
 mod restart;
+mod screen;
 mod serving;
+mod top;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
