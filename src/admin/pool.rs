@@ -153,10 +153,10 @@ impl LimitStatus {
 impl InForceStatus {
     /// Of a rate and what may be in flight it is the one that is used more.
     pub(super) fn new(pool: &Pool, state: &InstanceState) -> Option<Self> {
-        let by_rate = state.load.map(|load| Self {
-            limit: pool.rate_text(load.limit.rounded()),
-            max: load.limit.amount().into(),
-            used: load.used,
+        let by_rate = state.fill.map(|fill| Self {
+            limit: pool.rate_text(fill.limit.rounded()),
+            max: fill.limit.amount().into(),
+            used: fill.used,
         });
         let in_flight = pool.limits.in_flight.map(|most| Self {
             limit: format!("{most} in flight"),

@@ -8,7 +8,7 @@ use tokio::time;
 use super::scheduler::{Arrival, Decision, Rules, Scheduler};
 use super::snapshot::Snapshot;
 use super::{Again, Applicant, Permit, Refusal};
-use crate::limit::{KeptLesson, Load, Outdated};
+use crate::limit::{Fill, KeptLesson, Outdated};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -92,7 +92,7 @@ impl Admission {
 
     /// How much of what is asked for there is, and is used; nothing where no limit is known.
     #[must_use]
-    pub fn load(&self, ask: &Ask) -> Option<Load> {
+    pub fn load(&self, ask: &Ask) -> Option<Fill> {
         self.with(|scheduler, now| scheduler.load(now, ask))
     }
 

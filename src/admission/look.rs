@@ -32,14 +32,14 @@ impl<W> Scheduler<W> {
     }
 
     fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut Crowd) -> Option<InstanceState> {
-        let Usage { pool, key, taken, load } = self.ledger.usage(now, id)?;
+        let Usage { pool, key, taken, fill } = self.ledger.usage(now, id)?;
         let observed = self.evidence.observed(now, id);
         let most_in_flight = self.ledger.limits(pool).in_flight;
         let diagnosis = diagnose(Patient { now, taken: &taken, most_in_flight, observed: &observed });
         Some(InstanceState {
             pool,
             key,
-            load,
+            fill,
             standing: crowd.at(id),
             waiting: self.queue.waiting_for(id),
             head_goes: self.head_goes(id),

@@ -10,7 +10,7 @@ use super::reservations::Reservations;
 use super::snapshot::{Snapshot, Tally};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
 use crate::feedback::Cause;
-use crate::limit::{Charge, InstanceId, Ledger, Limits, Load, PoolId};
+use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
@@ -239,7 +239,7 @@ impl<W> Scheduler<W> {
     }
 
     /// How much of what is asked for there is, and is used; nothing where no limit is known.
-    pub fn load(&mut self, now: Instant, ask: &Ask) -> Option<Load> {
+    pub fn load(&mut self, now: Instant, ask: &Ask) -> Option<Fill> {
         self.ledger.load(now, ask.pool, ask.key.as_deref())
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::standing::Standing;
 use super::{Diagnosis, Observed};
 use crate::feedback::Cause;
-use crate::limit::{Load, PoolId, PoolUsage};
+use crate::limit::{Fill, PoolId, PoolUsage};
 
 /// What has happened so far, in requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub struct InstanceState {
     pub key: Arc<str>,
     /// What is taken.
     pub taken: PoolUsage,
-    /// The limit that is nearest to its end, where there is one.
-    pub load: Option<Load>,
+    /// What of its limit in force is used, where there is one.
+    pub fill: Option<Fill>,
     /// Who waits that needs it.
     pub standing: Standing,
     /// How many they are.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::calls::Calls;
 use super::key::Key;
-use crate::limit::Load;
+use crate::limit::Fill;
 
 /// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (UPSTREAM.md §5).
 pub const LONGEST: Duration = Duration::from_secs(8);
@@ -52,7 +52,7 @@ pub struct Payer<P> {
     /// Which.
     pub pool: P,
     /// How much of it there is, and is used.
-    pub load: Load,
+    pub load: Fill,
     /// The part of it that polling may have, in hundredths.
     pub share: u8,
 }

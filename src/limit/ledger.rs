@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Learn, Limits, Load, NotYet, Pool, PoolUsage, Reserved};
+use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
 
 /// So many instances a pool has at most, and what the key of the one is that all others share.
 const MOST_KEYS: usize = 10_000;
@@ -39,8 +39,8 @@ pub struct Usage {
     pub key: Arc<str>,
     /// The numbers.
     pub taken: PoolUsage,
-    /// The limit that is nearest to its end, where there is one.
-    pub load: Option<Load>,
+    /// What of the limit in force is used, where there is one.
+    pub fill: Option<Fill>,
 }
 
 /// Every pool instance, and the one rule that joins them: a request takes from all of its pools or from none.
@@ -96,14 +96,14 @@ impl Ledger {
     }
 
     /// How much of an instance there is, and is used; nothing where there is none, or no limit is known.
-    pub fn load(&mut self, now: Instant, pool: PoolId, key: Option<&str>) -> Option<Load> {
+    pub fn load(&mut self, now: Instant, pool: PoolId, key: Option<&str>) -> Option<Fill> {
         let id = match key {
             None => InstanceId(u32::try_from(pool.0).ok()?),
             Some(key) => {
                 *self.keyed[pool.0].get(self.families[pool.0].get(key).map_or(key, |(family, _)| &**family))?
             }
         };
-        self.pool_mut(id).load(now)
+        self.pool_mut(id).tightest(now)
     }
 
     /// The instance of exactly this key. Clients may choose keys: beyond so many they share one.
@@ -300,7 +300,7 @@ impl Instance {
     }
 
     fn usage(&mut self, now: Instant) -> Usage {
-        let (taken, load) = (self.pool.usage(now), self.pool.nearest(now));
-        Usage { pool: self.pool_id, key: Arc::clone(&self.key), taken, load }
+        let (taken, fill) = (self.pool.usage(now), self.pool.fill(now));
+        Usage { pool: self.pool_id, key: Arc::clone(&self.key), taken, fill }
     }
 }

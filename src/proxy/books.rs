@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::outcome::{Ended, Outcome, Source};
 use super::times::{Spread, Times};
@@ -14,7 +14,7 @@ use crate::route::Table;
 pub(super) struct Books {
     /// By the route's place in the table.
     routes: Vec<Account>,
-    clients: RwLock<HashMap<ClientId, Arc<Account>>>,
+    clients: RwLock<HashMap<ClientId, Box<Account>>>,
     /// Of the clients that are told apart no more.
     others: Mutex<Counted>,
     refusals: Mutex<BTreeMap<Refused, u64>>,
@@ -64,7 +64,7 @@ impl Books {
     /// A request has ended.
     pub(super) fn count(&self, outcome: &Outcome) {
         self.routes[outcome.route.0].count(outcome);
-        self.client(outcome.client).count(outcome);
+        self.count_client(outcome);
         if let (Ended::Refused, Some(code)) = (outcome.ended, outcome.code) {
             *lock(&self.refusals).entry((outcome.pool, code)).or_default() += 1;
         }
@@ -90,20 +90,20 @@ impl Books {
         lock(&self.refusals).iter().map(|(&refused, &requests)| (refused, requests)).collect()
     }
 
-    fn client(&self, client: ClientId) -> Arc<Account> {
+    fn count_client(&self, outcome: &Outcome) {
         let known = self.clients.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = known.get(&client) {
-            return Arc::clone(account);
+        if let Some(account) = known.get(&outcome.client) {
+            return account.count(outcome);
         }
         drop(known);
         let mut known = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             self.forget_half(&mut known);
         }
-        Arc::clone(known.entry(client).or_default())
+        known.entry(outcome.client).or_default().count(outcome);
     }
 
-    fn forget_half(&self, known: &mut HashMap<ClientId, Arc<Account>>) {
+    fn forget_half(&self, known: &mut HashMap<ClientId, Box<Account>>) {
         let mut all: Vec<_> = mem::take(known).into_iter().collect();
         all.sort_by_key(|(_, account)| Reverse(account.requests()));
         let mut others = lock(&self.others);

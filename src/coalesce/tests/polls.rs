@@ -2,20 +2,20 @@ use std::time::{Duration, Instant};
 
 use super::super::{Key, LONGEST, Payer, Polls};
 use super::now;
-use crate::limit::{Load, Rate};
+use crate::limit::{Fill, Rate};
 
 /// A world in which one pool pays for everything.
 struct World {
     polls: Polls<u8>,
     now: Instant,
-    load: Load,
+    load: Fill,
     share: u8,
 }
 
 impl World {
     fn of(limit: &str) -> Self {
         let limit: Rate = limit.parse().expect("a rate");
-        Self { polls: Polls::new(1_000), now: now(), load: Load { limit, used: 0 }, share: 50 }
+        Self { polls: Polls::new(1_000), now: now(), load: Fill { limit, used: 0 }, share: 50 }
     }
 
     fn pass(&mut self, millis: u64) {
@@ -134,6 +134,6 @@ fn what_was_told_of_a_thing_is_known_to_those_who_ask_for_the_same() {
 fn there_is_room_for_so_many_things_and_no_more() {
     let mut polls = Polls::new(2);
     (0..3).for_each(|thing| polls.ask(now(), &key(thing), [0].into_iter(), true));
-    let payer = Payer { pool: 0, load: Load { limit: "60/min".parse().expect("a rate"), used: 0 }, share: 50 };
+    let payer = Payer { pool: 0, load: Fill { limit: "60/min".parse().expect("a rate"), used: 0 }, share: 50 };
     assert_eq!(polls.every(now(), &[payer]), Duration::from_secs(4));
 }

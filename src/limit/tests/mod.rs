@@ -1,10 +1,11 @@
 //! What holds of limits, whatever comes whenever it comes.
 
+mod fills;
 mod history;
 mod kept;
 mod learned;
 mod ledger;
-mod loads;
+
 mod paces;
 mod reserved;
 mod windows;
