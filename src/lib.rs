@@ -12,6 +12,7 @@
 //! | 2 | [`proxy`] | one request from accept to last byte |
 //! |   | [`upstream`] | the pooled client that sends it |
 //! |   | [`admin`] | what people and probes see |
+//! |   | [`log`] | what is told of each request at its end, and how much of all else |
 //! |   | [`mock`] | a stand-in for the upstream, to test against |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; the only place that waits |
@@ -54,6 +55,7 @@ pub mod coalesce;
 pub mod config;
 pub mod feedback;
 pub mod limit;
+pub mod log;
 pub mod mock;
 pub mod proxy;
 pub mod queue;

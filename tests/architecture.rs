@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &["limit"]),
@@ -15,10 +15,11 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("config", &["feedback", "limit", "route"]),
     ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
-    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "route", "upstream"]),
-    ("admin", &["admission", "config", "feedback", "limit", "proxy", "route"]),
+    ("log", &["config", "upstream"]),
+    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "log", "route", "upstream"]),
+    ("admin", &["admission", "config", "feedback", "limit", "log", "proxy", "route"]),
     ("mock", &["config", "limit", "route"]),
-    ("cli", &["admin", "admission", "config", "limit", "mock", "proxy", "route", "store", "upstream"]),
+    ("cli", &["admin", "admission", "config", "limit", "log", "mock", "proxy", "route", "store"]),
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.

@@ -9,6 +9,7 @@ mod event;
 mod explain;
 mod fare;
 mod history;
+mod log;
 mod metrics;
 mod pages;
 mod pool;
@@ -37,6 +38,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::log::Filter;
 use crate::proxy::Gate;
 use clock::Clock;
 use history::History;
@@ -51,6 +53,8 @@ pub struct Watched {
     started: Instant,
     history: Mutex<History>,
     pulse: Pulse,
+    /// How much the log tells, if it may be changed.
+    filter: Option<Filter>,
     /// The pages come to their end.
     closing: CancellationToken,
 }
@@ -66,8 +70,15 @@ impl Watched {
             started: Instant::now(),
             history: Mutex::default(),
             pulse: Pulse::new(),
+            filter: None,
             closing: CancellationToken::new(),
         }
+    }
+
+    /// Lets what is logged be changed.
+    #[must_use]
+    pub fn with_filter(self, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..self }
     }
 
     /// The state of the gate at this moment.

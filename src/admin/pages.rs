@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
+use tower_http::csrf::CsrfLayer;
 
-use super::{HistoryStatus, Status, Watched, metrics, question, schema};
+use super::{HistoryStatus, Status, Watched, log, metrics, question, schema};
 
 type Seen = State<Arc<Watched>>;
 
@@ -58,7 +59,10 @@ fn pages() -> Router<Arc<Watched>> {
         .route("/events", get(events))
         .route("/explain", get(question::explain))
         .route("/metrics", get(metrics))
+        .route("/log", log::page())
         .fallback(unknown)
+        // What changes something is for people and their programs, and not for the pages of other sites.
+        .layer(CsrfLayer::new())
 }
 
 /// Ready for requests, which a gate that is stopping is not.
@@ -91,6 +95,7 @@ async fn metrics(State(watched): Seen) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there = "there are /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain and /metrics";
+    let there =
+        "there are /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics and /log";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

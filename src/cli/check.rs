@@ -7,7 +7,7 @@ use clap::Args;
 use humantime::format_duration;
 
 use super::in_force::InForce;
-use crate::config::{ClientKey, Clients, Coalesce, Config, Pool, Queue, Upstream};
+use crate::config::{Access, AccessFormat, ClientKey, Clients, Coalesce, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
 
@@ -77,7 +77,7 @@ fn pools(config: &Config, charges: &[RouteCharge]) -> String {
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
-    let Config { source, server, upstream, queue, clients, .. } = config;
+    let Config { source, server, upstream, queue, clients, log, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
     writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1{tls}", server.listen)?;
@@ -103,7 +103,8 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;
     writeln!(out, "drain     up to {}", format_duration(server.drain))?;
-    print_clients(out, clients)
+    print_clients(out, clients)?;
+    print_log(out, log)
 }
 
 fn print_refusals(out: &mut impl Write, Upstream { refusals, learned_file, .. }: &Upstream) -> Result<()> {
@@ -141,6 +142,25 @@ fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
     }
 }
 
+fn print_log(out: &mut impl Write, Log { access, otlp }: &Log) -> Result<()> {
+    if let Some(Access { format, file, sample }) = access {
+        let format = match format {
+            AccessFormat::Text => "text",
+            AccessFormat::Json => "JSON",
+        };
+        let to = file.as_ref().map_or("standard output".to_owned(), |file| file.display().to_string());
+        writeln!(out, "requests  a line of {format} each to {to}; of those that pass at once {}", share(*sample))?;
+    }
+    if let Some(collector) = otlp {
+        writeln!(out, "traces    to {}", collector.traces())?;
+    }
+    Ok(())
+}
+
+fn share(sample: f64) -> String {
+    if sample >= 1.0 { "all".to_owned() } else { format!("{} %", sample * 100.0) }
+}
+
 fn print_pool(out: &mut impl Write, pool: &Pool, is_polled: bool) -> Result<()> {
     let is_known = !pool.limits.requests.is_empty() || pool.limits.in_flight.is_some();
     let shape = match (pool.limits.shape, pool.limits.learn) {
@@ -159,6 +179,6 @@ fn print_pool(out: &mut impl Write, pool: &Pool, is_polled: bool) -> Result<()> 
         let most = if pool.max_bytes == u64::MAX { String::new() } else { format!(", {}", ByteSize(pool.max_bytes)) };
         format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
-    let polls = if is_polled { format!("; polls have up to {}% of it", pool.poll_share) } else { String::new() };
+    let polls = if is_polled { format!("; polls have up to {} % of it", pool.poll_share) } else { String::new() };
     Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}", pool.name, pool.limits_text())?)
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{ConfigArgs, Usage};
-use crate::config::Config;
+use crate::config::{Collector, Config};
 
 /// What decides the configuration: flags win over the environment, and both over the file.
 #[derive(Debug, Args)]
@@ -35,6 +35,21 @@ impl InForce {
         if let Some(upstream) = &self.upstream {
             config.upstream.set_url(upstream).map_err(|error| Usage(format!("--upstream {upstream}: {error}")))?;
         }
+        if let Some(collector) = collector()? {
+            config.log.otlp = Some(collector);
+        }
         Ok(config)
     }
+}
+
+/// Where traces go by the variables that OpenTelemetry has for it (its specification, "OTLP Exporter Configuration").
+fn collector() -> Result<Option<Collector>> {
+    type New = fn(&str) -> Result<Collector, String>;
+    const VARIABLES: [(&str, New); 2] =
+        [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Collector::of_traces), ("OTEL_EXPORTER_OTLP_ENDPOINT", Collector::new)];
+    let set = |(name, new): (&'static str, New)| {
+        let url = std::env::var(name).ok().filter(|url| !url.is_empty())?;
+        Some(new(&url).map_err(|error| Usage(format!("{name}: {error}"))))
+    };
+    Ok(VARIABLES.into_iter().find_map(set).transpose()?)
 }

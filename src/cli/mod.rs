@@ -12,6 +12,7 @@ mod listen;
 mod live;
 mod memory;
 mod mock;
+mod rotation;
 mod serve;
 mod stop;
 mod top;
@@ -25,8 +26,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{Config, DEFAULT, LoadError};
+use crate::proxy::StartError;
 use crate::store::Unusable;
-use crate::upstream::SetupError;
 
 /// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
 #[derive(Debug, Parser)]
@@ -116,7 +117,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return ExitCode::SUCCESS;
     }
-    if error.is::<SetupError>() || error.is::<Unusable>() {
+    if error.is::<StartError>() || error.is::<Unusable>() {
         eprintln!("error: {error}");
         return ExitCode::from(INVALID_CONFIG);
     }

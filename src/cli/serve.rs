@@ -6,14 +6,19 @@ use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use super::in_force::InForce;
 use super::listen::{bind, say};
 use super::stop::Stop;
-use super::{Usage, memory};
+use super::{Usage, memory, rotation};
 use crate::admission::Admission;
 use crate::config::Config;
+use crate::log::Filter;
 use crate::proxy::Gate;
 use crate::store::Store;
 use crate::{admin, proxy, store};
@@ -39,27 +44,36 @@ enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
-        self.start_log()?;
+        let filter = self.start_log()?;
         let config = self.config.load()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let served = runtime.block_on(serve(config));
+        let served = runtime.block_on(serve(config, filter));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
         served
     }
 
-    fn start_log(&self) -> Result<()> {
-        let filter = EnvFilter::try_new(&self.log).map_err(|error| Usage(format!("--log {}: {error}", self.log)))?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
-        match self.log_format {
-            LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
-            LogFormat::Json => log.json().flatten_event(true).init(),
-        }
-        Ok(())
+    fn start_log(&self) -> Result<Filter> {
+        let (filter, layer) = Filter::new(&self.log).map_err(|error| Usage(format!("--log {}: {error}", self.log)))?;
+        tracing_subscriber::registry().with(layer).with(self.log_format.lines()).init();
+        Ok(filter)
     }
 }
 
-async fn serve(config: Config) -> Result<()> {
+impl LogFormat {
+    fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+    {
+        let lines = fmt::layer().with_writer(stderr).with_target(false);
+        match self {
+            Self::Text => lines.with_ansi(stderr().is_terminal()).boxed(),
+            Self::Json => lines.json().flatten_event(true).boxed(),
+        }
+    }
+}
+
+async fn serve(config: Config, filter: Filter) -> Result<()> {
     let mut stop = Stop::listen()?;
     raise_open_files();
     let gate = Gate::start(&config)?;
@@ -71,13 +85,14 @@ async fn serve(config: Config) -> Result<()> {
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = admin::Watched::new(&config, gate.clone());
+        let watched = admin::Watched::new(&config, gate.clone()).with_filter(filter);
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
     tracing::info!(config = %config.source, upstream = %config.upstream.url, "apps: OPENAI_BASE_URL=http://{address}/v1");
     tokio::spawn(stopped.clone().run_until_cancelled_owned(memory::give_back(gate.clone())));
-    let ended = serve_until_told(gate, listener, config.server.drain, &mut stop).await;
+    rotation::heed(&config.log, &gate, stopped.clone())?;
+    let ended = serve_until_told(gate.clone(), listener, config.server.drain, &mut stop).await;
     stopped.cancel();
     if let Some(keeping) = keeping {
         tokio::select! {
@@ -85,6 +100,7 @@ async fn serve(config: Config) -> Result<()> {
             () = stop.asked() => {}
         }
     }
+    gate.logs().close().await;
     ended
 }
 

@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) upstream: Upstream,
     pub(super) queue: Queue,
     pub(super) clients: Clients,
+    pub(super) log: Log,
     pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
     pub(super) routes: Option<Vec<Route>>,
 }
@@ -67,6 +68,23 @@ pub(super) struct Clients {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [log]")]
+pub(super) struct Log {
+    pub(super) access: Option<Access>,
+    pub(super) access_file: Option<Text>,
+    pub(super) sample: Option<Spanned<f64>>,
+    pub(super) otlp: Option<Text>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Access {
+    Off,
+    Text,
+    Json,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [pools.NAME]")]
 pub(super) struct Pool {
     pub(super) requests: Vec<Text>,
@@ -81,7 +99,7 @@ pub(super) struct Pool {
     pub(super) max_bytes: Option<Spanned<ByteSize>>,
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
-    pub(super) poll_share: Option<Text>,
+    pub(super) poll_share: Option<Spanned<f64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

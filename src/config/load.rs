@@ -70,7 +70,7 @@ impl Config {
 }
 
 /// What serde and the TOML parser say, and what they mean to someone who writes the file.
-const WORDS: [(&str, &str); 17] = [
+const WORDS: [(&str, &str); 18] = [
     ("unknown field", "unknown key"),
     ("missing field", "missing key"),
     ("unknown variant", "unknown value"),
@@ -84,6 +84,7 @@ const WORDS: [(&str, &str); 17] = [
     ("expected a nonzero usize", "expected a whole number from 1 up"),
     ("expected a nonzero u32", "expected a whole number from 1 to 4294967295"),
     ("expected i64", "expected a whole number"),
+    ("expected f64", "expected a number, as in 0.1"),
     ("expected a boolean", "expected true or false"),
     ("expected an integer or string", A_SIZE),
     ("expected integer overflow", A_SIZE),

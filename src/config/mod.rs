@@ -44,6 +44,8 @@ pub struct Config {
     pub queue: Queue,
     /// How clients are told apart and what each may send.
     pub clients: Clients,
+    /// What is told of each request.
+    pub log: Log,
     /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.
@@ -137,6 +139,41 @@ pub struct Coalesce {
     pub hold: bool,
 }
 
+/// What is told of each request, beside the log.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// A line for each, at its end; nothing is "off".
+    pub access: Option<Access>,
+    /// Where its traces go, over OTLP; nothing is off.
+    pub otlp: Option<Collector>,
+}
+
+/// The access log.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// How a line is written.
+    pub format: AccessFormat,
+    /// The file it is appended to; standard output if nothing.
+    pub file: Option<PathBuf>,
+    /// The share that is written of those that passed at once, 0.0 to 1.0. All others are.
+    pub sample: f64,
+}
+
+/// How a line of the access log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// For people.
+    Text,
+    /// An object.
+    Json,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector {
+    traces: http::Uri,
+}
+
 /// A pool, as far as it counts one unit. One that is written with requests and with tokens is two in a row, of one name.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -177,6 +214,31 @@ impl Upstream {
     pub fn set_url(&mut self, url: &str) -> Result<(), String> {
         self.url = url::parse_upstream(url)?;
         Ok(())
+    }
+}
+
+impl Collector {
+    /// The one at this URL, which `/v1/traces` is put after, as every OTLP exporter does.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn new(base: &str) -> Result<Self, String> {
+        let base = url::parse(base)?;
+        Self::of_traces(&format!("{}/v1/traces", base.to_string().trim_end_matches('/')))
+    }
+
+    /// The one whose traces go to this very URL.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn of_traces(url: &str) -> Result<Self, String> {
+        Ok(Self { traces: url::parse(url)? })
+    }
+
+    /// Where it takes traces.
+    #[must_use]
+    pub fn traces(&self) -> &http::Uri {
+        &self.traces
     }
 }
 

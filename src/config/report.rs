@@ -48,6 +48,11 @@ fn masked(text: &str) -> String {
             secret.filter(|byte| byte.is_ascii()).for_each(|byte| *byte = b'*');
         }
     }
+    for (at, mark) in text.match_indices("://") {
+        let authority = text[at + mark.len()..].split(['/', '"', '\'', '\n']).next().unwrap_or_default();
+        let user = &mut bytes[at + mark.len()..][..authority.rfind('@').unwrap_or_default()];
+        user.iter_mut().filter(|byte| byte.is_ascii()).for_each(|byte| *byte = b'*');
+    }
     String::from_utf8(bytes).unwrap_or_default()
 }
 

@@ -1,12 +1,17 @@
-/// A URL that requests can be sent to, or what is wrong with it.
+/// A URL that apps' requests can be sent to, or what is wrong with it.
 pub(super) fn parse_upstream(text: &str) -> Result<http::Uri, String> {
+    parse(text).map(without_v1)
+}
+
+/// A URL that something can be sent to, or what is wrong with it.
+pub(super) fn parse(text: &str) -> Result<http::Uri, String> {
     let url: http::Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
     match url.scheme_str() {
         Some("http" | "https") if url.query().is_some() => Err("a query has no place here".to_owned()),
         Some("http" | "https") if url.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
             Err("it names a user, which would be sent nowhere and shown everywhere".to_owned())
         }
-        Some("http" | "https") => Ok(without_v1(url)),
+        Some("http" | "https") => Ok(url),
         _ => Err("it starts with neither http:// nor https://".to_owned()),
     }
 }

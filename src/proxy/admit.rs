@@ -15,7 +15,8 @@ use super::line::millis;
 use super::passing::{Arrived, Attempt, Attempting, Permitted, Routed, Tries};
 use super::{Gate, Shared};
 use crate::admission::{Permit, Refusal};
-use crate::route::RouteId;
+use crate::log::Story;
+use crate::route::{RouteId, method_name};
 use crate::upstream::{Failed, Held};
 
 /// Waits for a place in every pool of the request's route.
@@ -84,8 +85,9 @@ impl Gate {
         } else {
             self.keep_body(routed).await?;
         }
-        let (asks, asked) = (self.asks(routed), Instant::now());
-        let mut turn = pin!(self.shared.admission.acquire(&asks, self.applicant(routed)));
+        let (asks, asked, applicant) = (self.asks(routed), Instant::now(), self.applicant(routed));
+        self.tell_asked(routed, &asks, &applicant);
+        let mut turn = pin!(self.shared.admission.acquire(&asks, applicant));
         // Who finds too many under way is refused here and now, and not after he has waited.
         let held = self.shared.under_way.take(1).map_err(Cause::UnderWay)?;
         let (permit, held) = if let Some(at_once) = turn.as_mut().now_or_never() {
@@ -125,6 +127,7 @@ impl Gate {
     /// Waits for its turn, unless the client leaves. Once it is long, the log says so.
     async fn wait(&self, turn: Pin<&mut impl Future<Output = Verdict>>, routed: &mut Routed) -> Result<Permit, Cause> {
         routed.compact();
+        let _waits = routed.arrived.story.as_ref().map(Story::waits);
         let (method, route, came) =
             (routed.arrived.head.method.clone(), routed.route.found.route(), routed.arrived.came);
         tokio::select! {
@@ -154,7 +157,8 @@ impl Gate {
         sleep(self.shared.log_wait.saturating_sub(came.elapsed())).await;
         let (name, pools) = (&*self.shared.routes.route(route).name, self.shared.labels.pools(route));
         let waited_ms = millis(came.elapsed());
-        tracing::info!(method = method.as_str(), route = name, pools, waited_ms, "still waiting");
+        let method = method_name(method.as_str());
+        tracing::info!(method, route = name, pools, waited_ms, "still waiting");
         pending().await
     }
 }

@@ -55,8 +55,9 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, routed: Routed) -> Self::Future {
+    fn call(&mut self, mut routed: Routed) -> Self::Future {
         let gate = self.gate.clone();
+        gate.listen(&mut routed);
         let (route, leaves_http) = (routed.route.found.route(), routed.arrived.leaves_http());
         let mut line = Line::new(&gate, &routed);
         let passing = self.inner.call(routed);

@@ -11,7 +11,8 @@ use super::passing::{Arrived, Attempt, Attempting, Passed, Permitted, Routed, Tr
 use super::resend::is_looked_at;
 use super::under_way::UnderWay;
 use super::{Gate, headers, relay};
-use crate::upstream::{Failed, Prefetched};
+use crate::admission::Place;
+use crate::upstream::{Failed, Prefetched, Unanswered};
 
 /// Sends the request to the upstream.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ impl Gate {
         let tries = Tries { sent: routed.tries.sent + 1, sent_at: Some(sent), ..routed.tries };
         routed.tries = tries;
         let under_way = Box::new(UnderWay::new(in_flight, held, sent.into_std()));
-        let mut response = match self.shared.upstream.send(request, place, routed.route.target.clone()).await {
+        let mut response = match self.send(request, place, &routed, sent).await {
             Ok(response) => response,
             Err(unanswered) => return Err(Failure::unanswered(unanswered, tries).await),
         };
@@ -62,6 +63,21 @@ impl Gate {
         }
         self.shared.usual.note(routed.route.found.route(), sent.elapsed());
         Ok(Attempt { passed: self.accept(response, routed, under_way)?, again: None })
+    }
+
+    async fn send(
+        &self,
+        request: Request<Prefetched>,
+        place: Place,
+        Routed { arrived, route, .. }: &Routed,
+        now: Instant,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let sending = self.shared.upstream.send(request, place, route.target.clone());
+        let Some(story) = &arrived.story else { return sending.await };
+        story.sent(now);
+        let answered = sending.await;
+        story.came_back(answered.as_ref().ok().map(|response| response.status().as_u16()));
+        answered
     }
 
     /// The request as it is sent, and whether what is left of it can be sent again. Of the body nothing is copied.

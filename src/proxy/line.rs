@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -8,6 +9,8 @@ use super::failure::{Cause, Described, Failure};
 use super::outcome::{Ended, Outcome, Source};
 use super::passing::{Routed, Tries};
 use crate::limit::PoolId;
+use crate::log::Story;
+use crate::route::method_name;
 
 /// One request, from when its route is known to its end: the last byte, or the client's leaving. Then it is dropped, and
 /// told.
@@ -17,6 +20,7 @@ pub(super) struct Line {
     /// When it was sent to the upstream, while that has not answered to the end.
     sent_at: Option<Instant>,
     outcome: Outcome,
+    story: Option<Arc<Story>>,
 }
 
 impl Line {
@@ -24,7 +28,7 @@ impl Line {
     pub(super) fn new(gate: &Gate, routed: &Routed) -> Self {
         let Routed { arrived, route, who, .. } = routed;
         let outcome = Outcome::left(route.found.route(), arrived.head.method.clone(), *who);
-        Self { gate: gate.clone(), came: arrived.came, sent_at: None, outcome }
+        Self { gate: gate.clone(), came: arrived.came, sent_at: None, outcome, story: arrived.story.clone() }
     }
 
     /// The upstream answers; its last byte is still to come.
@@ -72,14 +76,17 @@ impl Drop for Line {
         if let Some(sent) = self.sent_at {
             self.outcome.upstream = Some(now - sent);
         }
-        self.gate.ended(&self.outcome);
+        self.gate.ended(&self.outcome, self.story.as_deref());
     }
 }
 
 impl Gate {
     /// The one place that tells of a request's end.
-    fn ended(&self, outcome: &Outcome) {
+    fn ended(&self, outcome: &Outcome, story: Option<&Story>) {
         self.shared.books.count(outcome);
+        if let Some(story) = story {
+            self.tell(outcome, story);
+        }
         outcome.log(&self.shared.routes.route(outcome.route).name);
     }
 }
@@ -87,7 +94,7 @@ impl Gate {
 impl Outcome {
     /// One line in the log.
     fn log(&self, route: &str) {
-        let (method, status, code) = (self.method.as_str(), self.status, self.code);
+        let (method, status, code) = (method_name(self.method.as_str()), self.status, self.code);
         let (wait_ms, total_ms) = (millis(self.wait), millis(self.total));
         let attempts = (self.attempts > 1).then_some(self.attempts);
         match self.ended {

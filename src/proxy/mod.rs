@@ -32,6 +32,7 @@ mod socket;
 mod stack;
 mod strict;
 mod times;
+mod told;
 mod under_way;
 mod whole;
 
@@ -57,6 +58,7 @@ use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool};
 use crate::feedback::Meanings;
 use crate::limit::Unit;
+use crate::log::{Logs, Unopened};
 use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
@@ -91,6 +93,8 @@ struct Shared {
     meanings: Meanings,
     /// The routes that take from a pool of tokens, so that their answers are read for what they have cost.
     metered: HashSet<RouteId>,
+    /// Who is told of each request.
+    logs: Logs,
     log_wait: Duration,
     /// The routes on which those who wait for a stream hear something this often.
     keepalive: HashMap<RouteId, Duration>,
@@ -106,12 +110,23 @@ struct Shared {
     cut: CancellationToken,
 }
 
+/// Why there is no gate.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The upstream cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] SetupError),
+    /// What is told of requests would go nowhere.
+    #[error(transparent)]
+    Log(#[from] Unopened),
+}
+
 impl Gate {
     /// A gate with this configuration. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`SetupError`]: the upstream cannot be used as configured.
-    pub fn start(config: &Config) -> Result<Self, SetupError> {
+    /// [`StartError`]: something cannot be used as configured.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
         let clients = Clients::new(&config.clients);
         let shared = Shared {
             routes: Arc::clone(&config.routes),
@@ -128,6 +143,7 @@ impl Gate {
             usual: Usual::new(&config.routes),
             meanings: Meanings::new(config.upstream.refusals.clone()),
             metered: metered(config),
+            logs: Logs::open(&config.log)?,
             log_wait: config.queue.log_wait,
             keepalive: config.keepalive.clone(),
             sharing: Sharing::new(&config.coalesce),
@@ -137,6 +153,12 @@ impl Gate {
             cut: CancellationToken::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Who is told of each request.
+    #[must_use]
+    pub fn logs(&self) -> &Logs {
+        &self.shared.logs
     }
 
     /// Who goes when.

@@ -1,6 +1,7 @@
 //! What is handed from step to step: a request on its way in, an answer on its way back.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,6 +22,7 @@ use super::peeked::Peeked;
 use super::socket::Socket;
 use super::under_way::UnderWay;
 use crate::admission::{Again, ClientId, Permit};
+use crate::log::Story;
 use crate::route::Found;
 use crate::upstream::{Held, Prefetched};
 
@@ -50,6 +52,8 @@ pub(super) struct Arrived {
     pub(super) waiting: Option<watch::Sender<bool>>,
     /// What it changes, if it is a write.
     pub(super) wrote: Option<Wrote>,
+    /// What is gathered of it, if somebody will want to hear.
+    pub(super) story: Option<Arc<Story>>,
 }
 
 /// A request of which it is known what it is and whose.
@@ -118,7 +122,16 @@ impl Arrived {
         let websocket = request.version() == Version::HTTP_11 && ask_for_websocket(request.headers());
         let upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        Box::new(Self { head, body: body.into(), client, came: Instant::now(), upgrade, waiting: None, wrote: None })
+        Box::new(Self {
+            head,
+            body: body.into(),
+            client,
+            came: Instant::now(),
+            upgrade,
+            waiting: None,
+            wrote: None,
+            story: None,
+        })
     }
 
     /// Its target less scheme and host; `*` (RFC 9112 §3.2.4) asks about the server, so it is the root.
@@ -156,7 +169,16 @@ impl Routed {
         let Self { arrived, route, who, .. } = self;
         let (head, client) = (arrived.head.clone(), arrived.client.clone());
         let (body, came) = (Prefetched::default(), arrived.came);
-        let arrived = Arrived { head, body, client, came, upgrade: None, waiting: None, wrote: None };
+        let arrived = Arrived {
+            head,
+            body,
+            client,
+            came,
+            upgrade: None,
+            waiting: None,
+            wrote: None,
+            story: arrived.story.clone(),
+        };
         let route = Route { found: route.found.clone(), target: route.target.clone() };
         Self { arrived: Box::new(arrived), route, who: *who, place: None, tries: Tries::default() }
     }

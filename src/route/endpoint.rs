@@ -1,10 +1,11 @@
+use super::method::method_name;
 use super::path::Segments;
 
 /// The method and the path without its ids, in one word: `GET:/v1/files/*/content`. HEAD goes with GET, as it does where
 /// a route is found, and case is folded as it is there.
 pub(super) fn endpoint(method: &str, segments: &Segments<'_>) -> String {
-    let method = method.to_ascii_uppercase();
-    let mut endpoint = if method == "HEAD" { "GET:".to_owned() } else { method + ":" };
+    let method = method_name(method);
+    let mut endpoint = format!("{}:", if method == "HEAD" { "GET" } else { method });
     for segment in segments {
         endpoint.push('/');
         endpoint.push_str(if is_id(segment) { "*" } else { segment });

@@ -15,13 +15,15 @@ const KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// Makes connections, TLS included, within a time.
 #[derive(Clone, Debug)]
-pub(super) struct Connector {
+pub struct Connector {
     https: HttpsConnector<HttpConnector>,
     patience: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(tls: rustls::ClientConfig, patience: Duration, http2: bool) -> Self {
+    /// Over HTTP/1.1, or over HTTP/2 without asking.
+    #[must_use]
+    pub fn new(tls: rustls::ClientConfig, patience: Duration, http2: bool) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);

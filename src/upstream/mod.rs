@@ -10,7 +10,9 @@ mod prefetched;
 mod tls;
 
 pub use budget::{Budget, Exhausted, Held};
+pub use connector::Connector;
 pub use prefetched::Prefetched;
+pub use tls::trusting;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +29,6 @@ use tokio::time::timeout;
 
 use crate::admission::Place;
 use crate::{config, route};
-use connector::Connector;
 use outgoing::{Outgoing, Remains};
 
 /// Where requests go.

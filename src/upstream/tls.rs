@@ -5,7 +5,10 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::
 use rustls_platform_verifier::BuilderVerifierExt;
 
 /// Trusts these authorities alone, else the system's, else, where it has none, the bundled ones.
-pub(super) fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
+///
+/// # Errors
+/// There is no TLS.
+pub fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
     if let Some(authorities) = authorities {
         return Ok(finish(builder()?.with_root_certificates(Arc::clone(authorities))));
     }

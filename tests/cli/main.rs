@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod explain;
+mod logs;
 mod restart;
 mod screen;
 mod serving;

@@ -126,12 +126,25 @@ impl Running {
 
     /// Reads its log up to the line that has this.
     pub(super) fn logs(&mut self, what: &str) {
-        let mut lines = self.log.by_ref().lines().map(|line| line.expect("a text"));
-        assert!(lines.any(|line| line.contains(what)), "it ended without {what:?} in its log");
+        self.logs_until(what);
+    }
+
+    /// The same, with all that it has logged so far.
+    pub(super) fn logs_until(&mut self, what: &str) -> String {
+        let mut text = String::new();
+        while !text.contains(what) {
+            let count = self.log.read_line(&mut text).expect("a text");
+            assert!(count > 0, "it ended without {what:?} in its log: {text}");
+        }
+        text
     }
 
     pub(super) fn signal(&self) {
-        let kill = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        self.signal_with("-TERM");
+    }
+
+    pub(super) fn signal_with(&self, signal: &str) {
+        let kill = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
         assert!(kill.expect("kill runs").success());
     }
 

@@ -1,5 +1,6 @@
 //! A whole gate on real sockets, seen as bytes from both sides.
 
+mod access;
 mod bodies;
 mod bounds;
 mod coalesce;
@@ -16,6 +17,7 @@ mod pollers;
 mod polling;
 mod quota;
 mod resend;
+mod traces;
 mod turns;
 mod uploads;
 mod upstream;

@@ -4,6 +4,7 @@ mod coalesce;
 mod effects;
 mod keepalive;
 mod learning;
+mod log;
 mod polls;
 mod pools;
 mod queue;
@@ -31,6 +32,7 @@ pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Resul
     let upstream = check.upstream(&file.upstream);
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
+    let log = check.log(&file.log);
     let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_mins(2));
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
@@ -52,6 +54,7 @@ pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Resul
             upstream,
             queue,
             clients,
+            log,
             pools,
             routes: Arc::new(routes),
             keepalive,

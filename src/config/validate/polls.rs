@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use toml::Spanned;
 
 use super::Check;
-use crate::config::file::{self, Text};
+use crate::config::file;
 use crate::config::report::Problem;
 use crate::config::{Coalesce, Pool};
 use crate::limit::Unit;
@@ -15,13 +15,12 @@ pub(super) const SHARE: u8 = 50;
 
 impl Check {
     /// The part of a pool that what is polled may have, in hundredths.
-    pub(super) fn poll_share(&mut self, text: Option<&Text>) -> u8 {
-        let Some(text) = text else { return SHARE };
-        let said = text.as_ref().strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
-        said.filter(|share| (1..=100).contains(share)).unwrap_or_else(|| {
-            let label = "the part of the pool that what is polled may have";
-            let mend = "write a whole number from 1 to 100 and a %, as in \"50%\"";
-            self.problems.push(Problem::new(format!("not a share: {:?}", text.as_ref()), text.span(), label, mend));
+    pub(super) fn poll_share(&mut self, written: Option<&Spanned<f64>>) -> u8 {
+        let Some(written) = written else { return SHARE };
+        let share = *written.get_ref() * 100.0;
+        (1..=100).find(|&hundredths| (f64::from(hundredths) - share).abs() <= 0.5).unwrap_or_else(|| {
+            let mend = "write which part of the pool what is polled may have, 0.01 to 1.0, as in 0.5 for half of it";
+            self.problems.push(Problem::new("not a share", written.span(), "nothing, or more than all", mend));
             SHARE
         })
     }

@@ -1,0 +1,168 @@
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use super::sink::{Appended, Sink};
+use super::{Entry, Unopened};
+use crate::config::{self, AccessFormat};
+
+/// The access log: a line for each request, handed to a thread that writes it.
+#[derive(Debug)]
+pub(super) struct Access {
+    format: AccessFormat,
+    sample: f64,
+    lines: NonBlocking,
+    moved: Arc<AtomicBool>,
+    /// The thread, which has written everything once this is dropped.
+    thread: Mutex<Option<WorkerGuard>>,
+    _telling: AbortOnDropHandle<()>,
+}
+
+/// How many lines may be on their way to the disk: some megabytes, and seconds of a busy gate.
+const BEHIND: usize = 8_192;
+
+/// How often what was lost is said.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Access {
+    pub(super) fn open(config: &config::Access) -> Result<Self, Unopened> {
+        let moved = Arc::new(AtomicBool::new(false));
+        let sink = match &config.file {
+            None => Sink::Output,
+            Some(path) => {
+                let file = Appended::open(path, Arc::clone(&moved));
+                Sink::Appended(file.map_err(|error| Unopened::File { path: path.clone(), error })?)
+            }
+        };
+        Ok(Self::new(config, moved, sink))
+    }
+
+    fn new(config: &config::Access, moved: Arc<AtomicBool>, sink: impl Write + Send + 'static) -> Self {
+        let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(BEHIND);
+        let (lines, thread) = builder.thread_name("access log").finish(sink);
+        let telling = AbortOnDropHandle::new(tokio::spawn(tell_lost(lines.error_counter())));
+        let (format, sample, thread) = (config.format, config.sample, Mutex::new(Some(thread)));
+        Self { format, sample, lines, moved, thread, _telling: telling }
+    }
+
+    /// Whether one more of those that are many is written.
+    pub(super) fn samples(&self) -> bool {
+        fastrand::f64() < self.sample
+    }
+
+    pub(super) fn write(&self, entry: &Entry<'_>) {
+        let mut line = match self.format {
+            AccessFormat::Text => entry.to_string(),
+            AccessFormat::Json => entry.json(),
+        };
+        line.push('\n');
+        // What finds no room is counted as lost, and no error.
+        drop(self.lines.clone().write_all(line.as_bytes()));
+    }
+
+    pub(super) fn reopen(&self) {
+        self.moved.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn close(&self) {
+        drop(self.thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// Says what is lost, as long as lines are.
+async fn tell_lost(lost: ErrorCounter) {
+    let (mut ticks, mut told) = (interval(EVERY), 0);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let lines = lost.dropped_lines() - told;
+        if lines > 0 {
+            tracing::warn!(lines, in_all = told + lines, "the access log does not keep up: lines are lost");
+            told += lines;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::SystemTime;
+
+    use tokio::time::sleep;
+
+    /// A disk that takes nothing until its other end is dropped.
+    struct Stuck(Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.iter().for_each(drop);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Logged(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Logged {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn entry() -> Entry<'static> {
+        let (nothing, no_time) = (String::new(), Duration::ZERO);
+        Entry {
+            at: SystemTime::UNIX_EPOCH,
+            method: "GET",
+            route: "default",
+            client: nothing,
+            ended: "passed",
+            status: Some(200),
+            code: None,
+            source: None,
+            wait: no_time,
+            upstream: None,
+            attempts: 1,
+            total: no_time,
+            pools: Vec::new(),
+            model: None,
+            tokens: None,
+            priority: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_does_not_keep_up_loses_lines_holds_up_nobody_and_is_told_of() {
+        let logged = Logged::default();
+        let to = logged.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
+        let _logging = tracing::subscriber::set_default(log);
+        let config = config::Access { format: AccessFormat::Json, file: None, sample: 1.0 };
+        let (free, stuck) = channel();
+        let access = Access::new(&config, Arc::default(), Stuck(stuck));
+        (0..BEHIND + 100).for_each(|_| access.write(&entry()));
+        let lost = access.lines.error_counter().dropped_lines();
+        assert!((98..=100).contains(&lost), "{lost} lines are lost");
+        sleep(EVERY * 3).await;
+        let said = String::from_utf8(logged.0.lock().expect("no panic").clone()).expect("a text");
+        let told = format!("the access log does not keep up: lines are lost lines={lost} in_all={lost}");
+        assert_eq!(said.matches(&told).count(), 1, "{said}");
+        drop(free);
+    }
+}

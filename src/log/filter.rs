@@ -1,0 +1,63 @@
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::{EnvFilter, Registry};
+
+/// How much the log tells, which may change while the gate runs.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    handle: Handle<EnvFilter, Registry>,
+}
+
+/// The text says nothing of how much to log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; write a level, as in \"info\", or several with a comma between them, as in \"info,tidegate=debug\"")]
+pub struct BadFilter(String);
+
+impl Filter {
+    /// A filter, and the layer that obeys it.
+    ///
+    /// # Errors
+    /// [`BadFilter`].
+    pub fn new(text: &str) -> Result<(Self, reload::Layer<EnvFilter, Registry>), BadFilter> {
+        let (layer, handle) = reload::Layer::new(parse(text)?);
+        Ok((Self { handle }, layer))
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.handle.with_current(ToString::to_string).unwrap_or_default()
+    }
+
+    /// From now on this is told.
+    ///
+    /// # Errors
+    /// [`BadFilter`]; then it stays as it was.
+    pub fn set(&self, text: &str) -> Result<(), BadFilter> {
+        let filter = parse(text)?;
+        self.handle.reload(filter).map_err(|error| BadFilter(error.to_string()))
+    }
+}
+
+fn parse(text: &str) -> Result<EnvFilter, BadFilter> {
+    if text.trim().is_empty() {
+        return Err(BadFilter("it is empty".to_owned()));
+    }
+    EnvFilter::try_new(text.trim()).map_err(|error| BadFilter(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_makes_no_sense_changes_nothing() {
+        let (filter, _layer) = Filter::new("info").expect("a filter");
+        for wrong in ["", " ", "tidegate=loud", "[", "=debug"] {
+            let error = filter.set(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("info,tidegate=debug"), "{error}");
+        }
+        assert_eq!(filter.text(), "info");
+        filter.set(" tidegate=debug\n").expect("a filter");
+        assert_eq!(filter.text(), "tidegate=debug");
+    }
+}

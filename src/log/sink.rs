@@ -1,0 +1,90 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write, stdout};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where lines go, on a thread of their own.
+pub(super) enum Sink {
+    Output,
+    Appended(Appended),
+}
+
+/// A file that lines are appended to.
+pub(super) struct Appended {
+    path: PathBuf,
+    file: File,
+    moved: Arc<AtomicBool>,
+    /// That it cannot be written has been said.
+    fails: bool,
+}
+
+impl Appended {
+    /// The file at this path, which is opened anew once `moved` says so.
+    pub(super) fn open(path: &Path, moved: Arc<AtomicBool>) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: append(path)?, moved, fails: false })
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.moved.swap(false, Ordering::Relaxed) {
+            self.file = append(&self.path)?;
+        }
+        self.file.write_all(lines)
+    }
+
+    fn say(&mut self, written: &io::Result<()>) {
+        let path = self.path.display();
+        match written {
+            Err(error) if !self.fails => tracing::warn!(%path, %error, "the access log cannot be written"),
+            Ok(()) if self.fails => tracing::info!(%path, "the access log is written again"),
+            _ => {}
+        }
+        self.fails = written.is_err();
+    }
+}
+
+impl Write for Sink {
+    /// What cannot be written is lost: nobody waits for it.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Output => stdout().lock().write_all(lines)?,
+            Self::Appended(file) => {
+                let written = file.write(lines);
+                file.say(&written);
+            }
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Output => stdout().flush(),
+            Self::Appended(_) => Ok(()),
+        }
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_was_moved_is_opened_anew_when_that_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, old) = (folder.path().join("access"), folder.path().join("access.1"));
+        let moved = Arc::new(AtomicBool::new(false));
+        let mut sink = Sink::Appended(Appended::open(&path, Arc::clone(&moved)).expect("a file"));
+        sink.write_all(b"one\n").expect("is written");
+        fs::rename(&path, &old).expect("is moved");
+        sink.write_all(b"two\n").expect("is written");
+        moved.store(true, Ordering::Relaxed);
+        sink.write_all(b"three\n").expect("is written");
+        let read = |path: &Path| fs::read_to_string(path).expect("a text");
+        assert_eq!((&*read(&old), &*read(&path)), ("one\ntwo\n", "three\n"));
+    }
+}
