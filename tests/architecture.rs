@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 24] = [
+const PURE: [&str; 34] = [
     "limit/",
     "feedback/",
     "coalesce/",
@@ -48,6 +48,16 @@ const PURE: [&str; 24] = [
     "admission/snapshot.rs",
     "admission/standing.rs",
     "admission/turns.rs",
+    "cli/top/clients.rs",
+    "cli/top/counts.rs",
+    "cli/top/draw.rs",
+    "cli/top/listing.rs",
+    "cli/top/look.rs",
+    "cli/top/plain.rs",
+    "cli/top/pools.rs",
+    "cli/top/refusals.rs",
+    "cli/top/routes.rs",
+    "cli/top/state.rs",
 ];
 
 /// The one file of that room which waits.
