@@ -238,8 +238,8 @@ impl Live {
     }
 }
 
-fn figures(PoolStatus { limits, in_flight, waiting, eta_ms, .. }: &PoolStatus) -> String {
-    let used = limits.iter().map(|limit| format!("{} of {} used", limit.used, limit.limit));
+fn figures(PoolStatus { in_force, in_flight, waiting, eta_ms, .. }: &PoolStatus) -> String {
+    let used = in_force.iter().map(|limit| format!("{} of {} used", limit.used, limit.limit));
     let taken = used.chain([format!("{in_flight} in flight"), format!("{waiting} waiting")]);
     let room = if *eta_ms == 0 { "there is room".to_owned() } else { format!("room in {}", span(*eta_ms)) };
     format!("{}; {room}", taken.collect::<Vec<_>>().join(", "))
