@@ -40,9 +40,10 @@ matrix: nginx
 	cargo build --locked --release
 	tests/matrix/run $(ARGS)
 
-# What forwarding costs, beside nginx and a minimal hyper proxy in the same run; how good the estimate of tokens is.
+# What forwarding costs, beside nginx and a minimal hyper proxy in the same run; how good the estimate of tokens is; how
+# fast and how true `simulate` is.
 bench: nginx
-	cargo bench --locked --bench scheduler --bench tokens --bench forwarding
+	cargo bench --locked --bench scheduler --bench tokens --bench forwarding --bench simulate
 
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:

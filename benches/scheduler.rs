@@ -86,9 +86,9 @@ impl Crowd {
     }
 }
 
-/// Of so many instances of a pool everything is taken, and at each one waits. The gate looks at 64 of them at a time.
+/// Of so many instances of a pool everything is taken, and at each one waits. The gate looks at 16 of them at a time.
 const INSTANCES: u32 = 1_000;
-const AT_ONCE: u32 = 64;
+const AT_ONCE: u32 = 16;
 
 /// Milliseconds for a look at all of them.
 fn look() -> f64 {

@@ -14,6 +14,7 @@
 //! |   | [`admin`] | what people and probes see |
 //! |   | [`log`] | what is told of each request at its end, and how much of all else |
 //! |   | [`mock`] | a stand-in for the upstream, to test against |
+//! |   | [`simulate`] | traffic through the real scheduler on a virtual clock |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; the only place that waits |
 //! |   | [`store`] | what has been learned, on disk over a restart |
@@ -60,5 +61,6 @@ pub mod mock;
 pub mod proxy;
 pub mod queue;
 pub mod route;
+pub mod simulate;
 pub mod store;
 pub mod upstream;

@@ -28,7 +28,7 @@ struct Shared {
 }
 
 /// So many pool instances are looked at while everybody else is kept.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 16;
 
 impl Admission {
     /// Starts the timer, which ends with the last clone. Must be called within a tokio runtime.
@@ -101,10 +101,15 @@ impl Admission {
     pub fn snapshot(&self) -> Snapshot {
         let (mut snapshot, mut rest) = self.with(|scheduler, now| {
             let (mut snapshot, mut rest) = scheduler.overview(now);
-            snapshot.instances.extend(rest.next(scheduler, now, AT_ONCE));
+            if rest.len() <= AT_ONCE {
+                snapshot.instances = rest.next(scheduler, now, AT_ONCE);
+            }
             (snapshot, rest)
         });
-        while !rest.is_empty() {
+        if rest.len() > 0 {
+            rest.prepare();
+        }
+        while rest.len() > 0 {
             snapshot.instances.extend(self.with(|scheduler, now| rest.next(scheduler, now, AT_ONCE)));
         }
         snapshot

@@ -7,11 +7,13 @@ use super::scheduler::Scheduler;
 use super::snapshot::{InstanceState, Snapshot};
 use super::standing::Crowd;
 use crate::limit::{InstanceId, Usage};
+use crate::queue::Flow;
 
 /// The pool instances that are still to be looked at.
 pub(super) struct Rest {
     ids: Vec<InstanceId>,
-    crowd: Crowd,
+    flows: Vec<(Flow, usize)>,
+    crowd: Option<Crowd>,
 }
 
 impl<W> Scheduler<W> {
@@ -28,7 +30,8 @@ impl<W> Scheduler<W> {
             refusals: refusals.collect(),
             instances: Vec::with_capacity(ids.len()),
         };
-        (snapshot, Rest { ids, crowd: self.crowd() })
+        let flows = self.queue.flows().map(|(flow, count)| (flow.clone(), count)).collect();
+        (snapshot, Rest { ids, flows, crowd: None })
     }
 
     fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut Crowd) -> Option<InstanceState> {
@@ -55,12 +58,19 @@ impl<W> Scheduler<W> {
 impl Rest {
     /// The next so many instances, if they are still there.
     pub(super) fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
-        let Self { ids, crowd } = self;
+        let Self { ids, flows, crowd } = self;
+        let crowd = crowd.get_or_insert_with(|| Crowd::new(flows));
         let some = ids.split_off(ids.len().saturating_sub(most)).into_iter().rev();
         some.filter_map(|id| scheduler.instance(now, id, crowd)).collect()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+    /// Does what needs no scheduler.
+    pub(super) fn prepare(&mut self) {
+        self.crowd = Some(Crowd::new(&self.flows));
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
     }
 }

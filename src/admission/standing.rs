@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::forecast::tolerance;
 use super::scheduler::Scheduler;
 use crate::limit::{InstanceId, PoolUsage};
-use crate::queue::ClientId;
+use crate::queue::{ClientId, Flow};
 
 /// Who waits that needs a pool instance, in requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,19 @@ pub(super) struct Crowd {
 const NAMED: usize = 10;
 
 impl Crowd {
+    /// By what all of a queue have in common, and not by everybody in it.
+    pub(super) fn new(flows: &[(Flow, usize)]) -> Self {
+        let mut at = HashMap::<_, ([usize; 3], BTreeMap<_, usize>)>::new();
+        for (flow, count) in flows {
+            for &instance in &flow.pools {
+                let (by, of) = at.entry(instance).or_default();
+                by[flow.priority as usize] += count;
+                *of.entry(flow.client).or_default() += count;
+            }
+        }
+        Self { at }
+    }
+
     /// Who waits at an instance.
     pub(super) fn at(&mut self, instance: InstanceId) -> Standing {
         let Some((by, of)) = self.at.remove(&instance) else { return Standing::default() };
@@ -38,19 +51,6 @@ impl Crowd {
 }
 
 impl<W> Scheduler<W> {
-    /// Looks once at every line, and not at everybody in it.
-    pub(super) fn crowd(&self) -> Crowd {
-        let mut at = HashMap::<_, ([usize; 3], BTreeMap<_, usize>)>::new();
-        for (flow, count) in self.queue.flows() {
-            for &instance in &flow.pools {
-                let (by, of) = at.entry(instance).or_default();
-                by[flow.priority as usize] += count;
-                *of.entry(flow.client).or_default() += count;
-            }
-        }
-        Crowd { at }
-    }
-
     /// When the first goes who is stopped here; nothing where he waits for what is in flight.
     pub(super) fn head_goes(&self, instance: InstanceId) -> Option<Instant> {
         self.wake_of.get(&instance).copied().filter(|_| self.queue.is_stopped_at(instance))

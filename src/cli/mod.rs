@@ -14,6 +14,7 @@ mod memory;
 mod mock;
 mod rotation;
 mod serve;
+mod simulate;
 mod stop;
 mod top;
 
@@ -27,7 +28,8 @@ use clap_complete::Shell;
 
 use crate::config::{Config, DEFAULT, LoadError};
 use crate::proxy::StartError;
-use crate::store::Unusable;
+use crate::simulate::Unusable;
+use crate::store;
 
 /// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ enum Command {
     Top(top::Top),
     /// Check a configuration and print what would be in force.
     Check(check::Check),
+    /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
+    Simulate(simulate::Simulate),
     /// Print the built-in configuration, commented, to start one's own from.
     Init,
     /// Ask a running gate whether it is well; for containers that have no curl.
@@ -102,6 +106,7 @@ impl Command {
             Self::Diagnose(diagnose) => diagnose.run(),
             Self::Top(top) => top.run(),
             Self::Check(check) => check.run(),
+            Self::Simulate(simulate) => simulate.run(),
             Self::Init => Ok(io::stdout().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Completions { shell } => {
@@ -117,9 +122,13 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return ExitCode::SUCCESS;
     }
-    if error.is::<StartError>() || error.is::<Unusable>() {
+    if error.is::<StartError>() || error.is::<store::Unusable>() {
         eprintln!("error: {error}");
         return ExitCode::from(INVALID_CONFIG);
+    }
+    if let Some(Unusable::Scenario(invalid)) = error.downcast_ref() {
+        eprintln!("{invalid}");
+        return ExitCode::from(USAGE);
     }
     match error.downcast_ref::<LoadError>() {
         Some(LoadError::Invalid(invalid)) => {
@@ -130,7 +139,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
             eprintln!("error: {unreadable}");
             ExitCode::from(INVALID_CONFIG)
         }
-        None if error.is::<Usage>() => {
+        None if error.is::<Usage>() || error.is::<Unusable>() => {
             eprintln!("error: {error}");
             ExitCode::from(USAGE)
         }

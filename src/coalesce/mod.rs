@@ -5,6 +5,7 @@
 mod board;
 mod calls;
 mod key;
+mod own;
 mod polls;
 mod scope;
 
@@ -13,4 +14,8 @@ mod tests;
 
 pub use board::{Board, Found, Ticket};
 pub use key::{Key, can_change_the_answer};
+pub use own::wants_its_own;
 pub use polls::{LONGEST, Payer, Polls};
+
+/// Calls and answers at once. Of more, each goes alone.
+pub const MOST: usize = 10_000;

@@ -60,7 +60,8 @@ impl Config {
     /// If [`DEFAULT`] itself is not well-formed, which a test rules out.
     pub fn parse(source: &Source, text: &str) -> Result<Self, Invalid> {
         let invalid = |problems| Invalid::new(source.to_string(), text, problems);
-        let mut file: file::File = toml::from_str(text).map_err(|error| invalid(vec![malformed(&error)]))?;
+        let mut file: file::File =
+            toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
         if file.pools.is_none() && file.routes.is_none() {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
             file = file::File { pools: default.pools, routes: default.routes, ..file };
@@ -93,20 +94,26 @@ const WORDS: [(&str, &str); 18] = [
 
 const A_SIZE: &str = "expected a size, as in \"1MiB\" or 65536";
 
-/// What is not TOML, or has an unknown key or a value of another type.
-fn malformed(error: &toml::de::Error) -> Problem {
-    let said = error.message().trim().to_owned();
-    let said = WORDS.iter().fold(said, |said, (theirs, plain)| said.replace(theirs, plain));
-    let (what, label) = said.split_at(said.rfind(", expected ").unwrap_or(said.len()));
-    let is = |heads: &[&str]| heads.iter().any(|head| what.starts_with(head));
-    let mend = if is(&["unknown key", "missing key"]) {
-        "see `tidegate init` for every key there is, with its meaning"
-    } else if is(&["invalid type", "invalid value", "unknown value", "duplicate key"]) {
-        ""
-    } else {
-        "write TOML: [server] for a table, and in it listen = \"127.0.0.1:4290\", with texts in quotes"
-    };
-    Problem::new(what, error.span().unwrap_or(0..0), label.trim_start_matches(", "), mend)
+/// Where every key is explained.
+const KEYS: &str = "see `tidegate init` for every key there is, with its meaning";
+
+impl Problem {
+    /// What is not TOML, or has an unknown key or a value of another type; `keys` says where to read of keys.
+    #[must_use]
+    pub fn malformed(error: &toml::de::Error, keys: &str) -> Self {
+        let said = error.message().trim().to_owned();
+        let said = WORDS.iter().fold(said, |said, (theirs, plain)| said.replace(theirs, plain));
+        let (what, label) = said.split_at(said.rfind(", expected ").unwrap_or(said.len()));
+        let is = |heads: &[&str]| heads.iter().any(|head| what.starts_with(head));
+        let mend = if is(&["unknown key", "missing key"]) {
+            keys
+        } else if is(&["invalid type", "invalid value", "unknown value", "duplicate key"]) {
+            ""
+        } else {
+            "write TOML: [server] for a table, and in it listen = \"127.0.0.1:4290\", with texts in quotes"
+        };
+        Self::new(what, error.span().unwrap_or(0..0), label.trim_start_matches(", "), mend)
+    }
 }
 
 impl fmt::Display for Source {

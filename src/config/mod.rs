@@ -11,7 +11,7 @@ mod url;
 mod validate;
 
 pub use load::{LoadError, Source};
-pub use report::Invalid;
+pub use report::{Invalid, Problem};
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -3,7 +3,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-/// Everything that is wrong with a configuration, each with its place in the file, from its top down.
+/// Everything that is wrong with a configuration, or another file that people write, each with its place in the file,
+/// from its top down.
 #[derive(Debug)]
 pub struct Invalid {
     origin: String,
@@ -13,7 +14,7 @@ pub struct Invalid {
 
 /// One thing that is wrong.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub struct Problem {
     what: String,
     at: Range<usize>,
     label: String,
@@ -22,18 +23,16 @@ pub(super) struct Problem {
 
 impl Problem {
     /// `what` is wrong at this place of the file; `label` says how and `mend` what to write.
-    pub(super) fn new(
-        what: impl Into<String>,
-        at: Range<usize>,
-        label: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
+    #[must_use]
+    pub fn new(what: impl Into<String>, at: Range<usize>, label: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what: what.into(), at, label: label.into(), mend: mend.into() }
     }
 }
 
 impl Invalid {
-    pub(super) fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
+    /// What is wrong with this text, which comes from there.
+    #[must_use]
+    pub fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at.start);
         Self { origin, text: masked(text), problems }
     }

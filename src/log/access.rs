@@ -93,9 +93,10 @@ mod tests {
     use super::*;
     use std::io;
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::SystemTime;
 
     use tokio::time::sleep;
+
+    use crate::log::tests::{Logged, entry};
 
     /// A disk that takes nothing until its other end is dropped.
     struct Stuck(Receiver<()>);
@@ -111,48 +112,9 @@ mod tests {
         }
     }
 
-    /// What is logged.
-    #[derive(Clone, Default)]
-    struct Logged(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Logged {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").write(line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn entry() -> Entry<'static> {
-        let (nothing, no_time) = (String::new(), Duration::ZERO);
-        Entry {
-            at: SystemTime::UNIX_EPOCH,
-            method: "GET",
-            route: "default",
-            client: nothing,
-            ended: "passed",
-            status: Some(200),
-            code: None,
-            source: None,
-            wait: no_time,
-            upstream: None,
-            attempts: 1,
-            total: no_time,
-            pools: Vec::new(),
-            model: None,
-            tokens: None,
-            priority: None,
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_does_not_keep_up_loses_lines_holds_up_nobody_and_is_told_of() {
-        let logged = Logged::default();
-        let to = logged.clone();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish();
-        let _logging = tracing::subscriber::set_default(log);
+        let (logged, _listening) = Logged::listen();
         let config = config::Access { format: AccessFormat::Json, file: None, sample: 1.0 };
         let (free, stuck) = channel();
         let access = Access::new(&config, Arc::default(), Stuck(stuck));
@@ -160,7 +122,7 @@ mod tests {
         let lost = access.lines.error_counter().dropped_lines();
         assert!((98..=100).contains(&lost), "{lost} lines are lost");
         sleep(EVERY * 3).await;
-        let said = String::from_utf8(logged.0.lock().expect("no panic").clone()).expect("a text");
+        let said = logged.text();
         let told = format!("the access log does not keep up: lines are lost lines={lost} in_all={lost}");
         assert_eq!(said.matches(&told).count(), 1, "{said}");
         drop(free);

@@ -10,11 +10,13 @@ mod filter;
 mod sink;
 mod span;
 mod story;
+#[cfg(test)]
+mod tests;
 mod traces;
 
 pub use entry::Entry;
 pub use filter::{BadFilter, Filter};
-pub use story::{Asked, Story, Tries, Waits};
+pub use story::{Asked, Spent, Story, Waits};
 
 use std::path::PathBuf;
 use std::sync::Arc;

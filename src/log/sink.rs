@@ -71,7 +71,25 @@ fn append(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::tests::Logged;
     use std::fs;
+
+    #[test]
+    fn a_disk_that_is_full_is_told_of_once_and_so_is_that_there_is_room_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let moved = Arc::new(AtomicBool::new(false));
+        let mut full = Appended::open(Path::new("/dev/full"), Arc::clone(&moved)).expect("a device");
+        full.path = folder.path().join("access");
+        let mut sink = Sink::Appended(full);
+        let (logged, _listening) = Logged::listen();
+        (0..3).for_each(|_| sink.write_all(b"lost\n").expect("nobody is told"));
+        moved.store(true, Ordering::Relaxed);
+        (0..3).for_each(|_| sink.write_all(b"kept\n").expect("is written"));
+        let said = logged.text();
+        assert_eq!(said.matches("the access log cannot be written").count(), 1, "{said}");
+        assert_eq!(said.matches("the access log is written again").count(), 1, "{said}");
+        assert_eq!(fs::read_to_string(folder.path().join("access")).expect("a text"), "kept\nkept\nkept\n");
+    }
 
     #[test]
     fn a_file_that_was_moved_is_opened_anew_when_that_is_told() {

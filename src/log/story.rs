@@ -50,7 +50,7 @@ pub(super) enum Kind {
 
 /// What it has been through so far.
 #[derive(Clone, Copy, Debug)]
-pub struct Tries {
+pub struct Spent {
     /// How often it was sent.
     pub attempts: u32,
     /// All its waits together.
@@ -102,11 +102,11 @@ impl Story {
 
     /// What it has been through so far.
     #[must_use]
-    pub fn tries(&self) -> Tries {
+    pub fn spent(&self) -> Spent {
         let gathered = self.gathered();
         let waits = gathered.steps.iter().filter(|step| step.kind == Kind::Wait);
         let mut calls = gathered.steps.iter().filter(|step| step.kind != Kind::Wait);
-        Tries {
+        Spent {
             attempts: u32::try_from(calls.clone().count()).unwrap_or(u32::MAX),
             waited: waits.filter_map(|step| Some(step.to? - step.from)).sum(),
             upstream: calls.next_back().map(|call| call.from.elapsed()),

@@ -22,7 +22,7 @@ use super::span::Span;
 use super::story::Story;
 use super::{Entry, Unopened};
 use crate::config::Collector;
-use crate::upstream::{Connector, trusting};
+use crate::upstream::{Connector, tls_towards};
 
 /// The traces of requests, on their way to a collector over OTLP.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Delivery {
 }
 
 fn exporter(collector: &Collector) -> Result<SpanExporter, Unopened> {
-    let tls = trusting(None).map_err(|error| Unopened::Collector(error.to_string()))?;
+    let tls = tls_towards(collector.traces(), None).map_err(|error| Unopened::Collector(error.to_string()))?;
     let client = HyperClient::new(Connector::new(tls, CONNECTS, false), ANSWERS, None);
     let exporter = SpanExporter::builder().with_http().with_http_client(client).with_protocol(Protocol::HttpBinary);
     let built = exporter.with_endpoint(collector.traces().to_string()).build();
@@ -155,4 +155,28 @@ fn resource() -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version);
     if name.starts_with("unknown_service") { resource.with_service_name("tidegate") } else { resource }.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::tests::{Logged, entry};
+    use tokio::net::TcpListener;
+    use tokio::time::{Instant, sleep};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_collector_that_does_not_keep_up_loses_spans_holds_up_nobody_and_is_told_of() {
+        let (logged, _listening) = Logged::listen();
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", silent.local_addr().expect("an address"));
+        let traces = Traces::open(&Collector::new(&url).expect("a URL")).expect("a collector");
+        for _ in 0..BEHIND + 100 {
+            let span = traces.begin("default", &mut HeaderMap::new());
+            traces.end(&entry(), &Story::new(Instant::now(), span));
+        }
+        sleep((ANSWERS + GATHER) * 30).await;
+        let said = logged.text();
+        assert_eq!(said.matches("spans are lost spans=100").count(), 1, "{said}");
+        assert_eq!(said.matches("traces cannot be delivered").count(), 1, "{said}");
+    }
 }

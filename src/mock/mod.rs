@@ -40,7 +40,6 @@ mod weather;
 mod with;
 mod world;
 
-#[cfg(test)]
 pub(crate) use meter::Meter;
 pub use options::{Counting, Options};
 pub use quotas::{Family, Figures, Quotas};

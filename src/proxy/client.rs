@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
@@ -25,26 +26,37 @@ impl Clients {
     /// Clients as they are configured.
     #[must_use]
     pub fn new(config: &config::Clients) -> Self {
-        let weights = config.weights.iter().map(|(text, weight)| (written(text), *weight));
+        let weights = config.weights.iter().map(|(text, weight)| (Self::named(text), *weight));
         Self { by: config.by.clone(), weights: weights.collect(), may_raise: config.may_raise }
     }
 
     /// Whoever sends these headers from this address. Those who lack what tells clients apart are one client.
     #[must_use]
     pub fn identify(&self, headers: &HeaderMap, peer: IpAddr) -> ClientId {
+        self.identify_by(|key| match key {
+            ClientKey::Header(header) => headers.get(header).map_or(&[][..], HeaderValue::as_bytes).into(),
+            ClientKey::Peer => peer.to_canonical().to_string().into_bytes().into(),
+        })
+    }
+
+    /// Whoever is seen so by what tells clients apart.
+    pub fn identify_by<'v>(&self, value: impl Fn(&ClientKey) -> Cow<'v, [u8]>) -> ClientId {
         let mut name = SmallVec::<[u8; 256]>::new();
-        for (index, part) in self.by.iter().enumerate() {
+        for (index, key) in self.by.iter().enumerate() {
             if index > 0 {
                 name.push(b' ');
             }
-            match part {
-                ClientKey::Header(header) => {
-                    name.extend_from_slice(headers.get(header).map_or(&[], HeaderValue::as_bytes));
-                }
-                ClientKey::Peer => name.extend_from_slice(peer.to_canonical().to_string().as_bytes()),
-            }
+            name.extend_from_slice(&value(key));
         }
         named(&name)
+    }
+
+    /// The client that people speak of, by its label or by its name.
+    #[must_use]
+    pub fn named(text: &str) -> ClientId {
+        let hash = text.strip_prefix(LABEL).filter(|hash| hash.len() == 16);
+        let hash = hash.and_then(|hash| u64::from_str_radix(hash, 16).ok());
+        hash.map_or_else(|| named(text.as_bytes()), ClientId)
     }
 
     /// How people speak of a client: it tells clients apart and gives no credential away.
@@ -69,22 +81,20 @@ impl Clients {
     #[must_use]
     pub fn priority(&self, of_route: Priority, headers: &HeaderMap) -> Priority {
         match own_priority(headers) {
-            Some(own) if self.may_raise => own,
-            Some(own) => own.max(of_route),
+            Some(own) => self.ranked(of_route, own),
             None if headers.contains_key("x-stainless-poll-helper") => Priority::Low,
             None => of_route,
         }
     }
+
+    /// The same for a request that says so of itself.
+    #[must_use]
+    pub fn ranked(&self, of_route: Priority, own: Priority) -> Priority {
+        if self.may_raise { own } else { own.max(of_route) }
+    }
 }
 
 const LABEL: &str = "client-";
-
-/// The client that the configuration speaks of, by its label or by its name.
-fn written(text: &str) -> ClientId {
-    let hash = text.strip_prefix(LABEL).filter(|hash| hash.len() == 16);
-    let hash = hash.and_then(|hash| u64::from_str_radix(hash, 16).ok());
-    hash.map_or_else(|| named(text.as_bytes()), ClientId)
-}
 
 fn named(name: &[u8]) -> ClientId {
     let mut hasher = DefaultHasher::new();

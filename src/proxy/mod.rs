@@ -41,6 +41,7 @@ pub use client::Clients;
 pub use failure::describe;
 pub use outcome::{Ended, Outcome, Source};
 pub use patience::patience;
+pub use quota::Quota;
 pub use seen::Connections;
 pub use server::run;
 pub use sharing::Coalesced;
@@ -50,6 +51,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::clock::DefaultClock;
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -64,7 +66,6 @@ use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use books::Books;
 use patience::Usual;
-use quota::Quota;
 use seen::Doorbell;
 use sharing::Sharing;
 
@@ -132,7 +133,7 @@ impl Gate {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
-            quota: Quota::new(&config.clients),
+            quota: Quota::new(&config.clients, DefaultClock::default()),
             admission: Admission::start(rules(config, &clients)),
             clients,
             upstream: Upstream::new(&config.upstream)?,
@@ -174,7 +175,9 @@ fn metered(config: &Config) -> HashSet<RouteId> {
     config.routes.routes().filter(|(_, route)| takes_tokens(route)).map(|(id, _)| id).collect()
 }
 
-fn rules(config: &Config, clients: &Clients) -> Rules {
+/// What the scheduler is told of a configuration.
+#[must_use]
+pub fn rules(config: &Config, clients: &Clients) -> Rules {
     let rules = |pool: &Pool| PoolRules {
         max_waiting: pool.max_waiting,
         max_bytes: pool.max_bytes,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either};
 use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota as Rate, RateLimiter};
 use tower::Service;
@@ -17,8 +18,11 @@ use crate::admission::ClientId;
 use crate::config::Clients;
 
 /// What each client may send. `governor`'s GCRA with a burst: who kept still may send a whole window's worth at once.
-pub(super) struct Quota {
-    limiter: RateLimiter<ClientId, DefaultKeyedStateStore<ClientId>, DefaultClock>,
+///
+/// It is given its clock, so that `simulate` asks the same.
+pub struct Quota<C: Clock = DefaultClock> {
+    limiter: RateLimiter<ClientId, DefaultKeyedStateStore<ClientId>, C, NoOpMiddleware<C::Instant>>,
+    clock: C,
     pub(super) rate: crate::limit::Rate,
     forget_at: AtomicUsize,
 }
@@ -26,23 +30,29 @@ pub(super) struct Quota {
 /// How many clients are remembered before those that have been still are forgotten.
 const REMEMBERED: usize = 10_000;
 
-impl Quota {
-    pub(super) fn new(clients: &Clients) -> Option<Self> {
+impl<C: Clock + Clone> Quota<C> {
+    /// As it is configured, if it is.
+    #[must_use]
+    pub fn new(clients: &Clients, clock: C) -> Option<Self> {
         let rate = clients.quota?;
         let burst = NonZeroU32::new(rate.amount())?;
-        let limiter = RateLimiter::keyed(Rate::with_period(rate.interval())?.allow_burst(burst));
-        Some(Self { limiter, rate, forget_at: REMEMBERED.into() })
+        let quota = Rate::with_period(rate.interval())?.allow_burst(burst);
+        let limiter = RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone());
+        Some(Self { limiter, clock, rate, forget_at: REMEMBERED.into() })
     }
 
-    /// How long this client must stay away, if it must.
-    fn check(&self, client: ClientId) -> Result<(), Duration> {
+    /// A client sends a request.
+    ///
+    /// # Errors
+    /// How long it must stay away.
+    pub fn check(&self, client: ClientId) -> Result<(), Duration> {
         if self.limiter.len() > self.forget_at.load(Ordering::Relaxed) {
             self.limiter.retain_recent();
             // So that a crowd of which nobody can be forgotten yet is not looked through at every request.
             self.forget_at.store(REMEMBERED.max(2 * self.limiter.len()), Ordering::Relaxed);
         }
         let verdict = self.limiter.check_key(&client);
-        verdict.map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+        verdict.map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
 

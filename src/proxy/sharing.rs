@@ -1,7 +1,4 @@
-use http::header::{
-    ACCEPT, CACHE_CONTROL, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
-};
-use http::{HeaderName, Method};
+use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -12,7 +9,7 @@ use super::flight::Flight;
 use super::headers::for_upstream;
 use super::passing::{Arrived, Routed};
 use super::whole::{Way, Whole};
-use crate::coalesce::{Board, Key, Polls};
+use crate::coalesce::{Board, Key, MOST, Polls, wants_its_own};
 use crate::config::Coalesce;
 use crate::limit::PoolId;
 use crate::route::{RouteId, Table, resources};
@@ -72,12 +69,6 @@ pub(super) struct Shareable {
     pub(super) key: Key,
     pub(super) shares: Arc<Shares>,
 }
-
-/// Calls and answers at once. Of more, each goes alone.
-const MOST: usize = 10_000;
-
-/// What asks for less than the whole answer, or for another one than somebody else had.
-const OWN: [HeaderName; 6] = [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
 impl Sharing {
     pub(super) fn new(routes: &HashMap<RouteId, Coalesce>) -> Self {
@@ -161,7 +152,7 @@ impl Shareable {
     pub(super) fn of(Routed { arrived, route, .. }: &Routed, shares: &Arc<Shares>) -> Option<Self> {
         let path = resources(route.target.path());
         let [resource] = &path[..] else { return None };
-        if !may_share(arrived) || asks_for_stream(route.target.query().unwrap_or_default()) {
+        if !may_share(arrived, route.target.query().unwrap_or_default()) {
             return None;
         }
         let mut headers = arrived.head.headers.clone();
@@ -175,21 +166,10 @@ impl Shareable {
     }
 }
 
-fn may_share(Arrived { head, body, upgrade, .. }: &Arrived) -> bool {
-    let says = |name: HeaderName, words: &[&str]| {
-        let values = head.headers.get_all(name).into_iter();
-        let mut said = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-        said.any(|said| words.iter().any(|word| said.contains(word)))
-    };
+fn may_share(Arrived { head, body, upgrade, .. }: &Arrived, query: &str) -> bool {
+    let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     head.method == Method::GET
         && upgrade.is_none()
         && body.whole().is_some_and(<[u8]>::is_empty)
-        && !OWN.iter().any(|name| head.headers.contains_key(name))
-        && !says(ACCEPT, &["text/event-stream"])
-        && !says(CACHE_CONTROL, &["no-cache", "no-store", "max-age=0"])
-}
-
-/// Whether the query of a target does, as in `?stream=true`.
-fn asks_for_stream(query: &str) -> bool {
-    query.split('&').any(|pair| pair.split('=').next() == Some("stream") && !pair.ends_with("=false"))
+        && !wants_its_own(query, headers)
 }

@@ -59,10 +59,10 @@ impl Gate {
         };
         if outcome.ended == Ended::Left {
             // What was under way when it left has told nobody.
-            let tries = story.tries();
-            entry.wait = outcome.wait.max(tries.waited);
-            entry.upstream = outcome.upstream.or(tries.upstream);
-            entry.attempts = outcome.attempts.max(tries.attempts);
+            let spent = story.spent();
+            entry.wait = outcome.wait.max(spent.waited);
+            entry.upstream = outcome.upstream.or(spent.upstream);
+            entry.attempts = outcome.attempts.max(spent.attempts);
         }
         self.shared.logs.end(&entry, story, outcome.is_plain());
     }

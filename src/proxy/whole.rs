@@ -74,8 +74,7 @@ impl Whole {
             if most > PIECE && !budget.has_plenty() {
                 break;
             }
-            let hint = passed.response.body().size_hint();
-            let mut held = budget.overdraw(hint.upper().unwrap_or(u64::MAX).min(most as u64));
+            let mut held = budget.overdraw(most as u64);
             passed.response.body_mut().peek(most, until - Instant::now()).await;
             if let Some(body) = passed.response.body_mut().take_whole() {
                 held.keep(body.len() as u64);

@@ -12,7 +12,7 @@ mod tls;
 pub use budget::{Budget, Exhausted, Held};
 pub use connector::Connector;
 pub use prefetched::Prefetched;
-pub use tls::trusting;
+pub use tls::tls_towards;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,7 +109,7 @@ impl Upstream {
     pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
         let no_host = || SetupError::NoHost(config.url.clone());
         let scheme = config.url.scheme().cloned().ok_or_else(no_host)?;
-        let roots = if scheme == Scheme::HTTPS { tls::trusting(config.authorities.as_ref())? } else { tls::unused()? };
+        let roots = tls_towards(&config.url, config.authorities.as_ref())?;
         let connector = |http2| Connector::new(roots.clone(), config.connect_timeout, http2);
         Ok(Self {
             http1: client(connector(false)),

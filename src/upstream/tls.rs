@@ -1,14 +1,21 @@
 use std::sync::Arc;
 
+use http::Uri;
+use http::uri::Scheme;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::WantsClientCert};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// Trusts these authorities alone, else the system's, else, where it has none, the bundled ones.
+/// Towards this URL: who is trusted there. Where it says nothing of TLS, nobody is.
 ///
 /// # Errors
 /// There is no TLS.
-pub fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
+pub fn tls_towards(url: &Uri, authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
+    if url.scheme() == Some(&Scheme::HTTPS) { trusting(authorities) } else { unused() }
+}
+
+/// Trusts these authorities alone, else the system's, else, where it has none, the bundled ones.
+fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
     if let Some(authorities) = authorities {
         return Ok(finish(builder()?.with_root_certificates(Arc::clone(authorities))));
     }
@@ -22,8 +29,7 @@ pub fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig
     }
 }
 
-/// For upstreams without TLS: trusts nobody.
-pub(super) fn unused() -> Result<ClientConfig, rustls::Error> {
+fn unused() -> Result<ClientConfig, rustls::Error> {
     Ok(finish(builder()?.with_root_certificates(RootCertStore::empty())))
 }
 

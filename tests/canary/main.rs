@@ -5,7 +5,7 @@
 mod crowd;
 mod gate;
 
-use crowd::Crowd;
+use crowd::{Crowd, key};
 use gate::{Kind, Running};
 
 /// What every key and every body has in it, and nothing else.
@@ -19,7 +19,7 @@ async fn sing(kind: Kind) -> Shown {
     let mut gate = Running::start(kind).await;
     let crowd = Crowd::new(&gate);
     let mut shown = vec![("its own errors", crowd.send_everything().await)];
-    shown.extend(gate.pages(&crowd.key("pages")).await);
+    shown.extend(gate.pages(&key("pages")).await);
     shown.extend(gate.end());
     shown
 }
@@ -56,6 +56,9 @@ fn has_all_that_is_looked_at(shown: &Shown) {
         ("the spans", "tidegate_wait_too_long"),
         ("what it says at its start", "admin on"),
         ("/status", "assistants-runs"),
+        ("/metrics", "assistants-runs"),
+        ("/history", "assistants-runs"),
+        ("/events", "event: status"),
         ("/log", "400"),
         ("/nowhere", "404"),
     ] {

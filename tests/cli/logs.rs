@@ -165,3 +165,16 @@ fn the_environment_says_where_traces_go_as_opentelemetry_has_it() {
     let Ended { complained, code, .. } = tidegate(&["check"], &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318")]);
     assert!(code == Some(2) && complained.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{complained}");
 }
+
+#[test]
+fn what_was_logged_is_simulated_as_it_came() {
+    let scene = Scene::new("access = \"json\"\naccess_file = \"FOLDER/access.jsonl\"");
+    (0..3).for_each(|_| scene.pass());
+    scene.read("access.jsonl", 3);
+    let log = scene.folder.path().join("access.jsonl").display().to_string();
+    let Ended { said, complained, code } = tidegate(&["simulate", &log, "--json"], &[]);
+    assert_eq!(code, Some(0), "{complained}");
+    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let report = &said["reports"][0];
+    assert_eq!((&report["whole"]["served"], &report["routes"][0]["name"]), (&3.into(), &"default".into()), "{report}");
+}

@@ -6,6 +6,7 @@ mod logs;
 mod restart;
 mod screen;
 mod serving;
+mod simulating;
 mod top;
 
 use assert_cmd::Command;

@@ -296,6 +296,21 @@ async fn what_is_too_large_broken_off_or_a_stream_is_for_one_and_the_others_make
 }
 
 #[tokio::test]
+async fn what_comes_slowly_is_for_one_after_five_seconds() {
+    let (house, listener) = open().await;
+    let began = tokio::time::Instant::now();
+    let (mut clients, mut server) = crowd(&house, &listener, 2).await;
+    server.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n").await;
+    clients[0].until("\r\na\r\n").await;
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(4) && took < Duration::from_secs(9), "{took:?}");
+    arrived(&listener).await.0.send(ok("its own")).await;
+    assert_eq!(body(&clients.remove(1).rest().await), "its own");
+    server.send("1\r\nb\r\n0\r\n\r\n").await;
+    assert!(clients.remove(0).rest().await.ends_with("1\r\nb\r\n0\r\n\r\n"));
+}
+
+#[tokio::test]
 async fn a_call_without_an_answer_ends_for_all_alike() {
     let (house, listener) = open().await;
     let (clients, server) = crowd(&house, &listener, 3).await;

@@ -106,7 +106,7 @@ impl Wire {
         let (head, mut body) = (head.to_owned(), body.to_owned());
         let length = header(&head, "content-length").expect("a length").parse().expect("a number");
         while body.len() < length {
-            let mut piece = [0; 65_536];
+            let mut piece = vec![0; 65_536];
             let reading = timeout(PATIENCE, self.0.read(&mut piece)).await.expect("comes in time");
             match reading.unwrap_or_default() {
                 0 => break,

@@ -196,6 +196,16 @@ async fn who_leaves_while_his_call_waits_puts_off_nobody_who_comes_after_him() {
 }
 
 #[tokio::test]
+async fn who_has_less_patience_than_his_call_would_wait_is_told_at_once() {
+    let scene = Scene::open(queued).await;
+    scene.ask("/v1/late", "").await;
+    let began = Instant::now();
+    let came = scene.ask("/v1/late", "x-tidegate-max-wait: 500ms\r\n").await;
+    assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn when_the_one_whose_request_was_to_go_is_refused_another_goes_and_they_share_his_call() {
     let scene = Scene::open(queued).await;
     scene.ask("/v1/late", "").await;

@@ -8,9 +8,9 @@ use axum::body::Bytes;
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -99,7 +99,7 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The value of an attribute, as text.
@@ -223,7 +223,7 @@ async fn a_failure_is_an_error_with_its_code() {
     let house = House::open(&format!("[log]\notlp = \"http://{}\"\n{ROUTES}", collector.address), address).await;
     house.ask("GET /v1/one/1 HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;
     for span in collector.spans(2).await {
-        assert_eq!(span.status.as_ref().map(|status| status.code()), Some(StatusCode::Error), "{span:?}");
+        assert_eq!(span.status.as_ref().map(Status::code), Some(StatusCode::Error), "{span:?}");
         let code = "tidegate_upstream_unreachable";
         assert!(span.kind() == SpanKind::Client || said(&span, "tidegate.code") == code, "{span:?}");
     }

@@ -1,6 +1,9 @@
 // Fifty clients poll one run: the upstream is asked once an interval, and each learns in time what became of it.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -76,3 +79,70 @@ for (const [who, options, interval] of [
     assert.ok(last - done <= REUSE + interval + SLACK);
   });
 }
+
+const [MANY, POOL, WINDOW] = [40, 60, 6];
+
+// Half of it is for polls, so that forty runs are each asked for every 8 s. The SDK asks every 5 s of itself.
+const PACED = `
+[pools.gets]
+requests = ["${POOL}/${WINDOW}s"]
+
+[[routes]]
+match = "GET /v1/threads/{*rest}"
+pools = ["gets"]
+
+[[routes]]
+match = "${ROUTE}"
+pools = ["gets"]
+coalesce = true
+reuse = "500ms"
+`;
+const EVERY = (MANY * WINDOW * 1000) / (POOL / 2);
+
+test("helpers that poll many runs are told their pace at first and keep to their share", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tidegate-"));
+  const file = join(folder, "polling.toml");
+  await writeFile(file, PACED);
+  const mock = await startMock("--window", "sliding", "--work", `${WORK}ms`, "--config", file);
+  const gate = await startGate(mock.url, "--config", file);
+  t.after(async () => {
+    await gate.stop();
+    await mock.stop();
+    await rm(folder, { recursive: true });
+  });
+  const polls = new Map();
+  const listening = async (url, init) => {
+    const began = performance.now();
+    const response = await fetch(url, init);
+    const after = response.headers.get("openai-poll-after-ms");
+    if (init.method === "GET") {
+      polls.set(url, [...(polls.get(url) ?? []), { began, came: performance.now(), after: after && Number(after) }]);
+    }
+    return response;
+  };
+  const client = new OpenAI({ baseURL: `${gate.url}/v1`, apiKey: "sk-test", maxRetries: 0, fetch: listening }).beta;
+  const assistant = await client.assistants.create({ model: "gpt-4o-mini" });
+  const began = performance.now();
+  const learns = async () => {
+    const thread = await client.threads.create();
+    return client.threads.runs.createAndPoll(thread.id, { assistant_id: assistant.id });
+  };
+  const runs = await Promise.all(Array.from({ length: MANY }, learns));
+  const took = performance.now() - began;
+  const { denied, pools } = await json(`${mock.url}/__mock/stats`);
+  const calls = pools.find(({ pool }) => pool === "gets").admitted;
+  const all = [...polls.values()];
+  t.diagnostic(`${all.flat().length} polls, ${calls} calls in ${Math.round(took)} ms`);
+  assert.ok(runs.every(({ status }) => status === "completed"));
+  assert.equal(all.length, MANY);
+  // Twenty-five runs each asked for every 5 s are half of the pool.
+  assert.equal(all.filter(([first]) => first.after === null).length, 25);
+  const told = all.flat().filter(({ after }) => after !== null);
+  assert.ok(told.every(({ after }) => after > 5000 && after <= EVERY));
+  for (const poll of all) {
+    poll.slice(1).forEach(({ began }, turn) => assert.ok(began - poll[turn].came >= (poll[turn].after ?? 5000) - 20));
+  }
+  assert.equal(denied, 0);
+  assert.ok(calls <= MANY + (POOL / 2) * (took / WINDOW / 1000) + 1);
+  assert.ok(took <= WORK + EVERY + REUSE + 3 * SLACK);
+});

@@ -1,0 +1,82 @@
+//! How fast `simulate` is, and how near its waits are to those of a real gate before a real upstream.
+//!
+//! `cargo bench --bench simulate` takes a minute and a half. `cargo test` runs a short form, in which nothing is timed.
+
+mod real;
+mod scene;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::try_join_all;
+use tidegate::config::{Config, DEFAULT, Source};
+use tidegate::simulate::{Report, Waited, read, simulate};
+use tokio::time::Instant;
+
+use crate::scene::{CONFIG, Scene, scenes};
+
+/// An hour of a hundred requests a second must not take longer.
+const MOST: Duration = Duration::from_secs(5);
+
+/// How far the waits of the simulation may be from the real ones, as a share of these, and in milliseconds where they are
+/// short. Workers that are slow themselves wait less: on a machine that is busy with other tests, by that much more.
+const APART: f64 = 0.05;
+const APART_MS: f64 = 25.0;
+const APART_BUSY_MS: f64 = 100.0;
+
+fn main() -> Result<()> {
+    let is_bench = std::env::args().any(|arg| arg == "--bench");
+    let (seconds, apart_ms) = if is_bench { (40, APART_MS) } else { (6, APART_BUSY_MS) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    println!("{:<10} {:>28} {:>28} {:>28}", "", "mean wait, s: real, simulated", "p95", "calls");
+    let scenes = scenes(seconds);
+    let met = runtime.block_on(try_join_all(scenes.iter().map(real::run)))?;
+    scenes.iter().zip(&met).try_for_each(|(scene, real)| agrees(scene, real, apart_ms))?;
+    if is_bench { hour() } else { Ok(()) }
+}
+
+fn agrees(scene: &Scene, real: &real::Met, apart_ms: f64) -> Result<()> {
+    let report = simulated(CONFIG, &scene.scenario())?;
+    let Waited { mean, p95, .. } = report.whole.wait_ms;
+    println!(
+        "{:<10} {:>18.3} {:>9.3} {:>18.3} {:>9.3} {:>18} {:>9}",
+        scene.name,
+        real.mean / 1_000.0,
+        mean / 1_000.0,
+        real.p95 / 1_000.0,
+        p95 / 1_000.0,
+        real.calls,
+        report.whole.served
+    );
+    ensure!(real.refused == 0 && report.refused() == 0, "{}: nobody should be refused", scene.name);
+    ensure!(
+        is_near(real.mean, mean, apart_ms) && is_near(real.p95, p95, apart_ms),
+        "{}: the waits are not the same",
+        scene.name
+    );
+    ensure!(
+        real.calls.abs_diff(report.whole.served) <= real.calls / 20 + 2,
+        "{}: the calls are not as many",
+        scene.name
+    );
+    Ok(())
+}
+
+fn is_near(real: f64, simulated: f64, apart_ms: f64) -> bool {
+    (real - simulated).abs() <= (real * APART).max(apart_ms)
+}
+
+fn hour() -> Result<()> {
+    let text = std::fs::read_to_string("config/scenarios/hour.toml").context("from the root of the repository")?;
+    let began = Instant::now();
+    let report = simulated(DEFAULT, &text)?;
+    let took = began.elapsed();
+    println!("\nan hour of {} requests: {:.2} s", report.whole.requests, took.as_secs_f64());
+    ensure!(report.whole.requests > 350_000 && took < MOST, "{took:?}");
+    Ok(())
+}
+
+fn simulated(config: &str, scenario: &str) -> Result<Report> {
+    let config = Config::parse(&Source::Text("bench".to_owned()), config)?;
+    Ok(simulate(&config, &read("bench", scenario)?, Instant::now().into_std(), |_| ()))
+}

@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use super::spread::exponential;
+use super::traffic::{Arrivals, Listed, Stream};
+use crate::limit::Rate;
+
+/// When the requests of a stream come, one after the other.
+pub(super) struct Coming<'t> {
+    stream: &'t Stream,
+    chance: fastrand::Rng,
+    count: u32,
+    last: Duration,
+}
+
+impl<'t> Coming<'t> {
+    pub(super) fn new(stream: &'t Stream, chance: fastrand::Rng) -> Self {
+        Self { stream, chance, count: 0, last: stream.from }
+    }
+
+    /// When the next one comes, from the beginning on, and what is known of it; workers are counted as they begin.
+    pub(super) fn next(&mut self) -> Option<(Duration, Option<Listed>)> {
+        let (nth, from) = (self.count, self.stream.from);
+        self.count = nth.checked_add(1)?;
+        let mut listed = None;
+        let at = match &self.stream.arrivals {
+            Arrivals::Even(rate) => from + rate.per().mul_f64(f64::from(nth) / f64::from(rate.amount())),
+            Arrivals::Poisson(rate) => self.last + exponential(rate.per() / rate.amount(), &mut self.chance),
+            Arrivals::Ramp(first, last) => from + ramped(*first, *last, self.stream.until.saturating_sub(from), nth)?,
+            Arrivals::Burst(count) | Arrivals::Workers { workers: count, .. } => (nth < count.get()).then_some(from)?,
+            Arrivals::Listed(all) => {
+                listed = all.get(usize::try_from(nth).ok()?).copied();
+                listed?.at
+            }
+        };
+        self.last = at;
+        (at < self.stream.until).then_some((at, listed))
+    }
+}
+
+/// When the n-th comes at a pace that changes evenly from the first to the last in this time: where what has come by
+/// then, `first·t + (last − first)·t²/2·time`, is `n`.
+fn ramped(first: Rate, last: Rate, time: Duration, n: u32) -> Option<Duration> {
+    let per_second = |rate: Rate| f64::from(rate.amount()) / rate.per().as_secs_f64();
+    let (first, n) = (per_second(first), f64::from(n));
+    let growth = (per_second(last) - first) / time.as_secs_f64();
+    let root = (2.0 * growth).mul_add(n, first * first).sqrt();
+    Duration::try_from_secs_f64(2.0 * n / (first + root)).ok()
+}

@@ -1,0 +1,50 @@
+//! Traffic through the real scheduler, the real route table and the real board of shared calls, on a virtual clock.
+//!
+//! Nothing here waits, and nothing here decides who goes: a [`World`](world::World) tells the
+//! [`Scheduler`](crate::admission::Scheduler) the time, and keeps a tally of what it says. The traffic is a scenario, the
+//! gate's own access log, or a HAR ([`read`]).
+
+mod access_log;
+mod arrivals;
+mod asking;
+mod events;
+mod har;
+mod instance;
+mod passage;
+mod pattern;
+mod quota;
+mod ratio;
+mod recorded;
+mod report;
+mod scenario;
+mod search;
+mod sharing;
+mod source;
+mod spread;
+mod svg;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod traffic;
+mod upstream;
+mod waits;
+mod world;
+
+pub use instance::{Point, Utilisation};
+pub use report::{Jobs, Named, Outcomes, PoolReport, Report, titles};
+pub use search::{Tried, most_workers};
+pub use source::{Unusable, read};
+pub use svg::picture;
+pub use traffic::Traffic;
+pub use waits::Waited;
+
+use std::time::Instant;
+
+use crate::config::Config;
+
+/// What would come of this traffic with this configuration. `began` is any instant; `progress` hears from time to time
+/// how much of the traffic has come, in thousandths.
+pub fn simulate(config: &Config, traffic: &Traffic, began: Instant, mut progress: impl FnMut(u64)) -> Report {
+    world::World::new(config, traffic, began).run(&mut progress)
+}

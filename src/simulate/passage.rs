@@ -1,0 +1,246 @@
+//! The way of one request through the gate, as `proxy::stack` has it: route, share, wait, send, and send again.
+
+use std::time::Duration;
+
+use super::asking::Asking;
+use super::sharing::{Paying, Role, path_of, paying};
+use super::traffic::Kind;
+use super::world::{Call, Event, World};
+use crate::admission::{Again, Applicant, Arrival, Refusal};
+use crate::coalesce::Payer;
+use crate::feedback::{Cause, Pushback};
+use crate::limit::Unit;
+use crate::proxy::describe;
+use crate::queue::Charges;
+use crate::route::{Ask, Asks, Body, Found};
+
+/// A refusal of the upstream that names no figures, as those of the limits by type of request.
+const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
+
+/// Nobody is told to come back later.
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// When to come back where nobody knows.
+const SOME_TIME: Duration = Duration::from_secs(5);
+
+impl<'t> World<'t> {
+    /// A request comes, or comes back.
+    pub(super) fn comes(&mut self, id: usize) {
+        let (kind, stream) = (self.kind_of(id), self.stream_of(id));
+        let call = &mut self.calls[id];
+        (call.came, call.waited, call.place) = (self.now, Duration::ZERO, None);
+        call.route = self.config.routes.find(&kind.method, path_of(&call.target)).route();
+        call.instances.clear();
+        self.tally.comes(call.route, stream);
+        let quota = self.quotas.as_mut().map(|quotas| quotas.check(self.now, self.senders[stream]));
+        if let Some(Err(away)) = quota {
+            let retry_after = away.clamp(Duration::from_secs(1), MINUTE);
+            return self.is_turned_away(id, "tidegate_client_quota ([clients] quota)", retry_after, away > MINUTE);
+        }
+        let call = &mut self.calls[id];
+        call.changes = self.sharing.changed_by(kind, &call.target);
+        self.sharing.wrote(&call.changes);
+        self.takes_a_role(id);
+    }
+
+    /// Joins, reuses, or asks for a turn of its own.
+    fn takes_a_role(&mut self, id: usize) {
+        let (kind, call) = (self.kind_of(id), &self.calls[id]);
+        let Some(asked) = self.sharing.shareable(call.route, kind, &call.target) else { return self.asks(id) };
+        let payers = self.payers(id);
+        let every = self.sharing.poll(self.now, &asked, &kind.sender, &payers);
+        self.calls[id].every = every;
+        match self.sharing.role(self.now, &asked, id) {
+            Role::Joins(leader) => self.calls[leader].joined.push(id),
+            Role::Reuses => self.shares(id, Duration::ZERO),
+            Role::Alone => self.asks(id),
+            Role::Leads(lead) => {
+                self.calls[id].lead = Some(lead);
+                let wait = self.sharing.pace(self.now, &asked, every, kind.sender.patience);
+                self.calls[id].waited += wait;
+                self.events.say(self.now + wait, Event::Asks(id));
+            }
+        }
+    }
+
+    /// The pools that a call takes requests from, with how much of them there is.
+    fn payers(&mut self, id: usize) -> Vec<Payer<Paying>> {
+        let found = self.config.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
+        let asks = self.asked(id, &found);
+        let pools = &self.config.pools;
+        let paying_in = asks.iter().filter(|ask| pools[ask.pool.0].limits.unit == Unit::Requests);
+        let payer = |ask: &Ask| {
+            let (load, share) = (self.scheduler.load(self.now, ask)?, pools[ask.pool.0].poll_share);
+            Some(Payer { pool: paying(ask), load, share })
+        };
+        paying_in.filter_map(payer).collect()
+    }
+
+    /// Asks for its turn, and waits for it where it must.
+    pub(super) fn asks(&mut self, id: usize) {
+        let found = self.config.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
+        let asks = self.asked(id, &found);
+        self.calls[id].asked = self.now;
+        if self.calls[id].place.is_none() {
+            self.calls[id].instances = self.tally.asks(&asks);
+        }
+        if self.under_way >= self.config.queue.max_in_flight {
+            return self.is_turned_away(id, "tidegate_queue_full ([queue] max_in_flight)", SOME_TIME, false);
+        }
+        if asks.is_empty() {
+            return self.goes(id, Charges::new(), None);
+        }
+        let applicant = self.applicant(id, &found);
+        match self.scheduler.arrive(self.now, &asks, applicant, || id) {
+            Arrival::Granted { charges, place } => self.goes(id, charges, Some(place)),
+            Arrival::Refused(refusal) => self.is_refused(id, &refusal),
+            Arrival::Queued { .. } => {
+                self.waiting += 1;
+                self.tally.joins_line(&self.calls[id].instances);
+            }
+        }
+    }
+
+    fn asked(&self, id: usize, found: &Found) -> Asks {
+        let (sender, table) = (&*self.kind_of(id).sender, &self.config.routes);
+        let body = table.reads_body(found).then(|| Body::read(sender.body.as_bytes(), None)).flatten();
+        let tokens = self.jobs[self.calls[id].job].listed.and_then(|listed| listed.tokens);
+        table.asks(found, &Asking { sender, body: body.as_ref(), tokens })
+    }
+
+    fn applicant(&self, id: usize, found: &Found) -> Applicant {
+        let (sender, call) = (&self.kind_of(id).sender, &self.calls[id]);
+        let of_route = self.config.routes.priority(found);
+        Applicant {
+            client: self.senders[self.stream_of(id)],
+            priority: sender.priority.map_or(of_route, |own| self.clients.ranked(of_route, own)),
+            patience: sender.patience.map(|patience| patience.saturating_sub(self.now - call.came)),
+            route: call.route,
+            returns: (sender.retries > 0).then_some(call.returns),
+            bytes: sender.body.len() as u64,
+            again: call.place,
+        }
+    }
+
+    /// Has its turn, and is sent.
+    pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<Again>) {
+        let (kind, latency) = (self.kind_of(id), self.latency(id));
+        if !charges.is_empty() {
+            self.scheduler.sent(self.now, &charges);
+        }
+        self.under_way += 1;
+        let call = &mut self.calls[id];
+        call.waited += self.now - call.asked;
+        call.is_taken = self.upstream.takes(self.now, &kind.method, path_of(&call.target));
+        (call.charges, call.place, call.sent_at) = (charges, place, self.now);
+        self.events.say(self.now + latency, Event::Answers(id));
+    }
+
+    /// The upstream's answer has ended.
+    pub(super) fn answers(&mut self, id: usize) {
+        self.under_way -= 1;
+        let call = &mut self.calls[id];
+        let (charges, sent_at, route) = (std::mem::take(&mut call.charges), call.sent_at, call.route);
+        let is_taken = call.is_taken;
+        if charges.is_empty() {
+            return if is_taken { self.is_served(id) } else { self.fails(id, SOME_TIME) };
+        }
+        if is_taken {
+            self.scheduler.answered(self.now, &charges, sent_at, route, false);
+            self.scheduler.accepted(self.now, &charges, sent_at, &[]);
+        } else {
+            self.tally.upstream_refuses(route, self.stream_of(id), &self.calls[id].instances);
+            self.scheduler.refused(self.now, &charges, sent_at, &LIMIT);
+        }
+        self.scheduler.land(self.now, &charges);
+        if is_taken { self.is_served(id) } else { self.asks(id) }
+    }
+
+    /// The scheduler says no.
+    pub(super) fn is_refused(&mut self, id: usize, refusal: &Refusal) {
+        let (_, body) = describe(refusal, &self.config.pools);
+        let error = &body["error"];
+        let pool = error["tidegate"]["pool"].as_str().unwrap_or("[queue] max_waiting");
+        let why = format!("{} ({pool})", error["code"].as_str().unwrap_or_default());
+        self.is_turned_away(id, &why, refusal.retry_after, refusal.pointless);
+    }
+
+    /// It comes back when it is told to, if it does that. Whom the upstream has refused before gets that one's refusal.
+    fn is_turned_away(&mut self, id: usize, why: &str, retry_after: Duration, pointless: bool) {
+        if self.calls[id].place.is_some() {
+            return self.fails(id, retry_after);
+        }
+        let retries = self.kind_of(id).sender.retries;
+        self.tally.refuses(self.calls[id].route, self.stream_of(id), &self.calls[id].instances, why);
+        let call = &mut self.calls[id];
+        let joined = std::mem::take(&mut call.joined);
+        if let Some(lead) = call.lead.take() {
+            self.sharing.lose(&lead);
+        }
+        let call = &mut self.calls[id];
+        if call.returns < retries && !pointless {
+            call.returns += 1;
+            self.events.say(self.now + retry_after, Event::Returns(id));
+        } else {
+            self.remove(id, false, retry_after);
+        }
+        joined.into_iter().for_each(|id| self.takes_a_role(id));
+    }
+
+    /// What the upstream has refused passes, and those who joined make calls of their own.
+    fn fails(&mut self, id: usize, retry_after: Duration) {
+        self.tally.fails(self.calls[id].route, self.stream_of(id), &self.calls[id].instances);
+        if let Some(lead) = self.calls[id].lead.take() {
+            self.sharing.lose(&lead);
+        }
+        let call = self.remove(id, false, retry_after);
+        call.joined.into_iter().for_each(|id| self.asks(id));
+    }
+
+    /// Its answer is its own, and of those who joined it.
+    fn is_served(&mut self, id: usize) {
+        let (stream, call) = (self.stream_of(id), &self.calls[id]);
+        let waited = call.waited;
+        self.tally.serves(self.now, call.route, stream, &call.instances, waited);
+        let mut call = self.remove(id, true, Duration::ZERO);
+        if let Some((until, ticket)) = call.lead.take().and_then(|lead| self.sharing.land(self.now, lead)) {
+            self.events.say(until, Event::Forgets(ticket));
+        }
+        call.joined.into_iter().for_each(|id| self.shares(id, waited));
+    }
+
+    /// It has another one's answer, and waited as long as that one did, or from when it came.
+    fn shares(&mut self, id: usize, waited: Duration) {
+        let call = &self.calls[id];
+        let waited = waited.min(self.now - call.came);
+        self.tally.shares(self.now, call.route, self.stream_of(id), waited);
+        self.remove(id, true, Duration::ZERO);
+    }
+
+    /// A poll helper obeys what it is told of when to ask again.
+    fn remove(&mut self, id: usize, is_served: bool, stay_away: Duration) -> Call {
+        let is_helper = self.kind_of(id).sender.is_poll_helper();
+        let call = self.calls.remove(id);
+        // However it ends, it may have gone through.
+        self.sharing.wrote(&call.changes);
+        let told = if is_helper { call.every } else { Duration::ZERO };
+        self.is_over(call.job, call.polls, is_served, stay_away.max(told));
+        call
+    }
+
+    fn latency(&mut self, id: usize) -> Duration {
+        let Call { job, polls, .. } = self.calls[id];
+        let job = &mut self.jobs[job];
+        let stream = &self.traffic.streams[job.stream];
+        let of_poll = stream.poll.as_ref().filter(|_| polls).map(|poll| poll.latency);
+        job.listed.map_or_else(|| of_poll.unwrap_or(stream.latency).draw(&mut job.chance), |listed| listed.latency)
+    }
+
+    fn stream_of(&self, id: usize) -> usize {
+        self.jobs[self.calls[id].job].stream
+    }
+
+    fn kind_of(&self, id: usize) -> &'t Kind {
+        self.kind(self.stream_of(id), self.calls[id].polls)
+    }
+}

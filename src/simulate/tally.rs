@@ -1,0 +1,194 @@
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use indexmap::{IndexMap, IndexSet};
+use smallvec::SmallVec;
+
+use super::instance::Instance;
+use super::timeline::Timeline;
+use super::traffic::{Stream, Traffic};
+use super::waits::Waits;
+use crate::admission::Snapshot;
+use crate::config::Config;
+use crate::proxy::Clients;
+use crate::route::{Asks, RouteId};
+
+/// What has come of everything so far.
+pub(super) struct Tally<'t> {
+    pub(super) config: &'t Config,
+    pub(super) traffic: &'t Traffic,
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+    pub(super) whole: Group,
+    /// By their place in the table.
+    pub(super) routes: Vec<Group>,
+    pub(super) clients: IndexMap<String, Group>,
+    /// The client of each stream, by its place above.
+    client_of: Vec<usize>,
+    pub(super) streams: Vec<Work>,
+    pub(super) instances: Vec<Instance>,
+    /// Of each pool, the instances by their keys.
+    by_key: Vec<HashMap<Box<str>, usize>>,
+    pub(super) timeline: Timeline,
+    /// How often it was looked at while there was traffic.
+    pub(super) looks: u32,
+}
+
+/// What has come of the requests of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Came, or came back.
+    pub(super) requests: u64,
+    /// Had an answer by a call of their own.
+    pub(super) served: u64,
+    /// Had the answer of another one's call.
+    pub(super) shared: u64,
+    /// Were refused by the gate, by the reason.
+    pub(super) refused: IndexMap<String, u64>,
+    /// How often the upstream refused.
+    pub(super) upstream_refused: u64,
+    /// Got the upstream's refusal, as it could not be sent again in time.
+    pub(super) failed: u64,
+    /// Of those that had an answer.
+    pub(super) waits: Waits,
+}
+
+/// What was begun, and done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Work {
+    pub(super) begun: u64,
+    pub(super) done: u64,
+}
+
+impl<'t> Tally<'t> {
+    pub(super) fn new(config: &'t Config, traffic: &'t Traffic, began: Instant) -> Self {
+        let clients = Clients::new(&config.clients);
+        let label = |stream: &Stream| stream.kind.sender.label(&clients);
+        let names: IndexSet<String> = traffic.streams.iter().map(label).collect();
+        let client_of = traffic.streams.iter().filter_map(|stream| names.get_index_of(&label(stream))).collect();
+        Self {
+            config,
+            traffic,
+            began,
+            ended: began,
+            whole: Group::default(),
+            routes: config.routes.routes().map(|_| Group::default()).collect(),
+            clients: names.into_iter().map(|name| (name, Group::default())).collect(),
+            client_of,
+            streams: vec![Work::default(); traffic.streams.len()],
+            instances: Vec::new(),
+            by_key: vec![HashMap::new(); config.pools.len()],
+            timeline: Timeline::new(began, traffic.lasts),
+            looks: 0,
+        }
+    }
+
+    pub(super) fn begins(&mut self, stream: usize) {
+        self.streams[stream].begun += 1;
+    }
+
+    pub(super) fn ends(&mut self, stream: usize, is_done: bool) {
+        self.streams[stream].done += u64::from(is_done);
+    }
+
+    pub(super) fn comes(&mut self, route: RouteId, stream: usize) {
+        self.each(route, stream, &[], |group| group.requests += 1);
+    }
+
+    /// A request asks this of its pools; their instances.
+    pub(super) fn asks(&mut self, asks: &Asks) -> SmallVec<[usize; 2]> {
+        let mut instances = SmallVec::new();
+        for ask in asks {
+            let key = ask.key.as_deref().unwrap_or_default();
+            let known = self.by_key[ask.pool.0].get(key).copied();
+            let index = known.unwrap_or_else(|| {
+                let pool = &self.config.pools[ask.pool.0];
+                self.by_key[ask.pool.0].insert(key.into(), self.instances.len());
+                self.instances.push(Instance::new(ask.pool, pool, key, self.timeline.len()));
+                self.instances.len() - 1
+            });
+            if !instances.contains(&index) {
+                self.instances[index].group.requests += 1;
+                instances.push(index);
+            }
+        }
+        instances
+    }
+
+    pub(super) fn joins_line(&mut self, instances: &[usize]) {
+        instances.iter().for_each(|&index| self.instances[index].joins_line());
+    }
+
+    pub(super) fn leaves_line(&mut self, instances: &[usize]) {
+        instances.iter().for_each(|&index| self.instances[index].leaves_line());
+    }
+
+    pub(super) fn serves(
+        &mut self,
+        now: Instant,
+        route: RouteId,
+        stream: usize,
+        instances: &[usize],
+        waited: Duration,
+    ) {
+        self.ended = now;
+        self.each(route, stream, instances, |group| {
+            group.served += 1;
+            group.waits.add(waited);
+        });
+        instances.iter().for_each(|&index| self.instances[index].recent.add(waited));
+    }
+
+    pub(super) fn shares(&mut self, now: Instant, route: RouteId, stream: usize, waited: Duration) {
+        self.ended = now;
+        self.each(route, stream, &[], |group| {
+            group.shared += 1;
+            group.waits.add(waited);
+        });
+    }
+
+    pub(super) fn refuses(&mut self, route: RouteId, stream: usize, instances: &[usize], why: &str) {
+        self.each(route, stream, instances, |group| match group.refused.get_mut(why) {
+            Some(times) => *times += 1,
+            None => drop(group.refused.insert(why.to_owned(), 1)),
+        });
+    }
+
+    pub(super) fn upstream_refuses(&mut self, route: RouteId, stream: usize, instances: &[usize]) {
+        self.each(route, stream, instances, |group| group.upstream_refused += 1);
+    }
+
+    pub(super) fn fails(&mut self, route: RouteId, stream: usize, instances: &[usize]) {
+        self.each(route, stream, instances, |group| group.failed += 1);
+    }
+
+    /// When it wants to see the state of the gate.
+    pub(super) fn sample_at(&self) -> Instant {
+        self.timeline.next_at()
+    }
+
+    pub(super) fn sample(&mut self, snapshot: &Snapshot) {
+        let counts = self.timeline.next_at() <= self.began + self.traffic.lasts;
+        self.looks += u32::from(counts);
+        for state in &snapshot.instances {
+            if let Some(&index) = self.by_key[state.pool.0].get(&*state.key) {
+                self.instances[index].sample(state, counts);
+            }
+        }
+        self.timeline.step();
+        for instance in &mut self.instances {
+            instance.reaches(self.timeline.len());
+        }
+        if self.timeline.is_long() {
+            self.timeline.thin();
+            self.instances.iter_mut().for_each(Instance::thin);
+        }
+    }
+
+    fn each(&mut self, route: RouteId, stream: usize, instances: &[usize], mut note: impl FnMut(&mut Group)) {
+        note(&mut self.whole);
+        note(&mut self.routes[route.0]);
+        note(&mut self.clients[self.client_of[stream]]);
+        instances.iter().for_each(|&index| note(&mut self.instances[index].group));
+    }
+}
