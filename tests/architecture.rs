@@ -24,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 
 /// What is plain Rust: rooms, and files of a room that also waits.
-const PURE: [&str; 25] = [
+const PURE: [&str; 35] = [
     "limit/",
     "feedback/",
     "coalesce/",
@@ -50,6 +50,16 @@ const PURE: [&str; 25] = [
     "admission/snapshot.rs",
     "admission/standing.rs",
     "admission/turns.rs",
+    "cli/top/clients.rs",
+    "cli/top/counts.rs",
+    "cli/top/draw.rs",
+    "cli/top/listing.rs",
+    "cli/top/look.rs",
+    "cli/top/plain.rs",
+    "cli/top/pools.rs",
+    "cli/top/refusals.rs",
+    "cli/top/routes.rs",
+    "cli/top/state.rs",
 ];
 
 /// The one file of that room which waits.

@@ -18,24 +18,33 @@ use crate::scene::{CONFIG, Scene, scenes};
 /// An hour of a hundred requests a second must not take longer.
 const MOST: Duration = Duration::from_secs(5);
 
-/// How far the waits of the simulation may be from the real ones, as a share of these, and in milliseconds where they are
-/// short. Workers that are slow themselves wait less: on a machine that is busy with other tests, by that much more.
-const APART: f64 = 0.05;
-const APART_MS: f64 = 25.0;
-const APART_BUSY_MS: f64 = 100.0;
+/// How far the waits of the simulation may be from the real ones.
+#[derive(Clone, Copy)]
+struct Apart {
+    /// As a share of these.
+    share: f64,
+    /// In milliseconds, where they are short: what a call takes besides comes off the wait of the next.
+    ms: f64,
+}
+
+/// On a machine that does nothing else.
+const CALM: Apart = Apart { share: 0.05, ms: 25.0 };
+
+/// Beside other tests: every window of the real gate begins a little late.
+const BUSY: Apart = Apart { share: 0.15, ms: 100.0 };
 
 fn main() -> Result<()> {
     let is_bench = std::env::args().any(|arg| arg == "--bench");
-    let (seconds, apart_ms) = if is_bench { (40, APART_MS) } else { (6, APART_BUSY_MS) };
+    let (seconds, apart) = if is_bench { (40, CALM) } else { (6, BUSY) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     println!("{:<10} {:>28} {:>28} {:>28}", "", "mean wait, s: real, simulated", "p95", "calls");
     let scenes = scenes(seconds);
     let met = runtime.block_on(try_join_all(scenes.iter().map(real::run)))?;
-    scenes.iter().zip(&met).try_for_each(|(scene, real)| agrees(scene, real, apart_ms))?;
+    scenes.iter().zip(&met).try_for_each(|(scene, real)| agrees(scene, real, apart))?;
     if is_bench { hour() } else { Ok(()) }
 }
 
-fn agrees(scene: &Scene, real: &real::Met, apart_ms: f64) -> Result<()> {
+fn agrees(scene: &Scene, real: &real::Met, apart: Apart) -> Result<()> {
     let report = simulated(CONFIG, &scene.scenario())?;
     let Waited { mean, p95, .. } = report.whole.wait_ms;
     println!(
@@ -49,11 +58,7 @@ fn agrees(scene: &Scene, real: &real::Met, apart_ms: f64) -> Result<()> {
         report.whole.served
     );
     ensure!(real.refused == 0 && report.refused() == 0, "{}: nobody should be refused", scene.name);
-    ensure!(
-        is_near(real.mean, mean, apart_ms) && is_near(real.p95, p95, apart_ms),
-        "{}: the waits are not the same",
-        scene.name
-    );
+    ensure!(apart.holds(real.mean, mean) && apart.holds(real.p95, p95), "{}: the waits are not the same", scene.name);
     ensure!(
         real.calls.abs_diff(report.whole.served) <= real.calls / 20 + 2,
         "{}: the calls are not as many",
@@ -62,8 +67,10 @@ fn agrees(scene: &Scene, real: &real::Met, apart_ms: f64) -> Result<()> {
     Ok(())
 }
 
-fn is_near(real: f64, simulated: f64, apart_ms: f64) -> bool {
-    (real - simulated).abs() <= (real * APART).max(apart_ms)
+impl Apart {
+    fn holds(self, real: f64, simulated: f64) -> bool {
+        (real - simulated).abs() <= (real * self.share).max(self.ms)
+    }
 }
 
 fn hour() -> Result<()> {

@@ -6,6 +6,8 @@ mod clock;
 mod counts;
 mod diagnosis;
 mod event;
+mod explain;
+mod fare;
 mod history;
 mod log;
 mod metrics;
@@ -13,6 +15,7 @@ mod page;
 mod pages;
 mod pool;
 mod pulse;
+mod question;
 mod scene;
 mod status;
 mod wording;
@@ -20,6 +23,8 @@ mod wording;
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{AskerStatus, CaseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusedStatus, Sureness};
 pub use event::EventStatus;
+pub use explain::{Explainer, Explanation, Live, Over, Sketch, Taken};
+pub use fare::{Fare, Refused, Verdict};
 pub use history::{HistoryStatus, TrackStatus};
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
@@ -45,6 +50,7 @@ use scene::Scene;
 pub struct Watched {
     gate: Gate,
     scene: Scene,
+    explainer: Explainer,
     started: Instant,
     history: Mutex<History>,
     pulse: Pulse,
@@ -61,6 +67,7 @@ impl Watched {
         Self {
             gate,
             scene: Scene::new(config),
+            explainer: Explainer::new(config),
             started: Instant::now(),
             history: Mutex::default(),
             pulse: Pulse::new(),

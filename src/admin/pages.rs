@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
-use super::{HistoryStatus, Status, Watched, log, metrics, page, schema};
+use super::{HistoryStatus, Status, Watched, log, metrics, page, question, schema};
 
 type Seen = State<Arc<Watched>>;
 
@@ -57,6 +57,7 @@ fn pages() -> Router<Arc<Watched>> {
         .route("/status/schema.json", get(async || schema()))
         .route("/history", get(history))
         .route("/events", get(events))
+        .route("/explain", get(question::explain))
         .route("/metrics", get(metrics))
         .route("/log", log::page())
         .merge(page::routes())
@@ -95,6 +96,7 @@ async fn metrics(State(watched): Seen) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /metrics and /log";
+    let there =
+        "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics and /log";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

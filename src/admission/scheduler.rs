@@ -23,7 +23,7 @@ pub(super) const REVIEW: Duration = Duration::from_secs(1);
 /// What the scheduler is told once.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What each pool admits, and how it treats those who wait; [`PoolId`](crate::limit::PoolId) counts them.
+    /// What each pool admits, and how it treats those who wait; [`PoolId`] counts them.
     pub pools: Vec<(Limits, PoolRules)>,
     /// How many may wait in all.
     pub max_waiting: usize,

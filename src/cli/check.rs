@@ -9,7 +9,7 @@ use humantime::format_duration;
 use super::in_force::InForce;
 use crate::config::{Access, AccessFormat, ClientKey, Clients, Coalesce, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
-use crate::route::{Priority, RouteCharge, Weight};
+use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -41,9 +41,17 @@ impl Check {
             let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
             let shared = config.coalesce.get(&id).map_or(String::new(), |&how| shared(how));
             writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
+            print_exceptions(&mut out, &config.routes, id)?;
         }
         Ok(())
     }
+}
+
+/// Which routes, more specific ones, take some of what this one matches.
+fn print_exceptions(out: &mut impl Write, routes: &Table, id: RouteId) -> Result<()> {
+    let names = routes.exceptions(id).into_iter().map(|other| &*routes.route(other).name);
+    let names = names.collect::<Vec<_>>().join("; ");
+    if names.is_empty() { Ok(()) } else { Ok(writeln!(out, "    but for {names}")?) }
 }
 
 /// How the GETs of a route share calls.

@@ -127,7 +127,7 @@ impl<'s> Report<'s> {
 }
 
 /// Whether there is something to be said of it.
-fn is_finding(pool: &PoolStatus) -> bool {
+pub(super) fn is_finding(pool: &PoolStatus) -> bool {
     match pool.diagnosis.case {
         CaseName::WithinLimits => false,
         CaseName::NotEnoughEvidence => pool.diagnosis.advice.is_some(),

@@ -2,61 +2,73 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::Args;
 
 use super::asking::Asking;
-use crate::admin::{PoolStatus, Status};
-use crate::config::{Config, Pool};
-use crate::limit::Unit;
-use crate::route::Ask;
+use crate::admin::{Live, Status, Taken};
+use crate::config::Config;
 
-/// What a running gate knows, if there is one.
-pub(super) struct Live {
+/// Which running gate is asked, if it is not the one of the configuration.
+#[derive(Debug, Args)]
+pub(super) struct AskedAt {
+    /// The admin address of the gate to ask, or "off" to ask none [default: that of the configuration].
+    #[arg(long, value_name = "URL|off", env = "TIDEGATE_ADMIN")]
+    admin: Option<String>,
+}
+
+/// What a running gate says, or why there is nothing.
+pub(super) struct Asked {
     status: Result<Status, String>,
+    /// It runs with another configuration than the one that is explained.
+    differs: bool,
 }
 
 /// A gate that runs on this machine answers sooner.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-impl Live {
-    /// Asks the gate that would run with this configuration.
-    pub(super) fn ask(config: &Config) -> Result<Self> {
-        let Some(admin) = config.server.admin else {
-            return Ok(Self { status: Err("no gate was asked, as server.admin is off".to_owned()) });
+/// One that somebody named may be far away.
+const PATIENCE_NAMED: Duration = Duration::from_secs(5);
+
+impl AskedAt {
+    /// Asks the gate that is named, or the one that would run with this configuration.
+    pub(super) fn ask(&self, config: &Config) -> Result<Asked> {
+        let named = self.admin.clone();
+        let patience = if named.is_some() { PATIENCE_NAMED } else { PATIENCE };
+        let configured = || config.server.admin.map(|admin| admin.to_string());
+        let Some(admin) = named.or_else(configured).filter(|admin| admin != "off") else {
+            let status = Err("no gate was asked, as its admin port is off".to_owned());
+            return Ok(Asked { status, differs: false });
         };
-        let gate = Asking { admin: admin.to_string() };
+        let gate = Asking { admin };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let status = runtime.block_on(gate.status(PATIENCE));
-        Ok(Self {
-            status: status
-                .map_err(|_| format!("no gate answers at {admin}, so what it would have learned is not here")),
-        })
+        let status = runtime.block_on(gate.status(patience));
+        let nobody = |_| format!("no gate answers at {}, so what it would have learned is not here", gate.admin);
+        let differs = status.as_ref().is_ok_and(|status| status.config_hash != config.hash);
+        Ok(Asked { status: status.map_err(nobody), differs })
+    }
+}
+
+impl Asked {
+    pub(super) fn status(&self) -> Option<&Status> {
+        self.status.as_ref().ok()
     }
 
-    /// What it knows of an instance; nothing where none answers, or it has none.
-    pub(super) fn of(&self, ask: &Ask, pool: &Pool) -> Option<&PoolStatus> {
-        let counts = if pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" };
-        let is_meant = |status: &&PoolStatus| {
-            status.name == pool.name && status.counts == counts && status.key.as_deref() == ask.key.as_deref()
-        };
-        self.status.as_ref().ok()?.pools.iter().find(is_meant)
-    }
-
-    /// Says what it knows of these.
-    pub(super) fn print<'a>(
-        &self,
-        out: &mut impl Write,
-        instances: impl Iterator<Item = (&'a Ask, &'a Pool)>,
-    ) -> Result<()> {
+    /// Says what it knows of what is taken.
+    pub(super) fn print<'t>(&self, out: &mut impl Write, taken: impl Iterator<Item = &'t Taken>) -> Result<()> {
         if let Err(why) = &self.status {
             return Ok(writeln!(out, "live     {why}")?);
         }
-        let known: Vec<&PoolStatus> = instances.filter_map(|(ask, pool)| self.of(ask, pool)).collect();
+        if let (true, Ok(status)) = (self.differs, &self.status) {
+            writeln!(out, "config   the gate that runs has another one, {}: what it says may not fit", status.config)?;
+        }
+        let known: Vec<&Live> = taken.filter_map(|taken| taken.live.as_ref()).collect();
         if known.is_empty() {
             writeln!(out, "live     the gate that runs has not seen any of these yet")?;
         }
-        for (index, pool) in known.iter().enumerate() {
+        for (index, live) in known.iter().enumerate() {
             let head = if index == 0 { "live" } else { "" };
-            writeln!(out, "{head:<8} {}: {}", pool.label(), pool.diagnosis.text)?;
+            writeln!(out, "{head:<8} {}: {}", live.label, live.diagnosis.text)?;
+            writeln!(out, "         {}", live.text)?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod rotation;
 mod serve;
 mod simulate;
 mod stop;
+mod top;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ enum Command {
     Explain(explain::Explain),
     /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
     Diagnose(diagnose::Diagnose),
+    /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top.
+    Top(top::Top),
     /// Check a configuration and print what would be in force.
     Check(check::Check),
     /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
@@ -101,6 +104,7 @@ impl Command {
             Self::Mock(mock) => mock.run(),
             Self::Explain(explain) => explain.run(),
             Self::Diagnose(diagnose) => diagnose.run(),
+            Self::Top(top) => top.run(),
             Self::Check(check) => check.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Init => Ok(io::stdout().write_all(DEFAULT.as_bytes())?),

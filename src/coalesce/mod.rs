@@ -8,6 +8,7 @@ mod key;
 mod own;
 mod polls;
 mod scope;
+mod status;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use board::{Board, Found, Ticket};
 pub use key::{Key, can_change_the_answer};
 pub use own::wants_its_own;
 pub use polls::{LONGEST, Payer, Polls};
+pub use status::Status;
 
 /// Calls and answers at once. Of more, each goes alone.
 pub const MOST: usize = 10_000;

@@ -1,10 +1,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::calls::Calls;
 use super::key::Key;
+use super::status::Status;
 use crate::limit::Fill;
 
 /// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (UPSTREAM.md §5).
@@ -36,7 +36,7 @@ struct Thing<P> {
     /// When the last call for it began, or will.
     called: Option<Instant>,
     /// The status that was last told of it.
-    told: Option<Arc<str>>,
+    told: Option<Status>,
 }
 
 /// All that is polled at the cost of one pool.
@@ -122,8 +122,19 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         }
     }
 
-    /// The status that was last told of this, and that it is so now.
-    pub fn tell(&mut self, key: &Key, status: Option<Arc<str>>) {
+    /// It will not change any more: until somebody asks again, nobody polls it.
+    pub fn end(&mut self, key: &Key) {
+        let Some(thing) = self.things.get_mut(key).filter(|thing| thing.is_polled) else { return };
+        thing.is_polled = false;
+        for pool in &thing.pools {
+            if let Some(crowd) = self.crowds.get_mut(pool) {
+                crowd.things -= 1;
+            }
+        }
+    }
+
+    /// Whoever asked for this has been told so.
+    pub fn tell(&mut self, key: &Key, status: Option<Status>) {
         if let Some(thing) = self.things.get_mut(key) {
             thing.told = status;
         }
@@ -131,7 +142,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
 
     /// The status that whoever asks for this has been told.
     #[must_use]
-    pub fn told(&self, key: &Key) -> Option<Arc<str>> {
+    pub fn told(&self, key: &Key) -> Option<Status> {
         self.things.get(key)?.told.clone()
     }
 
@@ -145,14 +156,11 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     }
 
     fn forget(&mut self, key: &Key) {
-        let Some(thing) = self.things.remove(key).filter(|thing| thing.is_polled) else { return };
-        for pool in &thing.pools {
-            let left = self.crowds.get_mut(pool).map(|crowd| {
-                crowd.things -= 1;
-                crowd.things
-            });
-            if left == Some(0) {
-                self.crowds.remove(pool);
+        self.end(key);
+        let gone = self.things.remove(key).map(|thing| thing.pools).unwrap_or_default();
+        for pool in gone {
+            if self.crowds.get(&pool).is_some_and(|crowd| crowd.things == 0) {
+                self.crowds.remove(&pool);
             }
         }
     }

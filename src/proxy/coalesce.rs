@@ -126,6 +126,7 @@ impl Gate {
         if let Answered::Shared(Shared { way, .. }) = &answered {
             shares.count(*way);
         }
+        self.note(&asked, &answered);
         poll.say(&mut answered);
         Ok(answered)
     }

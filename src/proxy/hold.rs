@@ -1,8 +1,5 @@
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use tower::Service;
 
@@ -12,7 +9,6 @@ use super::keepalive::Answered;
 use super::passing::Routed;
 use super::polling::Poll;
 use super::sharing::Shareable;
-use super::under_way::codings;
 
 /// A poll that may be kept for a while.
 pub(super) struct Held<'p> {
@@ -28,23 +24,6 @@ const LONGEST: Duration = Duration::from_secs(4);
 /// How often it is looked for a change at most.
 const OFTEN: Duration = Duration::from_millis(500);
 
-/// What things are while their state is to change without their app's doing.
-const UNFINISHED: [&str; 10] = [
-    "cancelling",
-    "finalizing",
-    "in_progress",
-    "pending",
-    "processing",
-    "queued",
-    "running",
-    "uploaded",
-    "validating",
-    "validating_files",
-];
-
-/// How much of a body that is compressed is read for the status, in bytes of what it becomes.
-const READ: usize = 1 << 20;
-
 impl Gate {
     /// Keeps one who would be told what he knows until there is something else to tell, or it has been long enough.
     pub(super) async fn hold<Inner>(&self, inner: &mut Inner, held: Held<'_>, mut answered: Answered) -> Answered
@@ -58,7 +37,8 @@ impl Gate {
             answered.waits_since(began);
         }
         if let Answered::Shared(shared) = &answered {
-            self.shared.sharing.polls().tell(&held.asked.key, shared.whole.unfinished().cloned());
+            let status = shared.whole.status().filter(|status| status.is_to_change());
+            self.shared.sharing.polls().tell(&held.asked.key, status.cloned());
         }
         answered
     }
@@ -99,17 +79,6 @@ impl Poll {
     /// Whether it says nothing new, and something new is to come.
     fn knows(&self, answered: &Answered) -> bool {
         let Answered::Shared(shared) = answered else { return false };
-        shared.whole.unfinished().is_some_and(|status| self.told.as_ref() == Some(status))
+        shared.whole.status().is_some_and(|status| status.is_to_change() && self.told.as_ref() == Some(status))
     }
-}
-
-/// The status that an answer tells, as long as that is to change.
-pub(super) fn unfinished(headers: &HeaderMap, body: &[u8]) -> Option<Arc<str>> {
-    #[derive(Deserialize)]
-    struct Thing<'a> {
-        status: std::borrow::Cow<'a, str>,
-    }
-    let body = codings(headers)?.decode(body, READ);
-    let Thing { status } = serde_json::from_slice(&body).ok()?;
-    UNFINISHED.contains(&&*status).then(|| status.into())
 }

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +8,8 @@ use super::keepalive::Answered;
 use super::line::millis;
 use super::passing::Routed;
 use super::sharing::Shareable;
-use crate::coalesce::Payer;
+use super::whole::{Shared, Way};
+use crate::coalesce::{Payer, Status};
 use crate::limit::{PoolId, Unit};
 use crate::route::Ask;
 
@@ -18,7 +18,7 @@ pub(super) struct Poll {
     /// How far apart calls for it are.
     pub(super) every: Duration,
     /// The status that he, or another with his credentials, was told of it.
-    pub(super) told: Option<Arc<str>>,
+    pub(super) told: Option<Status>,
     /// When he is to ask again, in milliseconds, where he would sooner of himself.
     after: Option<u64>,
 }
@@ -53,6 +53,15 @@ impl Gate {
             asked.shares.paced.add();
         }
         wait
+    }
+
+    /// What has come of asking for this. What will not change any more is polled by nobody.
+    pub(super) fn note(&self, asked: &Shareable, answered: &Answered) {
+        if let Answered::Shared(Shared { whole, way: Way::Own, .. }) = answered
+            && whole.status().is_some_and(|status| !status.is_to_change())
+        {
+            self.shared.sharing.polls().end(&asked.key);
+        }
     }
 
     fn payer(&self, ask: &Ask) -> Option<Payer<(PoolId, Option<Box<str>>)>> {

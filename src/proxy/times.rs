@@ -13,7 +13,7 @@ pub(super) struct Times {
 /// How long something took so far.
 #[derive(Clone, Debug, Default)]
 pub struct Spread {
-    /// How often it took longer than the bound before, and no longer than each of [`Spread::bounds`]; the last have none.
+    /// How often it took longer than the bound before, and no longer than each of the bounds; the last have none.
     counts: Vec<u64>,
     /// All of it together.
     pub sum: Duration,

@@ -7,10 +7,11 @@ use http_body::Body;
 use tokio::time::Instant;
 
 use super::ending::has_events;
-use super::hold::unfinished;
 use super::outcome::Source;
 use super::passing::{Passed, Tries};
 use super::resend::may_refuse;
+use super::under_way::codings;
+use crate::coalesce::Status;
 use crate::upstream::{Budget, Held};
 
 /// An answer that came to its end, for everybody who asked for it.
@@ -19,7 +20,7 @@ pub(super) struct Whole {
     pub(super) body: Bytes,
     /// What the call went through.
     pub(super) tries: Tries,
-    status: OnceLock<Option<Arc<str>>>,
+    status: OnceLock<Option<Status>>,
 }
 
 /// One client's part in it.
@@ -93,10 +94,14 @@ impl Whole {
         Self { parts, body: Bytes::from_owner(Kept { body, _held: held }), tries, status: OnceLock::new() }
     }
 
-    /// The status that it tells of a thing, as long as that is to change.
-    pub(super) fn unfinished(&self) -> Option<&Arc<str>> {
-        let status = || self.parts.status.is_success().then(|| unfinished(&self.parts.headers, &self.body)).flatten();
-        self.status.get_or_init(status).as_ref()
+    /// The status that it tells of a thing.
+    pub(super) fn status(&self) -> Option<&Status> {
+        self.status.get_or_init(|| self.read_status()).as_ref()
+    }
+
+    fn read_status(&self) -> Option<Status> {
+        let codings = codings(&self.parts.headers).filter(|_| self.parts.status.is_success())?;
+        Status::read(&codings.decode(&self.body, MOST))
     }
 
     /// Whether it tells those who come soon after what they would have been told.

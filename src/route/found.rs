@@ -33,6 +33,11 @@ impl Found {
         self.matches[0].route
     }
 
+    /// The other routes that a disguised path has, in other readings of it.
+    pub fn others(&self) -> impl Iterator<Item = RouteId> {
+        self.matches[1..].iter().map(|found| found.route).filter(|&route| route != self.route())
+    }
+
     /// Whether the path lacks the `/v1` that the route has: some users forget it in their base URL.
     #[must_use]
     pub fn lacks_v1(&self) -> bool {

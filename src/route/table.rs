@@ -25,6 +25,8 @@ pub struct Route {
 #[derive(Debug)]
 pub struct Table {
     routes: Vec<Route>,
+    /// Of all routes but the default one.
+    templates: Vec<Template>,
     tree: Node,
     fallback: Option<RouteCharge>,
 }
@@ -42,7 +44,7 @@ const DEFAULT: RouteId = RouteId(0);
 impl Default for Table {
     fn default() -> Self {
         let default = Route { name: "default".to_owned(), charges: Vec::new(), priority: Priority::default() };
-        Self { routes: vec![default], tree: Node::default(), fallback: None }
+        Self { routes: vec![default], templates: Vec::new(), tree: Node::default(), fallback: None }
     }
 }
 
@@ -66,6 +68,7 @@ impl Table {
         let id = RouteId(self.routes.len());
         self.tree.insert(template, id).map_err(|with| Tie { with })?;
         self.routes.push(Route { name: template.to_string(), charges, priority });
+        self.templates.push(template.clone());
         Ok(id)
     }
 
@@ -78,6 +81,16 @@ impl Table {
     #[must_use]
     pub fn route(&self, id: RouteId) -> &Route {
         &self.routes[id.0]
+    }
+
+    /// What a route matches; nothing for the default one, which takes what is left.
+    pub(super) fn template(&self, id: RouteId) -> Option<&Template> {
+        self.templates.get(id.0.checked_sub(1)?)
+    }
+
+    /// Every route that matches something, with what.
+    pub(super) fn templates(&self) -> impl Iterator<Item = (RouteId, &Template)> {
+        self.templates.iter().enumerate().map(|(index, template)| (RouteId(index + 1), template))
     }
 
     /// The route of a request; there always is one. `path` is as it came, without the query.
@@ -128,7 +141,7 @@ impl Table {
         if written.is_empty() { self.fallback.as_slice() } else { written }
     }
 
-    fn find_read(&self, method: &str, path: &str, reading: Reading) -> Match {
+    pub(super) fn find_read(&self, method: &str, path: &str, reading: Reading) -> Match {
         let mut segments = path::segments(path, reading);
         let as_written = self.find_segments(method, &segments);
         if as_written.route != DEFAULT || segments.first().is_some_and(|first| first.eq_ignore_ascii_case("v1")) {
@@ -139,7 +152,7 @@ impl Table {
         if with_v1.route == DEFAULT { as_written } else { Match { lacks_v1: true, ..with_v1 } }
     }
 
-    fn find_segments(&self, method: &str, segments: &path::Segments<'_>) -> Match {
+    pub(super) fn find_segments(&self, method: &str, segments: &path::Segments<'_>) -> Match {
         let mut values = SmallVec::new();
         let (route, names) = match self.tree.find(method, segments, 0, &mut values) {
             Some(leaf) => (leaf.route, &*leaf.params),

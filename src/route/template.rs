@@ -32,6 +32,12 @@ pub enum ParseTemplateError {
     /// Methods are upper case in HTTP.
     #[error("'{0}' is no method: write GET, POST, …, several as GET,POST, or * for any")]
     Method(String),
+    /// The same method twice.
+    #[error("the method {0} is there twice")]
+    MethodTwice(String),
+    /// It asks for a tunnel.
+    #[error("CONNECT asks for a tunnel, which is always refused: nothing in it could be paced")]
+    Tunnel,
     /// No request would ever match it.
     #[error(
         "no path has the segment '{0}' once it is read: queries are left out, slashes folded, dots resolved and \
@@ -79,6 +85,20 @@ impl Template {
         }
     }
 
+    /// Whether a request that it takes may have a body, as a GET has none.
+    #[must_use]
+    pub fn takes_bodies(&self) -> bool {
+        let has_none = |name: &str| name == "GET" || name == "HEAD";
+        !matches!(&self.methods, Methods::Named(names) if names.iter().all(|name| has_none(name)))
+    }
+
+    /// Whether all that it takes is one method and one path.
+    #[must_use]
+    pub fn is_one_endpoint(&self) -> bool {
+        let has_one = matches!(&self.methods, Methods::Named(names) if names.len() == 1);
+        has_one && self.params().next().is_none()
+    }
+
     fn check_params(&self) -> Result<(), ParseTemplateError> {
         let last = self.segments.len().saturating_sub(1);
         for (index, segment) in self.segments.iter().enumerate() {
@@ -102,11 +122,19 @@ impl FromStr for Methods {
         if text == "*" {
             return Ok(Self::Any);
         }
-        let named = text.split(',').map(|method| {
+        let mut named: Vec<Box<str>> = Vec::new();
+        for method in text.split(',') {
             let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-            if is_method { Ok(method.into()) } else { Err(ParseTemplateError::Method(method.to_owned())) }
-        });
-        named.collect::<Result<_, _>>().map(Self::Named)
+            match method {
+                _ if !is_method => return Err(ParseTemplateError::Method(method.to_owned())),
+                "CONNECT" => return Err(ParseTemplateError::Tunnel),
+                twice if named.iter().any(|name| **name == *twice) => {
+                    return Err(ParseTemplateError::MethodTwice(twice.to_owned()));
+                }
+                once => named.push(once.into()),
+            }
+        }
+        Ok(Self::Named(named))
     }
 }
 
@@ -134,17 +162,27 @@ impl FromStr for Segment {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.methods {
-            Methods::Any => f.write_str("* ")?,
-            Methods::Named(names) => write!(f, "{} ", names.join(","))?,
-        }
-        for segment in &self.segments {
-            match segment {
-                Segment::Literal(text) => write!(f, "/{text}")?,
-                Segment::Param(name) => write!(f, "/{{{name}}}")?,
-                Segment::Rest(name) => write!(f, "/{{*{name}}}")?,
-            }
-        }
+        write!(f, "{} ", self.methods)?;
+        self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))?;
         if self.segments.is_empty() { f.write_str("/") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Named(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => f.write_str(text),
+            Self::Param(name) => write!(f, "{{{name}}}"),
+            Self::Rest(name) => write!(f, "{{*{name}}}"),
+        }
     }
 }

@@ -98,7 +98,7 @@ fn choose<'l>(leaves: &'l [Leaf], method: &str) -> Option<&'l Leaf> {
 }
 
 impl Methods {
-    fn name(&self, method: &str) -> bool {
+    pub(super) fn name(&self, method: &str) -> bool {
         matches!(self, Self::Named(names) if names.iter().any(|name| name.eq_ignore_ascii_case(method)))
     }
 

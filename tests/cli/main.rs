@@ -1,10 +1,13 @@
 //! The program as people and supervisors use it: its commands, what they print, and how they end.
 
 mod diagnosis;
+mod explain;
 mod logs;
 mod restart;
+mod screen;
 mod serving;
 mod simulating;
+mod top;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};

@@ -6,6 +6,7 @@ use tidegate::proxy::{Counted, Ended};
 use tokio::time::{sleep, timeout};
 
 use crate::house::{House, PATIENCE, accept, upstream};
+use crate::resend::{ok, refusal};
 
 const POOLS: &str = r#"
 [pools.one]
@@ -154,4 +155,21 @@ async fn a_request_without_an_answer_has_failed_and_one_that_is_refused_was_not_
     assert_eq!(Ended::ALL.map(|how| told.ended(how)), [0, 1, 0, 0]);
     assert_eq!(house.gate.refusals(), [((None, "tidegate_draining"), 1)]);
     assert_eq!(told.upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_one_request_that_was_retried() {
+    let (listener, address) = upstream().await;
+    let house = House::open(POOLS, address).await;
+    let serve = async {
+        for answer in [refusal(), ok()] {
+            let mut server = accept(&listener).await;
+            server.until("\r\n\r\n").await;
+            server.send(answer).await;
+        }
+    };
+    tokio::join!(house.ask("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n"), serve);
+    let told = house.told(ONE).await;
+    assert_eq!((told.requests(), told.ended(Ended::Passed), told.retried), (1, 1, 1));
+    assert!(told.upstream.most < told.wait.most, "the wait between is no time of the upstream's: {told:?}");
 }

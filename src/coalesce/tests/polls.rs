@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::super::{Key, LONGEST, Payer, Polls};
+use super::super::{Key, LONGEST, Payer, Polls, Status};
 use super::now;
 use crate::limit::{Fill, Rate};
 
@@ -74,6 +74,21 @@ fn what_nobody_asks_for_any_more_is_forgotten() {
 }
 
 #[test]
+fn what_will_not_change_any_more_is_polled_by_nobody_until_somebody_asks_again() {
+    let mut world = World::of("60/min");
+    world.ask(1, true);
+    world.ask(2, true);
+    world.polls.end(&key(2));
+    world.polls.end(&key(2));
+    assert_eq!(world.ask(1, true), 2_000);
+    assert_eq!(world.ask(2, false), 4_000);
+    world.polls.end(&key(1));
+    world.polls.end(&key(2));
+    world.pass(17_000);
+    assert_eq!(world.ask(3, true), 2_000, "what is forgotten is not counted off twice");
+}
+
+#[test]
 fn calls_for_one_thing_keep_their_distance() {
     let mut world = World::of("60/min");
     world.ask(1, true);
@@ -121,11 +136,12 @@ fn pools_are_told_apart_and_the_slowest_decides() {
 #[test]
 fn what_was_told_of_a_thing_is_known_to_those_who_ask_for_the_same() {
     let mut world = World::of("60/min");
-    world.polls.tell(&key(1), Some("queued".into()));
+    let queued = Status::read(br#"{"status": "queued"}"#);
+    world.polls.tell(&key(1), queued.clone());
     assert_eq!(world.polls.told(&key(1)), None, "nobody has asked for it");
     world.ask(1, false);
-    world.polls.tell(&key(1), Some("queued".into()));
-    assert_eq!(world.polls.told(&key(1)).as_deref(), Some("queued"));
+    world.polls.tell(&key(1), queued.clone());
+    assert_eq!(world.polls.told(&key(1)), queued);
     assert_eq!(world.polls.told(&key(2)), None);
 }
 

@@ -1,10 +1,11 @@
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use indexmap::IndexMap;
 use toml::Spanned;
 
 use super::Check;
-use crate::config::file;
+use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::config::{ClientKey, Clients};
 
@@ -24,16 +25,27 @@ impl Check {
         if let Some(empty) = file.by.as_ref().filter(|by| by.get_ref().is_empty()) {
             self.problems.push(Problem::new("no client is told from another", empty.span(), "one for all", mend));
         }
+        self.by_twice(file);
         let by_credential = || vec![ClientKey::Header(http::header::AUTHORIZATION)];
         Clients {
             quota: self.rate(file.quota.as_ref()),
             by: if file.by.is_none() { by_credential() } else { by },
-            weights: self.weights(&file.weights),
+            weights: self.weights(&file.weights, file.by.as_ref().map_or(&[], |by| by.get_ref())),
             may_raise: file.may_raise,
         }
     }
 
-    fn weights(&mut self, file: &IndexMap<String, Spanned<i64>>) -> Vec<(String, NonZeroU32)> {
+    fn by_twice(&mut self, file: &file::Clients) {
+        let by = file.by.as_ref().map_or(&[][..], |by| by.get_ref());
+        for (index, text) in by.iter().enumerate() {
+            if by[..index].iter().any(|before| before.as_ref().eq_ignore_ascii_case(text.as_ref())) {
+                let label = "tells nobody more apart";
+                self.problems.push(Problem::new("the same twice", text.span(), label, "take it out"));
+            }
+        }
+    }
+
+    fn weights(&mut self, file: &IndexMap<String, Spanned<i64>>, by: &[Text]) -> Vec<(String, NonZeroU32)> {
         let weights = file.iter().filter_map(|(name, written)| {
             let weight = u32::try_from(*written.get_ref()).ok().and_then(NonZeroU32::new);
             let weight = weight.filter(|weight| weight.get() <= HEAVIEST);
@@ -42,8 +54,26 @@ impl Check {
                 let label = format!("expected a whole number from 1 to {HEAVIEST}");
                 self.problems.push(Problem::new("not a weight", written.span(), label, mend));
             }
+            if let Some(label) = nobody(name, by) {
+                let mend = "write what `by` sees of it, or its label, which `tidegate explain` tells";
+                self.problems.push(Problem::new("a weight of nobody", written.span(), label, mend));
+            }
             weight.map(|weight| (name.clone(), weight))
         });
         weights.collect()
+    }
+}
+
+/// Why no client has this name, if none can have: a name is all that `by` sees, with a space between.
+fn nobody(name: &str, by: &[Text]) -> Option<&'static str> {
+    let is_peer = |text: &Text| text.as_ref() == "peer";
+    if name.starts_with("client-") {
+        None
+    } else if name.matches(' ').count() + 1 < by.len() {
+        Some("`by` has more parts than this name")
+    } else if by.last().is_some_and(is_peer) && name.rsplit(' ').next()?.parse::<IpAddr>().is_err() {
+        Some("a name that ends with \"peer\" ends with an address")
+    } else {
+        None
     }
 }

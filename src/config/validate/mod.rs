@@ -1,6 +1,7 @@
 mod addresses;
 mod clients;
 mod coalesce;
+mod effects;
 mod keepalive;
 mod learning;
 mod log;
@@ -8,6 +9,7 @@ mod polls;
 mod pools;
 mod queue;
 mod routes;
+mod uses;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Resul
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
     check.unused_poll_shares(written, &pools, &routes, &coalesce);
+    check.uses(file, &routes, &pools, queue);
     if check.problems.is_empty() {
         Ok(Config {
             source,

@@ -27,6 +27,8 @@ impl Check {
         let learns = file.learn.unwrap_or(defaults.learn);
         self.pool_name(name, spanned);
         self.pool_effects(name, spanned, learns);
+        self.pool_bounds(file, defaults.queue);
+        self.key_parts(file);
         let limits = self.limits(file, learns);
         let key: Arc<[KeyPart]> = file.key.iter().filter_map(|text| self.parsed(Some(text), "not a key", "")).collect();
         let max_wait = self.time(file.max_wait.as_ref(), defaults.max_wait);
@@ -35,8 +37,8 @@ impl Check {
             name: name.to_owned(),
             limits,
             key: Arc::clone(&key),
-            max_waiting: file.max_waiting.unwrap_or(defaults.queue.max_waiting),
-            max_bytes: file.max_bytes.map_or(u64::MAX, |most| most.as_u64()),
+            max_waiting: file.max_waiting.as_ref().map_or(defaults.queue.max_waiting, |most| *most.get_ref()),
+            max_bytes: file.max_bytes.as_ref().map_or(u64::MAX, |most| most.get_ref().as_u64()),
             max_wait,
             refuse_when_full: file.when_full == Some(file::WhenFull::Refuse),
             poll_share,
@@ -49,6 +51,8 @@ impl Check {
     fn limits(&mut self, file: &file::Pool, learns: bool) -> Vec<Limits> {
         let rates = |check: &mut Self, texts: &[Text]| texts.iter().filter_map(|text| check.rate(Some(text))).collect();
         let (requests, tokens): (Vec<Rate>, Vec<Rate>) = (rates(self, &file.requests), rates(self, &file.tokens));
+        self.covered_rates(&file.requests);
+        self.covered_rates(&file.tokens);
         let shape = self.shape(file, requests.iter().chain(&tokens));
         let (margin, learn) = (self.time(file.margin.as_ref(), MARGIN), learn(file, learns));
         let of_models = learns && is_by_model(file);
@@ -59,7 +63,7 @@ impl Check {
         let requests = counts_requests.then(|| limits(Unit::Requests, requests));
         let tokens = counts_tokens.then(|| limits(Unit::Tokens, tokens));
         let mut counted: Vec<Limits> = requests.into_iter().chain(tokens).collect();
-        counted[0].in_flight = file.in_flight;
+        counted[0].in_flight = file.in_flight.as_ref().map(|most| *most.get_ref());
         counted
     }
 
@@ -85,11 +89,6 @@ impl Check {
         if let (Some(margin), true) = (&file.margin, !learns && has_no_rate(file)) {
             let mend = "give the pool requests = [\"300/min\"], or take it out";
             self.problems.push(Problem::new("margin without a rate", margin.span(), "has no effect", mend));
-        }
-        if let (Some(file::WhenFull::Refuse), Some(max_wait)) = (file.when_full, &file.max_wait) {
-            let mend = "take it out, or write when_full = \"queue\"";
-            let what = "max_wait beside when_full = \"refuse\"";
-            self.problems.push(Problem::new(what, max_wait.span(), "nobody waits", mend));
         }
     }
 

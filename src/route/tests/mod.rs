@@ -1,3 +1,6 @@
 mod bodies;
 mod estimates;
 mod forms;
+mod naive;
+mod precedence;
+mod reach;

@@ -1,0 +1,265 @@
+//! What would become of a request, said before it is sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue};
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
+use super::fare::{Fare, Refused, span};
+use super::{LimitStatus, PoolStatus, Status};
+use crate::config::{Config, Pool};
+use crate::limit::Unit;
+use crate::proxy::{self, Clients};
+use crate::route::{Ask, Body, Facts, Found, Table};
+
+/// A request as somebody describes it.
+#[derive(Debug)]
+pub struct Sketch<'b> {
+    /// Its method.
+    pub method: String,
+    /// Its path, with or without a query; a whole URL will do.
+    pub path: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Where it comes from.
+    pub peer: IpAddr,
+    /// Its body, as far as that can be read.
+    pub body: Option<Body<'b>>,
+}
+
+/// What says of a request what would become of it.
+#[derive(Debug)]
+pub struct Explainer {
+    pub(super) pools: Vec<Pool>,
+    routes: Arc<Table>,
+    clients: Clients,
+    upstream: String,
+    /// How many may wait, in all.
+    pub(super) max_waiting: usize,
+}
+
+/// What would become of a request. Times are in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// The route that it goes by.
+    pub route: String,
+    /// The other routes that match it, the one that would take it next first.
+    pub over: Vec<Over>,
+    /// Those that it has to servers that read its path in another way; it takes from their pools as well.
+    pub read_as: Vec<String>,
+    /// The path lacks the `/v1` that the route has, and the gate puts it there.
+    pub lacks_v1: bool,
+    /// Where it would be sent.
+    pub upstream: String,
+    /// Whose it is, by its label.
+    pub client: String,
+    /// How many shares he has where others have one.
+    pub weight: u32,
+    /// Before whom it goes.
+    pub priority: String,
+    /// How long he waits by his own account, where answers take no time.
+    pub patience_ms: Option<u64>,
+    /// How long it waits at most; nothing where it does not wait.
+    pub max_wait_ms: Option<u64>,
+    /// What it takes from which pools, all of them or none.
+    pub pools: Vec<Taken>,
+    /// What it takes of the pool that nobody wrote, in which limits are learned.
+    pub unlisted: Vec<Taken>,
+    /// How it would fare if it came now; nothing where no gate that runs was asked.
+    pub now: Option<Fare>,
+    /// What a refusal looks like: what it would meet now or, if that is none, an example; nothing where none can be.
+    pub refusal: Option<Refused>,
+}
+
+/// A route that matches as well, and why it is not taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct Over {
+    /// As it is written.
+    pub route: String,
+    /// Why, in words.
+    pub because: String,
+}
+
+/// What a request takes from a pool.
+#[derive(Clone, Debug, Serialize)]
+pub struct Taken {
+    /// As it is called in the configuration.
+    pub pool: String,
+    /// Each part of its key, with its value.
+    pub key: IndexMap<String, String>,
+    /// How much.
+    pub cost: u32,
+    /// Of what, in words.
+    pub of: String,
+    /// Each rate that is written.
+    pub limits: Vec<String>,
+    /// How many may be in flight.
+    pub in_flight: Option<u32>,
+    /// `queue`, or `refuse`: nobody waits.
+    pub when_full: &'static str,
+    /// How many may wait for it.
+    pub max_waiting: usize,
+    /// How long one may wait for it.
+    pub max_wait_ms: u64,
+    /// How it is, if a gate that runs knows it.
+    #[serde(flatten)]
+    pub live: Option<Live>,
+    #[serde(skip)]
+    pub(super) ask: Ask,
+}
+
+/// A pool instance of a gate that runs, as far as it matters to whoever comes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Live {
+    /// As people speak of it.
+    pub label: String,
+    /// How full it is, in words.
+    pub text: String,
+    /// Each limit, and what of it is used.
+    pub used: Vec<LimitStatus>,
+    /// How many are granted and not over yet.
+    pub in_flight_now: u32,
+    /// How many wait for it.
+    pub waiting: usize,
+    /// How long one who comes now would wait for it.
+    pub eta_ms: u64,
+    /// What has been learned of it.
+    pub learned: Option<LearnedStatus>,
+    /// What is the matter with it.
+    pub diagnosis: DiagnosisStatus,
+}
+
+impl Explainer {
+    /// One that knows this configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            pools: config.pools.clone(),
+            routes: Arc::clone(&config.routes),
+            clients: Clients::new(&config.clients),
+            upstream: config.upstream.url.to_string(),
+            max_waiting: config.queue.max_waiting,
+        }
+    }
+
+    /// What would become of a request at a gate that is in this state, if one runs.
+    #[must_use]
+    pub fn explain(&self, sketch: &Sketch<'_>, status: Option<&Status>) -> Explanation {
+        let found = self.routes.find(&sketch.method, sketch.path_alone());
+        let taken = self.routes.asks(&found, sketch).into_iter().map(|ask| self.taken(ask, status));
+        let (unlisted, pools): (Vec<Taken>, Vec<Taken>) =
+            taken.partition(|taken| self.pools[taken.ask.pool.0].implicit);
+        let who = self.clients.identify(&sketch.headers, sketch.peer);
+        let patience = proxy::patience(&sketch.headers, Duration::ZERO);
+        let max_wait = self.max_wait(if pools.is_empty() { &unlisted } else { &pools }, patience);
+        let all = || pools.iter().chain(&unlisted);
+        Explanation {
+            route: self.name(&found),
+            over: self.over(sketch),
+            read_as: found.others().map(|route| self.routes.route(route).name.clone()).collect(),
+            lacks_v1: found.lacks_v1(),
+            upstream: self.upstream.clone(),
+            client: Clients::label(who),
+            weight: self.clients.weight(who).get(),
+            priority: self.clients.priority(self.routes.priority(&found), &sketch.headers).to_string(),
+            patience_ms: patience.map(millis),
+            max_wait_ms: max_wait.map(millis),
+            now: status.map(|status| self.fare(&all().collect::<Vec<_>>(), max_wait, status)),
+            refusal: self.refusal(&pools, all(), max_wait, status),
+            pools,
+            unlisted,
+        }
+    }
+
+    fn name(&self, found: &Found) -> String {
+        self.routes.route(found.route()).name.clone()
+    }
+
+    fn over(&self, sketch: &Sketch<'_>) -> Vec<Over> {
+        let beaten = self.routes.beaten(&sketch.method, sketch.path_alone()).into_iter();
+        let over = beaten.map(|beaten| Over {
+            route: self.routes.route(beaten.route).name.clone(),
+            because: beaten.because.to_string(),
+        });
+        over.collect()
+    }
+
+    fn taken(&self, ask: Ask, status: Option<&Status>) -> Taken {
+        let pool = &self.pools[ask.pool.0];
+        let values = ask.key.iter().flat_map(|key| key.split(' ')).map(str::to_owned);
+        Taken {
+            pool: pool.name.clone(),
+            key: pool.key.iter().map(ToString::to_string).zip(values).collect(),
+            cost: ask.cost.unwrap_or_else(|| pool.limits.capacity()),
+            of: pool.limits_text(),
+            limits: pool.rates().collect(),
+            in_flight: pool.limits.in_flight.map(Into::into),
+            when_full: if pool.refuse_when_full { "refuse" } else { "queue" },
+            max_waiting: pool.max_waiting,
+            max_wait_ms: millis(pool.max_wait),
+            live: status.and_then(|status| instance(status, pool, &ask)).map(Live::new),
+            ask,
+        }
+    }
+
+    /// For a pool that lets nobody wait it is another that is waited for.
+    fn max_wait(&self, taken: &[Taken], patience: Option<Duration>) -> Option<Duration> {
+        let pools = taken.iter().map(|taken| &self.pools[taken.ask.pool.0]);
+        let most = pools.filter(|pool| !pool.refuse_when_full).map(|pool| pool.max_wait).min()?;
+        Some(patience.map_or(most, |patience| patience.min(most)))
+    }
+}
+
+/// What a gate that runs knows of an instance; nothing where nobody has asked for it yet.
+fn instance<'s>(status: &'s Status, pool: &Pool, ask: &Ask) -> Option<&'s PoolStatus> {
+    let counts = if pool.limits.unit == Unit::Tokens { "tokens" } else { "requests" };
+    let is_meant = |known: &&PoolStatus| {
+        known.name == pool.name && known.counts == counts && known.key.as_deref() == ask.key.as_deref()
+    };
+    status.pools.iter().find(is_meant)
+}
+
+impl Live {
+    fn new(status: &PoolStatus) -> Self {
+        Self {
+            label: status.label(),
+            text: figures(status),
+            used: status.limits.clone(),
+            in_flight_now: status.in_flight,
+            waiting: status.waiting,
+            eta_ms: status.eta_ms,
+            learned: status.learned.clone(),
+            diagnosis: status.diagnosis.clone(),
+        }
+    }
+}
+
+fn figures(PoolStatus { in_force, in_flight, waiting, eta_ms, .. }: &PoolStatus) -> String {
+    let used = in_force.iter().map(|limit| format!("{} of {} used", limit.used, limit.limit));
+    let taken = used.chain([format!("{in_flight} in flight"), format!("{waiting} waiting")]);
+    let room = if *eta_ms == 0 { "there is room".to_owned() } else { format!("room in {}", span(*eta_ms)) };
+    format!("{}; {room}", taken.collect::<Vec<_>>().join(", "))
+}
+
+impl Sketch<'_> {
+    /// Without the query, nor scheme and host.
+    fn path_alone(&self) -> &str {
+        let target =
+            self.path.split_once("://").map_or(&*self.path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+        target.split(['?', '#']).next().unwrap_or_default()
+    }
+}
+
+impl Facts for Sketch<'_> {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name).map(HeaderValue::as_bytes)
+    }
+
+    fn body(&self) -> Option<&Body<'_>> {
+        self.body.as_ref()
+    }
+}

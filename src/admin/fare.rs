@@ -1,0 +1,143 @@
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Status;
+use super::explain::{Explainer, Taken};
+use crate::admission::{Reason, Refusal};
+use crate::config::Pool;
+use crate::proxy;
+
+/// How a request would fare if it came now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fare {
+    /// What would become of it.
+    pub verdict: Verdict,
+    /// The same in words.
+    pub text: String,
+    /// About how long it would wait, in milliseconds.
+    pub eta_ms: u64,
+    /// For which pool the longest, as people speak of it.
+    pub pool: Option<String>,
+}
+
+/// What would become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It goes at once.
+    Goes,
+    /// It waits for its turn.
+    Waits,
+    /// It is refused.
+    Refused,
+}
+
+/// A refusal as a client sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refused {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: Value,
+    /// It is what the request would meet now, and no example.
+    pub now: bool,
+}
+
+impl Explainer {
+    /// How a request would fare that takes these and waits so long.
+    pub(super) fn fare(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> Fare {
+        let latest = taken.iter().filter_map(|taken| taken.live.as_ref()).max_by_key(|live| live.eta_ms);
+        let latest = latest.filter(|live| live.eta_ms > 0);
+        let eta_ms = latest.map_or(0, |live| live.eta_ms);
+        let pool = latest.map(|live| live.label.clone());
+        let (verdict, text) = match (self.refused_now(taken, max_wait, status), latest) {
+            (Some(_), _) => (Verdict::Refused, "it would be refused".to_owned()),
+            (None, None) => (Verdict::Goes, "it would go at once".to_owned()),
+            (None, Some(live)) => {
+                let others = if live.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", live.waiting) };
+                let text = format!("it would wait about {} for {}, where {others}", span(eta_ms), live.label);
+                (Verdict::Waits, text)
+            }
+        };
+        Fare { verdict, text, eta_ms, pool }
+    }
+
+    /// What a request that takes these would meet now or, if that is no refusal, what one looks like.
+    pub(super) fn refusal<'t>(
+        &self,
+        pools: &[Taken],
+        all: impl Iterator<Item = &'t Taken>,
+        max_wait: Option<Duration>,
+        status: Option<&Status>,
+    ) -> Option<Refused> {
+        let all: Vec<&Taken> = all.collect();
+        let now = status.and_then(|status| self.refused_now(&all, max_wait, status));
+        let reason = now.or_else(|| self.never(&all)).or_else(|| self.example(pools, max_wait))?;
+        let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
+        let (status, body) = proxy::describe(&refusal, &self.pools);
+        Some(Refused { status, body, now: now.is_some() })
+    }
+
+    /// Why it would be refused in this state of the gate, if so.
+    fn refused_now(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> Option<Reason> {
+        if status.draining {
+            return Some(Reason::Draining);
+        }
+        self.never(taken).or_else(|| {
+            let late = taken.iter().max_by_key(|taken| eta(taken)).filter(|taken| !eta(taken).is_zero())?;
+            let (pool, eta, max_wait) = (late.ask.pool, eta(late), max_wait.unwrap_or_default());
+            let waiting = late.live.as_ref().map_or(0, |live| live.waiting);
+            let refuses = |taken: &&&Taken| self.pool(taken).refuse_when_full && !self::eta(taken).is_zero();
+            if let Some(full) = taken.iter().find(refuses) {
+                return Some(Reason::NoQueue { pool: full.ask.pool, eta });
+            }
+            if status.waiting >= self.max_waiting {
+                return Some(Reason::QueueFull { pool: None, waiting: status.waiting, eta });
+            }
+            if waiting >= self.pool(late).max_waiting {
+                return Some(Reason::QueueFull { pool: Some(pool), waiting, eta });
+            }
+            (eta > max_wait).then_some(Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait })
+        })
+    }
+
+    /// Why it would never go, if so.
+    fn never(&self, taken: &[&Taken]) -> Option<Reason> {
+        taken.iter().find_map(|taken| {
+            let never = self.pool(taken).limits.fits(taken.cost).err()?;
+            Some(Reason::NeverFits { pool: taken.ask.pool, limit: never.limit, cost: taken.cost })
+        })
+    }
+
+    /// Why it would be refused with a line a little too long.
+    fn example(&self, pools: &[Taken], max_wait: Option<Duration>) -> Option<Reason> {
+        let least_patient =
+            pools.iter().min_by_key(|taken| (!self.pool(taken).refuse_when_full, self.pool(taken).max_wait))?;
+        let (id, pool) = (least_patient.ask.pool, self.pool(least_patient));
+        let gap = pool.limits.requests.iter().map(|rate| rate.interval()).max().unwrap_or(Duration::from_secs(1));
+        let Some(max_wait) = max_wait.filter(|_| !pool.refuse_when_full) else {
+            return Some(Reason::NoQueue { pool: id, eta: gap });
+        };
+        let waiting = usize::try_from(max_wait.as_nanos() / gap.as_nanos() + 1).unwrap_or(usize::MAX);
+        if waiting > pool.max_waiting {
+            return Some(Reason::QueueFull { pool: Some(id), waiting: pool.max_waiting, eta: max_wait });
+        }
+        Some(Reason::WaitTooLong { pool: id, waiting, ahead: waiting, eta: max_wait + gap, max_wait })
+    }
+
+    fn pool(&self, taken: &Taken) -> &Pool {
+        &self.pools[taken.ask.pool.0]
+    }
+}
+
+fn eta(taken: &Taken) -> Duration {
+    taken.live.as_ref().map_or(Duration::ZERO, |live| Duration::from_millis(live.eta_ms))
+}
+
+/// To the second, or to the millisecond where it is shorter.
+pub(super) fn span(ms: u64) -> String {
+    let time = if ms < 1_000 { Duration::from_millis(ms) } else { Duration::from_secs(ms / 1_000) };
+    humantime::format_duration(time).to_string()
+}

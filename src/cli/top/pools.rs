@@ -1,0 +1,93 @@
+use super::listing::{Cell, Column, Listing, Row, Tone, span};
+use crate::admin::{CaseName, InForceStatus, PoolStatus, Status, WaitingFor};
+use crate::cli::diagnose::is_finding;
+
+const COLUMNS: &[Column] = &[
+    Column { head: "Pool", width: 0 },
+    Column { head: "Used", width: 10 },
+    Column { head: "of", width: 18 },
+    Column { head: "Waiting", width: 7 },
+    Column { head: "New in", width: 6 },
+    Column { head: "What it is", width: 15 },
+    Column { head: "Flying", width: 6 },
+    Column { head: "Refused", width: 7 },
+    Column { head: "Upstream", width: 8 },
+];
+
+const SORTS: &[&str] = &["worst", "use", "waiting", "wait", "refusals", "upstream refusals"];
+
+/// The pool instances, the worst first.
+pub(super) fn listing(status: Option<&Status>) -> Listing {
+    let pools = status.map_or(&[][..], |status| &status.pools);
+    Listing { columns: COLUMNS, sorts: SORTS, rows: pools.iter().map(row).collect(), empty: "No pool has been asked." }
+}
+
+fn row(pool: &PoolStatus) -> Row {
+    let fill = pool.in_force.as_ref().filter(|limit| limit.max > 0);
+    let ranks = [severity(pool), use_of(fill), pool.waiting as u64, pool.eta_ms, pool.refused, pool.upstream_refused];
+    Row {
+        name: pool.label(),
+        cells: vec![
+            Cell::Bar(fill.map(|limit| (limit.used, limit.max))),
+            Cell::Text(fill.map_or_else(String::new, |limit| format!("{}/{}", limit.used, limit.limit))),
+            Cell::count(pool.waiting as u64),
+            Cell::span(pool.eta_ms),
+            Cell::Text(case(pool).to_owned()),
+            Cell::count(pool.in_flight.into()),
+            Cell::count(pool.refused),
+            Cell::count(pool.upstream_refused),
+        ],
+        ranks: ranks.to_vec(),
+        tone: tone(pool),
+        words: words(pool),
+    }
+}
+
+/// Of two pools the worse has more: by what is the matter, then by who waits, then by what is used.
+fn severity(pool: &PoolStatus) -> u64 {
+    let matter = if is_finding(pool) { pool.diagnosis.case as u64 } else { 0 };
+    let fill = use_of(pool.in_force.as_ref());
+    matter * 1_000_000_000_000 + (pool.waiting as u64).min(99_999_999) * 10_000 + fill.min(9_999)
+}
+
+/// In thousandths.
+fn use_of(limit: Option<&InForceStatus>) -> u64 {
+    limit.map_or(0, |limit| limit.used * 1_000 / limit.max.max(1))
+}
+
+fn tone(pool: &PoolStatus) -> Tone {
+    match pool.diagnosis.case {
+        _ if !is_finding(pool) && pool.waiting == 0 => Tone::Calm,
+        CaseName::WithinLimits | CaseName::NotEnoughEvidence | CaseName::OwnLimit => Tone::Busy,
+        _ => Tone::Bad,
+    }
+}
+
+/// What is the matter, in two words.
+fn case(pool: &PoolStatus) -> &'static str {
+    match pool.diagnosis.case {
+        CaseName::WithinLimits => "within limits",
+        CaseName::NotEnoughEvidence => "not known yet",
+        CaseName::OwnLimit => "at its limit",
+        CaseName::Bursts => "bursts refused",
+        CaseName::LowerLimit => "lower limit",
+        CaseName::Shared => "somebody else",
+        CaseName::Throttled => "throttled",
+        CaseName::Gone => "endpoint gone",
+        CaseName::Billing => "billing",
+    }
+}
+
+fn words(pool: &PoolStatus) -> Vec<String> {
+    let diagnosis = [Some(&pool.diagnosis.text), pool.diagnosis.advice.as_ref()];
+    let stalled = pool.stalled_ms.map(|ms| format!("It has stood still for {}.", span(ms)));
+    diagnosis.into_iter().flatten().cloned().chain(line(pool)).chain(stalled).collect()
+}
+
+/// Who waits, and when the first of them goes.
+fn line(pool: &PoolStatus) -> Option<String> {
+    let clients = pool.waiting_for.iter().map(|WaitingFor { client, requests }| format!("{requests} of {client}"));
+    let clients = clients.take(3).collect::<Vec<_>>().join(", ");
+    let goes = pool.head_goes_in_ms.map_or(String::new(), |ms| format!("; the first goes in {}", span(ms)));
+    (pool.waiting > 0).then(|| format!("{} wait: {clients}{goes}.", pool.waiting))
+}

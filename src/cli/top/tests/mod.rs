@@ -1,0 +1,77 @@
+mod drawing;
+mod keys;
+mod terminal;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tokio::runtime::Runtime;
+
+use super::state::{State, Then};
+use crate::admin::{
+    CaseName, CountStatus, EventStatus, InForceStatus, RouteStatus, SpreadStatus, Status, WaitingFor, Watched,
+};
+use crate::config::{Config, Source};
+use crate::proxy::Gate;
+
+const CONFIG: &str = "[pools.calm]\nrequests = [\"300/min\"]\n[pools.full]\nrequests = [\"60/min\"]\n\
+    [pools.lower]\nrequests = [\"1000/min\"]\n[[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"calm\", \"full\", \"lower\"]\n";
+
+/// What a gate says of itself with one pool at its limit and one whose limit is lower.
+fn status() -> Status {
+    let config = Config::parse(&Source::BuiltIn, CONFIG).expect("a configuration");
+    let runtime = Runtime::new().expect("a runtime");
+    let _within = runtime.enter();
+    let mut status = Watched::new(&config, Gate::start(&config).expect("a gate")).status();
+    for pool in &mut status.pools {
+        let (case, used, max, waiting) = match &*pool.name {
+            "full" => (CaseName::OwnLimit, 60, 60, 36),
+            "lower" => (CaseName::LowerLimit, 300, 600, 2),
+            _ => (CaseName::WithinLimits, 3, 300, 0),
+        };
+        pool.in_force = Some(InForceStatus { limit: format!("{max}/min"), max, used });
+        (pool.waiting, pool.eta_ms, pool.diagnosis.case) = (waiting, 1_000 * waiting as u64, case);
+        pool.diagnosis.text = format!("What is the matter with {}.", pool.name);
+        pool.waiting_for = vec![WaitingFor { client: "client-1".to_owned(), requests: waiting }];
+    }
+    let counts = |requests, refused| CountStatus {
+        requests,
+        passed: requests - refused,
+        refused,
+        failed: 0,
+        left: 0,
+        coalesced: 0,
+        retried: 0,
+        wait_ms: SpreadStatus { mean: 5, p50: 5, p95: 9, max: 9 },
+        upstream_ms: SpreadStatus { mean: 20, p50: 20, p95: 40, max: 50 },
+    };
+    let route = |name: &str, counts| RouteStatus { route: name.to_owned(), pools: Vec::new(), counts };
+    status.routes = vec![route("GET /v1/a", counts(5, 1)), route("GET /v1/b", counts(70, 0))];
+    status.events = vec![EventStatus {
+        at_ms: status.at_ms.saturating_sub(65_000),
+        pool: "lower".to_owned(),
+        key: None,
+        refusals: 4,
+        cause: "limit".to_owned(),
+        case: CaseName::LowerLimit,
+        text: "What was refused.".to_owned(),
+    }];
+    status
+}
+
+/// A state that has seen that.
+fn seen() -> State {
+    let mut state = State::new("http://gate:4291".to_owned());
+    state.see(Ok(status()));
+    state
+}
+
+fn press(state: &mut State, codes: impl IntoIterator<Item = KeyCode>) -> Then {
+    codes.into_iter().map(|code| state.press(KeyEvent::new(code, KeyModifiers::NONE))).last().unwrap_or(Then::Stay)
+}
+
+fn letters(text: &str) -> impl Iterator<Item = KeyCode> {
+    text.chars().map(KeyCode::Char)
+}
+
+fn names(state: &State) -> Vec<String> {
+    state.listing().rows.into_iter().map(|row| row.name).collect()
+}
