@@ -202,8 +202,9 @@ impl<'t> World<'t> {
         let (stream, call) = (self.stream_of(id), &self.calls[id]);
         let waited = call.waited;
         self.tally.serves(self.now, call.route, stream, &call.instances, waited);
+        let is_last = call.polls && self.jobs[call.job].done_at.is_some_and(|at| at <= self.now);
         let mut call = self.remove(id, true, Duration::ZERO);
-        if let Some((until, ticket)) = call.lead.take().and_then(|lead| self.sharing.land(self.now, lead)) {
+        if let Some((until, ticket)) = call.lead.take().and_then(|lead| self.sharing.land(self.now, lead, is_last)) {
             self.events.say(until, Event::Forgets(ticket));
         }
         call.joined.into_iter().for_each(|id| self.shares(id, waited));

@@ -39,6 +39,7 @@ pub(super) enum Role {
 /// A call that others may join.
 pub(super) struct Lead {
     ticket: Ticket,
+    key: Key,
     reuse: Duration,
     /// The board holds what is wanted only.
     _wanted: Arc<usize>,
@@ -81,7 +82,7 @@ impl<'c> Sharing<'c> {
             None => {
                 let wanted = Arc::new(call);
                 let ticket = self.board.begin(resource, key, &wanted);
-                Role::Leads(Lead { ticket, reuse: how.reuse, _wanted: wanted })
+                Role::Leads(Lead { ticket, key: key.clone(), reuse: how.reuse, _wanted: wanted })
             }
         }
     }
@@ -110,8 +111,12 @@ impl<'c> Sharing<'c> {
         changed.iter().for_each(|path| self.board.wrote(path));
     }
 
-    /// The answer has come; it serves until it is forgotten, if that is to be later.
-    pub(super) fn land(&mut self, now: Instant, lead: Lead) -> Option<(Instant, Ticket)> {
+    /// The answer has come, and may say that nothing more will change; it serves until it is forgotten, if that is to be
+    /// later.
+    pub(super) fn land(&mut self, now: Instant, lead: Lead, is_last: bool) -> Option<(Instant, Ticket)> {
+        if is_last {
+            self.polls.end(&lead.key);
+        }
         if !lead.reuse.is_zero() && self.board.land(now, &lead.ticket, ()) {
             return Some((now + lead.reuse, lead.ticket));
         }
