@@ -117,8 +117,11 @@ test("Tab leads to a tank, Enter into it, and Escape back to where one was", asy
       await page.keyboard.press("Tab");
     }
     await page.keyboard.press("Enter");
-    await becomesEqual(focused, () => name);
-    assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+    await becomesEqual(
+      () => page.evaluate(() => document.activeElement.tagName),
+      () => "H1",
+    );
+    assert.equal(await focused(), name);
     await page.keyboard.press("Escape");
     await page.locator("#overview").waitFor();
     await becomesEqual(
