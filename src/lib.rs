@@ -16,7 +16,7 @@
 //! |   | [`mock`] | a stand-in for the upstream, to test against |
 //! |   | [`simulate`] | traffic through the real scheduler on a virtual clock |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
-//! |   | [`admission`] | who goes when; the only place that waits |
+//! |   | [`admission`] | who goes when; where requests wait for their turn |
 //! |   | [`store`] | what has been learned, on disk over a restart |
 //! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
 //! |   | [`feedback`] | what the upstream's answers say about its limits |

@@ -1,7 +1,7 @@
 //! Admission control: a request arrives with what it asks of its pools, and gets a permit, its turn, or a refusal.
 //!
 //! The [`Scheduler`] decides: pure, `now` an argument, stepped by `poll_timeout` and `handle_timeout`. The
-//! [`Admission`] around it holds the lock, the clock and the timer, and is the only place in the house that waits.
+//! [`Admission`] around it holds the lock, the clock and the timer, and is where requests wait for their turn.
 
 mod answers;
 mod applicant;

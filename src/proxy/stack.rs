@@ -37,13 +37,13 @@ pub(super) fn stack(
         .layer(step(gate, Answers::new))
         // One client's code gone wild is refused at once, before it can fill the queue for the rest.
         .layer(step(gate, CheckQuota::new))
-        // Of identical GETs one goes, where their route says so, and the others have its answer.
+        // Of identical GETs one goes, where their route says so, at the pace that polling may have; the others have its answer.
         .layer(step(gate, Coalesce::new))
         // Who waits long for a stream may be answered before its turn, where its route says so.
         .layer(step(gate, KeepAlive::new))
         // What the upstream refuses goes back to its place, as long as waiting helps.
         .layer(step(gate, SendAgain::new))
-        // Here it waits, and nowhere else, for a place in all of its pools.
+        // Here it waits for a place in all of its pools.
         .layer(step(gate, Admit::new))
         // Its place is spent as its head is written; the answer carries what is in flight to its own last byte.
         .service(Forward::new(gate))
