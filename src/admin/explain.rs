@@ -246,11 +246,11 @@ fn figures(PoolStatus { in_force, in_flight, waiting, eta_ms, .. }: &PoolStatus)
 }
 
 impl Sketch<'_> {
-    /// Without the query, nor scheme and host.
+    /// Without the query, nor scheme and host, which only a URL has.
     fn path_alone(&self) -> &str {
-        let target =
-            self.path.split_once("://").map_or(&*self.path, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-        target.split(['?', '#']).next().unwrap_or_default()
+        let alone = self.path.split(['?', '#']).next().unwrap_or_default();
+        let url = alone.split_once("://").filter(|_| !alone.starts_with('/'));
+        url.map_or(alone, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]))
     }
 }
 

@@ -1,7 +1,10 @@
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 use http::Request;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::client::legacy::Client;
@@ -13,12 +16,36 @@ use crate::admin::Status;
 #[derive(Clone, Debug, Args)]
 pub(super) struct Asking {
     /// Its admin address; a full URL or what TIDEGATE_ADMIN says for `serve`.
-    #[arg(long, value_name = "URL", env = "TIDEGATE_ADMIN", default_value = "http://127.0.0.1:4291")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TIDEGATE_ADMIN",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:4291",
+        value_parser = AdminAddress
+    )]
     pub(super) admin: String,
 }
 
+/// What an admin address is parsed by; what clap says by itself of one that is none has it in it, and its password.
+#[derive(Clone)]
+pub(super) struct AdminAddress;
+
 /// A gate says how it is in a few megabytes at most, however many pool instances it has.
 const MOST: usize = 256 << 20;
+
+impl TypedValueParser for AdminAddress {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        let refused = |why: &str| clap::Error::raw(ErrorKind::ValueValidation, why).with_cmd(command);
+        let address = value.to_str().ok_or_else(|| refused("--admin is no text\n"))?;
+        if address.contains('@') {
+            return Err(refused("--admin names a user, and a gate asks for none: leave out what is before the @\n"));
+        }
+        Ok(address.to_owned())
+    }
+}
 
 impl Asking {
     /// The page at this path, in so much time.

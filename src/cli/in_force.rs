@@ -15,10 +15,10 @@ pub(super) struct InForce {
     #[arg(long, value_name = "ADDR", env = "TIDEGATE_LISTEN")]
     listen: Option<SocketAddr>,
     /// Where people and probes find it, or "off" [default: 127.0.0.1:4291].
-    #[arg(long, value_name = "ADDR|off", env = "TIDEGATE_ADMIN")]
+    #[arg(long, value_name = "ADDR|off", env = "TIDEGATE_ADMIN", hide_env_values = true)]
     admin: Option<String>,
     /// Where requests go [default: https://api.openai.com].
-    #[arg(long, value_name = "URL", env = "TIDEGATE_UPSTREAM")]
+    #[arg(long, value_name = "URL", env = "TIDEGATE_UPSTREAM", hide_env_values = true)]
     upstream: Option<String>,
 }
 
@@ -29,11 +29,12 @@ impl InForce {
             config.server.listen = listen;
         }
         if let Some(admin) = &self.admin {
-            let address = || admin.parse().map_err(|error| Usage(format!("--admin {admin}: {error}, and not \"off\"")));
+            // What was given may have a password in it, and is not said.
+            let address = || admin.parse().map_err(|error| Usage(format!("--admin: {error}, and not \"off\"")));
             config.server.admin = if admin == "off" { None } else { Some(address()?) };
         }
         if let Some(upstream) = &self.upstream {
-            config.upstream.set_url(upstream).map_err(|error| Usage(format!("--upstream {upstream}: {error}")))?;
+            config.upstream.set_url(upstream).map_err(|error| Usage(format!("--upstream: {error}")))?;
         }
         if let Some(collector) = collector()? {
             config.log.otlp = Some(collector);

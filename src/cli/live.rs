@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use super::asking::Asking;
+use super::asking::{AdminAddress, Asking};
 use crate::admin::{Live, Status, Taken};
 use crate::config::Config;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 #[derive(Debug, Args)]
 pub(super) struct AskedAt {
     /// The admin address of the gate to ask, or "off" to ask none [default: that of the configuration].
-    #[arg(long, value_name = "URL|off", env = "TIDEGATE_ADMIN")]
+    #[arg(long, value_name = "URL|off", env = "TIDEGATE_ADMIN", hide_env_values = true, value_parser = AdminAddress)]
     admin: Option<String>,
 }
 

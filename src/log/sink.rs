@@ -25,11 +25,18 @@ impl Appended {
         Ok(Self { path: path.to_owned(), file: append(path)?, moved, fails: false })
     }
 
+    /// Until the file can be opened anew, lines go where they went.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        let follows = self.follow();
+        self.file.write_all(lines).and(follows)
+    }
+
+    /// What cannot be opened is tried again at the next line.
+    fn follow(&mut self) -> io::Result<()> {
         if self.moved.swap(false, Ordering::Relaxed) {
-            self.file = append(&self.path)?;
+            self.file = append(&self.path).inspect_err(|_| self.moved.store(true, Ordering::Relaxed))?;
         }
-        self.file.write_all(lines)
+        Ok(())
     }
 
     fn say(&mut self, written: &io::Result<()>) {
@@ -104,5 +111,25 @@ mod tests {
         sink.write_all(b"three\n").expect("is written");
         let read = |path: &Path| fs::read_to_string(path).expect("a text");
         assert_eq!((&*read(&old), &*read(&path)), ("one\ntwo\n", "three\n"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_anew_is_tried_again_at_every_line_and_nothing_is_lost_meanwhile() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (logs, moved_logs) = (folder.path().join("logs"), folder.path().join("old"));
+        fs::create_dir(&logs).expect("a folder");
+        let moved = Arc::new(AtomicBool::new(false));
+        let mut sink = Sink::Appended(Appended::open(&logs.join("access"), Arc::clone(&moved)).expect("a file"));
+        let (logged, _listening) = Logged::listen();
+        fs::rename(&logs, &moved_logs).expect("is moved");
+        moved.store(true, Ordering::Relaxed);
+        (0..2).for_each(|_| sink.write_all(b"old\n").expect("nobody is told"));
+        fs::create_dir(&logs).expect("a folder");
+        sink.write_all(b"new\n").expect("is written");
+        let read = |folder: &Path| fs::read_to_string(folder.join("access")).expect("a text");
+        assert_eq!((&*read(&moved_logs), &*read(&logs)), ("old\nold\n", "new\n"));
+        let said = logged.text();
+        assert_eq!(said.matches("the access log cannot be written").count(), 1, "{said}");
+        assert_eq!(said.matches("the access log is written again").count(), 1, "{said}");
     }
 }

@@ -84,10 +84,11 @@ impl Outcome {
         (self.attempts, self.wait) = (tries.sent, tries.waited);
     }
 
-    /// Whether there is nothing to say of it beyond that it passed.
+    /// Whether there is nothing to say of it beyond that it passed, and well.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.ended == Ended::Passed && self.wait.is_zero() && self.attempts < 2
+        let is_well = self.status.is_some_and(|status| status < 400);
+        self.ended == Ended::Passed && is_well && self.wait.is_zero() && self.attempts < 2
     }
 }
 

@@ -9,12 +9,13 @@ pub(super) struct Coming<'t> {
     stream: &'t Stream,
     chance: fastrand::Rng,
     count: u32,
-    last: Duration,
+    /// How long after the stream's beginning the last came, in seconds: gaps may be shorter than a nanosecond.
+    gone: f64,
 }
 
 impl<'t> Coming<'t> {
     pub(super) fn new(stream: &'t Stream, chance: fastrand::Rng) -> Self {
-        Self { stream, chance, count: 0, last: stream.from }
+        Self { stream, chance, count: 0, gone: 0.0 }
     }
 
     /// When the next one comes, from the beginning on, and what is known of it; workers are counted as they begin.
@@ -24,7 +25,10 @@ impl<'t> Coming<'t> {
         let mut listed = None;
         let at = match &self.stream.arrivals {
             Arrivals::Even(rate) => from + rate.per().mul_f64(f64::from(nth) / f64::from(rate.amount())),
-            Arrivals::Poisson(rate) => self.last + exponential(rate.per() / rate.amount(), &mut self.chance),
+            Arrivals::Poisson(rate) => {
+                self.gone += exponential(1.0 / per_second(*rate), &mut self.chance);
+                from + Duration::try_from_secs_f64(self.gone).ok()?
+            }
             Arrivals::Ramp(first, last) => from + ramped(*first, *last, self.stream.until.saturating_sub(from), nth)?,
             Arrivals::Burst(count) | Arrivals::Workers { workers: count, .. } => (nth < count.get()).then_some(from)?,
             Arrivals::Listed(all) => {
@@ -32,15 +36,17 @@ impl<'t> Coming<'t> {
                 listed?.at
             }
         };
-        self.last = at;
         (at < self.stream.until).then_some((at, listed))
     }
+}
+
+pub(super) fn per_second(rate: Rate) -> f64 {
+    f64::from(rate.amount()) / rate.per().as_secs_f64()
 }
 
 /// When the n-th comes at a pace that changes evenly from the first to the last in this time: where what has come by
 /// then, `first·t + (last − first)·t²/2·time`, is `n`.
 fn ramped(first: Rate, last: Rate, time: Duration, n: u32) -> Option<Duration> {
-    let per_second = |rate: Rate| f64::from(rate.amount()) / rate.per().as_secs_f64();
     let (first, n) = (per_second(first), f64::from(n));
     let growth = (per_second(last) - first) / time.as_secs_f64();
     let root = (2.0 * growth).mul_add(n, first * first).sqrt();

@@ -19,27 +19,50 @@ pub enum Spread {
     },
 }
 
+/// Nothing in a simulation takes longer: a year, and a leap year too.
+pub(super) const LONGEST: Duration = Duration::from_hours(366 * 24);
+
 /// The 95th percentile of the normal distribution.
 const P95: f64 = 1.644_853_626_951_472_6;
 
 impl Spread {
+    /// As long as about half of them.
+    pub(super) fn usual(self) -> Duration {
+        match self {
+            Self::Fixed(time) | Self::Mean(time) | Self::Quantiles { p50: time, .. } => time,
+            Self::Between(least, most) => least + most.saturating_sub(least) / 2,
+        }
+    }
+
+    /// The longest that is written.
+    pub(super) fn longest(self) -> Duration {
+        match self {
+            Self::Fixed(time) | Self::Mean(time) | Self::Between(_, time) | Self::Quantiles { p95: time, .. } => time,
+        }
+    }
+
     /// One of them.
     pub(super) fn draw(self, chance: &mut fastrand::Rng) -> Duration {
         match self {
             Self::Fixed(time) => time,
             Self::Between(least, most) => least + most.saturating_sub(least).mul_f64(chance.f64()),
-            Self::Mean(mean) => exponential(mean, chance),
+            Self::Mean(mean) => seconds(exponential(mean.as_secs_f64(), chance)),
             Self::Quantiles { p50, p95 } => {
                 let sigma = (p95.as_secs_f64() / p50.as_secs_f64()).ln() / P95;
-                p50.mul_f64((sigma * normal(chance)).exp())
+                seconds(p50.as_secs_f64() * (sigma * normal(chance)).exp())
             }
         }
     }
 }
 
-/// The time to the next of those that come whenever chance will have it.
-pub(super) fn exponential(mean: Duration, chance: &mut fastrand::Rng) -> Duration {
-    mean.mul_f64(-(1.0 - chance.f64()).ln())
+/// The time to the next of those that come whenever chance will have it, in whatever the mean is in.
+pub(super) fn exponential(mean: f64, chance: &mut fastrand::Rng) -> f64 {
+    mean * -(1.0 - chance.f64()).ln()
+}
+
+/// Chance may want more than anybody lives to see.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time| time.min(LONGEST))
 }
 
 /// Box and Muller's.
@@ -50,6 +73,14 @@ fn normal(chance: &mut fastrand::Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_drawn_is_never_longer_than_the_longest() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        let wild = Spread::Quantiles { p50: Duration::from_nanos(1), p95: LONGEST };
+        let drawn: Vec<_> = (0..1_000).map(|_| wild.draw(&mut chance)).collect();
+        assert_eq!(drawn.iter().max(), Some(&LONGEST));
+    }
 
     #[test]
     fn what_is_drawn_has_the_mean_and_the_quantiles_that_it_says() {

@@ -78,6 +78,19 @@ fn explain_says_why_the_route_goes_before_the_others() {
 }
 
 #[test]
+fn explain_looks_for_a_host_where_a_url_has_one_and_never_in_the_query() {
+    let run = "/v1/threads/t/runs/r";
+    for target in [
+        format!("{run}?next=https://e/v1/files"),
+        format!("https://api.openai.com{run}?next=https://e/v1/files"),
+        format!("https://api.openai.com{run}#://x"),
+    ] {
+        let said = tidegate(&["explain", "GET", &target, "--admin", "off"], &[]).said;
+        assert!(said.starts_with("route    GET /v1/threads/{thread_id}/runs/{run_id}\n"), "{target}: {said}");
+    }
+}
+
+#[test]
 fn explain_says_what_a_disguised_path_is_to_others() {
     let said = tidegate(&["explain", "POST", "/v1/threads/x%2Fruns", "--admin", "off"], &[]).said;
     let other = "some servers would read the path as POST,PUT,PATCH /v1/threads/{*rest}: it takes that too\n";

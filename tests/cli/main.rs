@@ -66,6 +66,31 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
 }
 
 #[test]
+fn a_password_in_an_address_is_refused_and_said_nowhere() {
+    let url = "http://user:sk-secret@127.0.0.1:1";
+    let commands: [&[&str]; 6] =
+        [&["serve"], &["check"], &["diagnose"], &["top", "--once"], &["healthcheck"], &["explain", "GET", "/"]];
+    for command in commands {
+        refuses_without_saying(&[command, &["--admin", url]].concat(), None, "--admin");
+        refuses_without_saying(command, Some(("TIDEGATE_ADMIN", url)), "--admin");
+        if ["serve", "check"].contains(&command[0]) {
+            refuses_without_saying(&[command, &["--upstream", url]].concat(), None, "--upstream");
+            refuses_without_saying(command, Some(("TIDEGATE_UPSTREAM", url)), "--upstream");
+        }
+        let environment = [("TIDEGATE_ADMIN", url), ("TIDEGATE_UPSTREAM", url)];
+        let Ended { said, code, .. } = tidegate(&[command[0], "--help"], &environment);
+        assert!(code == Some(0) && !said.contains("sk-secret"), "{said}");
+    }
+}
+
+fn refuses_without_saying(arguments: &[&str], environment: Option<(&str, &str)>, flag: &str) {
+    let Ended { said, complained, code } = tidegate(arguments, environment.as_slice());
+    assert_eq!((&*said, code), ("", Some(2)), "{arguments:?}: {complained}");
+    assert!(complained.starts_with("error: ") && complained.contains(flag), "{arguments:?}: {complained}");
+    assert!(!complained.contains("sk-secret"), "{arguments:?}: {complained}");
+}
+
+#[test]
 fn flags_win_over_the_environment_and_the_environment_over_the_file() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let text = "[server]\nlisten = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:11\"\n[upstream]\nurl = \"http://file\"\n";

@@ -244,6 +244,19 @@ async fn of_those_that_pass_at_once_a_share_is_told_and_of_others_all() {
 }
 
 #[tokio::test]
+async fn an_error_of_the_upstream_is_told_whatever_share_is() {
+    let told = Told::open("access = \"json\"\nsample = 0.0").await;
+    told.passes(&get("/v1/one/1"), &ok()).await;
+    for status in ["401 Unauthorized", "500 Internal Server Error"] {
+        let error = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        told.passes(&get("/v1/one/1"), &error).await;
+    }
+    told.house.gate.logs().close().await;
+    let lines = told.lines(2).await;
+    assert!(lines.len() == 2 && lines[0].contains(":401,") && lines[1].contains(":500,"), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_line_of_text_begins_with_when_what_and_which() {
     let told = Told::open("access = \"text\"").await;
     told.passes(&get("/v1/one/1"), &ok()).await;

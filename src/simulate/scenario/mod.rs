@@ -1,5 +1,6 @@
 //! A scenario: streams of requests, as a file of TOML says them.
 
+mod bounds;
 mod file;
 mod values;
 
@@ -65,7 +66,9 @@ fn stream(problems: &mut Problems, at: usize, lasts: Duration, written: &Spanned
     let latency = stream.latency.as_ref().map_or(Spread::Fixed(LATENCY), |times| problems.spread(times));
     let poll = stream.poll.as_ref().map(|poll| self::poll(problems, poll, &sender));
     let name = stream.name.clone().unwrap_or_else(|| format!("{} {}", at + 1, stream.request.get_ref()));
-    Stream { name, kind, arrivals: arrivals(problems, written), from, until, latency, poll }
+    let stream = Stream { name, kind, arrivals: arrivals(problems, written), from, until, latency, poll };
+    problems.bound(&stream, written);
+    stream
 }
 
 fn arrivals(problems: &mut Problems, written: &Spanned<file::Stream>) -> Arrivals {

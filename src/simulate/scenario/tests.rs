@@ -78,6 +78,14 @@ fn what_makes_no_sense_together_is_wrong() {
         (stream("burst = 3\n[upstream]\nwindow = \"round\"\nlimits = []"), "no way to count"),
         (stream("burst = 3\n[upstream]\nlimits = [{ match = [\"x\"], limit = \"1/s\" }]"), "no match"),
         (stream("burst = 0"), "burst"),
+        (stream("workers = 1\nlatency = \"0s\""), "workers that take no time"),
+        (stream("workers = 1\nlatency = { mean = \"0s\" }\npause = \"10us\""), "workers that take no time"),
+        (stream("workers = 1\nlatency = [\"0s\", \"1ms\"]"), "workers that take no time"),
+        (stream("rate = \"2000000/s\""), "120000000 would come"),
+        (stream("poisson = \"4000000000/s\""), "240000000000 would come"),
+        (stream("ramp = [\"1/s\", \"4000000/s\"]"), "too many requests"),
+        (stream("burst = 100000001"), "too many requests"),
+        (stream("workers = 100000001"), "too many requests"),
         (stream("speed = 3"), "unknown key `speed`"),
         ("duration = \"1m\"\nstreams = []".to_owned(), "no streams"),
         ("duration = \"0s\"\n[[streams]]\nrequest = \"GET /v1/x\"\nburst = 3".to_owned(), "no time at all"),
@@ -87,4 +95,36 @@ fn what_makes_no_sense_together_is_wrong() {
         assert!(said.contains(what), "{what}: {said}");
     }
     assert!(wrong("[[streams]]\nspeed = 3").contains("docs/simulate.md"));
+}
+
+#[test]
+fn a_time_is_a_year_at_most_wherever_it_is_written() {
+    let scenario = |duration: &str, keys: &str| {
+        format!("duration = \"{duration}\"\n[[streams]]\nrequest = \"GET /v1/x\"\n{keys}\n")
+    };
+    let ages = "300000000000 years";
+    assert_eq!(wrong(&scenario(ages, "burst = 3")).matches("too long a time").count(), 1);
+    let poll = |keys: &str| format!("burst = 3\npoll = {{ request = \"GET /v1/x\", {keys} }}");
+    for keys in [
+        format!("burst = 3\nfrom = \"{ages}\""),
+        format!("burst = 3\nuntil = \"{ages}\""),
+        format!("burst = 3\npatience = \"{ages}\""),
+        format!("workers = 3\npause = \"{ages}\""),
+        format!("rate = \"1/{}\"", ages.replace(' ', "")),
+        format!("burst = 3\nlatency = \"{ages}\""),
+        format!("burst = 3\nlatency = [\"1s\", \"{ages}\"]"),
+        format!("burst = 3\nlatency = {{ mean = \"{ages}\" }}"),
+        format!("burst = 3\nlatency = {{ p50 = \"1s\", p95 = \"{ages}\" }}"),
+        poll(&format!("work = \"{ages}\"")),
+        poll(&format!("work = \"1s\", latency = \"{ages}\"")),
+        poll(&format!("work = \"1s\", every = \"{ages}\"")),
+        format!(
+            "burst = 3\n[upstream]\nlimits = [{{ match = [\"GET /v1/x\"], limit = \"1/{}\" }}]",
+            ages.replace(' ', "")
+        ),
+    ] {
+        let said = wrong(&scenario("1m", &keys));
+        assert!(said.contains("too long a time") && said.contains("a year at most"), "{keys}: {said}");
+    }
+    assert_eq!(traffic(&scenario("1y", "burst = 3")).lasts, Duration::from_hours(8_766));
 }

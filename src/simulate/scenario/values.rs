@@ -12,7 +12,7 @@ use crate::limit::Rate;
 use crate::mock::Counting;
 use crate::route::{Priority, Template};
 use crate::simulate::pattern::Pattern;
-use crate::simulate::spread::Spread;
+use crate::simulate::spread::{LONGEST, Spread};
 
 /// What is wrong so far.
 #[derive(Default)]
@@ -28,10 +28,18 @@ impl Problems {
     }
 
     pub(super) fn time(&mut self, text: &Text) -> Duration {
-        humantime::parse_duration(text.get_ref()).unwrap_or_else(|error| {
+        let time = humantime::parse_duration(text.get_ref()).unwrap_or_else(|error| {
             self.note("no time", text.span(), error.to_string(), A_TIME);
             Duration::from_secs(1)
-        })
+        });
+        self.bounded(time, text.span())
+    }
+
+    fn bounded(&mut self, time: Duration, at: Range<usize>) -> Duration {
+        if time > LONGEST {
+            self.note("too long a time", at, "longer than a year", "write a year at most, as in \"1y\"");
+        }
+        time.min(LONGEST)
     }
 
     /// A time that lasts.
@@ -44,10 +52,12 @@ impl Problems {
     }
 
     pub(super) fn rate(&mut self, text: &Text) -> Rate {
-        text.get_ref().parse().unwrap_or_else(|error: crate::limit::ParseRateError| {
+        let rate: Rate = text.get_ref().parse().unwrap_or_else(|error: crate::limit::ParseRateError| {
             self.note("no rate", text.span(), error.to_string(), "write a rate, as in \"5/s\" or \"300/min\"");
             Rate::new(std::num::NonZeroU32::MIN, Duration::from_secs(1)).expect("a second is some time")
-        })
+        });
+        self.bounded(rate.per(), text.span());
+        rate
     }
 
     pub(super) fn priority(&mut self, text: &Text) -> Priority {
@@ -94,10 +104,12 @@ impl Problems {
     }
 
     pub(super) fn spread(&mut self, times: &Times) -> Spread {
-        spread(times.get_ref()).unwrap_or_else(|| {
+        let spread = spread(times.get_ref()).unwrap_or_else(|| {
             self.note("no time, and none to choose from", times.span(), "", TIMES);
-            Spread::Fixed(Duration::ZERO)
-        })
+            Spread::Fixed(Duration::from_secs(1))
+        });
+        self.bounded(spread.longest(), times.span());
+        spread
     }
 }
 

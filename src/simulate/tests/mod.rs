@@ -60,6 +60,20 @@ fn of_six_hundred_at_once_the_second_half_waits_one_minute() {
 }
 
 #[test]
+fn of_those_that_come_by_chance_so_many_come_even_where_they_are_less_than_a_nanosecond_apart() {
+    let report =
+        simulated(&pool("requests = [\"1/h\"]\nwhen_full = \"refuse\""), &stream("5us", "poisson = \"4000000000/s\""));
+    assert!((19_400..20_600).contains(&report.whole.requests), "{}", report.whole.requests);
+}
+
+#[test]
+fn workers_that_only_pause_come_to_an_end() {
+    let keys = "workers = 2\nlatency = \"0s\"\npause = \"1ms\"";
+    let report = simulated(&pool("requests = [\"1000000/min\"]"), &stream("1s", keys));
+    assert_eq!(report.whole.served, 2_000);
+}
+
+#[test]
 fn an_even_pace_lets_one_go_after_the_other() {
     let smooth = pool("requests = [\"60/min\"]\nshape = \"smooth\"\nburst = 1");
     let waits = simulated(&smooth, &stream("1m", "burst = 10")).whole.wait_ms;
