@@ -79,7 +79,7 @@ impl<'s> Report<'s> {
         match (self.findings.is_empty(), self.refused.is_empty()) {
             (true, true) => writeln!(out, "  None: the upstream has refused nothing, and lately nobody had to wait.")?,
             (true, false) => {
-                writeln!(out, "  None now. Since the start the upstream has refused: {}.", self.refused())?
+                writeln!(out, "  None now. Since the start the upstream has refused: {}.", self.refused())?;
             }
             (false, _) => {}
         }

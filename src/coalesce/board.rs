@@ -81,9 +81,9 @@ impl<F, A: Clone> Board<F, A> {
     pub fn begin(&mut self, resource: &str, key: &Key, flight: &Arc<F>) -> Ticket {
         self.next += 1;
         let entry = Entry { number: self.next, stage: Stage::Flying(Arc::downgrade(flight)) };
-        let before = self.resources.entry(resource.to_owned()).or_default().insert(key.clone(), entry);
+        let before = self.resources.entry(resource.to_owned()).or_default().insert(*key, entry);
         self.count += usize::from(before.is_none());
-        Ticket { resource: resource.to_owned(), key: key.clone(), number: self.next }
+        Ticket { resource: resource.to_owned(), key: *key, number: self.next }
     }
 
     /// The answer has come whole and serves from now on, unless a write went through meanwhile. Says whether it does.
