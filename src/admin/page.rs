@@ -14,7 +14,7 @@ macro_rules! files {
     ($($path:literal),+ $(,)?) => { [$(($path, include_str!(concat!("page/", $path)))),+] };
 }
 
-const FILES: [File; 20] = files![
+const FILES: [File; 21] = files![
     "index.html",
     "colours.css",
     "layout.css",
@@ -27,6 +27,7 @@ const FILES: [File; 20] = files![
     "main.js",
     "pool.js",
     "rows.js",
+    "saved.js",
     "strip.js",
     "table.js",
     "tank.js",

@@ -100,7 +100,7 @@ pub struct ConnectionsStatus {
     pub closed: u64,
 }
 
-/// What is held of bodies, for waiting and for sending again.
+/// What is held of bodies: of requests, for waiting and for sending again, and of answers that are shared.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BufferedStatus {
     /// So much.

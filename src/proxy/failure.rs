@@ -119,8 +119,8 @@ impl Cause {
             },
             Self::Bodies(Exhausted { held, most }) => exhausted(
                 format!(
-                    "{held} bytes are held of the bodies of requests, and this one's find no room below {most}; a larger \
-                     [queue] max_bytes makes some."
+                    "{held} bytes are held of bodies, and this request's finds no room below {most}; a larger [queue] \
+                     max_bytes makes some."
                 ),
                 json!({ "held_bytes": held, "max_bytes": most }),
             ),

@@ -55,7 +55,7 @@ async fn another(house: &House, path: &str) -> Wire {
 async fn assert_no_room(house: &House, path: &str) {
     let came = another(house, path).await.rest().await;
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_queue_full"), "{came}");
-    assert!(came.contains("600 bytes are held") && came.contains("[queue] max_bytes"), "{came}");
+    assert!(came.contains("600 bytes are held of bodies, and") && came.contains("[queue] max_bytes"), "{came}");
     let retry_after = came.split("retry-after: ").nth(1).and_then(|rest| rest.split("\r\n").next());
     let retry_after: u32 = retry_after.expect("a hint").parse().expect("a number");
     assert!((1..=60).contains(&retry_after), "{retry_after}");

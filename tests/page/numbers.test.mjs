@@ -25,6 +25,11 @@ const CONFIG = `
   [[routes]]
   match = "POST /v1/files"
   pools = ["idle"]
+  [[routes]]
+  match = "GET /v1/files/{id}"
+  pools = ["idle"]
+  coalesce = true
+  reuse = "1m"
 `;
 /** Of what is configured the upstream takes less. */
 const UPSTREAM = CONFIG.replace("50/h", "30/h");
@@ -138,6 +143,19 @@ test("a tank fills while it is looked at", async () => {
     .locator(".water")
     .evaluate((water) => getComputedStyle(water.parentElement).getPropertyValue("--level"));
   assert.equal(Number(height).toFixed(2), "0.71");
+});
+
+test("what sharing saves is said in a line, once it has saved something", async () => {
+  const saved = view.page.locator("#saved");
+  assert.ok(await saved.isHidden());
+  for (let asked = 0; asked < 5; asked += 1) await world.crowd.send("GET", "/v1/files/file-1");
+  const [{ asked, calls }] = (await status()).coalesced;
+  assert.deepEqual([asked, calls], [5, 1]);
+  await becomesEqual(
+    () => saved.allInnerTexts(),
+    () => ["4 polls saved since the start by sharing: asked 5, called 1."],
+  );
+  assert.ok(await saved.isVisible());
 });
 
 test("a pool's page has its limits, its routes and who asks", async () => {

@@ -33,6 +33,15 @@ fn the_schema_is_the_one_in_the_documents() {
 }
 
 #[tokio::test]
+async fn every_path_that_there_is_is_in_the_documents() {
+    let desk = Desk::open(POOLS).await;
+    let (said, documents) = (desk.page("/nowhere").await, fs::read_to_string("docs/status.md").expect("a text"));
+    let paths: Vec<&str> = said.split([' ', ',', '"']).filter(|word| word.starts_with('/')).collect();
+    let missing: Vec<_> = paths.iter().filter(|path| !documents.contains(&format!("\n| `{path}` | "))).collect();
+    assert!(paths.len() >= 10 && missing.is_empty(), "of {paths:?} these are missing: {missing:?}");
+}
+
+#[tokio::test]
 async fn every_request_is_counted_once_by_how_it_ended() {
     let desk = Desk::open(POOLS).await;
     desk.traffic().await;

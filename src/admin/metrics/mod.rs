@@ -40,3 +40,26 @@ impl Collector for Scrape {
         self.metrics.iter().try_for_each(|(metric, samples)| metric.encode(samples, &mut encoder))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Config, Source};
+    use crate::proxy::Gate;
+
+    #[tokio::test]
+    async fn what_was_held_and_what_was_paced_is_told_of_each_route_that_shares() {
+        let routes = "[[routes]]\nmatch = \"GET /v1/x\"\npools = []\ncoalesce = true";
+        let config = Config::parse(&Source::Text("test".to_owned()), &format!("pools = {{}}\n{routes}"));
+        let config = config.expect("a valid configuration");
+        let (scene, gate) = (Scene::new(&config), Gate::start(&config).expect("a gate"));
+        let mut status = Status::new(&scene, &gate, Duration::ZERO);
+        (status.coalesced[0].held, status.coalesced[0].paced) = (7, 8);
+        let scrape = text(&scene, &status, &[]);
+        for line in ["held_polls_total{route=\"GET /v1/x\"} 7", "paced_calls_total{route=\"GET /v1/x\"} 8"] {
+            assert!(scrape.lines().any(|known| known == format!("tidegate_{line}")), "no {line}: {scrape}");
+        }
+    }
+}

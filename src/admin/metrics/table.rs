@@ -73,7 +73,7 @@ static GATE: [Metric; 10] = [
         name: "buffered",
         kind: Gauge,
         unit: Some(Unit::Bytes),
-        help: "How much is held of the bodies of requests.",
+        help: "How much is held of bodies: of requests that wait or may be sent again, and of answers that are shared.",
         labels: &[],
         of: |view, samples| samples.put([], view.status.buffered.bytes),
     },
@@ -81,7 +81,7 @@ static GATE: [Metric; 10] = [
         name: "buffered_limit",
         kind: Gauge,
         unit: Some(Unit::Bytes),
-        help: "How much may be held of the bodies of requests.",
+        help: "How much may be held of bodies, those of requests and of answers together.",
         labels: &[],
         of: |view, samples| samples.put([], view.status.buffered.max_bytes),
     },
@@ -100,7 +100,7 @@ static GATE: [Metric; 10] = [
 ];
 
 /// Of requests, by the route they took.
-static REQUESTS: [Metric; 5] = [
+static REQUESTS: [Metric; 7] = [
     Metric {
         name: "requests",
         kind: Counter,
@@ -131,6 +131,22 @@ static REQUESTS: [Metric; 5] = [
                 parts.into_iter().for_each(|(part, count)| samples.put([&*shared.route, part], count));
             }
         },
+    },
+    Metric {
+        name: "held_polls",
+        kind: Counter,
+        unit: None,
+        help: "GETs on routes that share calls that were kept for a while to see a change.",
+        labels: &["route"],
+        of: |view, samples| view.by_shared_route(samples, |shared| shared.held),
+    },
+    Metric {
+        name: "paced_calls",
+        kind: Counter,
+        unit: None,
+        help: "Calls on routes that share them that waited so that polling keeps to its share of their pools.",
+        labels: &["route"],
+        of: |view, samples| view.by_shared_route(samples, |shared| shared.paced),
     },
     Metric {
         name: "wait",

@@ -3,7 +3,7 @@ use crate::admin::pool::{PoolStatus, counts};
 use crate::admin::scene::Scene;
 use crate::admin::status::Status;
 use crate::config::Pool;
-use crate::proxy::Counted;
+use crate::proxy::{Coalesced, Counted};
 
 /// What metrics come from.
 pub(super) struct View<'a> {
@@ -39,6 +39,11 @@ impl<'a> View<'a> {
     /// One value of each route.
     pub(super) fn by_route<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&'a Counted) -> V) {
         self.routes.iter().for_each(|&(route, counted)| samples.put([route], of(counted)));
+    }
+
+    /// One value of each route that shares calls.
+    pub(super) fn by_shared_route(&self, samples: &mut Samples, of: impl Fn(&Coalesced) -> u64) {
+        self.status.coalesced.iter().for_each(|shared| samples.put([&*shared.route], of(shared)));
     }
 }
 

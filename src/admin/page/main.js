@@ -6,6 +6,7 @@ import { say, mark } from "./element.js";
 import { count, span, timeOfDay } from "./words.js";
 import { showEvents, showRefusals } from "./events.js";
 import { PoolPage } from "./pool.js";
+import { showSaved } from "./saved.js";
 import { showTable } from "./table.js";
 import { showTanks } from "./tanks.js";
 import { showVerdict } from "./verdict.js";
@@ -40,6 +41,7 @@ function showOverview() {
   showVerdict(last.status, pools);
   showEvents(last.status.events);
   showRefusals(last.status.refusals);
+  showSaved(last.status.coalesced);
   showTable(pools);
 }
 
