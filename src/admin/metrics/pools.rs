@@ -104,7 +104,7 @@ pub(super) static METRICS: [Metric; 14] = [
         name: "pool_predicted_wait",
         kind: Gauge,
         unit: Some(Unit::Seconds),
-        help: "How long one that comes now would wait, at the instance where it is longest.",
+        help: "How long one that comes now would wait, of a client with nothing in line yet, at the instance where it is longest.",
         labels: POOL,
         of: |view, samples| view.by_pool(samples, |pool| pool.most(|status| Some(seconds(status.eta_ms)))),
     },
