@@ -57,7 +57,11 @@ impl Explainer {
             (None, None) => (Verdict::Goes, "it would go at once".to_owned()),
             (None, Some(live)) => {
                 let others = if live.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", live.waiting) };
-                let text = format!("it would wait about {} for {}, where {others}", span(eta_ms), live.label);
+                let text = format!(
+                    "it would wait about {} for {}, where {others}; longer with some in that line",
+                    span(eta_ms),
+                    live.label
+                );
                 (Verdict::Waits, text)
             }
         };

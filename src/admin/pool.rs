@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
+use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
 use super::scene::Scene;
 use crate::admission::{ClientId, InstanceState, Standing};
 use crate::config::Pool;
@@ -98,6 +98,16 @@ pub struct WaitingFor {
 }
 
 impl PoolStatus {
+    /// Whether there is something to be said of it.
+    #[must_use]
+    pub fn is_finding(&self) -> bool {
+        match self.diagnosis.case {
+            CaseName::WithinLimits => false,
+            CaseName::NotEnoughEvidence => self.diagnosis.advice.is_some(),
+            _ => true,
+        }
+    }
+
     /// As people speak of it: the pool, which instance of it, and what it counts where that is not requests.
     #[must_use]
     pub fn label(&self) -> String {

@@ -182,8 +182,7 @@ pub fn schema() -> String {
 }
 
 fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
-    let mut worst: Vec<&PoolStatus> =
-        pools.iter().filter(|pool| pool.diagnosis.case > CaseName::NotEnoughEvidence).collect();
+    let mut worst: Vec<&PoolStatus> = pools.iter().filter(|pool| pool.is_finding()).collect();
     worst.sort_by_key(|pool| Reverse(pool.diagnosis.case));
     let named = |pool: &PoolStatus| {
         let DiagnosisStatus { case, text, .. } = &pool.diagnosis;

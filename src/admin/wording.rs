@@ -32,8 +32,13 @@ impl Wording<'_> {
     }
 
     fn calm(&self) -> String {
-        let Observed { taken, .. } = self.state.observed;
-        format!("{}; lately {} taken, none refused, and nobody waits.", self.fill(), counted(taken))
+        let Observed { taken, ref episodes, .. } = self.state.observed;
+        let refusals: u64 = episodes.iter().map(|episode| u64::from(episode.refusals)).sum();
+        let refused = match episodes.last() {
+            None => "none refused".to_owned(),
+            Some(last) => format!("in the last hour {} refused, last for {}", counted(refusals), last.cause),
+        };
+        format!("{}; lately {} taken, {refused}, and nobody waits.", self.fill(), counted(taken))
     }
 
     /// What of its limits is used.
@@ -202,8 +207,8 @@ pub(super) fn is_of_assistants(route: &str) -> bool {
 fn shared((least, most): (u64, u64), limit: Option<u64>) -> String {
     let limit = limit.map_or(String::new(), |limit| format!(" of {limit}"));
     format!(
-        "Somebody else uses this allotment: the upstream refused when this gate had taken {least} to {most}{limit}, now more \
-         and now less."
+        "Somebody else, or another key of the same account, uses this allotment: the upstream refused when {least} to \
+         {most}{limit} had been taken by this one, now more and now less."
     )
 }
 

@@ -61,11 +61,11 @@ pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
 }
 
 impl Patient<'_> {
-    /// It says so itself, and has taken nothing since.
+    /// It says so itself, and has taken no more since than it refused.
     fn billing(&self) -> Option<Diagnosis> {
         let last = self.observed.episodes.last().filter(|last| last.cause == Cause::Billing)?;
-        let is_over = self.observed.taken_since > 0;
         let refusals = self.refusals_of(Cause::Billing);
+        let is_over = self.observed.taken_since > refusals.into();
         (!is_over).then(|| Diagnosis::sure(Case::Billing { refusals, last: last.began }))
     }
 

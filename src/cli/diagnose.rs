@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::asking::Asking;
-use crate::admin::{CaseName, PoolStatus, Status, Sureness};
+use crate::admin::{CaseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus};
 
 /// Say what limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do. Asks a running gate.
 #[derive(Debug, Args)]
@@ -41,15 +41,17 @@ struct Report<'s> {
     findings: Vec<&'s PoolStatus>,
     within: usize,
     unknown: usize,
+    /// By the upstream, since the start.
+    refused: &'s [UpstreamRefusalStatus],
 }
 
 impl<'s> Report<'s> {
     fn new(status: &'s Status) -> Self {
-        let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| is_finding(pool));
+        let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| pool.is_finding());
         findings.sort_by_key(|pool| (Reverse(pool.diagnosis.case), Reverse(pool.diagnosis.evidence.asked)));
         findings.dedup_by(|pool, before| pool.diagnosis.text == before.diagnosis.text);
         let within = calm.iter().filter(|pool| pool.diagnosis.case == CaseName::WithinLimits).count();
-        Self { findings, within, unknown: calm.len() - within }
+        Self { findings, within, unknown: calm.len() - within, refused: &status.upstream_refusals }
     }
 
     fn json(&self) -> serde_json::Value {
@@ -74,8 +76,12 @@ impl<'s> Report<'s> {
 
     fn print_findings(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "Which limit is hit?")?;
-        if self.findings.is_empty() {
-            writeln!(out, "  None: lately nothing was refused, and nobody had to wait.")?;
+        match (self.findings.is_empty(), self.refused.is_empty()) {
+            (true, true) => writeln!(out, "  None: the upstream has refused nothing, and lately nobody had to wait.")?,
+            (true, false) => {
+                writeln!(out, "  None now. Since the start the upstream has refused: {}.", self.refused())?;
+            }
+            (false, _) => {}
         }
         for pool in self.findings.iter().take(WRITTEN) {
             writeln!(out, "  {}: {}{}", pool.label(), pool.diagnosis.text, sureness(pool.diagnosis.confidence))?;
@@ -119,19 +125,18 @@ impl<'s> Report<'s> {
         advised.iter().try_for_each(|(advice, pools)| Ok(writeln!(out, "  {}: {advice}", pools.join(", "))?))
     }
 
+    /// What the upstream has refused, and why.
+    fn refused(&self) -> String {
+        let one = |refused: &UpstreamRefusalStatus| {
+            format!("{} of {} ({})", refused.requests, refused.pool, refused.cause.replace('_', " "))
+        };
+        self.refused.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
     /// The pools of which this is true.
     fn named(&self, is_meant: impl Fn(CaseName) -> bool) -> String {
         let meant = self.findings.iter().filter(|pool| is_meant(pool.diagnosis.case));
         meant.take(WRITTEN).map(|pool| pool.label()).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// Whether there is something to be said of it.
-pub(super) fn is_finding(pool: &PoolStatus) -> bool {
-    match pool.diagnosis.case {
-        CaseName::WithinLimits => false,
-        CaseName::NotEnoughEvidence => pool.diagnosis.advice.is_some(),
-        _ => true,
     }
 }
 

@@ -63,7 +63,10 @@ impl Asked {
         }
         let known: Vec<&Live> = taken.filter_map(|taken| taken.live.as_ref()).collect();
         if known.is_empty() {
-            writeln!(out, "live     the gate that runs has not seen any of these yet")?;
+            writeln!(
+                out,
+                "live     the gate that runs has not seen any of these yet; pools by account are told apart with -H 'authorization: …'"
+            )?;
         }
         for (index, live) in known.iter().enumerate() {
             let head = if index == 0 { "live" } else { "" };

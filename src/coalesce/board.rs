@@ -81,9 +81,9 @@ impl<F, A: Clone> Board<F, A> {
     pub fn begin(&mut self, resource: &str, key: &Key, flight: &Arc<F>) -> Ticket {
         self.next += 1;
         let entry = Entry { number: self.next, stage: Stage::Flying(Arc::downgrade(flight)) };
-        let before = self.resources.entry(resource.to_owned()).or_default().insert(key.clone(), entry);
+        let before = self.resources.entry(resource.to_owned()).or_default().insert(*key, entry);
         self.count += usize::from(before.is_none());
-        Ticket { resource: resource.to_owned(), key: key.clone(), number: self.next }
+        Ticket { resource: resource.to_owned(), key: *key, number: self.next }
     }
 
     /// The answer has come whole and serves from now on, unless a write went through meanwhile. Says whether it does.
@@ -108,14 +108,16 @@ impl<F, A: Clone> Board<F, A> {
 
     /// A write to this path begins, or has been answered: nothing that began before serves those who come after.
     pub fn wrote(&mut self, path: &str) {
-        let mut gone: Vec<String> = ancestors(path).map(ToOwned::to_owned).collect();
+        ancestors(path).for_each(|resource| self.clear(resource));
         if let Some(changed) = changed(path) {
             let parts = self.resources.range(changed.to_owned()..).map(|(resource, _)| resource);
-            gone.extend(parts.take_while(|resource| resource.starts_with(changed)).cloned());
+            let parts: Vec<String> = parts.take_while(|resource| resource.starts_with(changed)).cloned().collect();
+            parts.iter().for_each(|resource| self.clear(resource));
         }
-        for resource in gone {
-            self.count -= self.resources.remove(&resource).map_or(0, |entries| entries.len());
-        }
+    }
+
+    fn clear(&mut self, resource: &str) {
+        self.count -= self.resources.remove(resource).map_or(0, |entries| entries.len());
     }
 
     /// How many calls and answers there are.

@@ -20,6 +20,11 @@ impl Calls {
         self.since += 1;
     }
 
+    /// One less: it never went.
+    pub(super) fn take_back(&mut self) {
+        self.since = self.since.saturating_sub(1);
+    }
+
     /// In a window of this length.
     pub(super) fn within(&mut self, now: Instant, per: Duration) -> u64 {
         if now.saturating_duration_since(self.began) >= 2 * per {

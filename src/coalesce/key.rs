@@ -1,8 +1,9 @@
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
 
-/// All that can change an answer, byte by byte: two requests that differ in any of it never share. It holds credentials.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Key(Arc<[u8]>);
+/// All that can change an answer, byte by byte, as its SHA-256: two requests that differ in any of it never share, and what
+/// is kept holds no credential.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
 
 /// What says who asks, how often and how long he waits, or traces it, and nothing of what he asks for. Every other header
 /// can change the answer.
@@ -42,18 +43,18 @@ impl Key {
         let mut headers: Vec<_> = headers.filter(|(name, _)| can_change_the_answer(name)).collect();
         // The order of names means nothing; that of the values of one name does, and stays.
         headers.sort_by_key(|(name, _)| *name);
-        let mut bytes = Vec::new();
-        push(&mut bytes, target.as_bytes());
+        let mut hash = Sha256::new();
+        push(&mut hash, target.as_bytes());
         for (name, value) in headers {
-            push(&mut bytes, name.as_bytes());
-            push(&mut bytes, value);
+            push(&mut hash, name.as_bytes());
+            push(&mut hash, value);
         }
-        Self(bytes.into())
+        Self(hash.finalize().into())
     }
 }
 
 /// Each part after its length, so that no two lists of parts look alike.
-fn push(bytes: &mut Vec<u8>, part: &[u8]) {
-    bytes.extend_from_slice(&part.len().to_le_bytes());
-    bytes.extend_from_slice(part);
+fn push(hash: &mut Sha256, part: &[u8]) {
+    hash.update(part.len().to_le_bytes());
+    hash.update(part);
 }

@@ -1,5 +1,7 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::calls::Calls;
@@ -33,7 +35,7 @@ struct Thing<P> {
     asked: Instant,
     /// It was asked for before, or by one who says that he will again.
     is_polled: bool,
-    /// When the last call for it began, or will.
+    /// When the last call for it began.
     called: Option<Instant>,
     /// The status that was last told of it.
     told: Option<Status>,
@@ -51,8 +53,8 @@ struct Crowd {
 pub struct Payer<P> {
     /// Which.
     pub pool: P,
-    /// How much of it there is, and is used.
-    pub load: Fill,
+    /// How much of it there is, and is used; nothing where no limit is known.
+    pub load: Option<Fill>,
     /// The part of it that polling may have, in hundredths.
     pub share: u8,
 }
@@ -64,37 +66,38 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         Self { things: HashMap::new(), crowds: HashMap::new(), seen: VecDeque::new(), most }
     }
 
-    /// Somebody asks, and may say that he polls. Whoever asks for what was asked for lately does.
-    pub fn ask(&mut self, now: Instant, key: &Key, pools: impl Iterator<Item = P>, polls: bool) {
+    /// Somebody asks, and may say that he polls; whoever asks for what was asked for lately does. Says how far apart calls
+    /// for it are, so that all that is polled keeps within the share of each pool that pays, and within what others leave.
+    pub fn ask(&mut self, now: Instant, key: Key, payers: &[Payer<P>], polls: bool) -> Duration {
         self.forget_old(now);
-        if !self.things.contains_key(key) {
-            if self.things.len() >= self.most {
-                return;
+        self.note(now, key, payers, polls);
+        payers.iter().map(|payer| self.every(now, payer)).max().unwrap_or_default()
+    }
+
+    fn note(&mut self, now: Instant, key: Key, payers: &[Payer<P>], mut polls: bool) {
+        let has_room = self.things.len() < self.most;
+        let thing = match self.things.entry(key) {
+            Entry::Occupied(thing) => {
+                polls = true;
+                thing.into_mut()
             }
-            let thing = Thing { pools: pools.collect(), asked: now, is_polled: false, called: None, told: None };
-            self.things.insert(key.clone(), thing);
-            self.seen.push_back((now, key.clone()));
-            if !polls {
-                return;
+            Entry::Vacant(place) if has_room => {
+                let pools = payers.iter().map(|payer| payer.pool.clone()).collect();
+                self.seen.push_back((now, key));
+                place.insert(Thing { pools, asked: now, is_polled: false, called: None, told: None })
             }
-        }
-        let Some(thing) = self.things.get_mut(key) else { return };
+            Entry::Vacant(_) => return,
+        };
         thing.asked = now;
-        if !std::mem::replace(&mut thing.is_polled, true) {
+        if polls && !mem::replace(&mut thing.is_polled, true) {
             for pool in &thing.pools {
                 self.crowds.entry(pool.clone()).or_insert(Crowd { things: 0, calls: Calls::new(now) }).things += 1;
             }
         }
     }
 
-    /// How far apart calls for one thing are, so that all of them together keep within the share of each pool that pays,
-    /// and within what others leave of it.
-    pub fn every(&mut self, now: Instant, payers: &[Payer<P>]) -> Duration {
-        payers.iter().map(|payer| self.every_by(now, payer)).max().unwrap_or_default()
-    }
-
-    fn every_by(&mut self, now: Instant, Payer { pool, load, share }: &Payer<P>) -> Duration {
-        let Some(crowd) = self.crowds.get_mut(pool) else { return Duration::ZERO };
+    fn every(&mut self, now: Instant, Payer { pool, load, share }: &Payer<P>) -> Duration {
+        let (Some(crowd), Some(load)) = (self.crowds.get_mut(pool), load) else { return Duration::ZERO };
         let (allowed, per) = (u64::from(load.limit.amount()), load.limit.per());
         let others = load.used.saturating_sub(crowd.calls.within(now, per));
         let budget =
@@ -102,29 +105,40 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         (per.saturating_mul(crowd.things) / u32::try_from(budget).unwrap_or(u32::MAX)).min(LONGEST)
     }
 
-    /// How long a call for this must wait so that it is so far from the one before. Of one that has not begun and is
-    /// wanted by nobody any more it has the place.
+    /// How long a call for this must wait so that it is so far from the one before. Whoever has less patience than that
+    /// goes at once.
     #[must_use]
-    pub fn wait(&self, now: Instant, key: &Key, every: Duration) -> Duration {
-        let called = self.things.get(key).and_then(|thing| thing.called);
-        let begins = called.map(|called| if called > now { called } else { called + every });
-        begins.map_or(Duration::ZERO, |begins| begins.saturating_duration_since(now))
+    pub fn wait(&self, now: Instant, key: Key, every: Duration, patience: Option<Duration>) -> Duration {
+        let called = self.things.get(&key).and_then(|thing| thing.called);
+        let wait = called.map_or(Duration::ZERO, |called| (called + every).saturating_duration_since(now));
+        if patience.is_none_or(|patience| wait < patience) { wait } else { Duration::ZERO }
     }
 
-    /// A call for this begins at `at`.
-    pub fn call(&mut self, at: Instant, key: &Key) {
-        let Some(thing) = self.things.get_mut(key) else { return };
-        thing.called = Some(at);
+    /// A call for this begins. Says when the one before it did.
+    pub fn call(&mut self, now: Instant, key: Key) -> Option<Instant> {
+        let thing = self.things.get_mut(&key)?;
         for pool in &thing.pools {
             if let Some(crowd) = self.crowds.get_mut(pool) {
                 crowd.calls.add();
             }
         }
+        thing.called.replace(now)
+    }
+
+    /// That call was refused, and never went; the one before it began then.
+    pub fn refused(&mut self, key: Key, before: Option<Instant>) {
+        let Some(thing) = self.things.get_mut(&key) else { return };
+        thing.called = before;
+        for pool in &thing.pools {
+            if let Some(crowd) = self.crowds.get_mut(pool) {
+                crowd.calls.take_back();
+            }
+        }
     }
 
     /// It will not change any more: until somebody asks again, nobody polls it.
-    pub fn end(&mut self, key: &Key) {
-        let Some(thing) = self.things.get_mut(key).filter(|thing| thing.is_polled) else { return };
+    pub fn end(&mut self, key: Key) {
+        let Some(thing) = self.things.get_mut(&key).filter(|thing| thing.is_polled) else { return };
         thing.is_polled = false;
         for pool in &thing.pools {
             if let Some(crowd) = self.crowds.get_mut(pool) {
@@ -134,30 +148,30 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     }
 
     /// Whoever asked for this has been told so.
-    pub fn tell(&mut self, key: &Key, status: Option<Status>) {
-        if let Some(thing) = self.things.get_mut(key) {
+    pub fn tell(&mut self, key: Key, status: Option<Status>) {
+        if let Some(thing) = self.things.get_mut(&key) {
             thing.told = status;
         }
     }
 
     /// The status that whoever asks for this has been told.
     #[must_use]
-    pub fn told(&self, key: &Key) -> Option<Status> {
-        self.things.get(key)?.told.clone()
+    pub fn told(&self, key: Key) -> Option<Status> {
+        self.things.get(&key)?.told.clone()
     }
 
     fn forget_old(&mut self, now: Instant) {
         while let Some((seen, key)) = self.seen.pop_front_if(|(seen, _)| *seen + MEMORY <= now) {
             match self.things.get(&key).map(|thing| thing.asked) {
                 Some(asked) if asked > seen => self.seen.push_back((asked, key)),
-                _ => self.forget(&key),
+                _ => self.forget(key),
             }
         }
     }
 
-    fn forget(&mut self, key: &Key) {
+    fn forget(&mut self, key: Key) {
         self.end(key);
-        let gone = self.things.remove(key).map(|thing| thing.pools).unwrap_or_default();
+        let gone = self.things.remove(&key).map(|thing| thing.pools).unwrap_or_default();
         for pool in gone {
             if self.crowds.get(&pool).is_some_and(|crowd| crowd.things == 0) {
                 self.crowds.remove(&pool);

@@ -20,6 +20,9 @@ pub(super) struct File {
     pub(super) log: Log,
     pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
     pub(super) routes: Option<Vec<Route>>,
+    /// The pools and routes are those of the built-in configuration.
+    #[serde(skip)]
+    pub(super) is_built_in: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

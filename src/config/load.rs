@@ -64,7 +64,7 @@ impl Config {
             toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
         if file.pools.is_none() && file.routes.is_none() {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
-            file = file::File { pools: default.pools, routes: default.routes, ..file };
+            file = file::File { pools: default.pools, routes: default.routes, is_built_in: true, ..file };
         }
         validate::validate(source.clone(), hash(text), &file).map_err(invalid)
     }

@@ -21,6 +21,7 @@ use super::polling::Poll;
 use super::sharing::Shareable;
 use super::whole::{Shared, Way, Whole};
 use crate::coalesce::Found;
+use crate::log::Story;
 use crate::upstream::Failed;
 
 type Answering = BoxFuture<'static, Result<Answered, Failure>>;
@@ -93,7 +94,8 @@ impl Drop for Wrote {
 enum Role {
     First(First),
     Sharer(Arc<Flight>, Routed),
-    Late(Arc<Whole>),
+    /// With what he has waited so far.
+    Late(Arc<Whole>, Duration),
     Alone(Routed),
 }
 
@@ -144,21 +146,26 @@ impl Gate {
     {
         let mut role = self.role(inner, routed, asked, poll);
         loop {
-            let (flight, routed) = match role {
+            let (flight, mut routed) = match role {
                 Role::First(First { answer, .. }) => return answer.await.unwrap_or_else(|_| Err(Failure::panicked())),
                 Role::Sharer(flight, routed) => (flight, routed),
-                Role::Late(whole) => return Ok(coalesced(whole, Way::Reused, Duration::ZERO)),
+                Role::Late(whole, waited) => return Ok(coalesced(whole, Way::Reused, waited)),
                 Role::Alone(routed) => {
                     asked.shares.calls.add();
                     return inner.call(routed).await;
                 }
             };
             let (joined, landed) = (Instant::now(), self.landed(&flight, &routed).await);
+            let with = |tries: Tries| routed.tries.waited + joined.elapsed().min(tries.waited);
+            match landed {
+                Landed::Whole(whole) => return Ok(coalesced(Arc::clone(&whole), Way::Joined, with(whole.tries))),
+                Landed::Failed(failed, tries) => return Err(failed_alike(failed, with(tries))),
+                Landed::Refused | Landed::Unshared => {}
+            }
+            routed.tries.waited += joined.elapsed();
             role = match landed {
-                Landed::Whole(whole) => return Ok(coalesced(whole, Way::Joined, joined.elapsed())),
-                Landed::Failed(failed, tries) => return Err(failed_alike(failed, tries, joined.elapsed())),
                 Landed::Refused => self.role(inner, routed, asked, poll),
-                Landed::Unshared => Role::Alone(routed),
+                _ => Role::Alone(routed),
             };
         }
     }
@@ -173,13 +180,14 @@ impl Gate {
                 routed.compact();
                 Role::Sharer(flight, routed)
             }
-            Some(Place::Found(Found::Landed(whole))) => Role::Late(whole),
+            Some(Place::Found(Found::Landed(whole))) => Role::Late(whole, routed.tries.waited),
             Some(Place::Begun(Begun { flight, tells_waiting, call, answer })) => {
                 asked.shares.calls.add();
                 let wait = self.pace(&routed, asked, poll);
                 routed.tries.waited += wait;
                 routed.arrived.waiting = Some(tells_waiting);
-                let task = tokio::spawn(call.fly(wait, inner.call(routed)));
+                let story = routed.arrived.story.clone();
+                let task = tokio::spawn(call.fly(wait, story, inner.call(routed)));
                 drop(flight.task.set(AbortOnDropHandle::new(task)));
                 Role::First(First { answer, _flight: flight })
             }
@@ -201,6 +209,7 @@ impl Gate {
     /// asks for his own, and is told.
     async fn landed(&self, flight: &Flight, routed: &Routed) -> Landed {
         let patience = self.applicant(routed).patience;
+        let _waits = routed.arrived.story.as_ref().map(Story::waits);
         let mut landed = flight.landed.clone();
         tokio::select! {
             biased;
@@ -223,13 +232,11 @@ async fn waits_too_long(mut waiting: watch::Receiver<bool>, patience: Option<Dur
 }
 
 /// As the one whose request went.
-fn failed_alike(failed: Failed, tries: Tries, since: Duration) -> Failure {
-    let tries = Tries { waited: since.min(tries.waited), ..Tries::default() };
-    Failure { cause: Cause::Upstream(failed), tries }
+fn failed_alike(failed: Failed, waited: Duration) -> Failure {
+    Failure { cause: Cause::Upstream(failed), tries: Tries { waited, ..Tries::default() } }
 }
 
 /// He waited for as long as the call did, or from when he came.
-fn coalesced(whole: Arc<Whole>, way: Way, since: Duration) -> Answered {
-    let tries = Tries { waited: since.min(whole.tries.waited), ..Tries::default() };
-    Answered::Shared(Shared { whole, way, tries, poll_after: None })
+fn coalesced(whole: Arc<Whole>, way: Way, waited: Duration) -> Answered {
+    Answered::Shared(Shared { whole, way, tries: Tries { waited, ..Tries::default() }, poll_after: None })
 }

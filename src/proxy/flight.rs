@@ -11,7 +11,8 @@ use super::keepalive::Answered;
 use super::passing::{Passed, Tries};
 use super::sharing::{Calls, Shareable};
 use super::whole::{Shared, Way, Whole};
-use crate::coalesce::Ticket;
+use crate::coalesce::{Key, Ticket};
+use crate::log::Story;
 use crate::upstream::{Budget, Failed};
 
 /// A call that several want. It ends with the last of them.
@@ -44,6 +45,7 @@ pub(super) struct Begun {
 /// A call on its way, a task of its own.
 pub(super) struct Call {
     on_board: OnBoard,
+    key: Key,
     reuse: Duration,
     /// The one whose request goes.
     own: oneshot::Sender<Result<Answered, Failure>>,
@@ -65,22 +67,36 @@ impl Begun {
         let flight = Arc::new(Flight { landed, waiting, task: OnceLock::new() });
         let ticket = board.begin(&asked.resource, &asked.key, &flight);
         let on_board = OnBoard { gate: gate.clone(), ticket };
-        Self { flight, tells_waiting, call: Call { on_board, reuse: asked.shares.how.reuse, own, tells }, answer }
+        let call = Call { on_board, key: asked.key, reuse: asked.shares.how.reuse, own, tells };
+        Self { flight, tells_waiting, call, answer }
     }
 }
 
 impl Call {
     /// Begins after so long. Aborted at any time, it leaves nothing.
-    pub(super) async fn fly(self, wait: Duration, answering: impl Future<Output = Result<Answered, Failure>>) {
-        let Self { on_board, reuse, own: first, tells } = self;
-        sleep(wait).await;
+    pub(super) async fn fly(
+        self,
+        wait: Duration,
+        story: Option<Arc<Story>>,
+        answering: impl Future<Output = Result<Answered, Failure>>,
+    ) {
+        let Self { on_board, key, reuse, own: first, tells } = self;
+        let gate = on_board.gate.clone();
+        if !wait.is_zero() {
+            let _waits = story.as_ref().map(Story::waits);
+            sleep(wait).await;
+        }
+        let before = gate.shared.sharing.polls().call(Instant::now().into_std(), key);
         let (landed, own) = match answering.await {
             Ok(Answered::Passed(passed)) => read(passed, &on_board.gate.shared.bodies).await,
             Ok(other) => (Landed::Unshared, Ok(other)),
             Err(Failure { cause: Cause::Upstream(failed), tries }) => {
                 (Landed::Failed(failed.clone(), tries), Err(Failure { cause: Cause::Upstream(failed), tries }))
             }
-            Err(failure) => (Landed::Refused, Err(failure)),
+            Err(failure) => {
+                gate.shared.sharing.polls().refused(key, before);
+                (Landed::Refused, Err(failure))
+            }
         };
         on_board.land(&landed, reuse);
         tells.send_replace(Some(landed));

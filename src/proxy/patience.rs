@@ -9,6 +9,9 @@ use crate::route::{RouteId, Table};
 /// Node's fetch gives up on the head of an answer after 300 s, and says so nowhere (UPSTREAM.md §5).
 const NODE: Duration = Duration::from_secs(290);
 
+/// How long a client will wait for its turn.
+pub(super) const MAX_WAIT: &str = "x-tidegate-max-wait";
+
 /// What openai-node says in whole seconds.
 const ROUNDED: &str = "x-stainless-timeout";
 
@@ -25,7 +28,7 @@ pub fn patience(headers: &HeaderMap, usual: Duration) -> Option<Duration> {
         }
         Some(whole.saturating_sub(usual.min(whole / 2)))
     });
-    let for_turn = text(headers, "x-tidegate-max-wait").and_then(|text| seconds(text).or_else(|| with_unit(text)));
+    let for_turn = text(headers, MAX_WAIT).and_then(|text| seconds(text).or_else(|| with_unit(text)));
     for_answer.chain(for_turn).min().or_else(|| is_node(headers).then_some(NODE))
 }
 

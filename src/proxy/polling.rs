@@ -8,7 +8,7 @@ use super::keepalive::Answered;
 use super::line::millis;
 use super::passing::Routed;
 use super::sharing::Shareable;
-use super::whole::{Shared, Way};
+use super::whole::Shared;
 use crate::coalesce::{Payer, Status};
 use crate::limit::{PoolId, Unit};
 use crate::route::Ask;
@@ -33,22 +33,18 @@ impl Gate {
     pub(super) fn poll(&self, routed: &Routed, asked: &Shareable) -> Poll {
         let headers = &routed.arrived.head.headers;
         let (asks, is_helper) = (self.asks(routed), headers.contains_key(HELPER));
-        let paying = || asks.iter().filter(|ask| self.counts_requests(ask.pool));
-        let payers: Vec<_> = paying().filter_map(|ask| self.payer(ask)).collect();
+        let paying = asks.iter().filter(|ask| self.counts_requests(ask.pool));
+        let payers: Vec<_> = paying.map(|ask| self.payer(ask)).collect();
         let (now, mut polls) = (Instant::now().into_std(), self.shared.sharing.polls());
-        polls.ask(now, &asked.key, paying().map(pool), is_helper);
-        let every = polls.every(now, &payers);
+        let every = polls.ask(now, asked.key, &payers, is_helper);
         let after = (is_helper && every > of_itself(headers)).then(|| millis(every));
-        Poll { every, told: polls.told(&asked.key), after }
+        Poll { every, told: polls.told(asked.key), after }
     }
 
-    /// How long a call that begins here and now must wait, and notes that it will go then. Who has less patience goes at
-    /// once.
+    /// How long a call that begins here and now must wait.
     pub(super) fn pace(&self, routed: &Routed, asked: &Shareable, poll: &Poll) -> Duration {
-        let patience = self.applicant(routed).patience.unwrap_or(Duration::MAX);
-        let (now, mut polls) = (Instant::now().into_std(), self.shared.sharing.polls());
-        let wait = Some(polls.wait(now, &asked.key, poll.every)).filter(|wait| *wait < patience).unwrap_or_default();
-        polls.call(now + wait, &asked.key);
+        let patience = self.applicant(routed).patience;
+        let wait = self.shared.sharing.polls().wait(Instant::now().into_std(), asked.key, poll.every, patience);
         if !wait.is_zero() {
             asked.shares.paced.add();
         }
@@ -57,16 +53,18 @@ impl Gate {
 
     /// What has come of asking for this. What will not change any more is polled by nobody.
     pub(super) fn note(&self, asked: &Shareable, answered: &Answered) {
-        if let Answered::Shared(Shared { whole, way: Way::Own, .. }) = answered
+        if let Answered::Shared(Shared { whole, .. }) = answered
             && whole.status().is_some_and(|status| !status.is_to_change())
         {
-            self.shared.sharing.polls().end(&asked.key);
+            self.shared.sharing.polls().end(asked.key);
         }
     }
 
-    fn payer(&self, ask: &Ask) -> Option<Payer<(PoolId, Option<Box<str>>)>> {
-        let (load, share) = (self.shared.admission.load(ask)?, self.shared.pools[ask.pool.0].poll_share);
-        Some(Payer { pool: pool(ask), load, share })
+    /// Where nobody waits for a pool, nobody waits for his share of it.
+    fn payer(&self, ask: &Ask) -> Payer<(PoolId, Option<Box<str>>)> {
+        let pool = &self.shared.pools[ask.pool.0];
+        let load = if pool.refuse_when_full { None } else { self.shared.admission.load(ask) };
+        Payer { pool: (ask.pool, ask.key.clone()), load, share: pool.poll_share }
     }
 
     fn counts_requests(&self, PoolId(pool): PoolId) -> bool {
@@ -97,8 +95,4 @@ pub(super) fn set_poll_after(headers: &mut HeaderMap, ms: u64) {
 fn of_itself(headers: &HeaderMap) -> Duration {
     let is_node = headers.get(LANGUAGE).is_some_and(|language| language == "js");
     Duration::from_secs(if is_node { 5 } else { 1 })
-}
-
-fn pool(ask: &Ask) -> (PoolId, Option<Box<str>>) {
-    (ask.pool, ask.key.clone())
 }

@@ -51,7 +51,7 @@ pub struct Coalesced {
     pub asked: u64,
     /// Went on to the upstream, or wait for that.
     pub calls: u64,
-    /// Were saved: asked for, and no call made.
+    /// Had their answer without a call of their own: joined and reused together.
     pub saved: u64,
     /// Had the answer of a call that was under way when they came.
     pub joined: u64,
@@ -109,7 +109,7 @@ impl Sharing {
             route: table.route(*id).name.clone(),
             asked: shares.asked.get(),
             calls: shares.calls.get(),
-            saved: shares.asked.get().saturating_sub(shares.calls.get()),
+            saved: shares.joined.get() + shares.reused.get(),
             joined: shares.joined.get(),
             reused: shares.reused.get(),
             held: shares.held.get(),
@@ -147,12 +147,15 @@ impl Counter {
     }
 }
 
+/// The longest path of what is shared, in bytes: it is kept, and no thing that is polled has a longer one.
+const LONGEST: usize = 1 << 10;
+
 impl Shareable {
     /// What a request asks for, if others may ask the same.
     pub(super) fn of(Routed { arrived, route, .. }: &Routed, shares: &Arc<Shares>) -> Option<Self> {
         let path = resources(route.target.path());
         let [resource] = &path[..] else { return None };
-        if !may_share(arrived, route.target.query().unwrap_or_default()) {
+        if resource.len() > LONGEST || !may_share(arrived, route.target.query().unwrap_or_default()) {
             return None;
         }
         let mut headers = arrived.head.headers.clone();

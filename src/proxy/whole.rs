@@ -75,7 +75,8 @@ impl Whole {
             if most > PIECE && !budget.has_plenty() {
                 break;
             }
-            let mut held = budget.overdraw(most as u64);
+            let upper = passed.response.body().size_hint().upper().unwrap_or(u64::MAX);
+            let mut held = budget.overdraw(upper.min(most as u64));
             passed.response.body_mut().peek(most, until - Instant::now()).await;
             if let Some(body) = passed.response.body_mut().take_whole() {
                 held.keep(body.len() as u64);

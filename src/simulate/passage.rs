@@ -70,10 +70,11 @@ impl<'t> World<'t> {
         let pools = &self.config.pools;
         let paying_in = asks.iter().filter(|ask| pools[ask.pool.0].limits.unit == Unit::Requests);
         let payer = |ask: &Ask| {
-            let (load, share) = (self.scheduler.load(self.now, ask)?, pools[ask.pool.0].poll_share);
-            Some(Payer { pool: paying(ask), load, share })
+            let pool = &pools[ask.pool.0];
+            let load = if pool.refuse_when_full { None } else { self.scheduler.load(self.now, ask) };
+            Payer { pool: paying(ask), load, share: pool.poll_share }
         };
-        paying_in.filter_map(payer).collect()
+        paying_in.map(payer).collect()
     }
 
     /// Asks for its turn, and waits for it where it must.
@@ -83,6 +84,9 @@ impl<'t> World<'t> {
         self.calls[id].asked = self.now;
         if self.calls[id].place.is_none() {
             self.calls[id].instances = self.tally.asks(&asks);
+            if let Some(lead) = &mut self.calls[id].lead {
+                self.sharing.begins(self.now, lead);
+            }
         }
         if self.under_way >= self.config.queue.max_in_flight {
             return self.is_turned_away(id, "tidegate_queue_full ([queue] max_in_flight)", SOME_TIME, false);
@@ -175,7 +179,7 @@ impl<'t> World<'t> {
         let call = &mut self.calls[id];
         let joined = std::mem::take(&mut call.joined);
         if let Some(lead) = call.lead.take() {
-            self.sharing.lose(&lead);
+            self.sharing.refuse(&lead);
         }
         let call = &mut self.calls[id];
         if call.returns < retries && !pointless {

@@ -41,6 +41,8 @@ pub(super) struct Lead {
     ticket: Ticket,
     key: Key,
     reuse: Duration,
+    /// When the call for the same before it began.
+    before: Option<Instant>,
     /// The board holds what is wanted only.
     _wanted: Arc<usize>,
 }
@@ -69,8 +71,7 @@ impl<'c> Sharing<'c> {
         sender: &Sender,
         payers: &[Payer<Paying>],
     ) -> Duration {
-        self.polls.ask(now, &asked.key, payers.iter().map(|payer| payer.pool.clone()), sender.is_poll_helper());
-        self.polls.every(now, payers)
+        self.polls.ask(now, asked.key, payers, sender.is_poll_helper())
     }
 
     /// How the call of this number has its answer.
@@ -82,23 +83,25 @@ impl<'c> Sharing<'c> {
             None => {
                 let wanted = Arc::new(call);
                 let ticket = self.board.begin(resource, key, &wanted);
-                Role::Leads(Lead { ticket, key: key.clone(), reuse: how.reuse, _wanted: wanted })
+                Role::Leads(Lead { ticket, key: *key, reuse: how.reuse, before: None, _wanted: wanted })
             }
         }
     }
 
-    /// How long a call that begins now must wait, so that polls keep to their share; who has less patience goes at once.
+    /// How long a call that is to begin now must wait, so that polls keep to their share.
     pub(super) fn pace(
-        &mut self,
+        &self,
         now: Instant,
         asked: &Shareable,
         every: Duration,
         patience: Option<Duration>,
     ) -> Duration {
-        let wait = self.polls.wait(now, &asked.key, every);
-        let wait = Some(wait).filter(|&wait| patience.is_none_or(|patience| wait < patience)).unwrap_or_default();
-        self.polls.call(now + wait, &asked.key);
-        wait
+        self.polls.wait(now, asked.key, every, patience)
+    }
+
+    /// A call that others may join begins.
+    pub(super) fn begins(&mut self, now: Instant, lead: &mut Lead) {
+        lead.before = self.polls.call(now, lead.key);
     }
 
     /// What a request changes; nothing where nothing is shared.
@@ -115,7 +118,7 @@ impl<'c> Sharing<'c> {
     /// later.
     pub(super) fn land(&mut self, now: Instant, lead: Lead, is_last: bool) -> Option<(Instant, Ticket)> {
         if is_last {
-            self.polls.end(&lead.key);
+            self.polls.end(lead.key);
         }
         if !lead.reuse.is_zero() && self.board.land(now, &lead.ticket, ()) {
             return Some((now + lead.reuse, lead.ticket));
@@ -126,6 +129,12 @@ impl<'c> Sharing<'c> {
 
     pub(super) fn forget(&mut self, ticket: &Ticket) {
         self.board.forget(ticket);
+    }
+
+    /// The call was refused by the gate: another one goes.
+    pub(super) fn refuse(&mut self, lead: &Lead) {
+        self.polls.refused(lead.key, lead.before);
+        self.board.forget(&lead.ticket);
     }
 
     /// The call is of no use to others.

@@ -28,6 +28,15 @@ pools = ["gets"]
 coalesce = true
 reuse = "50ms"
 
+[pools.full]
+requests = ["1/60s"]
+when_full = "refuse"
+
+[[routes]]
+match = "GET /v1/full/{run}"
+pools = ["full"]
+coalesce = true
+
 [[routes]]
 match = "GET /v1/held/{run}"
 pools = ["gets"]
@@ -223,6 +232,40 @@ async fn when_the_one_whose_request_was_to_go_is_refused_another_goes_and_they_s
         assert!(other.rest().await.ends_with("\"queued\"}"));
     }
     assert_eq!(scene.calls(), 2);
+}
+
+#[tokio::test]
+async fn whoever_is_refused_is_told_at_once_however_many_poll() {
+    let scene = Scene::open(queued).await;
+    scene.ask("/v1/full/1", "").await;
+    let began = Instant::now();
+    let mut pollers = JoinSet::new();
+    for _ in 0..5 {
+        let mut wire = scene.house.connect().await;
+        pollers.spawn(async move {
+            wire.send(get("/v1/full/1", "")).await;
+            wire.rest().await
+        });
+    }
+    for came in pollers.join_all().await {
+        assert!(came.starts_with("HTTP/1.1 429") && wait_ms(&came) < 1_000, "{came}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "calls for it are 8 s apart: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_thing_that_is_done_is_polled_by_nobody_whoever_heard_of_it() {
+    let scene = Scene::open(|call| says(if call < 6 { "completed" } else { "queued" })).await;
+    for run in 0..6 {
+        scene.ask(&format!("/v1/runs/{run}"), HELPER).await;
+        let reused = scene.ask(&format!("/v1/runs/{run}"), HELPER).await;
+        assert!(reused.contains("x-tidegate-source: coalesced"), "{reused}");
+    }
+    let mut told = Vec::new();
+    for run in 10..20 {
+        told.push(poll_after(&scene.ask(&format!("/v1/runs/{run}"), HELPER).await));
+    }
+    assert_eq!(told, [None; 10], "ten are polled, and not sixteen");
 }
 
 #[tokio::test]

@@ -95,23 +95,26 @@ impl Simulate {
         let simulate = |workers: NonZeroU32| run(config, &traffic.with_workers(stream, workers));
         let most = simulate::most_workers(self.within, simulate, |one| {
             if !self.json {
-                println!("{}", told(one));
+                // Who listens no more is told so at the end.
+                drop(writeln!(stdout(), "{}", told(one)));
             }
             tried.push(one);
         });
         let within = humantime::format_duration(self.within);
         if self.json {
             let tried: Vec<_> = tried.iter().map(as_json).collect();
-            println!(
+            writeln!(
+                stdout(),
                 "{}",
                 json!({ "workers": most, "within_ms": self.within.as_secs_f64() * 1_000.0, "tried": tried })
-            );
+            )?;
         } else if let Some(most) = most {
-            println!("\n{most} workers: nobody is refused, and 95 of 100 requests wait at most {within}.");
+            writeln!(stdout(), "\n{most} workers: nobody is refused, and 95 of 100 requests wait at most {within}.")?;
         } else {
-            println!(
+            writeln!(
+                stdout(),
                 "\nNot even one worker: with it somebody is refused, or 5 of 100 requests wait longer than {within}."
-            );
+            )?;
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 use super::listing::{Cell, Column, Listing, Row, Tone, span};
 use crate::admin::{CaseName, InForceStatus, PoolStatus, Status, WaitingFor};
-use crate::cli::diagnose::is_finding;
 
 const COLUMNS: &[Column] = &[
     Column { head: "Pool", width: 0 },
@@ -45,7 +44,7 @@ fn row(pool: &PoolStatus) -> Row {
 
 /// Of two pools the worse has more: by what is the matter, then by who waits, then by what is used.
 fn severity(pool: &PoolStatus) -> u64 {
-    let matter = if is_finding(pool) { pool.diagnosis.case as u64 } else { 0 };
+    let matter = if pool.is_finding() { pool.diagnosis.case as u64 } else { 0 };
     let fill = use_of(pool.in_force.as_ref());
     matter * 1_000_000_000_000 + (pool.waiting as u64).min(99_999_999) * 10_000 + fill.min(9_999)
 }
@@ -57,7 +56,7 @@ fn use_of(limit: Option<&InForceStatus>) -> u64 {
 
 fn tone(pool: &PoolStatus) -> Tone {
     match pool.diagnosis.case {
-        _ if !is_finding(pool) && pool.waiting == 0 => Tone::Calm,
+        _ if !pool.is_finding() && pool.waiting == 0 => Tone::Calm,
         CaseName::WithinLimits | CaseName::NotEnoughEvidence | CaseName::OwnLimit => Tone::Busy,
         _ => Tone::Bad,
     }

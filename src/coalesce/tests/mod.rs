@@ -1,5 +1,6 @@
 mod polls;
 
+use std::ops::Add;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,14 @@ fn a_write_ends_what_lies_under_or_above_it_or_beside_an_action() {
         assert_eq!(board.find(now, resource, &key("a"), REUSE).is_none(), ends, "{write} and {resource}");
         assert_eq!(board.land(now, &flight, "stale"), !ends, "{write} and {resource}");
     }
+}
+
+#[test]
+fn a_write_to_the_longest_of_paths_costs_no_more_than_its_length() {
+    let (mut board, now) = (Calls::new(9), now());
+    let (_flight, _wanted) = begin(&mut board, "/a/a/");
+    board.wrote(&"/a".repeat(300_000).add("/"));
+    assert!(board.find(now, "/a/a/", &key("a"), REUSE).is_none());
 }
 
 #[test]

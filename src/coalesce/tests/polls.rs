@@ -24,9 +24,12 @@ impl World {
 
     /// How far apart calls for this thing are, once somebody has asked for it, and perhaps said that he polls.
     fn ask(&mut self, thing: u16, polls: bool) -> u128 {
-        self.polls.ask(self.now, &key(thing), [0].into_iter(), polls);
-        let payer = Payer { pool: 0, load: self.load, share: self.share };
-        self.polls.every(self.now, &[payer]).as_millis()
+        let payer = self.pays(0);
+        self.polls.ask(self.now, key(thing), &[payer], polls).as_millis()
+    }
+
+    fn pays(&self, pool: u8) -> Payer<u8> {
+        Payer { pool, load: Some(self.load), share: self.share }
     }
 }
 
@@ -78,12 +81,12 @@ fn what_will_not_change_any_more_is_polled_by_nobody_until_somebody_asks_again()
     let mut world = World::of("60/min");
     world.ask(1, true);
     world.ask(2, true);
-    world.polls.end(&key(2));
-    world.polls.end(&key(2));
+    world.polls.end(key(2));
+    world.polls.end(key(2));
     assert_eq!(world.ask(1, true), 2_000);
     assert_eq!(world.ask(2, false), 4_000);
-    world.polls.end(&key(1));
-    world.polls.end(&key(2));
+    world.polls.end(key(1));
+    world.polls.end(key(2));
     world.pass(17_000);
     assert_eq!(world.ask(3, true), 2_000, "what is forgotten is not counted off twice");
 }
@@ -92,16 +95,34 @@ fn what_will_not_change_any_more_is_polled_by_nobody_until_somebody_asks_again()
 fn calls_for_one_thing_keep_their_distance() {
     let mut world = World::of("60/min");
     world.ask(1, true);
-    let every = Duration::from_secs(2);
-    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::ZERO, "the first goes at once");
-    world.polls.call(world.now, &key(1));
+    let wait =
+        |world: &World, patience| world.polls.wait(world.now, key(1), Duration::from_secs(2), patience).as_millis();
+    assert_eq!(wait(&world, None), 0, "the first goes at once");
+    assert_eq!(world.polls.call(world.now, key(1)), None);
     world.pass(500);
-    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::from_millis(1_500));
-    world.polls.call(world.now + Duration::from_millis(1_500), &key(1));
-    world.pass(500);
-    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::from_secs(1), "that call has not begun");
-    world.pass(3_000);
-    assert_eq!(world.polls.wait(world.now, &key(1), every), Duration::ZERO);
+    assert_eq!(wait(&world, None), 1_500);
+    assert_eq!(wait(&world, Some(Duration::from_millis(1_501))), 1_500);
+    assert_eq!(wait(&world, Some(Duration::from_millis(1_500))), 0, "who would not wait so long goes at once");
+    world.pass(1_500);
+    assert_eq!(wait(&world, None), 0);
+}
+
+#[test]
+fn a_call_that_never_went_puts_off_nobody_and_is_none_of_the_polls() {
+    let mut world = World::of("20/min");
+    world.ask(1, true);
+    let first = world.now;
+    world.polls.call(world.now, key(1));
+    world.pass(7_000);
+    let before = world.polls.call(world.now, key(1));
+    assert_eq!(before, Some(first));
+    world.polls.refused(key(1), before);
+    assert_eq!(world.polls.wait(world.now, key(1), LONGEST, None), Duration::from_secs(1));
+    world.load.used = 15;
+    assert_eq!(world.ask(1, true), LONGEST.as_millis(), "of 15 that are used one was a poll, so that 6 are left");
+    world.load.limit = "200/min".parse().expect("a rate");
+    world.load.used = 195;
+    assert_eq!(world.ask(1, true), 6_000, "of 195 one, so that there are the ten that polls always have");
 }
 
 #[test]
@@ -110,7 +131,7 @@ fn polling_has_no_more_than_others_leave_and_always_a_little() {
     for second in 0..60 {
         world.ask(1, true);
         if second % 2 == 0 {
-            world.polls.call(world.now, &key(1));
+            world.polls.call(world.now, key(1));
         }
         world.pass(1_000);
     }
@@ -126,29 +147,31 @@ fn pools_are_told_apart_and_the_slowest_decides() {
     for thing in 1..=4 {
         world.ask(thing, true);
     }
-    world.polls.ask(world.now, &key(9), [1, 2].into_iter(), true);
-    let pay = |pool| Payer { pool, load: world.load, share: 50 };
-    assert_eq!(world.polls.every(world.now, &[pay(1), pay(2)]), Duration::from_secs(2));
-    assert_eq!(world.polls.every(world.now, &[pay(1), pay(0)]), Duration::from_secs(8));
-    assert_eq!(world.polls.every(world.now, &[pay(7)]), Duration::ZERO);
+    let every = |world: &mut World, thing, pools: &[u8]| {
+        let payers: Vec<_> = pools.iter().map(|&pool| world.pays(pool)).collect();
+        world.polls.ask(world.now, key(thing), &payers, true).as_secs()
+    };
+    assert_eq!(every(&mut world, 9, &[1, 2]), 2);
+    assert_eq!(every(&mut world, 9, &[1, 0]), 8);
+    let unknown = Payer { pool: 1, load: None, share: 50 };
+    assert_eq!(world.polls.ask(world.now, key(8), &[unknown], true), Duration::ZERO, "no limit is known");
+    assert_eq!(every(&mut world, 9, &[1, 2]), 4, "but it counts");
 }
 
 #[test]
 fn what_was_told_of_a_thing_is_known_to_those_who_ask_for_the_same() {
     let mut world = World::of("60/min");
     let queued = Status::read(br#"{"status": "queued"}"#);
-    world.polls.tell(&key(1), queued.clone());
-    assert_eq!(world.polls.told(&key(1)), None, "nobody has asked for it");
+    world.polls.tell(key(1), queued.clone());
+    assert_eq!(world.polls.told(key(1)), None, "nobody has asked for it");
     world.ask(1, false);
-    world.polls.tell(&key(1), queued.clone());
-    assert_eq!(world.polls.told(&key(1)), queued);
-    assert_eq!(world.polls.told(&key(2)), None);
+    world.polls.tell(key(1), queued.clone());
+    assert_eq!(world.polls.told(key(1)), queued);
+    assert_eq!(world.polls.told(key(2)), None);
 }
 
 #[test]
 fn there_is_room_for_so_many_things_and_no_more() {
-    let mut polls = Polls::new(2);
-    (0..3).for_each(|thing| polls.ask(now(), &key(thing), [0].into_iter(), true));
-    let payer = Payer { pool: 0, load: Fill { limit: "60/min".parse().expect("a rate"), used: 0 }, share: 50 };
-    assert_eq!(polls.every(now(), &[payer]), Duration::from_secs(4));
+    let mut world = World { polls: Polls::new(2), ..World::of("60/min") };
+    assert_eq!([1, 2, 3].map(|thing| world.ask(thing, true)), [2_000, 4_000, 4_000]);
 }

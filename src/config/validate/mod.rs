@@ -37,15 +37,20 @@ pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Resul
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
     let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
+    let own = check.problems.len();
     let mut pools: Vec<Pool> = written.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
     pools.extend(defaults.learn.then(|| learning::implicit(queue, max_wait)));
-    check.learned_file(&file.upstream, &pools);
     let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
     check.unused_pools(written, &pools, &routes);
     check.unused_poll_shares(written, &pools, &routes, &coalesce);
     check.uses(file, &routes, &pools, queue);
+    if file.is_built_in {
+        // What has no effect there beside other settings is nobody's mistake.
+        check.problems.truncate(own);
+    }
+    check.learned_file(&file.upstream, &pools);
     if check.problems.is_empty() {
         Ok(Config {
             source,
