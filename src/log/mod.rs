@@ -2,8 +2,8 @@
 //! tells of all else, which may change while the gate runs ([`Filter`]).
 //!
 //! No request ever waits for whoever writes these down or takes them: what does not keep up loses some, which is said.
-//! Nothing that is told has a path, a query, a header or a body in it. Of a body there is the model alone, no longer than a
-//! name is, where a pool is keyed by it.
+//! Nothing that is told has a path, a query, a header or a body in it. Of a body there is the model alone, where a pool is
+//! keyed by it, and a hash of one that is longer than any name.
 
 mod access;
 mod entry;
