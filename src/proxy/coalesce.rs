@@ -40,12 +40,11 @@ impl<Inner> Coalesce<Inner> {
 
     /// What comes before a write serves nobody who comes once that is under way.
     fn writes(&self, routed: &Routed) -> Option<Wrote> {
-        let changed = self.gate.shared.sharing.changed_by(routed);
-        if changed.is_empty() {
-            return None;
-        }
-        self.gate.shared.sharing.wrote(&changed);
-        Some(Wrote { gate: self.gate.clone(), changed })
+        let (sharing, path) = (&self.gate.shared.sharing, routed.route.target.path());
+        sharing.may_end_by(&routed.arrived.head.method).then(|| {
+            sharing.wrote(path);
+            Wrote { gate: self.gate.clone(), path: path.into() }
+        })
     }
 }
 
@@ -81,12 +80,12 @@ where
 /// A write that is under way, until the head of its answer is there. However it ends, it may have gone through.
 pub(super) struct Wrote {
     gate: Gate,
-    changed: Vec<String>,
+    path: Box<str>,
 }
 
 impl Drop for Wrote {
     fn drop(&mut self) {
-        self.gate.shared.sharing.wrote(&self.changed);
+        self.gate.shared.sharing.wrote(&self.path);
     }
 }
 

@@ -90,18 +90,19 @@ impl Sharing {
         self.routes.get(&route)
     }
 
-    /// The resources that a request may change; none where nothing is shared.
-    pub(super) fn changed_by(&self, routed: &Routed) -> Vec<String> {
-        let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&routed.arrived.head.method);
-        if is_safe || self.routes.is_empty() {
-            return Vec::new();
-        }
-        resources(routed.route.target.path()).into_vec()
+    /// Whether a request of this method may change what others share.
+    pub(super) fn may_end_by(&self, method: &Method) -> bool {
+        !self.routes.is_empty() && ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
     }
 
-    pub(super) fn wrote(&self, changed: &[String]) {
+    /// A write to this path begins, or has been answered. Most have nothing to end.
+    pub(super) fn wrote(&self, path: &str) {
+        if self.board().count() == 0 {
+            return;
+        }
+        let changed = resources(path);
         let mut board = self.board();
-        changed.iter().for_each(|path| board.wrote(path));
+        changed.iter().for_each(|resource| board.wrote(resource));
     }
 
     pub(super) fn coalesced(&self, table: &Table) -> Vec<Coalesced> {
