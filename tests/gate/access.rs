@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use crate::house::{House, PATIENCE, Wire, accept, upstream};
-use crate::resend::{ok, refusal};
+use super::house::{House, Wire, accept, upstream};
+use super::resend::{ok, refusal};
+use crate::clock::in_time;
 
 const ROUTES: &str = r#"
 [pools.one]
@@ -95,7 +96,7 @@ impl Told {
                 sleep(Duration::from_millis(2)).await;
             }
         };
-        timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("there is only this: {}", read()));
+        in_time("a line of the log", coming).await;
         read().lines().map(str::to_owned).collect()
     }
 

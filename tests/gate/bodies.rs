@@ -1,7 +1,7 @@
 //! The bodies of what is sent again: which are kept for that, and for how long.
 
-use crate::house::{House, Wire, accept, upstream};
-use crate::resend::{LIMITED, answer, ok, refusal};
+use super::house::{House, Wire, accept, upstream};
+use super::resend::{LIMITED, answer, ok, refusal};
 use tokio::net::TcpListener;
 
 const SMALL: &str = r#"

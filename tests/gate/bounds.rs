@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use crate::house::{House, PATIENCE, Wire, accept, upstream};
-use crate::resend::answer;
+use super::house::{House, Wire, accept, upstream};
+use super::resend::answer;
+use crate::clock::in_time;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 
 /// One request at a time, and room for the bodies of one that waits.
 const ONE_BODY: &str = r#"
@@ -205,7 +205,7 @@ async fn an_answer_that_serves_others_holds_as_much_as_it_is_long_and_gives_it_b
     for number in 0..20 {
         let path = format!("/v1/soon/60000-{number}");
         let trying = async { while !is_reused(&house, &path).await {} };
-        timeout(PATIENCE, trying).await.expect("room comes back");
+        in_time("room comes back", trying).await;
     }
 }
 

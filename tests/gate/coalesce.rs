@@ -6,8 +6,8 @@ use tidegate::proxy::Coalesced;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::house::{House, Wire, accept, upstream};
-use crate::resend::answer;
+use super::house::{House, Wire, accept, upstream};
+use super::resend::answer;
 
 pub(crate) const ROUTES: &str = r#"
 [pools.gets]

@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::net::TcpListener;
 
-use crate::house::{House, accept, upstream};
-use crate::resend::LIMITED;
+use super::house::{House, accept, upstream};
+use super::resend::LIMITED;
 
 const POOLS: &str = r#"
 [pools.wide]

@@ -13,8 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::house::{House, Wire, accept, upstream};
-use crate::resend::refusal;
+use super::house::{House, Wire, accept, upstream};
+use super::resend::refusal;
 
 /// One at a time, and a route whose body is read before it may wait.
 const ONE: &str = r#"

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tidegate::proxy::{Counted, Ended};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::house::{House, PATIENCE, accept, upstream};
-use crate::resend::{ok, refusal};
+use super::house::{House, accept, upstream};
+use super::resend::{ok, refusal};
+use crate::clock::in_time;
 
 const POOLS: &str = r#"
 [pools.one]
@@ -34,7 +35,7 @@ impl House {
                 sleep(Duration::from_millis(2)).await;
             }
         };
-        timeout(PATIENCE, look).await.expect("it ends")
+        in_time("it ends", look).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What passes through the gate, and how: seen as bytes from both sides.
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 use tokio::net::TcpListener;
 
 const ONE: &str = r#"

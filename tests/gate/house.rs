@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tidegate::admission::Snapshot;
 use tidegate::config::{Config, Source};
@@ -11,10 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-/// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::clock::{self, in_time};
 
 /// A gate that serves.
 pub(crate) struct House {
@@ -50,18 +47,13 @@ impl House {
 
     /// Waits until the gate has stopped.
     pub(crate) async fn stopped(self) {
-        let served = timeout(PATIENCE, self.served).await.expect("stops in time");
+        let served = in_time("the gate stops", self.served).await;
         served.expect("no panic").expect("no error");
     }
 
     /// Waits until the state of the gate is so.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
-        let look = async {
-            while !is_so(&self.gate.admission().snapshot()) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.gate.admission().snapshot()));
+        clock::until(what, || is_so(&self.gate.admission().snapshot())).await;
     }
 
     pub(crate) async fn connect(&self) -> Wire {
@@ -95,7 +87,7 @@ impl Wire {
                 read.extend_from_slice(&piece[..count]);
             }
         };
-        timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{end:?} does not come"));
+        in_time(end, reading).await;
         String::from_utf8_lossy(&read).into_owned()
     }
 
@@ -107,7 +99,7 @@ impl Wire {
         let length = header(&head, "content-length").expect("a length").parse().expect("a number");
         while body.len() < length {
             let mut piece = vec![0; 65_536];
-            let reading = timeout(PATIENCE, self.0.read(&mut piece)).await.expect("comes in time");
+            let reading = in_time("an answer's body", self.0.read(&mut piece)).await;
             match reading.unwrap_or_default() {
                 0 => break,
                 count => body += std::str::from_utf8(&piece[..count]).expect("plain text"),
@@ -124,7 +116,7 @@ impl Wire {
     pub(crate) async fn rest_of_bytes(&mut self) -> Vec<u8> {
         let mut read = Vec::new();
         // A connection that is reset has been closed as well.
-        drop(timeout(PATIENCE, self.0.read_to_end(&mut read)).await.expect("closes in time"));
+        drop(in_time("the other side closes", self.0.read_to_end(&mut read)).await);
         read
     }
 }
@@ -160,5 +152,5 @@ pub(crate) async fn upstream() -> (TcpListener, SocketAddr) {
 
 /// The next connection of the gate.
 pub(crate) async fn accept(listener: &TcpListener) -> Wire {
-    Wire(timeout(PATIENCE, listener.accept()).await.expect("the gate connects").expect("accepts").0)
+    Wire(in_time("the gate connects", listener.accept()).await.expect("accepts").0)
 }

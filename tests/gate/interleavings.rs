@@ -9,8 +9,8 @@ use futures_util::stream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::coalesce::ROUTES;
-use crate::house::{House, Wire, upstream};
+use super::coalesce::ROUTES;
+use super::house::{House, Wire, upstream};
 
 const CLIENTS: usize = 25;
 const STEPS: usize = 400;

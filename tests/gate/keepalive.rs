@@ -1,6 +1,6 @@
 //! Streams that wait long: what their clients hear meanwhile, and how it ends.
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use tidegate::mock::{Mock, Options, Quotas};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::house::House;
+use super::house::House;
 
 /// A gate with the built-in configuration, before an upstream with these limits.
 async fn open(upstream: &str, options: Options) -> (Mock, House) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
-use crate::house::{Answer, House, Wire, upstream};
+use super::house::{Answer, House, Wire, upstream};
 
 const LIMITS: &str = r#"
 [pools.gets]

@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::coded::{coded, gzip};
-use crate::house::{House, accept, upstream};
-use crate::resend::answer;
+use super::coded::{coded, gzip};
+use super::house::{House, accept, upstream};
+use super::resend::answer;
 
 const ROUTES: &str = r#"
 [pools.gets]

@@ -1,6 +1,6 @@
 //! What one client may send, and what the others notice of it.
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 
 /// A gate whose clients may send one request an hour, told apart like this.
 async fn gate(by: &str) -> House {

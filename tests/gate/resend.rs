@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 
 /// A pool with room, one whose next turn comes soon, one where it comes late, and a route without any.
 const POOLS: &str = r#"

@@ -14,10 +14,11 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::house::{House, PATIENCE, accept, upstream};
-use crate::resend::{ok, refusal};
+use super::house::{House, accept, upstream};
+use super::resend::{ok, refusal};
+use crate::clock::in_time;
 
 const ROUTES: &str = r#"
 [pools.one]
@@ -50,7 +51,7 @@ impl Collector {
     }
 
     async fn export(&mut self) -> ExportTraceServiceRequest {
-        timeout(PATIENCE, self.exported.recv()).await.expect("it is exported").expect("it is open")
+        in_time("it is exported", self.exported.recv()).await.expect("it is open")
     }
 
     /// So many spans, the request's own first.
@@ -253,5 +254,5 @@ async fn a_collector_that_is_gone_holds_up_nobody() {
     server.until("\r\n\r\n").await;
     server.send(ok()).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 200"));
-    timeout(PATIENCE, house.gate.logs().close()).await.expect("nobody waits for it");
+    in_time("nobody waits for it", house.gate.logs().close()).await;
 }

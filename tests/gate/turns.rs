@@ -1,6 +1,6 @@
 //! Whose turn it is: priorities and shares, as clients and the configuration say, seen in what the upstream gets.
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 use tokio::net::TcpListener;
 
 /// One request at a time.

@@ -1,6 +1,6 @@
 //! Bodies that are larger than anything the gate would keep.
 
-use crate::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -7,8 +7,8 @@ use flate2::write::GzEncoder;
 use tidegate::admission::Snapshot;
 use tokio::net::TcpListener;
 
-use crate::coded::{coded, gzip};
-use crate::house::{House, Wire, accept, upstream};
+use super::coded::{coded, gzip};
+use super::house::{House, Wire, accept, upstream};
 
 const TOKENS: &str = r#"
 [pools.tokens]

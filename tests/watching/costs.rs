@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::desk::{Desk, POOLS};
+use super::desk::{Desk, POOLS};
 
 /// Each has an instance of requests and one of tokens.
 const MODELS: u32 = 500;

@@ -16,10 +16,9 @@ use tidegate::mock::{Mock, Options};
 use tidegate::proxy::{self, Gate};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-/// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::clock::in_time;
 
 /// What no page may show.
 pub(crate) const KEY: &str = "sk-canary-key-4711";
@@ -111,7 +110,7 @@ impl Desk {
             request.header("authorization", format!("Bearer {KEY}")).header("content-type", "application/json");
         let request = headers.iter().fold(request, |request, &(name, value)| request.header(name, value));
         let answer = self.client.request(request.body(body.to_owned().into()).expect("a request"));
-        let answer = timeout(PATIENCE, answer).await.expect("in time").expect("an answer");
+        let answer = in_time("in time", answer).await.expect("an answer");
         let status = answer.status();
         answer.into_body().collect().await.expect("its body");
         status
@@ -169,7 +168,7 @@ impl Desk {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("{what}"))
+        in_time(what, look).await
     }
 
     /// The answer to a GET at the admin port, to be read as it comes.

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use tidegate::admin::{HistoryStatus, PulseStatus};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::desk::{BODY, Desk, KEY, PATIENCE, POOLS};
+use super::desk::{BODY, Desk, KEY, POOLS};
+use crate::clock::in_time;
 
 /// The next event of a stream.
 async fn next(events: &mut hyper::body::Incoming) -> PulseStatus {
     let mut text = String::new();
     while !text.ends_with("\n\n") {
-        let frame = timeout(PATIENCE, events.frame()).await.expect("in time").expect("one more").expect("no error");
+        let frame = in_time("in time", events.frame()).await.expect("one more").expect("no error");
         text.push_str(std::str::from_utf8(&frame.into_data().expect("data")).expect("a text"));
     }
     assert!(!text.contains(KEY) && !text.contains(BODY), "{text}");
@@ -53,7 +54,7 @@ async fn who_comes_later_hears_the_same_and_a_stream_that_nobody_hears_costs_not
     next(&mut other).await;
     let (one, mut other) = (next(&mut one).await, other);
     let same = async { while next(&mut other).await.at_ms != one.at_ms {} };
-    timeout(PATIENCE, same).await.expect("an event is made once for all");
+    in_time("an event is made once for all", same).await;
 }
 
 #[tokio::test]
@@ -83,7 +84,7 @@ async fn the_history_begins_with_what_is_used_and_can_be_of_one_instance() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let all = timeout(PATIENCE, look).await.expect("a point every five seconds");
+    let all = in_time("a point every five seconds", look).await;
     let few = all.pools.iter().find(|pool| pool.name == "few").expect("it has just been there");
     assert_eq!((all.step_ms, few.used.last(), few.wait_ms.len()), (5_000, Some(&1.0), few.used.len()));
     assert!(few.wait_ms.last().is_some_and(|wait| *wait > 3_000_000), "{few:?}");

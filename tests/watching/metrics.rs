@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use http::StatusCode;
 
-use crate::desk::{Desk, POOLS};
+use super::desk::{Desk, POOLS};
 
 /// What a gate says that has seen some of everything; the upstream tells limits of its own.
 async fn scrape() -> String {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tidegate::admin::{self, CaseName, PoolStatus, Status};
 
-use crate::desk::{BODY, Desk, KEY, POOLS};
+use super::desk::{BODY, Desk, KEY, POOLS};
 
 const SCHEMA: &str = "docs/status.schema.json";
 

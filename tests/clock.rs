@@ -1,0 +1,71 @@
+//! Time in tests. What a test asserts about time it drives itself, on a stopped clock; real time only ends a test that hangs.
+//!
+//! Tokio's paused clock moves on by itself whenever no task is ready, so a timer fires before bytes that are already on
+//! their way through a real socket. It does not move while a blocking task runs. [`Clock`] keeps one for as long as it lives,
+//! and then only [`Clock::step`] moves the time, with real sockets too.
+
+use std::future::Future;
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::task::spawn_blocking;
+use tokio::time;
+
+/// When a test is taken to hang. Nothing waits this long: it is real time, and generous for a machine that is busy.
+const HANGS: Duration = Duration::from_mins(3);
+
+/// Between two looks at something that is waited for.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// Tokio's clock, stopped until this is dropped. It needs the test's runtime to have one thread, as `#[tokio::test]` has.
+pub(crate) struct Clock {
+    /// The blocking task ends, and with it the stop, when this is dropped.
+    _stopped: mpsc::Sender<()>,
+}
+
+impl Clock {
+    pub(crate) fn stop() -> Self {
+        let (stopped, dropped) = mpsc::channel::<()>();
+        spawn_blocking(move || dropped.recv().ok());
+        time::pause();
+        Self { _stopped: stopped }
+    }
+
+    /// Moves the time by so much at once. Timers that come due fire; what they lead to is to be waited for.
+    pub(crate) async fn step(&self, by: Duration) {
+        time::advance(by).await;
+    }
+}
+
+/// What this gives; a test that hangs fails here, and says what it waited for.
+pub(crate) async fn in_time<F: Future>(what: &str, awaited: F) -> F::Output {
+    tokio::select! {
+        biased;
+        output = awaited => output,
+        () = real_sleep(HANGS) => panic!("this does not come: {what}"),
+    }
+}
+
+/// Waits until this is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let look = async {
+        while !is_so() {
+            real_sleep(GLANCE).await;
+        }
+    };
+    in_time(what, look).await;
+}
+
+/// Sleeps by the machine's clock, whatever the runtime's says.
+pub(crate) async fn real_sleep(time: Duration) {
+    static REAL: OnceLock<Handle> = OnceLock::new();
+    let handle = REAL.get_or_init(|| {
+        let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let handle = runtime.handle().clone();
+        std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        handle
+    });
+    let asleep = handle.spawn(async move { time::sleep(time).await });
+    asleep.await.expect("it sleeps");
+}

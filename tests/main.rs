@@ -1,0 +1,13 @@
+//! The integration tests, in one crate, so that they are linked once. `cargo test --test integration gate::resend` runs
+//! some of them.
+
+mod admission;
+mod architecture;
+mod canary;
+mod cli;
+mod clock;
+mod config;
+mod gate;
+mod operations;
+mod scenarios;
+mod watching;
