@@ -9,11 +9,15 @@ use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, yield_now};
 use tokio::time;
+use tokio_util::task::AbortOnDropHandle;
 
 /// When a test is taken to hang. Nothing waits this long: it is real time, and generous for a machine that is busy.
 const HANGS: Duration = Duration::from_mins(3);
+
+/// How often the runtime looks for what sockets have brought before a look costs a glance.
+const TURNS: u32 = 100;
 
 /// Between two looks at something that is waited for.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -47,11 +51,18 @@ pub(crate) async fn in_time<F: Future>(what: &str, awaited: F) -> F::Output {
     }
 }
 
-/// Waits until this is so.
+/// Waits until this is so. Mostly it is after a few turns of the runtime; after that, looks are rarer.
 pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
     let look = async {
-        while !is_so() {
-            real_sleep(GLANCE).await;
+        for turn in 0.. {
+            if is_so() {
+                return;
+            }
+            if turn < TURNS {
+                yield_now().await;
+            } else {
+                real_sleep(GLANCE).await;
+            }
         }
     };
     in_time(what, look).await;
@@ -66,6 +77,6 @@ pub(crate) async fn real_sleep(time: Duration) {
         std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
         handle
     });
-    let asleep = handle.spawn(async move { time::sleep(time).await });
+    let asleep = AbortOnDropHandle::new(handle.spawn(async move { time::sleep(time).await }));
     asleep.await.expect("it sleeps");
 }

@@ -1,117 +1,387 @@
 //! Two credentials ask for the same things at once. Some clients leave, some read late, and some of the answers are errors
-//! or break off: everybody ends with what he would have got alone.
+//! or break off: each client ends with what it would have got alone.
+//!
+//! The order of events is drawn from a seed, the clock is stopped, and each event has had its effect before the next one. So
+//! a small model of the sharing knows for each request whether it joins a call, has an earlier answer, or costs a call.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::response::Response;
-use futures_util::stream;
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use fastrand::Rng;
+use tidegate::proxy::Ended;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
 
-use super::coalesce::ROUTES;
 use super::house::{House, Wire, upstream};
+use crate::clock::{Clock, in_time, until};
 
 const CLIENTS: usize = 25;
-const STEPS: usize = 400;
+const REQUESTS: usize = 10_000;
+const SEED: u64 = 16_180;
 
-/// What became of a step.
+/// Without pools, so that no call is spaced from the one before.
+const ROUTES: &str = r#"
+[[routes]]
+match = "GET /v1/runs/{run}"
+coalesce = true
+reuse = "2ms"
+
+[[routes]]
+match = "DELETE /v1/runs/{run}"
+"#;
+const REUSE_MS: u64 = 2;
+
+/// Whose credential, and which run.
+type Asked = (u8, u8);
+
+/// A call as the upstream sees it.
+struct Call {
+    asked: Asked,
+    is_get: bool,
+    /// The client whose request it is, unless that has left.
+    maker: Option<usize>,
+    /// The clients that joined it.
+    joined: Vec<usize>,
+    /// Whether requests that come now join it.
+    is_open: bool,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// How the upstream answers a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Whole,
-    Error,
-    BrokenOff,
-    /// Nothing of its answer had come when it broke off.
-    Unanswered,
-    Left,
+enum Answer {
+    Whole { status: u16, length: usize },
+    HalfOfIt,
+    Closed,
 }
 
-/// Says whose answer it is, of what, and with which status; now and then it is long, an error, or breaks off.
-async fn whose(uri: http::Uri, headers: http::HeaderMap) -> Response {
-    sleep(Duration::from_micros(fastrand::u64(0..3_000))).await;
-    let status = if fastrand::u8(0..20) == 0 { 500 } else { 200 };
-    let filled = "x".repeat(if fastrand::u8(0..20) == 0 { 300_000 } else { 10 });
-    let said = format!("{} {} {status} {filled}.", headers["authorization"].to_str().unwrap_or_default(), uri.path());
-    let response = Response::builder().status(status).header("content-length", said.len());
-    let breaks_off = fastrand::u8(0..10) == 0;
-    let body = if breaks_off { broken_off(said) } else { said.into() };
-    response.body(body).expect("an answer")
+/// What a client has, once its request has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Idle,
+    /// Waits for its answer; a late one does not read it when it comes.
+    Waits {
+        asked: Asked,
+        is_late: bool,
+    },
+    /// Has not read its answer, which is this long.
+    Unread {
+        asked: Asked,
+        answer: Answer,
+    },
 }
 
-/// The first half, and after a while an end that is none.
-fn broken_off(said: String) -> Body {
-    let half = Bytes::from(said).split_to(20);
-    let parts = stream::unfold(Some(half), |half| async move {
-        let Some(half) = half else {
-            sleep(Duration::from_millis(5)).await;
-            return Some((Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe)), None));
-        };
-        Some((Ok(half), None))
-    });
-    Body::from_stream(parts)
+/// What the next GET for a thing is to find.
+#[derive(Clone, Copy)]
+enum Found {
+    Call,
+    AnswerOf { ms: u64 },
 }
 
-/// One request, and what came of it. The connection is there afterwards if it still can be used.
-async fn step(house: &House, connection: &mut Option<Wire>) -> End {
-    let (who, run) = (fastrand::u8(0..2), fastrand::u8(0..2));
-    let method = if fastrand::u8(0..20) == 0 { "DELETE" } else { "GET" };
-    let mut wire = match connection.take() {
-        Some(wire) => wire,
-        None => house.connect().await,
-    };
-    wire.send(format!("{method} /v1/runs/{run} HTTP/1.1\r\nHost: o\r\nauthorization: key-{who}\r\n\r\n")).await;
-    match fastrand::u8(0..20) {
-        0 => return left(wire).await,
-        1 => sleep(Duration::from_millis(10)).await,
-        _ => {}
-    }
-    let answer = wire.answer().await;
-    let (status, body) = (answer.status(), &*answer.body);
-    let own = format!("key-{who} /v1/runs/{run} {status} ");
-    if status == "502" && body.contains("tidegate_upstream_unreachable") {
-        return End::Unanswered;
-    }
-    if !answer.is_whole {
-        assert!(own.starts_with(&body[..body.len().min(own.len())]), "{own}: {body}");
-        return End::BrokenOff;
-    }
-    assert!(body.starts_with(&own) && body.ends_with("x."), "{own}: {body:.100}");
-    *connection = Some(wire);
-    if status == "200" { End::Whole } else { End::Error }
-}
-
-/// Somewhere on the way.
-async fn left(wire: Wire) -> End {
-    sleep(Duration::from_micros(fastrand::u64(0..4_000))).await;
-    drop(wire);
-    End::Left
+struct Run {
+    house: House,
+    clock: Clock,
+    rng: Rng,
+    now_ms: u64,
+    arrivals: mpsc::UnboundedReceiver<(usize, Call)>,
+    calls: Vec<Call>,
+    clients: Vec<(Client, Option<Wire>)>,
+    found: HashMap<Asked, Found>,
+    asked: u64,
+    joined: u64,
+    reused: u64,
+    left: u64,
+    broken_off: u64,
 }
 
 #[tokio::test]
-async fn in_ten_thousand_interleavings_each_ends_with_what_it_would_have_got_alone() {
+async fn interleavings_give_each_client_its_own() {
     let (listener, address) = upstream().await;
-    let router = axum::Router::new().fallback(axum::routing::any(whose));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let config = ROUTES.replace("300ms", "2ms").replace("1000/s", "100000/s");
-    let house = std::sync::Arc::new(House::open(&config, address).await);
-    let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
-        let house = std::sync::Arc::clone(&house);
-        clients.spawn(async move {
-            let (mut connection, mut ends) = (None, Vec::new());
-            for _ in 0..STEPS {
-                ends.push(step(&house, &mut connection).await);
-            }
-            ends
-        });
+    let (arrived, arrivals) = mpsc::unbounded_channel();
+    let house = House::open(ROUTES, address).await;
+    tokio::spawn(serve(listener, arrived));
+    let clients = (0..CLIENTS).map(|_| (Client::Idle, None)).collect();
+    let mut run = Run {
+        house,
+        clock: Clock::stop(),
+        rng: Rng::with_seed(SEED),
+        now_ms: 0,
+        arrivals,
+        calls: Vec::new(),
+        clients,
+        found: HashMap::new(),
+        asked: 0,
+        joined: 0,
+        reused: 0,
+        left: 0,
+        broken_off: 0,
+    };
+    for _ in 0..REQUESTS {
+        let client = run.an_idle_client().await;
+        run.ask(client).await;
+        run.something_else().await;
     }
-    let ends: Vec<End> = clients.join_all().await.into_iter().flatten().collect();
-    let count = |end| ends.iter().filter(|other| **other == end).count();
-    let counts = [End::Whole, End::Error, End::BrokenOff, End::Left, End::Unanswered].map(count);
-    assert_eq!(ends.len(), CLIENTS * STEPS);
-    assert!(counts[0] > 6_000 && counts[1..4].iter().all(|count| *count > 30) && counts[4] < 100, "{counts:?}");
-    let all = house.gate.coalesced();
-    let runs = all.iter().find(|coalesced| coalesced.route.contains("/v1/runs/")).expect("it is coalesced");
-    assert!(runs.joined > 500 && runs.reused > 500, "{runs:?}");
-    house.until("nothing is left", |now| now.tally.landed == now.tally.granted).await;
+    while !run.calls.is_empty() {
+        run.answer_a_call().await;
+    }
+    let coalesced = run.house.gate.coalesced().swap_remove(0);
+    assert_eq!((coalesced.joined, coalesced.reused), (run.joined, run.reused));
+    assert!([run.joined, run.reused].iter().all(|shared| *shared > 1_000), "{coalesced:?}");
+    assert!([run.left, run.broken_off].iter().all(|count| *count > 100), "{} left, {} broke", run.left, run.broken_off);
+}
+
+impl Run {
+    /// Lets things happen until there is one.
+    async fn an_idle_client(&mut self) -> usize {
+        loop {
+            let idle: Vec<usize> = (0..CLIENTS).filter(|client| self.clients[*client].0 == Client::Idle).collect();
+            if let Some(client) = self.rng.choice(idle) {
+                return client;
+            }
+            self.answer_a_call().await;
+            self.read_what_is_unread(1).await;
+        }
+    }
+
+    /// What may happen between two requests.
+    async fn something_else(&mut self) {
+        match self.rng.u8(0..20) {
+            0..8 => self.answer_a_call().await,
+            8 => self.leave().await,
+            9 | 10 => self.read_what_is_unread(3).await,
+            11 => {
+                self.now_ms += 1;
+                self.clock.step(Duration::from_millis(1)).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// A client sends a request, and the gate has taken it up.
+    async fn ask(&mut self, client: usize) {
+        let asked @ (who, run) = (self.rng.u8(0..2), self.rng.u8(0..2));
+        let is_get = self.rng.u8(0..20) > 0;
+        let method = if is_get { "GET" } else { "DELETE" };
+        let mut wire = match self.clients[client].1.take() {
+            Some(wire) => wire,
+            None => self.house.connect().await,
+        };
+        let headers = format!("authorization: key-{who}\r\nx-client-request-id: {client}");
+        wire.send(format!("{method} /v1/runs/{run} HTTP/1.1\r\nHost: o\r\n{headers}\r\n\r\n")).await;
+        self.clients[client] = (Client::Waits { asked, is_late: self.rng.u8(0..20) == 0 }, Some(wire));
+        if is_get {
+            self.taken_up(client, asked).await;
+        } else {
+            self.arrival_of(client).await;
+            self.wrote(run);
+        }
+    }
+
+    /// A GET joins the call that is under way, has the answer that has just come, or is a call of its own.
+    async fn taken_up(&mut self, client: usize, asked: Asked) {
+        let before = self.house.gate.coalesced().swap_remove(0);
+        self.asked += 1;
+        until("it is asked for", || self.house.gate.coalesced()[0].asked == self.asked).await;
+        let after = self.house.gate.coalesced().swap_remove(0);
+        let costs = (after.calls - before.calls, after.reused - before.reused);
+        match self.found.get(&asked) {
+            Some(Found::Call) => {
+                assert_eq!(costs, (0, 0), "it joins the call for {asked:?}");
+                let call = self.calls.iter_mut().find(|call| call.is_open && call.asked == asked);
+                call.expect("it is under way").joined.push(client);
+            }
+            Some(Found::AnswerOf { ms }) if self.now_ms < ms + REUSE_MS => {
+                assert_eq!(costs, (0, 1), "it has the last answer for {asked:?}");
+                self.reused += 1;
+                self.answered(client, Answer::Whole { status: 200, length: 0 }).await;
+            }
+            _ => {
+                assert_eq!(costs, (1, 0), "it is a call for {asked:?}");
+                self.arrival_of(client).await;
+                self.calls.last_mut().expect("it has just come").is_open = true;
+                self.found.insert(asked, Found::Call);
+            }
+        }
+    }
+
+    /// The call that this client makes is at the upstream.
+    async fn arrival_of(&mut self, client: usize) {
+        let (from, call) = in_time("a call", self.arrivals.recv()).await.expect("the upstream serves");
+        assert_eq!(from, client, "whose call it is");
+        self.calls.push(call);
+    }
+
+    /// Nothing from before a write serves those who ask after it.
+    fn wrote(&mut self, run: u8) {
+        self.found.retain(|asked, _| asked.1 != run);
+        self.calls.iter_mut().filter(|call| call.asked.1 == run).for_each(|call| call.is_open = false);
+    }
+
+    /// The upstream answers one of the calls, and those whom it serves have what is theirs.
+    async fn answer_a_call(&mut self) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let call = self.calls.swap_remove(self.rng.usize(0..self.calls.len()));
+        let answer = match self.rng.u8(0..20) {
+            0 => Answer::Closed,
+            1 | 2 => Answer::HalfOfIt,
+            3 => Answer::Whole { status: 500, length: 10 },
+            4 => Answer::Whole { status: 200, length: 300_000 },
+            _ => Answer::Whole { status: 200, length: 10 },
+        };
+        call.answer.send(answer).expect("it is not broken off");
+        // The answer is known to be through the gate once one of those whom it serves has read it.
+        if let Some(reader) = call.maker.or(call.joined.first().copied()) {
+            self.makes_haste(reader);
+        }
+        if let Some(maker) = call.maker {
+            self.answered(maker, answer).await;
+        }
+        if answer == Answer::HalfOfIt {
+            self.make_calls_of_their_own(call.joined).await;
+        } else {
+            for client in call.joined {
+                self.answered(client, answer).await;
+                self.joined += u64::from(answer != Answer::Closed);
+            }
+        }
+        if !call.is_get {
+            self.wrote(call.asked.1);
+        }
+        if call.is_open {
+            match answer {
+                Answer::Whole { status: 200, .. } => {
+                    self.found.insert(call.asked, Found::AnswerOf { ms: self.now_ms });
+                }
+                _ => drop(self.found.remove(&call.asked)),
+            }
+        }
+    }
+
+    /// What has broken off serves only the client whose call it was.
+    async fn make_calls_of_their_own(&mut self, mut clients: Vec<usize>) {
+        let mut makers = Vec::new();
+        for _ in &clients {
+            let (maker, call) = in_time("a call", self.arrivals.recv()).await.expect("the upstream serves");
+            makers.push(maker);
+            self.calls.push(call);
+        }
+        makers.sort_unstable();
+        clients.sort_unstable();
+        assert_eq!(makers, clients);
+    }
+
+    /// A client has its answer, and reads it unless it is late.
+    async fn answered(&mut self, client: usize, answer: Answer) {
+        let Client::Waits { asked, is_late } = self.clients[client].0 else { panic!("it has its answer already") };
+        self.clients[client].0 = Client::Unread { asked, answer };
+        if !is_late {
+            self.read(client).await;
+        }
+    }
+
+    fn makes_haste(&mut self, client: usize) {
+        if let Client::Waits { is_late, .. } = &mut self.clients[client].0 {
+            *is_late = false;
+        }
+    }
+
+    /// A client reads its answer, which is its own.
+    async fn read(&mut self, client: usize) {
+        let (Client::Unread { asked: (who, run), answer }, Some(mut wire)) =
+            std::mem::replace(&mut self.clients[client], (Client::Idle, None))
+        else {
+            panic!("there is nothing to read")
+        };
+        let came = wire.answer().await;
+        let (status, body) = (came.status(), &*came.body);
+        let own = format!("key-{who} /v1/runs/{run} {status} ");
+        match answer {
+            Answer::Closed => assert!(status == "502" && body.contains("tidegate_upstream_unreachable"), "{body:.200}"),
+            Answer::HalfOfIt => {
+                assert!(!came.is_whole && own.starts_with(&body[..body.len().min(own.len())]), "{own}: {body:.200}");
+                self.broken_off += 1;
+                return;
+            }
+            Answer::Whole { status: code, .. } => {
+                assert!(came.is_whole && status == code.to_string(), "{status} instead of {code}");
+                assert!(body.starts_with(&own) && body.ends_with('.'), "{own}: {body:.200}");
+            }
+        }
+        self.clients[client].1 = Some(wire);
+    }
+
+    async fn read_what_is_unread(&mut self, most: usize) {
+        let is_unread = |client: &usize| matches!(self.clients[*client].0, Client::Unread { .. });
+        for client in (0..CLIENTS).filter(is_unread).take(most).collect::<Vec<_>>() {
+            self.read(client).await;
+        }
+    }
+
+    /// A client that waits leaves, and the gate has seen it go. A call that nobody else wants is broken off.
+    async fn leave(&mut self) {
+        let waits = |client: &usize| matches!(self.clients[*client].0, Client::Waits { .. });
+        let waiting: Vec<usize> = (0..CLIENTS).filter(waits).collect();
+        let Some(client) = self.rng.choice(waiting) else { return };
+        let left = || self.house.gate.by_route().iter().map(|route| route.ended(Ended::Left)).sum::<u64>();
+        let before = left();
+        self.clients[client] = (Client::Idle, None);
+        until("the gate sees it go", || left() == before + 1).await;
+        self.left += 1;
+        let wants = |call: &Call| call.maker == Some(client) || call.joined.contains(&client);
+        let at = self.calls.iter().position(wants).expect("it waits for a call");
+        let call = &mut self.calls[at];
+        call.maker = call.maker.filter(|maker| *maker != client);
+        call.joined.retain(|other| *other != client);
+        if call.maker.is_none() && call.joined.is_empty() {
+            let call = self.calls.swap_remove(at);
+            if !call.is_get {
+                self.wrote(call.asked.1);
+            } else if call.is_open {
+                self.found.remove(&call.asked);
+            }
+        }
+    }
+}
+
+/// An upstream that says of each call whose it is, and answers it as it is told.
+async fn serve(listener: TcpListener, arrived: mpsc::UnboundedSender<(usize, Call)>) {
+    loop {
+        let (socket, _) = listener.accept().await.expect("accepts");
+        tokio::spawn(converse(socket, arrived.clone()));
+    }
+}
+
+async fn converse(mut socket: TcpStream, arrived: mpsc::UnboundedSender<(usize, Call)>) -> std::io::Result<()> {
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if socket.read_buf(&mut head).await? == 0 {
+                return Ok(());
+            }
+        }
+        let head = String::from_utf8(head).expect("a text");
+        let value = |name| head.lines().find_map(|line| line.strip_prefix(name)).expect("a header");
+        let (who, client) = (value("authorization: "), value("x-client-request-id: ").parse().expect("a number"));
+        let path = head.split(' ').nth(1).expect("a path");
+        let digit = |text: &str| text.as_bytes()[text.len() - 1] - b'0';
+        let (asked, is_get) = ((digit(who), digit(path)), head.starts_with("GET "));
+        let (answer, told) = oneshot::channel();
+        let call = Call { asked, is_get, maker: Some(client), joined: Vec::new(), is_open: false, answer };
+        arrived.send((client, call)).expect("the test goes on");
+        let Ok(told) = told.await else { return Ok(()) };
+        let (status, length) = match told {
+            Answer::Whole { status, length } => (status, length),
+            Answer::HalfOfIt => (200, 10),
+            Answer::Closed => return Ok(()),
+        };
+        let body = format!("{who} {path} {status} {}.", "x".repeat(length));
+        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        if told == Answer::HalfOfIt {
+            return socket.write_all(&answer.as_bytes()[..answer.len() - body.len() / 2]).await;
+        }
+        socket.write_all(answer.as_bytes()).await?;
+    }
 }
