@@ -1,4 +1,3 @@
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::diagnosis::millis;
@@ -7,7 +6,8 @@ use crate::proxy::{Clients, Counted, Ended, Gate, Spread};
 use crate::route::RouteId;
 
 /// What has come of the requests of one kind since the start.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RouteStatus {
     /// As it is written in the configuration.
     pub route: String,
@@ -19,7 +19,8 @@ pub struct RouteStatus {
 }
 
 /// What has come of one client's requests since the start.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClientStatus {
     /// By its label; `(others)` are those that are not told apart.
     pub client: String,
@@ -29,7 +30,8 @@ pub struct ClientStatus {
 }
 
 /// What has come of some requests that are over.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CountStatus {
     /// How many there were.
     pub requests: u64,
@@ -52,7 +54,8 @@ pub struct CountStatus {
 }
 
 /// How long something took; parts of it as bounds, which are up to twice as long as it was.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SpreadStatus {
     /// On average.
     pub mean: u64,

@@ -1,6 +1,5 @@
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wording::Wording;
@@ -10,7 +9,8 @@ use crate::limit::{LearnedUsage, Lesson};
 use crate::route::Table;
 
 /// What is the matter with a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiagnosisStatus {
     /// Which case it is.
     pub case: CaseName,
@@ -25,7 +25,8 @@ pub struct DiagnosisStatus {
 }
 
 /// A case; of two the later is the worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CaseName {
     /// What is allowed suffices.
@@ -49,7 +50,8 @@ pub enum CaseName {
 }
 
 /// How sure a case is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sureness {
     /// It is not.
@@ -61,7 +63,8 @@ pub enum Sureness {
 }
 
 /// What was seen in the last minute or two, in requests, and the last refusals of the upstream.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EvidenceStatus {
     /// Asked for it.
     pub asked: u64,
@@ -82,7 +85,8 @@ pub struct EvidenceStatus {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AskerStatus {
     /// Whose requests, by its label.
     pub client: String,
@@ -93,7 +97,8 @@ pub struct AskerStatus {
 }
 
 /// Refusals of the upstream for one reason, of what was under way together.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusedStatus {
     /// How long ago the first came back.
     pub ago_ms: u64,
@@ -108,7 +113,8 @@ pub struct RefusedStatus {
 }
 
 /// What has been learned of a pool instance, and is in force beside the configuration.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LearnedStatus {
     /// What the upstream's limit is taken for: `unknown`, `lower`, `even`, `shared` or `told`.
     pub lesson: Option<String>,

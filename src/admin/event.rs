@@ -1,4 +1,3 @@
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
@@ -9,7 +8,8 @@ use super::wording::Wording;
 use crate::admission::{Episode, InstanceState, Snapshot};
 
 /// Refusals of the upstream for one reason, of what was under way together.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EventStatus {
     /// When the first came back, in milliseconds since the Unix epoch.
     pub at_ms: u64,

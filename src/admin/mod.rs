@@ -30,7 +30,8 @@ pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
 pub use pulse::{PulsePool, PulseStatus};
 pub use status::{
-    BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, Status, TallyStatus, UpstreamRefusalStatus, Worst, schema,
+    BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TallyStatus,
+    UpstreamRefusalStatus, Worst,
 };
 
 use std::sync::{Mutex, PoisonError};

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
-use super::{HistoryStatus, Status, Watched, log, metrics, page, question, schema};
+use super::{HistoryStatus, STATUS_SCHEMA, Status, Watched, log, metrics, page, question};
 
 type Seen = State<Arc<Watched>>;
 
@@ -54,7 +54,7 @@ fn pages() -> Router<Arc<Watched>> {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/status", get(status))
-        .route("/status/schema.json", get(async || schema()))
+        .route("/status/schema.json", get(async || STATUS_SCHEMA))
         .route("/history", get(history))
         .route("/events", get(events))
         .route("/explain", get(question::explain))

@@ -1,6 +1,5 @@
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
@@ -11,7 +10,8 @@ use crate::limit::{Rate, Unit};
 use crate::proxy::Clients;
 
 /// One pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PoolStatus {
     /// As it is called in the configuration.
     pub name: String,
@@ -54,7 +54,8 @@ pub struct PoolStatus {
 }
 
 /// One limit of a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LimitStatus {
     /// As it is written.
     pub limit: String,
@@ -67,7 +68,8 @@ pub struct LimitStatus {
 }
 
 /// The limit that decides.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InForceStatus {
     /// As people say it: `300/min`, `200000 tokens/min`, `50 in flight`.
     pub limit: String,
@@ -78,7 +80,8 @@ pub struct InForceStatus {
 }
 
 /// How many wait, by priority.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WaitingBy {
     /// Before everything else.
     pub high: usize,
@@ -89,7 +92,8 @@ pub struct WaitingBy {
 }
 
 /// How many wait of one client.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WaitingFor {
     /// By its label.
     pub client: String,

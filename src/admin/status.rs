@@ -1,7 +1,6 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
@@ -19,7 +18,8 @@ use crate::proxy::{Coalesced, Connections, Gate, Refused};
 pub const SCHEMA: u32 = 1;
 
 /// The state of the gate, as `/status` says it. Times are in milliseconds unless the name says otherwise.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// The version of this form: 1. Within one, fields are added and none is taken away.
     pub schema: u32,
@@ -62,7 +62,8 @@ pub struct Status {
 }
 
 /// Something that is the matter with a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Worst {
     /// As the pool is called in the configuration.
     pub name: String,
@@ -75,7 +76,8 @@ pub struct Worst {
 }
 
 /// What has happened since the start, in requests that take from a pool.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TallyStatus {
     /// Were given a permit.
     pub granted: u64,
@@ -92,7 +94,8 @@ pub struct TallyStatus {
 }
 
 /// Connections of clients.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectionsStatus {
     /// Are there.
     pub open: u64,
@@ -101,7 +104,8 @@ pub struct ConnectionsStatus {
 }
 
 /// What is held of bodies: of requests, for waiting and for sending again, and of answers that are shared.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BufferedStatus {
     /// So much.
     pub bytes: u64,
@@ -110,7 +114,8 @@ pub struct BufferedStatus {
 }
 
 /// What the gate has refused since the start.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusalStatus {
     /// For which pool; nothing where it was none.
     pub pool: Option<String>,
@@ -121,7 +126,8 @@ pub struct RefusalStatus {
 }
 
 /// What the upstream has refused since the start, as far as it is put down to a pool.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UpstreamRefusalStatus {
     /// To which pool.
     pub pool: String,
@@ -174,12 +180,8 @@ impl Status {
     }
 }
 
-/// The JSON schema of [`Status`], as it is kept in `docs/status.schema.json`.
-#[must_use]
-pub fn schema() -> String {
-    let schema = schemars::schema_for!(Status);
-    format!("{:#}\n", schema.as_value())
-}
+/// The JSON schema of [`Status`]. A test holds it against the types.
+pub const STATUS_SCHEMA: &str = include_str!("../../docs/status.schema.json");
 
 fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
     let mut worst: Vec<&PoolStatus> = pools.iter().filter(|pool| pool.is_finding()).collect();
@@ -221,5 +223,20 @@ impl UpstreamRefusalStatus {
     fn new(scene: &Scene, (pool, cause, requests): (PoolId, Cause, u64)) -> Self {
         let pool = &scene.pools[pool.0];
         Self { pool: pool.name.clone(), counts: counts(pool).to_owned(), cause: cause.to_string(), requests }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_describes_the_types() {
+        let of_types = format!("{:#}\n", schemars::schema_for!(Status).as_value());
+        let path = "docs/status.schema.json";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &of_types).expect("it can be written");
+        }
+        assert!(of_types == STATUS_SCHEMA, "{path} is out of date: UPDATE=1 cargo test --lib schema_describes");
     }
 }

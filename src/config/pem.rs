@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -21,7 +21,7 @@ pub(super) fn authorities(path: &Path) -> Result<RootCertStore, Box<dyn Error>> 
 /// What a server shows its clients, for HTTP/2 and HTTP/1.1.
 pub(super) fn server(cert_file: &Path, key_file: &Path) -> Result<ServerConfig, Box<dyn Error>> {
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| format!("key_file: {error}"))?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut server = builder.with_no_client_auth().with_single_cert(certificates(cert_file)?, key)?;
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

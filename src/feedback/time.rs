@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -84,9 +84,9 @@ fn number(text: &str, now: Duration) -> Option<Duration> {
 }
 
 fn date(text: &str) -> Option<Duration> {
-    let http = || rfc2822::parse(text).ok().map(|date| date.timestamp());
-    let at = text.parse::<Timestamp>().ok().or_else(http)?;
-    Duration::try_from(at.as_duration()).ok()
+    let http = |_| OffsetDateTime::parse(text, &Rfc2822);
+    let at = OffsetDateTime::parse(text, &Rfc3339).or_else(http).ok()?;
+    Duration::try_from(at - OffsetDateTime::UNIX_EPOCH).ok()
 }
 
 /// So many units: `6.937`, without sign or exponent.

@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
 
 /// What is told of a request at its end.
 #[derive(Clone, Debug, Serialize)]
@@ -78,7 +79,10 @@ fn optional(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Disp
 
 /// RFC 3339, in UTC, to the millisecond.
 fn timestamp(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at).map_or_else(|_| "-".to_owned(), |at| format!("{at:.3}"))
+    let at = OffsetDateTime::from(at);
+    let ((year, month, day), (hour, minute, second, milli)) = (at.to_calendar_date(), at.to_hms_milli());
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 fn moment<S: Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {

@@ -1,10 +1,11 @@
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::reload::{self, Handle};
-use tracing_subscriber::{EnvFilter, Registry};
 
 /// How much the log tells, which may change while the gate runs.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    handle: Handle<EnvFilter, Registry>,
+    handle: Handle<Targets, Registry>,
 }
 
 /// The text says nothing of how much to log.
@@ -17,7 +18,7 @@ impl Filter {
     ///
     /// # Errors
     /// [`BadFilter`].
-    pub fn new(text: &str) -> Result<(Self, reload::Layer<EnvFilter, Registry>), BadFilter> {
+    pub fn new(text: &str) -> Result<(Self, reload::Layer<Targets, Registry>), BadFilter> {
         let (layer, handle) = reload::Layer::new(parse(text)?);
         Ok((Self { handle }, layer))
     }
@@ -38,11 +39,21 @@ impl Filter {
     }
 }
 
-fn parse(text: &str) -> Result<EnvFilter, BadFilter> {
+fn parse(text: &str) -> Result<Targets, BadFilter> {
     if text.trim().is_empty() {
         return Err(BadFilter("it is empty".to_owned()));
     }
-    EnvFilter::try_new(text.trim()).map_err(|error| BadFilter(error.to_string()))
+    let directives = text.trim().split(',').map(str::trim);
+    if let Some(unclear) = directives.clone().find(|directive| !is_directive(directive)) {
+        return Err(BadFilter(format!("{unclear:?} is no level and no target=level")));
+    }
+    text.trim().parse::<Targets>().map_err(|error| BadFilter(error.to_string()))
+}
+
+/// `info`, `tidegate` or `tidegate::gate=debug`. The parser takes any text for a target.
+fn is_directive(text: &str) -> bool {
+    let target = text.split_once('=').map_or(text, |(target, _)| target);
+    !target.is_empty() && target.chars().all(|c| c.is_alphanumeric() || "_:-".contains(c))
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 use http::Method;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +42,8 @@ pub(super) struct Shares {
 pub(super) struct Counter(AtomicU64);
 
 /// What came of the GETs of a route that shares them, since the start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coalesced {
     /// As it is written in the configuration.
     pub route: String,

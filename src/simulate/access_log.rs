@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::pattern::Pattern;
 use super::recorded::{Recorded, traffic};
@@ -18,7 +18,8 @@ use crate::route::Priority;
 /// A line of the log, as far as it decides what would become of the request.
 #[derive(Debug, Deserialize)]
 struct Line {
-    at: Timestamp,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
     method: String,
     route: String,
     client: Option<String>,

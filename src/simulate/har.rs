@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::asking::POLL_HELPER;
 use super::pattern::Pattern;
@@ -27,7 +27,8 @@ struct Log {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
-    started_date_time: Timestamp,
+    #[serde(with = "time::serde::rfc3339")]
+    started_date_time: OffsetDateTime,
     /// In milliseconds, to the last byte of the answer.
     time: f64,
     request: Request,

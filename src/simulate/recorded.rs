@@ -1,21 +1,22 @@
 use std::time::Duration;
 
-use jiff::Timestamp;
+use time::OffsetDateTime;
 
 use super::spread::Spread;
 use super::traffic::{Arrivals, Caps, Kind, Listed, Stream, Traffic};
 
 /// A request that was recorded.
 pub(super) struct Recorded {
-    pub(super) at: Timestamp,
+    pub(super) at: OffsetDateTime,
     pub(super) latency: Duration,
     pub(super) tokens: Option<u32>,
 }
 
 /// Recorded requests come again as they came, the first at once.
 pub(super) fn traffic(kinds: Vec<(Kind, Vec<Recorded>)>, notes: Vec<String>) -> Traffic {
-    let times = kinds.iter().flat_map(|(_, recorded)| recorded.iter().map(|recorded| recorded.at));
-    let (first, last) = times.fold((Timestamp::MAX, Timestamp::MIN), |(first, last), at| (first.min(at), last.max(at)));
+    let times = || kinds.iter().flat_map(|(_, recorded)| recorded.iter().map(|recorded| recorded.at));
+    let first = times().min().unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let last = times().max().unwrap_or(first);
     let lasts = since(first, last) + Duration::from_millis(1);
     let stream = |(kind, recorded): (Kind, Vec<Recorded>)| {
         let listed = |&Recorded { at, latency, tokens }: &Recorded| Listed { at: since(first, at), latency, tokens };
@@ -29,6 +30,6 @@ pub(super) fn traffic(kinds: Vec<(Kind, Vec<Recorded>)>, notes: Vec<String>) -> 
     Traffic { streams, lasts, seed: 1, upstream: Caps::default(), notes }
 }
 
-fn since(first: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(first)).unwrap_or_default()
+fn since(first: OffsetDateTime, at: OffsetDateTime) -> Duration {
+    Duration::try_from(at - first).unwrap_or_default()
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use http::uri::Scheme;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::WantsClientCert};
 use rustls_platform_verifier::BuilderVerifierExt;
 
@@ -43,6 +43,6 @@ fn finish(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig
 
 /// Also the process's default, for libraries that ask for that.
 fn provider() -> Arc<CryptoProvider> {
-    let _already_installed = aws_lc_rs::default_provider().install_default();
-    Arc::new(aws_lc_rs::default_provider())
+    let _already_installed = ring::default_provider().install_default();
+    Arc::new(ring::default_provider())
 }

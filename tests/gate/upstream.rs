@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
@@ -35,7 +35,7 @@ impl Secure {
         let mut authority = NamedTempFile::new().expect("a file");
         authority.write_all(cert.pem().as_bytes()).expect("writes");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
-        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
         let mut config = builder.with_single_cert(vec![cert.der().clone()], key).expect("a certificate");
         config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];

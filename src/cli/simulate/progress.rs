@@ -1,44 +1,44 @@
+use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-/// A bar on standard error, where that is a terminal, once it takes long.
+/// How far a simulation is, on standard error, where that is a terminal, once it takes long.
 pub(super) struct Progress {
     began: Instant,
     what: String,
-    bar: Option<ProgressBar>,
+    shown: Option<u64>,
 }
 
-/// Who waits no longer than this need not be told how far it is.
+/// A simulation that takes no longer shows no progress.
 const LONG: Duration = Duration::from_secs(1);
 
-/// How long the bar is, in parts.
-const PARTS: u64 = 1_000;
-
-const LOOKS: &str = "{bar:40} {percent:>3} % of {msg}, {eta} left";
+/// Takes away what the line of the terminal shows (ECMA-48, EL).
+const CLEAR: &str = "\r\x1b[2K";
 
 impl Progress {
     pub(super) fn new(what: &str) -> Self {
-        Self { began: Instant::now(), what: what.to_owned(), bar: None }
+        Self { began: Instant::now(), what: what.to_owned(), shown: None }
     }
 
+    /// So many thousandths are done.
     pub(super) fn reaches(&mut self, part: u64) {
-        if self.bar.is_none() && self.began.elapsed() < LONG {
+        let percent = part / 10;
+        if self.shown == Some(percent) || self.began.elapsed() < LONG || !stderr().is_terminal() {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::new(PARTS).with_message(self.what.clone()).with_elapsed(self.began.elapsed());
-            bar.with_style(ProgressStyle::with_template(LOOKS).unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        bar.set_position(part);
+        self.shown = Some(percent);
+        let left =
+            self.began.elapsed().as_millis() * u128::from(1_000_u64.saturating_sub(part)) / u128::from(part.max(1));
+        // A terminal that is gone sees no progress.
+        drop(write!(stderr(), "{CLEAR}{percent:>3} % of {}, {} s left", self.what, left / 1_000));
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if self.shown.is_some() {
+            drop(write!(stderr(), "{CLEAR}"));
         }
     }
 }
