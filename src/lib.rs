@@ -52,15 +52,12 @@
 pub mod admin;
 pub mod admission;
 pub mod cli;
-pub mod coalesce;
 pub mod config;
-pub mod feedback;
-pub mod limit;
 pub mod log;
 pub mod mock;
 pub mod proxy;
-pub mod queue;
-pub mod route;
 pub mod simulate;
 pub mod store;
 pub mod upstream;
+
+pub use tidegate_core::{coalesce, feedback, limit, meter, queue, route};

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
-use super::scheduler::{Arrival, Decision, Rules, Scheduler};
-use super::snapshot::Snapshot;
-use super::{Again, Applicant, Permit, Refusal};
+use super::{Again, Applicant, Arrival, Decision, Permit, Refusal, Rules, Scheduler, Snapshot};
 use crate::limit::{Fill, KeptLesson, Outdated};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
@@ -106,10 +104,10 @@ impl Admission {
             }
             (snapshot, rest)
         });
-        if rest.len() > 0 {
+        if !rest.is_empty() {
             rest.prepare();
         }
-        while rest.len() > 0 {
+        while !rest.is_empty() {
             snapshot.instances.extend(self.with(|scheduler, now| rest.next(scheduler, now, AT_ONCE)));
         }
         snapshot
@@ -118,7 +116,7 @@ impl Admission {
     /// Whether it is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.shared.lock().draining
+        self.shared.lock().is_draining()
     }
 
     /// Asks the scheduler something; what it decides on the way is delivered once the lock is free again.
@@ -141,7 +139,7 @@ impl Admission {
         for decision in decisions {
             let (waiter, verdict) = match decision {
                 Decision::Grant { waiter, charges, place } => {
-                    let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived);
+                    let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived());
                     (waiter, Ok(Permit::new(self, charges, waited, place)))
                 }
                 Decision::Refuse { waiter, refusal } => (waiter, Err(refusal)),

@@ -11,7 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::crowd::Crowd;
 use crate::config::{Config, Source};
-use crate::mock::{Counting, Mock, Options, Stats};
+use crate::meter::Counting;
+use crate::mock::{self, Mock, Options, Stats};
 use crate::proxy::{self, Gate};
 
 /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
@@ -30,7 +31,7 @@ pub(super) struct Demo {
     #[arg(long, value_name = "N", default_value = "100")]
     at_once: NonZeroU32,
     /// How the upstream counts.
-    #[arg(long, value_enum, default_value_t = Counting::Sliding)]
+    #[arg(long, default_value = "sliding", value_parser = mock::counting())]
     window: Counting,
 }
 

@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
 use super::foreign::Foreign;
-use super::meter::Meter;
 use super::share::whole;
 use super::stats::Others;
 use super::tally::Clock;
 use super::weather::Weather;
 use crate::limit::Rate;
+use crate::meter::Meter;
 
 /// One limit: the weather changes it, and somebody else may use it as well.
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use super::Options;
 use super::arrival::Arrival;
 use super::budget::{Budget, Standing, Whose};
 use super::cap::{Cap, Cost, Measure};
-use super::meter::Meter;
 use super::script::Step;
 use super::stats::{PoolStats, Stats};
 use super::traffic::Traffic;
 use super::verdict::{Denied, Verdict};
 use crate::config::{Config, Pool};
 use crate::limit::{PoolId, Unit};
+use crate::meter::Meter;
 use crate::route::{Ask, Found, Table};
 
 /// The limits of the stand-in: those of the configuration, enforced its own way, and those of models.
@@ -139,7 +139,7 @@ impl Limits {
         };
         let limits = pool.limits.requests.iter();
         let cap = |&rate| {
-            let meter = Meter::new(rate, &self.options, now, chance.f64());
+            let meter = Meter::new(rate, self.options.counts(), now, chance.f64());
             Cap::new(measure, rate, meter, chance.fork(), now)
         };
         limits.map(cap).collect()

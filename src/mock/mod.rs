@@ -15,7 +15,6 @@ mod events;
 mod files;
 mod foreign;
 mod limits;
-mod meter;
 mod models;
 mod moderations;
 mod options;
@@ -40,8 +39,7 @@ mod weather;
 mod with;
 mod world;
 
-pub(crate) use meter::Meter;
-pub use options::{Counting, Options};
+pub use options::{Options, counting};
 pub use quotas::{Family, Figures, Quotas};
 pub use refusals::Refusal;
 pub use script::{BadScript, Script};

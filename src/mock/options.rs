@@ -1,17 +1,19 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::quotas::Quotas;
 use super::script::Script;
 use super::weather::Weather;
+use crate::meter::{Counting, Counts};
 
 /// How the stand-in counts, answers and dawdles.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// How the limits are counted.
-    #[arg(long, value_enum, default_value_t = Counting::Fixed)]
+    #[arg(long, default_value = "fixed", value_parser = counting())]
     pub window: Counting,
     /// With a bucket: how many may come at once [default: the whole limit].
     #[arg(long, value_name = "N")]
@@ -58,25 +60,25 @@ pub struct Options {
     pub script: Option<Script>,
 }
 
-/// How an upstream may count the requests of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Counting {
-    /// Windows that begin with the first request after the last window.
-    Fixed,
-    /// Windows that follow each other on the clock, wherever that was started.
-    FixedClock,
-    /// Every trailing window, exactly.
-    Sliding,
-    /// The present clock window, and of the one before as much as a trailing window would still cover.
-    Counter,
-    /// A bucket that fills at the limit's rate.
-    Bucket,
+/// The ways of counting, by name, each with what it means.
+#[must_use]
+pub fn counting() -> impl TypedValueParser<Value = Counting> {
+    let values = Counting::ALL.map(|way| PossibleValue::new(way.name()).help(way.meaning()));
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Counting>())
 }
 
 fn some_time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("a minute takes some time".to_owned()),
         parsed => parsed.map_err(|error| error.to_string()),
+    }
+}
+
+impl Options {
+    /// How the limits are counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts { window: self.window, burst: self.burst, minute: self.minute }
     }
 }
 

@@ -7,9 +7,9 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::meter::scaled;
 use super::refusals::Refusal;
 use super::share::{Scale, Share};
+use crate::meter::scaled;
 
 /// How the weather changes over time, each step after the one before.
 #[derive(Clone, Debug, Default)]

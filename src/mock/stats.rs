@@ -2,9 +2,9 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::budget::Budget;
-use super::meter::millis;
 use super::refusals::Refusal;
 use super::tally::{ByWindow, Tally};
+use crate::meter::millis;
 
 /// What `/__mock/stats` says. A window here is a minute, as long as `--minute` says; the first begins with the first
 /// request.

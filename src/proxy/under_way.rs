@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use crate::admission::InFlight;
-use crate::feedback::{Codings, Decoder, Headers, Pushback, UsageReader, allowances};
+use crate::feedback::{Codings, Decoder, Pushback, UsageReader, allowances};
 use crate::upstream::Held;
 
 /// What lasts until the last byte of an answer.
@@ -56,12 +56,6 @@ impl Drop for UnderWay {
         if let Some(tokens) = self.usage.as_ref().and_then(|usage| usage.sink().total()) {
             self.in_flight.settle(self.sent_at, tokens);
         }
-    }
-}
-
-impl Headers for HeaderMap {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.to_str().ok()
     }
 }
 

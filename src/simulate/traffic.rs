@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::pattern::Pattern;
 use super::spread::Spread;
 use crate::limit::Rate;
-use crate::mock::Counting;
+use crate::meter::Counting;
 use crate::route::{Priority, Template};
 
 /// Who sends what, and when.

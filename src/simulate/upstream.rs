@@ -1,8 +1,8 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::traffic::Caps;
 use crate::limit::Rate;
-use crate::mock::{Meter, Options};
+use crate::meter::{Counts, Meter};
 use crate::route::{Priority, RouteId, Table, Template};
 
 /// The upstream's own limits, counted as the stand-in counts.
@@ -18,10 +18,10 @@ struct Cap {
 
 impl Upstream {
     pub(super) fn new(caps: &Caps, now: Instant, chance: &mut fastrand::Rng) -> Self {
-        let options = Options { window: caps.window, burst: caps.burst, ..Options::default() };
+        let counts = Counts { window: caps.window, burst: caps.burst, minute: Duration::from_mins(1) };
         let cap = |(templates, rate): &(Vec<Template>, Rate)| Cap {
             table: table(templates),
-            meter: Meter::new(*rate, &options, now, chance.f64()),
+            meter: Meter::new(*rate, counts, now, chance.f64()),
         };
         Self { caps: caps.limits.iter().map(cap).collect() }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tidegate::config::{Config, Source};
-use tidegate::mock::{Counting, Mock, Options};
+use tidegate::meter::Counting;
+use tidegate::mock::{Mock, Options};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};

@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::meter::Meter;
 use super::super::verdict::Denied;
 use super::{Duration, MINUTE, Refusal, SECOND, Upstream, headers, words};
+use crate::meter::Meter;
 
 const DAY: Duration = Duration::from_hours(24);
 

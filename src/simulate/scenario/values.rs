@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use toml::Value;
 
 use super::file::{Text, Times};
 use crate::config::Problem;
 use crate::limit::Rate;
-use crate::mock::Counting;
+use crate::meter::Counting;
 use crate::route::{Priority, Template};
 use crate::simulate::pattern::Pattern;
 use crate::simulate::spread::{LONGEST, Spread};
@@ -88,7 +87,7 @@ impl Problems {
     }
 
     pub(super) fn window(&mut self, text: &Text) -> Counting {
-        Counting::from_str(text.get_ref(), true).unwrap_or_else(|_| {
+        text.get_ref().parse().unwrap_or_else(|_| {
             let mend = "write \"fixed\", \"fixed-clock\", \"sliding\", \"counter\" or \"bucket\"";
             self.note("no way to count", text.span(), "unknown", mend);
             Counting::Fixed

@@ -11,7 +11,6 @@ use super::traffic::Traffic;
 use super::{Report, Waited, read, simulate};
 use crate::coalesce::LONGEST;
 use crate::config::{Config, Source};
-use crate::limit::tests::start;
 
 /// What the tests' scenarios ask for.
 const ROUTE: &str = "[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"x\"]";
@@ -36,7 +35,7 @@ fn stream(duration: &str, keys: &str) -> Traffic {
 }
 
 fn simulated(config: &Config, traffic: &Traffic) -> Report {
-    simulate(config, traffic, start(), |_| ())
+    simulate(config, traffic, tokio::time::Instant::now().into_std(), |_| ())
 }
 
 fn about(found: f64, expected: f64, tolerance: f64) -> bool {

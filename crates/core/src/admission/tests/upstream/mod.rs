@@ -11,7 +11,7 @@ use crate::admission::{Again, Applicant, Arrival, Decision, Rules, Scheduler};
 use crate::feedback::{Cause, Pushback};
 use crate::limit::tests::start;
 use crate::limit::{Lesson, Limits, PoolId};
-use crate::mock::{Counting, Meter, Options};
+use crate::meter::{Counting, Counts, Meter};
 use crate::queue::{Charges, ClientId};
 use crate::route::Ask;
 
@@ -105,11 +105,11 @@ impl World {
         let rules = Rules { pools, max_waiting: 100_000, weights: HashMap::new(), ageing: MINUTE };
         let now = start();
         let burst = scene.burst.and_then(std::num::NonZeroU32::new);
-        let options = Options { window: scene.window, burst, ..Options::default() };
+        let counts = Counts { window: scene.window, burst, minute: Duration::from_mins(1) };
         let mut chance = fastrand::Rng::with_seed(scene.seed);
         let mut world = Self {
             scheduler: Scheduler::new(rules),
-            meters: scene.pools.iter().map(|&(_, real)| Meter::new(rate(real), &options, now, chance.f64())).collect(),
+            meters: scene.pools.iter().map(|&(_, real)| Meter::new(rate(real), counts, now, chance.f64())).collect(),
             asks: scene.asks,
             thinks: scene.thinks,
             began: now,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Scene, World};
 use crate::feedback::{Cause, Figures, Pushback};
 use crate::limit::Unit;
-use crate::mock::Counting;
+use crate::meter::Counting;
 
 /// One in twelve is refused, for any reason that is sent again.
 fn whim(chance: &mut fastrand::Rng) -> Option<Pushback> {

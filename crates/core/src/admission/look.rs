@@ -10,7 +10,7 @@ use crate::limit::{InstanceId, Usage};
 use crate::queue::Flow;
 
 /// The pool instances that are still to be looked at.
-pub(super) struct Rest {
+pub struct Rest {
     ids: Vec<InstanceId>,
     flows: Vec<(Flow, usize)>,
     crowd: Option<Crowd>,
@@ -18,7 +18,8 @@ pub(super) struct Rest {
 
 impl<W> Scheduler<W> {
     /// The state at `now` without any pool instance, and what leads to those.
-    pub(super) fn overview(&self, now: Instant) -> (Snapshot, Rest) {
+    #[must_use]
+    pub fn overview(&self, now: Instant) -> (Snapshot, Rest) {
         let refusals = self.refusals.iter().map(|(&(pool, cause), &count)| (pool, cause, count));
         let mut ids = self.ledger.ids();
         ids.reverse();
@@ -57,7 +58,7 @@ impl<W> Scheduler<W> {
 
 impl Rest {
     /// The next so many instances, if they are still there.
-    pub(super) fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
+    pub fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
         let Self { ids, flows, crowd } = self;
         let crowd = crowd.get_or_insert_with(|| Crowd::new(flows));
         let some = ids.split_off(ids.len().saturating_sub(most)).into_iter().rev();
@@ -65,12 +66,19 @@ impl Rest {
     }
 
     /// Does what needs no scheduler.
-    pub(super) fn prepare(&mut self) {
+    pub fn prepare(&mut self) {
         self.crowd = Some(Crowd::new(&self.flows));
     }
 
+    /// Whether all have been looked at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.ids.len()
     }
 }

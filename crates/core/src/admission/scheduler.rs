@@ -169,6 +169,12 @@ impl<W> Scheduler<W> {
         self.pump_charged(now, charges);
     }
 
+    /// Whether it is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&mut self) {
         self.draining = true;

@@ -31,8 +31,15 @@ pub struct Again {
 }
 
 impl Again {
+    /// When the request came for the first time.
+    #[must_use]
+    pub fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
     /// The place of one who takes from no pool.
-    pub(super) fn nowhere(arrived: Instant) -> Self {
+    #[must_use]
+    pub fn nowhere(arrived: Instant) -> Self {
         Self { seq: Seq::FIRST, arrived }
     }
 }

@@ -17,7 +17,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// The gate is stopping; another one may be there in a moment.
-    pub(super) const DRAINING: Self =
+    pub const DRAINING: Self =
         Self { reason: Reason::Draining, retry_after: Duration::from_secs(1), pointless: false, learned: None };
 }
 

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn each_refused_gets_a_time_of_its_own_between_one_second_and_sixty() {
         let at = idle();
-        let (mut promises, now) = (Promises::default(), tokio::time::Instant::now().into_std());
+        let (mut promises, now) = (Promises::default(), crate::tests::any_instant());
         let gap = Duration::from_millis(700);
         let told: Vec<_> = (0..80).map(|_| promises.slot(now, at, now, gap)).collect();
         assert_eq!(told[..3], [1_000, 1_700, 2_400].map(Duration::from_millis));
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_was_promised_for_a_past_time_is_forgotten() {
         let at = idle();
-        let (mut promises, now) = (Promises::default(), tokio::time::Instant::now().into_std());
+        let (mut promises, now) = (Promises::default(), crate::tests::any_instant());
         promises.slot(now, at, now, SOONEST);
         promises.sweep(now + LATEST);
         assert!(promises.next.is_empty());

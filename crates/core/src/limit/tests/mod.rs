@@ -22,7 +22,7 @@ use super::{InstanceId, Ledger, Limits, PoolId, Rate, Shape};
 
 /// When a test begins.
 pub(crate) fn start() -> Instant {
-    tokio::time::Instant::now().into_std()
+    crate::tests::any_instant()
 }
 
 /// A nanosecond before.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{MINUTE, Scene, World, by_window};
-use crate::mock::Counting;
+use crate::meter::Counting;
 
 const WINDOWS: [Counting; 5] =
     [Counting::Fixed, Counting::FixedClock, Counting::Sliding, Counting::Counter, Counting::Bucket];

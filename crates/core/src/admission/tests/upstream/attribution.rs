@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Scene, World};
 use crate::limit::Lesson;
-use crate::mock::Counting;
+use crate::meter::Counting;
 
 const RUNS: &[usize] = &[0, 1];
 const POSTS: &[usize] = &[1];

@@ -1,13 +1,86 @@
+//! How an upstream counts its requests, in each of the ways that upstreams have.
+
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use super::{Counting, Options};
 use crate::limit::Rate;
+
+/// How an upstream may count the requests of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// Windows that begin with the first request after the last window.
+    Fixed,
+    /// Windows that follow each other on the clock, wherever that was started.
+    FixedClock,
+    /// Every trailing window, exactly.
+    Sliding,
+    /// The present clock window, and of the one before as much as a trailing window would still cover.
+    Counter,
+    /// A bucket that fills at the limit's rate.
+    Bucket,
+}
+
+/// No upstream counts like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is none of fixed, fixed-clock, sliding, counter, bucket")]
+pub struct UnknownCounting;
+
+impl Counting {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Fixed, Self::FixedClock, Self::Sliding, Self::Counter, Self::Bucket];
+
+    /// As people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::FixedClock => "fixed-clock",
+            Self::Sliding => "sliding",
+            Self::Counter => "counter",
+            Self::Bucket => "bucket",
+        }
+    }
+
+    /// In one sentence, for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Fixed => "Windows that begin with the first request after the last window",
+            Self::FixedClock => "Windows that follow each other on the clock, wherever that was started",
+            Self::Sliding => "Every trailing window, exactly",
+            Self::Counter => {
+                "The present clock window, and of the one before as much as a trailing window would still cover"
+            }
+            Self::Bucket => "A bucket that fills at the limit's rate",
+        }
+    }
+}
+
+impl FromStr for Counting {
+    type Err = UnknownCounting;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCounting> {
+        Self::ALL.into_iter().find(|way| way.name().eq_ignore_ascii_case(text)).ok_or(UnknownCounting)
+    }
+}
+
+/// How an upstream counts its limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// In which windows.
+    pub window: Counting,
+    /// With a bucket: how many may come at once, if not the whole limit.
+    pub burst: Option<NonZeroU32>,
+    /// How long "a minute" is; the spans of all limits shrink with it.
+    pub minute: Duration,
+}
 
 /// One limit as an upstream counts it. It has its own arithmetic on purpose: were it the gate's, a mistake there would
 /// be agreed with here.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     amount: f64,
     per: Duration,
     count: Count,
@@ -31,9 +104,11 @@ struct Log {
 }
 
 impl Meter {
-    pub(crate) fn new(rate: Rate, options: &Options, now: Instant, phase: f64) -> Self {
+    /// An empty one, where a minute is as long as `counts` says; windows on the clock began this part of one before `now`.
+    #[must_use]
+    pub fn new(rate: Rate, counts: Counts, now: Instant, phase: f64) -> Self {
         let amount = f64::from(rate.amount());
-        let per = scaled(rate.per(), options.minute);
+        let per = scaled(rate.per(), counts.minute);
         let clock = |slides| Count::Clock {
             epoch: now.checked_sub(per.mul_f64(phase)).unwrap_or(now),
             window: 0,
@@ -41,8 +116,8 @@ impl Meter {
             before: 0.0,
             slides,
         };
-        let burst = options.burst.map(|burst| f64::from(burst.get()));
-        let count = match options.window {
+        let burst = counts.burst.map(|burst| f64::from(burst.get()));
+        let count = match counts.window {
             Counting::Fixed => Count::Fixed { began: None, used: 0.0 },
             Counting::FixedClock => clock(false),
             Counting::Counter => clock(true),
@@ -53,44 +128,50 @@ impl Meter {
     }
 
     /// A bucket as large as the limit, full, where a minute is this long.
-    pub(super) fn bucket(rate: Rate, minute: Duration, now: Instant) -> Self {
+    #[must_use]
+    pub fn bucket(rate: Rate, minute: Duration, now: Instant) -> Self {
         let amount = f64::from(rate.amount());
         let count = Count::Bucket { burst: None, level: amount, filled: now };
         Self { amount, per: scaled(rate.per(), minute), count, arrivals: Log::default(), most: 0 }
     }
 
     /// The most that has arrived in any trailing window, admitted or not.
-    pub(crate) fn most(&self) -> u32 {
+    #[must_use]
+    pub fn most(&self) -> u32 {
         self.most
     }
 
     /// How long the window is, scaled.
-    pub(crate) fn per(&self) -> Duration {
+    #[must_use]
+    pub fn per(&self) -> Duration {
         self.per
     }
 
     /// From now on it admits this much; what it has counted stays counted.
-    pub(crate) fn resize(&mut self, now: Instant, amount: u32) {
+    pub fn resize(&mut self, now: Instant, amount: u32) {
         self.turn(now);
         self.amount = f64::from(amount);
     }
 
     /// A request arrives.
-    pub(crate) fn arrive(&mut self, now: Instant, cost: u32) {
+    pub fn arrive(&mut self, now: Instant, cost: u32) {
         self.arrivals.forget(now, self.per);
         self.arrivals.push(now, cost);
         self.most = self.most.max(self.arrivals.sum);
     }
 
-    /// Whether there is room for `cost`, or about how long there is none.
-    pub(crate) fn room(&mut self, now: Instant, cost: u32) -> Result<(), Duration> {
+    /// Whether there is room for `cost`.
+    ///
+    /// # Errors
+    /// About how long there is none.
+    pub fn room(&mut self, now: Instant, cost: u32) -> Result<(), Duration> {
         let (cost, left) = (f64::from(cost), self.left(now));
         // A billionth of a request is a rounding error of the arithmetic, not a request.
         if cost <= left + 1e-9 { Ok(()) } else { Err(self.wait(now, cost)) }
     }
 
     /// What there is room for.
-    pub(super) fn left(&mut self, now: Instant) -> f64 {
+    pub fn left(&mut self, now: Instant) -> f64 {
         self.turn(now);
         match &self.count {
             Count::Fixed { used, .. } => self.amount - used,
@@ -104,7 +185,8 @@ impl Meter {
     }
 
     /// About how long there is no room for `cost`.
-    pub(super) fn wait(&self, now: Instant, cost: f64) -> Duration {
+    #[must_use]
+    pub fn wait(&self, now: Instant, cost: f64) -> Duration {
         match &self.count {
             Count::Fixed { began, .. } => began.map_or(Duration::ZERO, |began| began + self.per - now),
             Count::Clock { epoch, .. } => self.per.mul_f64(1.0 - fraction(now - *epoch, self.per)),
@@ -114,7 +196,7 @@ impl Meter {
     }
 
     /// Counts `cost`.
-    pub(crate) fn count(&mut self, now: Instant, cost: u32) {
+    pub fn count(&mut self, now: Instant, cost: u32) {
         match &mut self.count {
             Count::Fixed { began, used } => {
                 began.get_or_insert(now);
@@ -151,11 +233,14 @@ impl Meter {
 }
 
 /// A span of time where a minute is this long.
-pub(super) fn scaled(span: Duration, minute: Duration) -> Duration {
+#[must_use]
+pub fn scaled(span: Duration, minute: Duration) -> Duration {
     span.mul_f64(minute.as_secs_f64() / 60.0)
 }
 
-pub(super) fn millis(time: Duration) -> u64 {
+/// In whole milliseconds.
+#[must_use]
+pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -183,15 +268,13 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mock::Meter;
+    use crate::tests::any_instant;
 
     const MINUTE: Duration = Duration::from_mins(1);
-    const WINDOWS: [Counting; 5] =
-        [Counting::Fixed, Counting::FixedClock, Counting::Sliding, Counting::Counter, Counting::Bucket];
 
     fn meter(window: Counting, now: Instant) -> Meter {
-        let options = Options { window, ..Options::default() };
-        Meter::new("100/min".parse().expect("a rate"), &options, now, 0.0)
+        let counts = Counts { window, burst: None, minute: MINUTE };
+        Meter::new("100/min".parse().expect("a rate"), counts, now, 0.0)
     }
 
     /// How many of a crowd are admitted at once.
@@ -206,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_window_admits_as_much_as_it_is_resized_to() {
-        for window in WINDOWS {
-            let now = tokio::time::Instant::now().into_std();
+        for window in Counting::ALL {
+            let now = any_instant();
             let mut meter = meter(window, now);
             meter.resize(now, 60);
             assert_eq!(admitted(&mut meter, now), 60, "{window:?}");
@@ -218,7 +301,7 @@ mod tests {
     #[test]
     fn what_was_counted_stays_counted_when_a_window_is_resized() {
         for window in [Counting::Fixed, Counting::FixedClock, Counting::Sliding, Counting::Counter] {
-            let now = tokio::time::Instant::now().into_std();
+            let now = any_instant();
             let mut meter = meter(window, now);
             assert_eq!(admitted(&mut meter, now), 100, "{window:?}");
             meter.resize(now, 60);
@@ -230,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_bucket_fills_at_the_rate_it_had_at_the_time() {
-        let now = tokio::time::Instant::now().into_std();
+        let now = any_instant();
         let mut meter = meter(Counting::Bucket, now);
         assert_eq!(admitted(&mut meter, now), 100);
         meter.resize(now + MINUTE / 10, 60);

@@ -44,3 +44,9 @@ pub trait Headers {
     /// The value of one, if it is text.
     fn text(&self, name: &str) -> Option<&str>;
 }
+
+impl Headers for http::HeaderMap {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.to_str().ok()
+    }
+}
