@@ -241,7 +241,7 @@ async fn a_write_that_is_promised_an_answer_before_its_turn_is_under_way_until_i
     let mut before = ask(&house, &get("/v1/streams/1", "")).await;
     arrived(&listener).await.0.send(ok("before")).await;
     assert_eq!(body(&before.rest().await), "before");
-    clock.step(TURN - Duration::from_secs(1)).await;
+    clock.step(TURN.saturating_sub(Duration::from_secs(1))).await;
     arrived(&listener).await.0.send(answer("200 OK", "content-type: text/event-stream\r\n", "data: 1\n\n")).await;
     write.until("data: 1").await;
     let mut after = ask(&house, &get("/v1/streams/1", "")).await;
@@ -281,7 +281,7 @@ async fn an_answer_is_reused_for_so_long_and_an_error_never() {
         let mut first = ask(&house, &get("/v1/runs/1", "")).await;
         arrived(&listener).await.0.send(answer(status, "", "said")).await;
         assert_eq!(body(&first.rest().await), "said");
-        clock.step(REUSE - LEAST).await;
+        clock.step(REUSE.saturating_sub(LEAST)).await;
         let mut second = ask(&house, &get("/v1/runs/1", "")).await;
         if !reused {
             arrived(&listener).await.0.send(answer(status, "", "said")).await;
@@ -341,7 +341,7 @@ async fn what_comes_slowly_is_for_one_after_five_seconds() {
     let (mut clients, mut server) = crowd(&house, &listener, 2).await;
     server.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n").await;
     house.until("its head has come", |now| now.instances[0].observed.taken > 0).await;
-    clock.step(Duration::from_secs(5) - LEAST).await;
+    clock.step(Duration::from_secs(5).saturating_sub(LEAST)).await;
     nothing_else_comes(&house, &listener).await;
     clock.step(LEAST).await;
     clients[0].until("\r\na\r\n").await;
@@ -378,7 +378,7 @@ async fn who_has_less_patience_than_the_first_is_told_and_who_has_more_goes_on()
     let came = hasty.rest().await;
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
     assert!(has(&came, "x-tidegate-wait-ms: 100"), "{came}");
-    clock.step(TURN - patience).await;
+    clock.step(TURN.saturating_sub(patience)).await;
     arrived(&listener).await.0.send(ok("in turn")).await;
     let came = patient.rest().await;
     assert_eq!(body(&came), "in turn");
