@@ -6,7 +6,6 @@ use tidegate::proxy::Coalesced;
 use tokio::net::TcpListener;
 
 use super::house::{House, Wire, accept, upstream};
-use super::loops::{Loops, Pace};
 use super::resend::answer;
 use crate::clock::Clock;
 
@@ -383,27 +382,4 @@ async fn who_has_less_patience_than_the_first_is_told_and_who_has_more_goes_on()
     let came = patient.rest().await;
     assert_eq!(body(&came), "in turn");
     assert!(has(&came, "x-tidegate-wait-ms: 2250"), "{came}");
-}
-
-/// For three seconds, each after a pause of its own.
-#[tokio::test]
-async fn fifty_pollers_make_one_call_an_interval() {
-    let clock = Clock::stop();
-    let (listener, address) = upstream().await;
-    let router = axum::Router::new().fallback(|| async { "queued" });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let house = House::open(ROUTES, address).await;
-    let mut loops = Loops::new(Pace { reuse: REUSE, every: APART }, 1..100, 1);
-    for _ in 0..50 {
-        loops.join(&house, 0, "GET /v1/runs/1 HTTP/1.1\r\nHost: o\r\n\r\n".to_owned(), 0..50).await;
-    }
-    while loops.now() < Duration::from_secs(3) {
-        loops.go(&house, |_| false).await;
-        assert_eq!(tally(&house).0, loops.calls() as u64, "at {:?}", loops.now());
-        loops.tick(&clock).await;
-    }
-    assert_eq!(loops.calls(), 10, "answers serve for 300 ms");
-    let (calls, joined, reused) = tally(&house);
-    assert_eq!(calls + joined + reused, house.gate.coalesced()[0].asked);
-    assert_eq!(house.gate.admission().snapshot().tally.granted, calls);
 }

@@ -1,5 +1,5 @@
-//! Fifty runs with a dozen pollers each, at the rates of the Assistants API: a thousand GETs and three hundred POSTs a minute,
-//! counted in a tenth of it.
+//! Crowds that poll: one run by fifty, and fifty runs by a dozen each, at the rates of the Assistants API: a thousand GETs and
+//! three hundred POSTs a minute, counted in a tenth of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tidegate::config::{Config, Source};
 use tidegate::mock::{Counting, Mock, Options};
 use tokio::net::TcpStream;
 
+use super::coalesce::ROUTES;
 use super::house::{Answer, House, Wire, upstream};
 use super::loops::{Loops, Pace, TICK};
 use crate::clock::Clock;
@@ -111,4 +112,26 @@ async fn six_hundred_pollers_delay_no_post() {
     println!("{} GETs of {RUNS} runs in {:?}, {} in a window", gets.admitted, loops.now(), gets.most_in_window);
     assert_eq!((stats.denied, gets.admitted), (0, 2 * RUNS as u64), "each run is asked for twice");
     assert!(posts > 20 && loops.now() <= PACE.every + PACE.reuse, "the last learned after {:?}", loops.now());
+}
+
+#[tokio::test]
+async fn fifty_pollers_make_one_call_an_interval() {
+    let clock = Clock::stop();
+    let (listener, address) = upstream().await;
+    let router = axum::Router::new().fallback(|| async { "queued" });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let house = House::open(ROUTES, address).await;
+    let pace = Pace { reuse: Duration::from_millis(300), every: Duration::from_millis(2) };
+    let mut loops = Loops::new(pace, 1..100, 1);
+    for _ in 0..50 {
+        loops.join(&house, 0, head("GET", "/v1/runs/1") + "\r\n", 0..50).await;
+    }
+    while loops.now() < Duration::from_secs(3) {
+        loops.go(&house, |_| false).await;
+        assert_eq!(house.gate.coalesced()[0].calls, loops.calls() as u64, "at {:?}", loops.now());
+        loops.tick(&clock).await;
+    }
+    let all = house.gate.coalesced().swap_remove(0);
+    assert_eq!((all.calls, all.calls + all.saved), (10, all.asked), "an answer serves for 300 ms");
+    assert_eq!(house.gate.admission().snapshot().tally.granted, 10);
 }
