@@ -38,6 +38,15 @@ impl Clock {
     pub(crate) async fn step(&self, by: Duration) {
         time::advance(by).await;
     }
+
+    /// Moves the time by so much, to the moment at which something is to come due. If it came due earlier it would have its
+    /// turn earlier, and say another time.
+    pub(crate) async fn reach(&self, by: Duration) {
+        let last = Duration::from_millis(1);
+        self.step(by.saturating_sub(last)).await;
+        turn().await;
+        self.step(last).await;
+    }
 }
 
 /// Moves the stopped clock on to a whole millisecond of the runtime's. Timers fire only at these, so a timer set from there

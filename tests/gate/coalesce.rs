@@ -235,12 +235,12 @@ async fn a_write_that_is_promised_an_answer_before_its_turn_is_under_way_until_i
     let _spent = arrived(&listener).await;
     let mut write = ask(&house, &post("/v1/streams/1", "{\"stream\": true}")).await;
     house.until("it waits", |now| now.waiting == 1).await;
-    clock.step(Duration::from_secs(1)).await;
+    clock.reach(Duration::from_secs(1)).await;
     write.until(": tidegate waits").await;
     let mut before = ask(&house, &get("/v1/streams/1", "")).await;
     arrived(&listener).await.0.send(ok("before")).await;
     assert_eq!(body(&before.rest().await), "before");
-    clock.step(TURN.saturating_sub(Duration::from_secs(1))).await;
+    clock.reach(TURN.saturating_sub(Duration::from_secs(1))).await;
     arrived(&listener).await.0.send(answer("200 OK", "content-type: text/event-stream\r\n", "data: 1\n\n")).await;
     write.until("data: 1").await;
     let mut after = ask(&house, &get("/v1/streams/1", "")).await;
@@ -373,11 +373,11 @@ async fn who_has_less_patience_than_the_first_is_told_and_who_has_more_goes_on()
     let patience = Duration::from_millis(100);
     let mut hasty = ask(&house, &get("/v1/tight", "x-tidegate-max-wait: 100ms\r\n")).await;
     house.until("both have asked", |_| house.gate.coalesced().iter().map(|route| route.asked).sum::<u64>() == 3).await;
-    clock.step(patience).await;
+    clock.reach(patience).await;
     let came = hasty.rest().await;
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
     assert!(has(&came, "x-tidegate-wait-ms: 100"), "{came}");
-    clock.step(TURN.saturating_sub(patience)).await;
+    clock.reach(TURN.saturating_sub(patience)).await;
     arrived(&listener).await.0.send(ok("in turn")).await;
     let came = patient.rest().await;
     assert_eq!(body(&came), "in turn");

@@ -59,7 +59,7 @@ impl<'c> Waiting<'c> {
 
     /// What its client hears when it has waited for long.
     async fn kept(&mut self) -> String {
-        self.clock.step(EVERY).await;
+        self.clock.reach(EVERY).await;
         self.client.until(" ms so far\n\n").await
     }
 

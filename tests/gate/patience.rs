@@ -77,7 +77,7 @@ async fn who_has_the_patience_waits() {
     let mut waiting: Wire = house.connect().await;
     waiting.send(&get("x-stainless-read-timeout: 7200\r\nx-tidegate-max-wait: soon")).await;
     house.until("it waits", |now| now.waiting == 1).await;
-    clock.step(Duration::from_hours(1) + MARGIN).await;
+    clock.reach(Duration::from_hours(1) + MARGIN).await;
     let mut server = accept(&listener).await;
     server.until("\r\n\r\n").await;
     server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;

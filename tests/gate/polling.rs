@@ -94,10 +94,14 @@ impl Scene {
         self.clock.step(Duration::from_millis(ms)).await;
     }
 
+    async fn reach(&self, ms: u64) {
+        self.clock.reach(Duration::from_millis(ms)).await;
+    }
+
     /// Those who are held have waited for so long that they look once more, and have heard what the upstream says: its
     /// answer to so many calls.
     async fn look(&self, calls: u64) {
-        self.step(500).await;
+        self.reach(500).await;
         self.house.until("the answer has come", |now| now.tally.landed == calls).await;
         turn().await;
         assert_eq!(self.calls() as u64, calls);
@@ -219,7 +223,7 @@ async fn leaving_client_puts_off_nobody_after_it() {
     }
     let mut stays = scene.begin("/v1/runs/0", HELPER).await;
     scene.house.until("its call waits", |_| scene.counted("/v1/runs/").paced == 5).await;
-    scene.step(1_940).await;
+    scene.reach(1_940).await;
     let came = stays.rest().await;
     assert!(came.ends_with("\"queued\"}"), "{came}");
     assert_eq!((wait_ms(&came), scene.calls()), (1_940, 21), "calls are 2 s apart");
@@ -242,12 +246,12 @@ async fn refused_first_leaves_call_to_others() {
     scene.house.until("its call waits", |_| scene.counted("/v1/late").paced == 1).await;
     let others = [scene.begin("/v1/late", "").await, scene.begin("/v1/late", "").await];
     scene.house.until("all have asked", |_| scene.counted("/v1/late").asked == 4).await;
-    scene.step(2_000).await;
+    scene.reach(2_000).await;
     let came = hasty.rest().await;
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
     scene.house.until("another waits for its turn", |now| now.waiting == 1).await;
     turn().await;
-    scene.step(1_000).await;
+    scene.reach(1_000).await;
     for mut other in others {
         let came = other.rest().await;
         assert!(came.ends_with("\"queued\"}") && wait_ms(&came) == 3_000, "{came}");
@@ -352,7 +356,7 @@ async fn failure_leaves_held_poll_what_it_had() {
     let mut held = scene.begin("/v1/held/1", "").await;
     scene.house.until("it is held", |_| scene.counted("/v1/held/").held == 1).await;
     scene.house.gate.admission().drain();
-    scene.step(500).await;
+    scene.reach(500).await;
     let came = held.rest().await;
     assert!(came.starts_with("HTTP/1.1 200") && came.ends_with("\"queued\"}"), "{came}");
     assert_eq!((wait_ms(&came), scene.calls()), (500, 1));
