@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::house::{House, Wire, accept, upstream};
 use super::resend::answer;
-use crate::clock::in_time;
+use crate::clock::{Clock, turn};
 use tokio::net::TcpListener;
 
 /// One request at a time, and room for the bodies of one that waits.
@@ -63,6 +64,7 @@ async fn assert_no_room(house: &House, path: &str) {
 
 #[tokio::test]
 async fn a_body_that_finds_no_room_is_refused_at_once_and_finds_some_when_another_has_gone() {
+    let _clock = Clock::stop();
     let (listener, address) = upstream().await;
     let house = House::open(ONE_BODY, address).await;
     let (first, server) = take_the_place(&house, &listener).await;
@@ -83,21 +85,17 @@ async fn a_body_that_finds_no_room_is_refused_at_once_and_finds_some_when_anothe
 
 #[tokio::test]
 async fn room_for_a_body_is_taken_before_it_is_read() {
-    let (_listener, address) = upstream().await;
+    let _clock = Clock::stop();
+    let (listener, address) = upstream().await;
     let house = House::open(ONE_BODY, address).await;
     let mut slow = house.connect().await;
     slow.send(&post("/v1/files").replace("Connection: close", "Expect: 100-continue")).await;
     slow.until("100 Continue").await;
     assert_no_room(&house, "/v1/files").await;
     drop(slow);
-    // Whoever comes once it is seen to have left is served, as far as an upstream without answers serves.
-    loop {
-        let mut client = another(&house, "/v1/files").await;
-        let served = tokio::time::timeout(std::time::Duration::from_millis(50), client.rest()).await;
-        if served.is_err() {
-            break;
-        }
-    }
+    house.until("it has left", |_| house.gate.buffered().0 == 0).await;
+    let _served = another(&house, "/v1/files").await;
+    accept(&listener).await.until(&"x".repeat(BODY)).await;
 }
 
 #[tokio::test]
@@ -111,6 +109,8 @@ async fn beyond_so_many_under_way_one_more_is_refused_even_of_no_pool() {
     assert!(came.contains("[queue] max_in_flight") && came.contains("\"in_flight\":1"), "{came}");
     server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
     client.until("ok").await;
+    let ended = || house.gate.by_route().iter().map(tidegate::proxy::Counted::requests).sum::<u64>();
+    house.until("the first has ended, as the second has", |_| ended() == 2).await;
     let mut other = house.connect().await;
     other.send(get).await;
     accept(&listener).await.until("GET /v1/other").await;
@@ -138,21 +138,32 @@ impl Write for Tee {
 
 #[tokio::test]
 async fn a_long_wait_is_told_of_once_while_it_lasts() {
-    let (logged, _guard) = listen();
+    let (clock, (logged, _guard)) = (Clock::stop(), listen());
     let (listener, address) = upstream().await;
     let house = House::open(ONE_BODY, address).await;
     let (first, server) = take_the_place(&house, &listener).await;
-    let waiting = another(&house, "/v1/one").await;
+    let mut waiting = another(&house, "/v1/one").await;
+    house.until("it waits", |now| now.waiting == 1).await;
     let told = || String::from_utf8_lossy(&logged.lock().expect("no panic")).matches("still waiting").count();
+    clock.step(Duration::from_millis(49)).await;
+    turn().await;
+    assert_eq!(told(), 0);
+    clock.step(Duration::from_millis(1)).await;
     house.until("it is told of", |_| told() > 0).await;
-    tokio::time::sleep(std::time::Duration::from_millis(120)).await;
-    assert_eq!((told(), house.gate.admission().snapshot().waiting), (1, 1));
+    clock.step(Duration::from_mins(1)).await;
+    turn().await;
+    assert_eq!(house.gate.admission().snapshot().waiting, 1);
+    drop((first, server));
+    let mut server = accept(&listener).await;
+    server.until(&"x".repeat(BODY)).await;
+    server.send(answer("200 OK", "", "ok")).await;
+    assert!(waiting.rest().await.contains("x-tidegate-wait-ms: 60050\r\n"));
+    assert_eq!(told(), 1, "however long it has waited");
     let log = String::from_utf8_lossy(&logged.lock().expect("no panic")).into_owned();
     let line = log.lines().find(|line| line.contains("still waiting")).expect("a line");
-    for said in ["method=\"POST\"", "route=\"* /v1/one\"", "pools=\"one\"", "waited_ms="] {
+    for said in ["method=\"POST\"", "route=\"* /v1/one\"", "pools=\"one\"", "waited_ms=50"] {
         assert!(line.contains(said), "no {said} in {line}");
     }
-    drop((first, server, waiting));
 }
 
 /// Room for a few answers.
@@ -198,19 +209,23 @@ async fn is_reused(house: &House, path: &str) -> bool {
 
 #[tokio::test]
 async fn an_answer_that_serves_others_holds_as_much_as_it_is_long_and_gives_it_back() {
+    let clock = Clock::stop();
     let house = shared().await;
     for number in 0..20 {
         assert!(is_reused(&house, &format!("/v1/long/100-{number}")).await, "{number}");
     }
+    house.until("small answers hold little", |_| house.gate.buffered().0 == 2_000).await;
     for number in 0..20 {
-        let path = format!("/v1/soon/60000-{number}");
-        let trying = async { while !is_reused(&house, &path).await {} };
-        in_time("room comes back", trying).await;
+        assert!(is_reused(&house, &format!("/v1/soon/60000-{number}")).await, "{number}");
+        house.until("a large one holds more", |_| house.gate.buffered().0 == 62_000).await;
+        clock.step(Duration::from_millis(50)).await;
+        house.until("its room comes back", |_| house.gate.buffered().0 == 2_000).await;
     }
 }
 
 #[tokio::test]
 async fn answers_that_serve_others_hold_no_more_than_half_of_what_may_be_held() {
+    let _clock = Clock::stop();
     let house = shared().await;
     let mut reused = Vec::new();
     for name in ["60000-a", "60000-b", "60000-c", "60000-d", "100000-e", "100-f"] {
@@ -244,6 +259,7 @@ const LONG: &str = "GET /v1/long/1 HTTP/1.1\r\nHost: o\r\n\r\n";
 
 #[tokio::test]
 async fn where_bodies_leave_no_room_those_who_ask_at_once_share_a_small_answer_and_nobody_later_has_it() {
+    let _clock = Clock::stop();
     let (house, listener, _bodies) = crammed().await;
     let (mut one, mut other, mut server) = two(&house, &listener).await;
     server.send(answer("200 OK", "", "fine")).await;
@@ -255,6 +271,7 @@ async fn where_bodies_leave_no_room_those_who_ask_at_once_share_a_small_answer_a
 
 #[tokio::test]
 async fn where_bodies_leave_no_room_a_large_answer_is_for_one() {
+    let _clock = Clock::stop();
     let (house, listener, _bodies) = crammed().await;
     let (mut one, _other, mut server) = two(&house, &listener).await;
     server.send(answer("200 OK", "", &("x".repeat(100_000) + "end"))).await;

@@ -1,6 +1,7 @@
 //! Streams that wait long: what their clients hear meanwhile, and how it ends.
 
 use super::house::{House, Wire, accept, upstream};
+use crate::clock::{Clock, in_time};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;
@@ -30,16 +31,20 @@ fn answer(status: &str, kind: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
+/// How long a stream waits before its client hears of it, and between two comments.
+const EVERY: Duration = Duration::from_secs(1);
+
 /// A gate with one request under way, its upstream's side of it, and a second that waits.
-struct Waiting {
+struct Waiting<'c> {
+    clock: &'c Clock,
     house: House,
     listener: TcpListener,
     first: (Wire, Wire),
     client: Wire,
 }
 
-impl Waiting {
-    async fn with(body: &str) -> Self {
+impl<'c> Waiting<'c> {
+    async fn with(clock: &'c Clock, body: &str) -> Self {
         let (listener, address) = upstream().await;
         let house = House::open(ONE_AT_A_TIME, address).await;
         let mut first = house.connect().await;
@@ -49,7 +54,13 @@ impl Waiting {
         let mut client = house.connect().await;
         client.send(&post(body)).await;
         house.until("it waits", |now| now.waiting == 1).await;
-        Self { house, listener, first: (first, server), client }
+        Self { clock, house, listener, first: (first, server), client }
+    }
+
+    /// What its client hears when it has waited for long.
+    async fn kept(&mut self) -> String {
+        self.clock.reach(EVERY).await;
+        self.client.until(" ms so far\n\n").await
     }
 
     /// Ends the first request, so that it is the second's turn: the upstream's side of that, and what came there.
@@ -63,7 +74,7 @@ impl Waiting {
 
     /// What comes to a client that is kept alive and whose request is answered so.
     async fn answered(mut self, answer: &str) -> String {
-        let head = self.client.until(" ms so far\n\n").await;
+        let head = self.kept().await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         let (mut server, _) = self.go().await;
         server.send(answer).await;
@@ -75,8 +86,9 @@ impl Waiting {
 
 #[tokio::test]
 async fn who_waits_for_a_stream_hears_comments_and_then_the_stream_byte_for_byte() {
-    let mut waiting = Waiting::with(STREAM).await;
-    let mut came = waiting.client.until(" ms so far\n\n").await;
+    let clock = Clock::stop();
+    let mut waiting = Waiting::with(&clock, STREAM).await;
+    let mut came = waiting.kept().await;
     for said in [
         "HTTP/1.1 200 OK\r\n",
         "content-type: text/event-stream\r\n",
@@ -84,11 +96,12 @@ async fn who_waits_for_a_stream_hears_comments_and_then_the_stream_byte_for_byte
         "x-tidegate-route: POST /v1/chat\r\n",
         "x-tidegate-pools: chat\r\n",
         "x-tidegate-source: tidegate\r\n",
-        "x-tidegate-wait-ms: 1",
+        "x-tidegate-wait-ms: 1000\r\n",
+        ": tidegate waits, 1000 ms so far\n\n",
     ] {
         assert!(came.contains(said), "{said} in {came}");
     }
-    assert!(waiting.client.until(" ms so far\n\n").await.contains(": tidegate waits, 2"));
+    assert!(waiting.kept().await.contains(": tidegate waits, 2000 ms so far"));
     let (mut server, got) = waiting.go().await;
     assert!(got.contains("accept-encoding: identity\r\n") && got.ends_with(STREAM), "{got}");
     server.send(&answer("200 OK", "text/event-stream; charset=utf-8", EVENTS)).await;
@@ -98,8 +111,9 @@ async fn who_waits_for_a_stream_hears_comments_and_then_the_stream_byte_for_byte
 
 #[tokio::test]
 async fn its_place_is_in_flight_to_the_last_byte() {
-    let mut waiting = Waiting::with(STREAM).await;
-    waiting.client.until(" ms so far\n\n").await;
+    let clock = Clock::stop();
+    let mut waiting = Waiting::with(&clock, STREAM).await;
+    waiting.kept().await;
     let (mut server, _) = waiting.go().await;
     server.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n").await;
     waiting.client.until("data: 1\n\n").await;
@@ -111,26 +125,29 @@ async fn its_place_is_in_flight_to_the_last_byte() {
 
 #[tokio::test]
 async fn an_error_of_the_upstream_ends_the_stream_as_an_event() {
+    let clock = Clock::stop();
     let error = "{\n  \"error\": {\"message\": \"no\"}\n}";
-    let came = Waiting::with(STREAM).await.answered(&answer("500 Oh", "application/json", error)).await;
+    let came = Waiting::with(&clock, STREAM).await.answered(&answer("500 Oh", "application/json", error)).await;
     assert!(came.contains("event: error\ndata: {\ndata:   \"error\": {\"message\": \"no\"}\ndata: }\n\n"), "{came}");
 }
 
 #[tokio::test]
 async fn what_is_no_stream_ends_it_as_an_event_of_the_gates() {
-    let came = Waiting::with(STREAM).await.answered(&answer("200 OK", "application/json", "{\"id\": 1}")).await;
+    let clock = Clock::stop();
+    let came = Waiting::with(&clock, STREAM).await.answered(&answer("200 OK", "application/json", "{\"id\": 1}")).await;
     assert!(came.contains("event: error\ndata: {\"error\":{") && came.contains("tidegate_no_stream"), "{came}");
-    let came = Waiting::with(STREAM).await.answered(&answer("502 Bad", "text/html", "<html>")).await;
+    let came = Waiting::with(&clock, STREAM).await.answered(&answer("502 Bad", "text/html", "<html>")).await;
     assert!(came.contains("502 Bad Gateway") && came.contains("<html>"), "{came}");
     let encoded = answer("200 OK", "text/event-stream\r\ncontent-encoding: gzip", "?");
-    let came = Waiting::with(STREAM).await.answered(&encoded).await;
+    let came = Waiting::with(&clock, STREAM).await.answered(&encoded).await;
     assert!(came.contains("tidegate_no_stream"), "{came}");
 }
 
 #[tokio::test]
 async fn a_refusal_ends_it_as_an_event() {
-    let mut waiting = Waiting::with(STREAM).await;
-    waiting.client.until(" ms so far\n\n").await;
+    let clock = Clock::stop();
+    let mut waiting = Waiting::with(&clock, STREAM).await;
+    waiting.kept().await;
     waiting.house.stop();
     let came = waiting.client.until("0\r\n\r\n").await;
     assert!(came.contains("event: error\ndata: {\"error\":{") && came.contains("tidegate_draining"), "{came}");
@@ -140,18 +157,19 @@ async fn a_refusal_ends_it_as_an_event() {
 
 #[tokio::test]
 async fn a_client_that_leaves_between_two_comments_leaves_the_queue() {
-    let mut waiting = Waiting::with(STREAM).await;
-    waiting.client.until(" ms so far\n\n").await;
+    let clock = Clock::stop();
+    let mut waiting = Waiting::with(&clock, STREAM).await;
+    waiting.kept().await;
     drop(waiting.client);
     waiting.house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1).await;
 }
 
 #[tokio::test]
 async fn who_asks_for_no_stream_hears_nothing_before_the_answer() {
+    let clock = Clock::stop();
     for body in [r#"{"stream": false}"#, r#"{"model": "m"}"#, "[}"] {
-        let mut waiting = Waiting::with(body).await;
-        let early = tokio::time::timeout(Duration::from_millis(1_300), waiting.client.until("\r\n")).await;
-        assert!(early.is_err(), "{early:?}");
+        let mut waiting = Waiting::with(&clock, body).await;
+        clock.step(10 * EVERY).await;
         let (mut server, got) = waiting.go().await;
         assert!(got.contains("accept-encoding: gzip\r\n"), "{got}");
         server.send(&answer("500 Oh", "application/json", "{}")).await;
@@ -162,14 +180,14 @@ async fn who_asks_for_no_stream_hears_nothing_before_the_answer() {
 
 #[tokio::test]
 async fn whose_turn_has_come_gets_the_head_of_the_upstream_however_long_that_takes() {
+    let clock = Clock::stop();
     let (listener, address) = upstream().await;
     let house = House::open(ONE_AT_A_TIME, address).await;
     let mut client = house.connect().await;
     client.send(&post(STREAM)).await;
     let mut server = accept(&listener).await;
     server.until(STREAM).await;
-    let early = tokio::time::timeout(Duration::from_millis(1_300), client.until("\r\n")).await;
-    assert!(early.is_err(), "{early:?}");
+    clock.step(10 * EVERY).await;
     server.send(&answer("500 Oh", "application/json", "{}")).await;
     assert!(client.until("{}").await.starts_with("HTTP/1.1 500"));
 }
@@ -190,7 +208,12 @@ async fn a_client_that_does_not_read_does_not_hold_up_its_turn() {
         .expect("a handshake");
     tokio::spawn(connection);
     let request = http::Request::post("http://gate/v1/chat").body(STREAM.to_owned()).expect("a request");
-    let answer = sender.send_request(request).await.expect("it is kept alive");
+    let answer = tokio::spawn(sender.send_request(request));
+    house.until("it waits", |now| now.waiting == 1).await;
+    // Not before: what begins a connection of HTTP/2 may be looked at again after a while.
+    let clock = Clock::stop();
+    clock.step(EVERY).await;
+    let answer = in_time("it is kept alive", answer).await.expect("no panic").expect("an answer");
     assert_eq!(
         (answer.status(), &answer.headers()["x-tidegate-source"]),
         (http::StatusCode::OK, &"tidegate".parse().expect("a value"))

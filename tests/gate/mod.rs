@@ -12,6 +12,7 @@ mod house;
 mod interleavings;
 mod keepalive;
 mod learning;
+mod loops;
 mod patience;
 mod pollers;
 mod polling;

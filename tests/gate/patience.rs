@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::house::{House, Wire, accept, upstream};
+use crate::clock::Clock;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
 
 /// A pool whose next turn comes in an hour, and nobody but an impatient client minds.
 const ONE_AN_HOUR: &str = r#"
@@ -28,8 +28,11 @@ match = "POST /v1/one"
 pools = ["one:body.files"]
 "#;
 
+/// What is added to every window against jitter on the way, unless it is configured.
+const MARGIN: Duration = Duration::from_millis(250);
+
 /// A gate whose pool is empty, after an answer that took so long.
-async fn emptied(config: &str, took: Duration) -> (House, TcpListener) {
+async fn emptied(clock: &Clock, config: &str, took: Duration) -> (House, TcpListener) {
     let (listener, address) = upstream().await;
     let house = House::open(config, address).await;
     let body = r#"{"files": [1]}"#;
@@ -37,7 +40,7 @@ async fn emptied(config: &str, took: Duration) -> (House, TcpListener) {
     client.send(&format!("POST /v1/one HTTP/1.1\r\nHost: o\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
     let mut server = accept(&listener).await;
     server.until(body).await;
-    sleep(took).await;
+    clock.step(took).await;
     server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
     client.until("ok").await;
     (house, listener)
@@ -47,19 +50,18 @@ fn get(headers: &str) -> String {
     format!("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n{headers}\r\n\r\n")
 }
 
-/// Asks once more, and is told at once that it would take longer than this.
+/// Asks once more, and is told, while the clock stands, that it would take longer than this.
 async fn assert_refused(house: &House, headers: &str, patience: &str) {
-    let asked = Instant::now();
     let came = house.ask(&get(headers)).await;
-    assert!(asked.elapsed() < Duration::from_millis(100), "{headers}: told after {:?}", asked.elapsed());
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{headers}: {came}");
     assert!(came.contains(&format!("and you wait at most {patience}.")), "{headers}: {came}");
-    assert!(came.contains("\"position\":1") && came.contains("\"eta_ms\":"), "{came}");
+    assert!(came.contains("\"position\":1") && came.contains("x-tidegate-wait-ms: 0\r\n"), "{came}");
 }
 
 #[tokio::test]
 async fn who_would_lose_patience_is_told_at_once() {
-    let (house, _listener) = emptied(ONE_AN_HOUR, Duration::ZERO).await;
+    let clock = Clock::stop();
+    let (house, _listener) = emptied(&clock, ONE_AN_HOUR, Duration::ZERO).await;
     assert_refused(&house, "x-stainless-read-timeout: 1", "1 s").await;
     assert_refused(&house, "X-Stainless-Timeout: 20", "20 s").await;
     assert_refused(&house, "x-tidegate-max-wait: 1m 30s", "90 s").await;
@@ -70,15 +72,23 @@ async fn who_would_lose_patience_is_told_at_once() {
 
 #[tokio::test]
 async fn who_has_the_patience_waits() {
-    let (house, _listener) = emptied(ONE_AN_HOUR, Duration::ZERO).await;
+    let clock = Clock::stop();
+    let (house, listener) = emptied(&clock, ONE_AN_HOUR, Duration::ZERO).await;
     let mut waiting: Wire = house.connect().await;
     waiting.send(&get("x-stainless-read-timeout: 7200\r\nx-tidegate-max-wait: soon")).await;
     house.until("it waits", |now| now.waiting == 1).await;
+    clock.reach(Duration::from_hours(1) + MARGIN).await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+    let came = waiting.until("ok").await;
+    assert!(came.contains("x-tidegate-wait-ms: 3600250\r\n"), "{came}");
 }
 
 #[tokio::test]
 async fn the_time_an_answer_takes_is_no_time_to_wait_for_the_turn() {
-    let (house, _listener) = emptied(ONE_AN_HOUR, Duration::from_millis(1_100)).await;
+    let clock = Clock::stop();
+    let (house, _listener) = emptied(&clock, ONE_AN_HOUR, Duration::from_millis(1_100)).await;
     assert_refused(&house, "x-stainless-read-timeout: 10", "9 s").await;
     assert_refused(&house, "x-stainless-read-timeout: 2", "1 s").await;
     assert_refused(&house, "x-tidegate-max-wait: 10", "10 s").await;
@@ -86,12 +96,15 @@ async fn the_time_an_answer_takes_is_no_time_to_wait_for_the_turn() {
 
 #[tokio::test]
 async fn the_time_in_which_a_body_comes_is_off_the_patience() {
-    let (house, _listener) = emptied(BY_BODY, Duration::ZERO).await;
+    let clock = Clock::stop();
+    let (house, _listener) = emptied(&clock, BY_BODY, Duration::ZERO).await;
+    house.until("nothing is held", |_| house.gate.buffered().0 == 0).await;
     let mut client = house.connect().await;
     let body = r#"{"files": [1]}"#;
     let head = format!("x-tidegate-max-wait: 100ms\r\nContent-Length: {}", body.len());
     client.send(&get(&head).replace("GET", "POST")).await;
-    sleep(Duration::from_millis(120)).await;
+    house.until("it has come, and its body is read", |_| house.gate.buffered().0 == body.len() as u64).await;
+    clock.step(Duration::from_millis(100)).await;
     client.send(body).await;
     let came = client.rest().await;
     assert!(came.contains("and you wait at most 0 s."), "{came}");

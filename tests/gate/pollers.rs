@@ -1,8 +1,7 @@
-//! Fifty runs with a dozen pollers each, at the rates of the Assistants API: a thousand GETs and three hundred POSTs a minute,
-//! counted in a tenth of it.
+//! Crowds that poll: one run by fifty, and fifty runs by a dozen each, at the rates of the Assistants API: a thousand GETs and
+//! three hundred POSTs a minute, counted in a tenth of it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,10 +9,11 @@ use tidegate::config::{Config, Source};
 use tidegate::meter::Counting;
 use tidegate::mock::{Mock, Options};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep};
 
+use super::coalesce::ROUTES;
 use super::house::{Answer, House, Wire, upstream};
+use super::loops::{Loops, Pace, TICK};
+use crate::clock::Clock;
 
 const LIMITS: &str = r#"
 [pools.gets]
@@ -40,12 +40,11 @@ pools = ["posts"]
 const RUNS: usize = 50;
 const POLLERS: usize = 12;
 
-/// How long a run takes, and how far apart the polls of one loop are.
+/// How long a run takes.
 const WORK: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// How far apart calls for one run are: the fifty have half of the pool, as it is shipped.
-const EVERY: Duration = Duration::from_secs(6);
+const PACE: Pace = Pace { reuse: Duration::from_millis(500), every: Duration::from_secs(6) };
 
 /// A stand-in upstream that counts every trailing window.
 async fn stand_in() -> (Mock, SocketAddr) {
@@ -56,9 +55,12 @@ async fn stand_in() -> (Mock, SocketAddr) {
     (mock, address)
 }
 
-async fn ask(wire: &mut Wire, method: &str, path: &str, body: &str) -> Answer {
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: o\r\nauthorization: Bearer sk\r\n");
-    let length = body.len();
+fn head(method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: o\r\nauthorization: Bearer sk\r\n")
+}
+
+async fn post(wire: &mut Wire, path: &str, body: &str) -> Answer {
+    let (head, length) = (head("POST", path), body.len());
     wire.send(format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")).await;
     let answer = wire.answer().await;
     assert!(answer.status() == "200" && answer.is_whole, "{}", answer.body);
@@ -67,7 +69,7 @@ async fn ask(wire: &mut Wire, method: &str, path: &str, body: &str) -> Answer {
 
 /// Makes one, and gives its path.
 async fn make(wire: &mut Wire, collection: &str, body: &str) -> String {
-    let made: Value = serde_json::from_str(&ask(wire, "POST", collection, body).await.body).expect("an object");
+    let made: Value = serde_json::from_str(&post(wire, collection, body).await.body).expect("an object");
     format!("{collection}/{}", made["id"].as_str().expect("an id"))
 }
 
@@ -84,48 +86,53 @@ async fn begin(upstream: SocketAddr) -> Vec<String> {
     runs
 }
 
-/// Polls by hand until the run is over.
-async fn poll(mut wire: Wire, run: String) -> Instant {
-    loop {
-        if ask(&mut wire, "GET", &run, "").await.body.contains("\"completed\"") {
-            return Instant::now();
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-/// The longest that a POST waits in the gate while so many come, one every quarter of a second.
-async fn longest_wait(house: &House, posts: usize) -> u64 {
-    let (mut wire, mut turn, mut longest) = (house.connect().await, interval(PAUSE / 2), 0);
-    for _ in 0..posts {
-        turn.tick().await;
-        longest = longest.max(ask(&mut wire, "POST", "/v1/threads", "{}").await.wait_ms());
-    }
-    longest
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn six_hundred_pollers_of_fifty_runs_are_refused_nothing_and_delay_no_post() {
+/// The clients of a run first ask within the first half second, and then about twice a second until it is over.
+#[tokio::test]
+async fn six_hundred_pollers_delay_no_post() {
+    let clock = Clock::stop();
     let (mock, upstream) = stand_in().await;
-    let house = Arc::new(House::open(LIMITS, upstream).await);
-    let runs = begin(upstream).await;
-    let (began, mut pollers) = (Instant::now(), JoinSet::new());
-    for run in runs.iter().cycle().take(RUNS * POLLERS) {
-        pollers.spawn(poll(house.connect().await, run.clone()));
+    let house = House::open(LIMITS, upstream).await;
+    let (runs, mut loops) = (begin(upstream).await, Loops::new(PACE, 30..70, RUNS));
+    for client in 0..RUNS * POLLERS {
+        let run = client % RUNS;
+        loops.join(&house, run, head("GET", &runs[run]) + "\r\n", 0..50).await;
     }
-    assert_eq!(longest_wait(&house, 20).await, 0, "milliseconds that a POST waits beside the pollers");
-    let learned = pollers.join_all().await;
-    let last = learned.into_iter().max().expect("some") - began;
+    let (mut posting, mut posts) = (house.connect().await, 0);
+    while loops.are_there() {
+        loops.go(&house, |answer| answer.body.contains("\"completed\"")).await;
+        if posts < 26 && 25 * posts * TICK <= loops.now() {
+            assert_eq!(post(&mut posting, "/v1/threads", "{}").await.wait_ms(), 0, "at {:?}", loops.now());
+            posts += 1;
+        }
+        let granted = house.gate.admission().snapshot().tally.granted;
+        assert_eq!(granted, loops.calls() as u64 + u64::from(posts), "at {:?}", loops.now());
+        loops.tick(&clock).await;
+    }
     let stats = mock.stats();
     let gets = stats.pools.iter().find(|pool| pool.pool == "gets").expect("some came");
-    println!("{} GETs of {RUNS} runs in {last:?}, {} in a window", gets.admitted, gets.most_in_window);
-    assert_eq!(stats.denied, 0);
-    assert!(last < WORK + EVERY + 2 * PAUSE + Duration::from_secs(3), "the last learned {last:?} after it began");
-    // At first each is asked for at once; from then on they keep to half of the pool.
-    let half = 50 * last.as_millis() / 6_000;
-    assert!(
-        u128::from(gets.admitted) <= RUNS as u128 + half + 10,
-        "{} GETs, half of the pool are {half}",
-        gets.admitted
-    );
+    println!("{} GETs of {RUNS} runs in {:?}, {} in a window", gets.admitted, loops.now(), gets.most_in_window);
+    assert_eq!((stats.denied, gets.admitted), (0, 2 * RUNS as u64), "each run is asked for twice");
+    assert!(posts > 20 && loops.now() <= PACE.every + PACE.reuse, "the last learned after {:?}", loops.now());
+}
+
+#[tokio::test]
+async fn fifty_pollers_make_one_call_an_interval() {
+    let clock = Clock::stop();
+    let (listener, address) = upstream().await;
+    let router = axum::Router::new().fallback(|| async { "queued" });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let house = House::open(ROUTES, address).await;
+    let pace = Pace { reuse: Duration::from_millis(300), every: Duration::from_millis(2) };
+    let mut loops = Loops::new(pace, 1..100, 1);
+    for _ in 0..50 {
+        loops.join(&house, 0, head("GET", "/v1/runs/1") + "\r\n", 0..50).await;
+    }
+    while loops.now() < Duration::from_secs(3) {
+        loops.go(&house, |_| false).await;
+        assert_eq!(house.gate.coalesced()[0].calls, loops.calls() as u64, "at {:?}", loops.now());
+        loops.tick(&clock).await;
+    }
+    let all = house.gate.coalesced().swap_remove(0);
+    assert_eq!((all.calls, all.calls + all.saved), (10, all.asked), "an answer serves for 300 ms");
+    assert_eq!(house.gate.admission().snapshot().tally.granted, 10);
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tidegate::proxy::Coalesced;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use super::coded::{coded, gzip};
-use super::house::{House, accept, upstream};
+use super::house::{House, Wire, accept, upstream};
+use super::loops::{Loops, Pace, TICK};
 use super::resend::answer;
+use crate::clock::{Clock, turn};
 
 const ROUTES: &str = r#"
 [pools.gets]
@@ -57,8 +57,9 @@ coalesce = true
 const HELPER: &str = "x-stainless-poll-helper: true\r\n";
 const NODE: &str = "x-stainless-poll-helper: true\r\nx-stainless-lang: js\r\n";
 
-/// A gate, and how often its upstream was asked.
+/// A gate on a stopped clock, and how often its upstream was asked.
 struct Scene {
+    clock: Clock,
     house: House,
     calls: Arc<AtomicUsize>,
 }
@@ -66,18 +67,44 @@ struct Scene {
 impl Scene {
     /// Before an upstream that answers its n-th call so.
     async fn open(says: impl Fn(usize) -> Vec<u8> + Clone + Send + 'static) -> Self {
+        let clock = Clock::stop();
         let (listener, address) = upstream().await;
         let calls = Arc::new(AtomicUsize::new(0));
         tokio::spawn(serve(listener, Arc::clone(&calls), says));
-        Self { house: House::open(ROUTES, address).await, calls }
+        Self { clock, house: House::open(ROUTES, address).await, calls }
     }
 
     fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// Asks for what is answered at this moment.
     async fn ask(&self, path: &str, headers: &str) -> String {
         self.house.ask(&get(path, headers)).await
+    }
+
+    /// Asks for what may come later.
+    async fn begin(&self, path: &str, headers: &str) -> Wire {
+        let mut wire = self.house.connect().await;
+        wire.send(get(path, headers)).await;
+        wire
+    }
+
+    async fn step(&self, ms: u64) {
+        self.clock.step(Duration::from_millis(ms)).await;
+    }
+
+    async fn reach(&self, ms: u64) {
+        self.clock.reach(Duration::from_millis(ms)).await;
+    }
+
+    /// Those who are held have waited for so long that they look once more, and have heard what the upstream says: its
+    /// answer to so many calls.
+    async fn look(&self, calls: u64) {
+        self.reach(500).await;
+        self.house.until("the answer has come", |now| now.tally.landed == calls).await;
+        turn().await;
+        assert_eq!(self.calls() as u64, calls);
     }
 
     /// What the gate counts of the route that holds, or of the other.
@@ -127,134 +154,128 @@ fn wait_ms(came: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn few_who_poll_keep_their_pace_and_many_are_told_one_that_fits_from_the_first_poll_on() {
+async fn many_who_poll_are_told_pace_that_fits() {
     let scene = Scene::open(queued).await;
     let mut told = Vec::new();
     for run in 0..20 {
         told.push(poll_after(&scene.ask(&format!("/v1/runs/{run}"), HELPER).await));
     }
     assert_eq!(told[..10], [None; 10], "ten polls a second are half of the pool, and Python asks once a second");
-    assert_eq!(told[10..13], [Some(1_100), Some(1_200), Some(1_300)]);
-    assert_eq!(told[19], Some(2_000));
+    let paces: Vec<_> = (11..=20).map(|things| Some(things * 100)).collect();
+    assert_eq!(told[10..], paces);
     assert_eq!(poll_after(&scene.ask("/v1/runs/0", NODE).await), None, "openai-node asks every 5 s of itself");
     assert_eq!(poll_after(&scene.ask("/v1/runs/0", "").await), None, "who says nothing obeys nothing");
 }
 
 #[tokio::test]
-async fn nobody_is_told_to_come_later_than_sdks_obey_nor_sooner_than_the_upstream_wants() {
+async fn told_pace_is_bounded_by_sdks_and_upstream() {
     let says = |said: &str| answer("200 OK", &format!("openai-poll-after-ms: {said}\r\n"), "{}").into_bytes();
     let scene = Scene::open(move |call| says(["9000", "3", "soon"][call % 3])).await;
     let mut told = Vec::new();
     for run in 0..102 {
         let came = scene.ask(&format!("/v1/runs/{run}"), HELPER).await;
         assert_eq!(came.matches("openai-poll-after-ms").count(), 1, "{came}");
+        assert_eq!(wait_ms(&came), 0, "first polls wait for nothing");
         told.push(poll_after(&came));
+        // As many as the pool lets through.
+        scene.step(50).await;
     }
     assert_eq!(told[..3], [Some(9_000), Some(3), None], "with few who poll it is the upstream's own, whatever it says");
     assert_eq!(told[99..], [Some(9_000), Some(8_000), Some(8_000)]);
 }
 
+/// Sixty loops that poll twenty things come as soon as they can; beside them somebody else asks every 150 ms.
 #[tokio::test]
-async fn loops_that_obey_nothing_keep_to_their_share_all_the_same_and_others_do_not_wait() {
+async fn loops_keep_to_share_and_delay_nobody() {
     let scene = Scene::open(queued).await;
-    let (began, mut pollers) = (Instant::now(), JoinSet::new());
-    for poller in 0..60 {
-        let mut wire = scene.house.connect().await;
-        pollers.spawn(async move {
-            while began.elapsed() < Duration::from_secs(4) {
-                let run = poller % 20;
-                wire.send(format!("GET /v1/runs/{run} HTTP/1.1\r\nHost: o\r\n\r\n")).await;
-                wire.until("queued\"}").await;
-                sleep(Duration::from_millis(20)).await;
-            }
-        });
+    let pace = Pace { reuse: Duration::from_millis(50), every: Duration::from_secs(2) };
+    let (mut loops, mut others) = (Loops::new(pace, 1..20, 20), 0);
+    for client in 0..60 {
+        let run = client % 20;
+        let request = format!("GET /v1/runs/{run} HTTP/1.1\r\nHost: o\r\n\r\n");
+        loops.join(&scene.house, run, request, 0..1).await;
     }
-    sleep(Duration::from_secs(1)).await;
-    let mut waited = Vec::new();
-    while began.elapsed() < Duration::from_secs(4) {
-        waited.push(wait_ms(&scene.ask("/v1/models", "").await));
-        sleep(Duration::from_millis(150)).await;
+    while loops.now() <= Duration::from_secs(6) {
+        loops.go(&scene.house, |_| false).await;
+        if others * 15 * TICK <= loops.now() {
+            assert_eq!(wait_ms(&scene.ask("/v1/models", "").await), 0, "at {:?}", loops.now());
+            others += 1;
+        }
+        assert_eq!(scene.calls(), loops.calls() + others as usize, "at {:?}", loops.now());
+        loops.tick(&scene.clock).await;
     }
-    pollers.join_all().await;
-    let (polls, most) = (scene.calls() - waited.len(), began.elapsed().as_millis() / 100);
-    assert!(
-        polls as u128 <= most + 40,
-        "{polls} polls, {most} are half of the pool, and at first each thing goes once or twice"
-    );
-    assert!(waited.iter().all(|&ms| ms < 200), "{waited:?}");
-    assert!(scene.counted("/v1/runs/").paced > 20, "{:?}", scene.counted("/v1/runs/"));
+    assert_eq!((loops.calls(), others), (80, 41), "each thing is called at once, and then every 2 s");
+    assert_eq!(scene.counted("/v1/runs/").paced, 60, "all but the first wait for that");
 }
 
 #[tokio::test]
-async fn who_leaves_while_his_call_waits_puts_off_nobody_who_comes_after_him() {
-    let (scene, began) = (Scene::open(queued).await, Instant::now());
+async fn leaving_client_puts_off_nobody_after_it() {
+    let scene = Scene::open(queued).await;
     for run in 0..20 {
         scene.ask(&format!("/v1/runs/{run}"), HELPER).await;
     }
-    sleep(Duration::from_millis(60)).await;
+    scene.step(60).await;
     for paced in 1..=4 {
-        let (mut leaves, closed) = (scene.house.connect().await, scene.house.gate.connections().closed);
-        leaves.send(get("/v1/runs/0", HELPER)).await;
+        let leaves = scene.begin("/v1/runs/0", HELPER).await;
         scene.house.until("its call waits", |_| scene.counted("/v1/runs/").paced == paced).await;
         drop(leaves);
-        scene.house.until("it has left", |_| scene.house.gate.connections().closed > closed).await;
+        scene.house.until("it has left", |_| scene.house.gate.connections().open == 0).await;
     }
-    assert!(scene.ask("/v1/runs/0", HELPER).await.ends_with("\"queued\"}"));
-    assert!(began.elapsed() < Duration::from_secs(4), "calls are 2 s apart: {:?}", began.elapsed());
-    assert_eq!(scene.calls(), 21);
+    let mut stays = scene.begin("/v1/runs/0", HELPER).await;
+    scene.house.until("its call waits", |_| scene.counted("/v1/runs/").paced == 5).await;
+    scene.reach(1_940).await;
+    let came = stays.rest().await;
+    assert!(came.ends_with("\"queued\"}"), "{came}");
+    assert_eq!((wait_ms(&came), scene.calls()), (1_940, 21), "calls are 2 s apart");
 }
 
 #[tokio::test]
-async fn who_has_less_patience_than_his_call_would_wait_is_told_at_once() {
+async fn impatient_poller_is_refused_at_once() {
     let scene = Scene::open(queued).await;
     scene.ask("/v1/late", "").await;
-    let began = Instant::now();
     let came = scene.ask("/v1/late", "x-tidegate-max-wait: 500ms\r\n").await;
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(came.contains("\"eta_ms\":3000,") && wait_ms(&came) == 0, "{came}");
 }
 
 #[tokio::test]
-async fn when_the_one_whose_request_was_to_go_is_refused_another_goes_and_they_share_his_call() {
+async fn refused_first_leaves_call_to_others() {
     let scene = Scene::open(queued).await;
     scene.ask("/v1/late", "").await;
-    let (mut hasty, mut others) = (scene.house.connect().await, Vec::new());
-    hasty.send(get("/v1/late", "x-tidegate-max-wait: 2300ms\r\n")).await;
+    let mut hasty = scene.begin("/v1/late", "x-tidegate-max-wait: 2300ms\r\n").await;
     scene.house.until("its call waits", |_| scene.counted("/v1/late").paced == 1).await;
-    for _ in 0..2 {
-        let mut wire = scene.house.connect().await;
-        wire.send(get("/v1/late", "")).await;
-        others.push(wire);
-    }
+    let others = [scene.begin("/v1/late", "").await, scene.begin("/v1/late", "").await];
+    scene.house.until("all have asked", |_| scene.counted("/v1/late").asked == 4).await;
+    scene.reach(2_000).await;
     let came = hasty.rest().await;
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_wait_too_long"), "{came}");
+    scene.house.until("another waits for its turn", |now| now.waiting == 1).await;
+    turn().await;
+    scene.reach(1_000).await;
     for mut other in others {
-        assert!(other.rest().await.ends_with("\"queued\"}"));
+        let came = other.rest().await;
+        assert!(came.ends_with("\"queued\"}") && wait_ms(&came) == 3_000, "{came}");
     }
     assert_eq!(scene.calls(), 2);
 }
 
 #[tokio::test]
-async fn whoever_is_refused_is_told_at_once_however_many_poll() {
+async fn full_pool_refuses_pollers_at_once() {
     let scene = Scene::open(queued).await;
     scene.ask("/v1/full/1", "").await;
-    let began = Instant::now();
-    let mut pollers = JoinSet::new();
+    let mut pollers = Vec::new();
     for _ in 0..5 {
-        let mut wire = scene.house.connect().await;
-        pollers.spawn(async move {
-            wire.send(get("/v1/full/1", "")).await;
-            wire.rest().await
-        });
+        pollers.push(scene.begin("/v1/full/1", "").await);
     }
-    for came in pollers.join_all().await {
-        assert!(came.starts_with("HTTP/1.1 429") && wait_ms(&came) < 1_000, "{came}");
+    for mut poller in pollers {
+        let came = poller.rest().await;
+        assert!(came.starts_with("HTTP/1.1 429") && wait_ms(&came) == 0, "{came}");
     }
-    assert!(began.elapsed() < Duration::from_secs(4), "calls for it are 8 s apart: {:?}", began.elapsed());
+    assert_eq!(scene.calls(), 1);
 }
 
 #[tokio::test]
-async fn a_thing_that_is_done_is_polled_by_nobody_whoever_heard_of_it() {
+async fn done_thing_counts_as_polled_by_nobody() {
     let scene = Scene::open(|call| says(if call < 6 { "completed" } else { "queued" })).await;
     for run in 0..6 {
         scene.ask(&format!("/v1/runs/{run}"), HELPER).await;
@@ -269,92 +290,85 @@ async fn a_thing_that_is_done_is_polled_by_nobody_whoever_heard_of_it() {
 }
 
 #[tokio::test]
-async fn a_poll_that_would_say_nothing_new_is_held_until_there_is_a_change() {
+async fn poll_is_held_until_there_is_change() {
     let scene = Scene::open(|call| says(["queued", "queued", "queued", "in_progress", "completed"][call.min(4)])).await;
     let first = scene.ask("/v1/held/1", "").await;
     assert!(first.ends_with("\"queued\"}") && wait_ms(&first) == 0, "the first is told at once: {first}");
-    let began = Instant::now();
-    let mut all = JoinSet::new();
+    let mut all = Vec::new();
     for _ in 0..5 {
-        let mut wire = scene.house.connect().await;
-        all.spawn(async move {
-            wire.send(get("/v1/held/1", "")).await;
-            wire.rest().await
-        });
+        all.push(scene.begin("/v1/held/1", "").await);
     }
-    for came in all.join_all().await {
-        assert!(came.ends_with("\"in_progress\"}") && wait_ms(&came) >= 500, "{came}");
+    scene.house.until("all are held", |_| scene.counted("/v1/held/").held == 5).await;
+    for calls in 2..=4 {
+        scene.look(calls).await;
     }
-    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
-    assert_eq!(scene.calls(), 4, "one of them asks for all");
-    let last = scene.ask("/v1/held/1", "").await;
-    assert!(last.ends_with("\"completed\"}"), "{last}");
+    for mut held in all {
+        let came = held.rest().await;
+        assert!(came.ends_with("\"in_progress\"}") && wait_ms(&came) == 1_500, "{came}");
+    }
+    let mut last = scene.begin("/v1/held/1", "").await;
+    scene.house.until("it is held", |_| scene.counted("/v1/held/").held == 6).await;
+    scene.look(5).await;
+    let came = last.rest().await;
+    assert!(came.ends_with("\"completed\"}") && wait_ms(&came) == 500, "{came}");
     let again = scene.ask("/v1/held/1", "").await;
     assert!(again.ends_with("\"completed\"}") && wait_ms(&again) == 0, "what is over is told at once: {again}");
-    assert_eq!(scene.counted("/v1/held/").held, 6);
+    assert_eq!((scene.counted("/v1/held/").held, scene.calls()), (6, 5));
 }
 
 #[tokio::test]
-async fn a_poll_is_held_no_longer_than_four_seconds_nor_than_its_client_would_wait() {
+async fn poll_is_held_less_than_four_seconds() {
     let scene = Scene::open(queued).await;
     scene.ask("/v1/held/1", "").await;
-    let began = Instant::now();
-    let hasty = scene.ask("/v1/held/1", "x-tidegate-max-wait: 1s\r\n").await;
-    assert!(hasty.ends_with("\"queued\"}") && began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
-    let (began, long) = (Instant::now(), scene.ask("/v1/held/1", "").await);
-    let took = began.elapsed();
-    assert!(
-        long.ends_with("\"queued\"}") && took > Duration::from_secs(3) && took < Duration::from_secs(6),
-        "{took:?}"
-    );
-    assert!(wait_ms(&long) >= 3_000, "{long}");
+    let mut hasty = scene.begin("/v1/held/1", "x-tidegate-max-wait: 1s\r\n").await;
+    scene.house.until("it is held", |_| scene.counted("/v1/held/").held == 1).await;
+    scene.look(2).await;
+    let came = hasty.rest().await;
+    assert!(came.ends_with("\"queued\"}") && wait_ms(&came) == 500, "half of what it would wait: {came}");
+    let mut long = scene.begin("/v1/held/1", "").await;
+    scene.house.until("it is held", |_| scene.counted("/v1/held/").held == 2).await;
+    for calls in 3..=9 {
+        scene.look(calls).await;
+    }
+    let came = long.rest().await;
+    assert!(came.ends_with("\"queued\"}") && wait_ms(&came) == 3_500, "an eighth look would come too late: {came}");
 }
 
 #[tokio::test]
-async fn what_goes_wrong_while_a_poll_is_held_leaves_it_what_it_had_and_a_leaving_client_takes_nothing_along() {
+async fn leaving_client_takes_no_held_poll_along() {
     let scene = Scene::open(|call| if call < 2 { says("queued") } else { says("completed") }).await;
     scene.ask("/v1/held/1", "").await;
-    sleep(Duration::from_millis(110)).await;
-    let mut leaves = scene.house.connect().await;
-    leaves.send(get("/v1/held/1", "")).await;
-    let stays = tokio::spawn({
-        let mut wire = scene.house.connect().await;
-        async move {
-            wire.send(get("/v1/held/1", "")).await;
-            wire.rest().await
-        }
-    });
+    scene.step(100).await;
+    let leaves = scene.begin("/v1/held/1", "").await;
+    let mut stays = scene.begin("/v1/held/1", "").await;
     scene.house.until("both are held", |_| scene.counted("/v1/held/").held == 2).await;
     drop(leaves);
-    let came = stays.await.expect("no panic");
-    assert!(came.ends_with("\"completed\"}"), "{came}");
-
-    let gone = Scene::open(queued).await;
-    gone.ask("/v1/held/1", "").await;
-    let held = tokio::spawn({
-        let mut wire = gone.house.connect().await;
-        async move {
-            wire.send(get("/v1/held/1", "")).await;
-            wire.rest().await
-        }
-    });
-    gone.house.until("it is held", |_| gone.counted("/v1/held/").held == 1).await;
-    gone.house.gate.admission().drain();
-    let came = held.await.expect("no panic");
-    assert!(came.starts_with("HTTP/1.1 200") && came.ends_with("\"queued\"}"), "{came}");
+    scene.house.until("it has left", |_| scene.house.gate.connections().open == 1).await;
+    scene.look(3).await;
+    let came = stays.rest().await;
+    assert!(came.ends_with("\"completed\"}") && wait_ms(&came) == 500, "{came}");
 }
 
 #[tokio::test]
-async fn the_status_is_seen_in_a_body_that_is_compressed() {
+async fn failure_leaves_held_poll_what_it_had() {
+    let scene = Scene::open(queued).await;
+    scene.ask("/v1/held/1", "").await;
+    let mut held = scene.begin("/v1/held/1", "").await;
+    scene.house.until("it is held", |_| scene.counted("/v1/held/").held == 1).await;
+    scene.house.gate.admission().drain();
+    scene.reach(500).await;
+    let came = held.rest().await;
+    assert!(came.starts_with("HTTP/1.1 200") && came.ends_with("\"queued\"}"), "{came}");
+    assert_eq!((wait_ms(&came), scene.calls()), (500, 1));
+}
+
+#[tokio::test]
+async fn status_is_seen_in_compressed_body() {
     let coded = |status: &str| coded("200 OK", "gzip", &gzip(&format!("{{\"status\": \"{status}\"}}")));
-    let scene = Scene::open(move |call| coded(if call < 2 { "queued" } else { "completed" })).await;
-    let mut wire = scene.house.connect().await;
-    wire.send(get("/v1/held/1", "")).await;
-    wire.rest_of_bytes().await;
-    sleep(Duration::from_millis(110)).await;
-    let mut wire = scene.house.connect().await;
-    wire.send(get("/v1/held/1", "")).await;
-    let came = wire.rest_of_bytes().await;
-    assert!(came.ends_with(&gzip("{\"status\": \"completed\"}")));
-    assert_eq!((scene.counted("/v1/held/").held, scene.calls()), (1, 3));
+    let scene = Scene::open(move |call| coded(if call < 1 { "queued" } else { "completed" })).await;
+    scene.begin("/v1/held/1", "").await.rest_of_bytes().await;
+    let mut held = scene.begin("/v1/held/1", "").await;
+    scene.house.until("it is held", |_| scene.counted("/v1/held/").held == 1).await;
+    scene.look(2).await;
+    assert!(held.rest_of_bytes().await.ends_with(&gzip("{\"status\": \"completed\"}")));
 }

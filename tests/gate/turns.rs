@@ -1,6 +1,7 @@
 //! Whose turn it is: priorities and shares, as clients and the configuration say, seen in what the upstream gets.
 
 use super::house::{House, Wire, accept, upstream};
+use crate::clock::Clock;
 use tokio::net::TcpListener;
 
 /// One request at a time.
@@ -25,6 +26,8 @@ priority = "high"
 
 /// A line before the gate; its first request is under way.
 struct Line {
+    /// Nobody ages while it stands.
+    _clock: Clock,
     house: House,
     listener: TcpListener,
     waiting: Vec<Wire>,
@@ -33,13 +36,14 @@ struct Line {
 
 impl Line {
     async fn open() -> Self {
+        let clock = Clock::stop();
         let (listener, address) = upstream().await;
         let house = House::open(ONE_AT_A_TIME, address).await;
         let mut client = house.connect().await;
         client.send("GET /v1/one/nobody HTTP/1.1\r\nHost: o\r\n\r\n").await;
         let mut under_way = accept(&listener).await;
         under_way.until("\r\n\r\n").await;
-        Self { house, listener, waiting: vec![client], under_way }
+        Self { _clock: clock, house, listener, waiting: vec![client], under_way }
     }
 
     /// One more comes to wait.
