@@ -1,7 +1,7 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny docker nginx promtool page screenshots chromium clean
+.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny image nginx promtool page screenshots chromium clean
 
 test: lint unit metrics sdk page
 
@@ -53,15 +53,17 @@ matrix: nginx
 # What forwarding costs, beside nginx and a minimal hyper proxy in the same run; how good the estimate of tokens is; how
 # fast and how true `simulate` is.
 bench: nginx
-	cargo bench --locked --bench scheduler --bench tokens --bench forwarding --bench simulate
+	cargo bench --locked --profile dist --bench scheduler --bench tokens --bench forwarding --bench simulate
 
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check $(ARGS)
 
-docker:
-	docker build --tag tidegate .
+# The container image `tidegate`: built, run read-only and asked, stopped during a stream. A quarter of an hour the first
+# time. Without an engine, root on Debian starts one for it.
+image:
+	tests/image/run
 
 nginx:
 	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }

@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod gate;
+mod image;
 mod operations;
 mod scenarios;
 mod watching;
