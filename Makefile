@@ -1,7 +1,7 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny image nginx promtool page screenshots chromium clean
+.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny image nginx promtool page frames screenshots chromium clean
 
 test: lint unit metrics sdk page
 
@@ -26,6 +26,11 @@ sdk:
 page: chromium
 	cargo build --locked
 	tests/page/run
+
+# How much script a frame of the page has under load; printed, not judged. Half a minute.
+frames: chromium
+	cargo build --locked
+	cd tests/page && npm ci --no-audit --no-fund --loglevel=error && node frames.mjs
 
 # The pictures in the README. A quarter of an hour; fonts-inter makes them look as they do there.
 screenshots: chromium
@@ -72,7 +77,7 @@ promtool:
 	command -v promtool >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends prometheus; }
 
 chromium:
-	test -x /usr/bin/chromium || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
+	test -x "$${CHROMIUM:-/usr/bin/chromium}" || { apt-get update && apt-get install --yes --no-install-recommends chromium; }
 
 clean:
 	rm -rf target .venv tests/sdk/node/node_modules tests/page/node_modules

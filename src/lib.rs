@@ -49,6 +49,9 @@
 //! What is seen on the way is evidence, from which each pool instance has a [`Diagnosis`](admission::Diagnosis); [`admin`]
 //! puts it into words.
 
+// They panic once nobody reads; `cli::output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod admin;
 pub mod admission;
 pub mod cli;

@@ -40,8 +40,13 @@ impl TypedValueParser for AdminAddress {
     fn parse_ref(&self, command: &Command, _: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
         let refused = |why: &str| clap::Error::raw(ErrorKind::ValueValidation, why).with_cmd(command);
         let address = value.to_str().ok_or_else(|| refused("--admin is no text\n"))?;
-        if address.contains('@') {
+        if address.contains('@') || address.contains("%40") {
             return Err(refused("--admin names a user, and a gate asks for none: leave out what is before the @\n"));
+        }
+        if address.contains(['?', '#']) {
+            return Err(refused(
+                "--admin has a query, and a gate asks for none: leave out what is behind the address\n",
+            ));
         }
         Ok(address.to_owned())
     }

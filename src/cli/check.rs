@@ -1,4 +1,4 @@
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::num::NonZeroU32;
 
 use anyhow::Result;
@@ -7,6 +7,7 @@ use clap::Args;
 use humantime::format_duration;
 
 use super::in_force::InForce;
+use super::output::output;
 use crate::config::{Access, AccessFormat, ClientKey, Clients, Coalesce, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
@@ -21,7 +22,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self) -> Result<()> {
         let config = self.config.load()?;
-        let mut out = stdout().lock();
+        let mut out = output();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
         for (id, pool) in config.pools.iter().enumerate().filter(|(_, pool)| !pool.implicit) {
@@ -96,9 +97,11 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     let (connect, answer) = (format_duration(upstream.connect_timeout), format_duration(upstream.response_timeout));
     writeln!(out, "          by {protocol}{trust}; connects within {connect}, answers within {answer}")?;
     if let Some(variable) = &upstream.api_key_env {
-        let is_missing = std::env::var_os(variable).is_none_or(|key| key.is_empty());
-        let missing = if is_missing { ", which is not set here" } else { "" };
-        writeln!(out, "key       from the environment, {variable}{missing}")?;
+        let name = variable.name().filter(|_| variable.key().is_none_or(|key| !key.is_empty()));
+        match name {
+            Some(name) => writeln!(out, "key       from the environment, {name}")?,
+            None => writeln!(out, "key       from the environment; what {} names is not set here", variable.place())?,
+        }
     }
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::crowd::Crowd;
+use super::output::output;
 use crate::config::{Config, Source};
 use crate::meter::Counting;
 use crate::mock::{self, Mock, Options, Stats};
@@ -48,15 +50,16 @@ impl Demo {
         let gate = self.gate(serve_mock(&behind).await?)?;
         let direct = Crowd::new(serve_mock(&alone).await?, self.requests.get());
         let gated = Crowd::new(serve_gate(&gate).await?, self.requests.get());
-        self.print_head();
-        let watching = tokio::spawn(watch(Arc::clone(&direct), Arc::clone(&gated), gate));
+        self.print_head()?;
         let at_once = self.at_once.get();
-        let (direct_took, gated_took) =
-            tokio::join!(Arc::clone(&direct).send(at_once), Arc::clone(&gated).send(at_once));
-        watching.abort();
+        let sending = async { tokio::join!(Arc::clone(&direct).send(at_once), Arc::clone(&gated).send(at_once)) };
+        let (direct_took, gated_took) = tokio::select! {
+            took = sending => took,
+            unread = watch(&direct, &gated, &gate) => return unread,
+        };
         let direct = Outcome::new(&direct, &alone.stats(), direct_took);
         let gated = Outcome::new(&gated, &behind.stats(), gated_took);
-        self.print_result(&direct, &gated);
+        self.print_result(&direct, &gated)?;
         if gated.refused > 0 || gated.failed > 0 {
             bail!(
                 "through the gate: {} upstream refusals, {} failures; there should be none",
@@ -91,27 +94,29 @@ impl Demo {
         Ok(Config::parse(&Source::Text("demo".to_owned()), &text)?)
     }
 
-    fn print_head(&self) {
+    fn print_head(&self) -> Result<()> {
         let (requests, at_once, limit) = (self.requests, self.at_once, self.limit);
         let minute = humantime::format_duration(self.minute);
-        println!(
-            "An upstream takes {limit} POSTs a minute; here a minute lasts {minute}. {requests} POSTs go to it, {at_once} at a"
-        );
-        println!("time, sent as the OpenAI SDKs send: a refused one is tried again twice.\n");
-        println!("             directly                    through Tidegate");
-        println!("   time      answered  429s upstream     answered  429s upstream  waiting");
+        writeln!(
+            output(),
+            "An upstream takes {limit} POSTs a minute; here a minute lasts {minute}. {requests} POSTs go to it, {at_once} at a\n\
+             time, sent as the OpenAI SDKs send: a refused one is tried again twice.\n\n             \
+             directly                    through Tidegate\n   \
+             time      answered  429s upstream     answered  429s upstream  waiting"
+        )?;
+        Ok(())
     }
 
-    fn print_result(&self, direct: &Outcome, gated: &Outcome) {
-        let all = self.requests;
-        println!("\n                             directly    through Tidegate");
-        let line = |what: &str, direct: String, gated: String| println!("{what:<24} {direct:>12} {gated:>19}");
-        line("answered", format!("{} of {all}", direct.answered), format!("{} of {all}", gated.answered));
-        line("429s of the upstream", direct.refused.to_string(), gated.refused.to_string());
-        line("failed for the app", direct.failed.to_string(), gated.failed.to_string());
-        line("most in any minute", direct.most.to_string(), gated.most.to_string());
-        line("seconds", format!("{:.1}", direct.took.as_secs_f64()), format!("{:.1}", gated.took.as_secs_f64()));
-        println!();
+    fn print_result(&self, direct: &Outcome, gated: &Outcome) -> Result<()> {
+        let (all, mut out) = (self.requests, output());
+        writeln!(out, "\n                             directly    through Tidegate")?;
+        let mut line = |what: &str, direct: String, gated: String| writeln!(out, "{what:<24} {direct:>12} {gated:>19}");
+        line("answered", format!("{} of {all}", direct.answered), format!("{} of {all}", gated.answered))?;
+        line("429s of the upstream", direct.refused.to_string(), gated.refused.to_string())?;
+        line("failed for the app", direct.failed.to_string(), gated.failed.to_string())?;
+        line("most in any minute", direct.most.to_string(), gated.most.to_string())?;
+        line("seconds", format!("{:.1}", direct.took.as_secs_f64()), format!("{:.1}", gated.took.as_secs_f64()))?;
+        Ok(writeln!(out)?)
     }
 }
 
@@ -146,20 +151,24 @@ async fn serve_gate(gate: &Gate) -> Result<SocketAddr> {
     Ok(address)
 }
 
-async fn watch(direct: Arc<Crowd>, gated: Arc<Crowd>, gate: Gate) {
+/// Prints a line each tick, until nobody reads them.
+async fn watch(direct: &Crowd, gated: &Crowd, gate: &Gate) -> Result<()> {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    for second in 1.. {
+    let mut second = 0;
+    loop {
         ticks.tick().await;
+        second += 1;
         let (direct, gated) = (direct.met(), gated.met());
-        println!(
+        writeln!(
+            output(),
             "{second:>5} s {:>13} {:>14} {:>12} {:>14} {:>8}",
             direct.answered.load(Relaxed),
             direct.refusals.load(Relaxed),
             gated.answered.load(Relaxed),
             gated.refusals.load(Relaxed),
             gate.admission().snapshot().waiting,
-        );
+        )?;
     }
 }

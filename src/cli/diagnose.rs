@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::asking::Asking;
+use super::output::output;
 use crate::admin::{CaseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus};
 
 /// Say what limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do. Asks a running gate.
@@ -32,7 +33,7 @@ impl Diagnose {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let status = runtime.block_on(self.gate.status(PATIENCE)).context(NO_GATE)?;
         let report = Report::new(&status);
-        if self.json { Ok(writeln!(stdout(), "{}", report.json())?) } else { report.print(&mut stdout().lock()) }
+        if self.json { Ok(writeln!(output(), "{}", report.json())?) } else { report.print(&mut output()) }
     }
 }
 

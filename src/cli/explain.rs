@@ -1,4 +1,4 @@
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::net::IpAddr;
 
 use anyhow::Result;
@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::live::{Asked, AskedAt};
+use super::output::output;
 use super::{ConfigArgs, Usage};
 use crate::admin::{Explainer, Explanation, Refused, Sketch, Taken};
 use crate::route::Body;
@@ -49,9 +50,9 @@ impl Explain {
         let asked = self.gate.ask(&config)?;
         let explanation = Explainer::new(&config).explain(&sketch, asked.status());
         if self.json {
-            return Ok(writeln!(stdout(), "{}", serde_json::to_string(&explanation)?)?);
+            return Ok(writeln!(output(), "{}", serde_json::to_string(&explanation)?)?);
         }
-        Told { explanation, asked }.print(&mut stdout().lock())
+        Told { explanation, asked }.print(&mut output())
     }
 
     /// What makes no sense is not shown, as it may be secret.

@@ -1,9 +1,11 @@
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
 
 use super::asking::Asking;
+use super::output::output;
 
 /// Ask a running gate whether it is well; for containers that have no curl.
 #[derive(Debug, Args)]
@@ -18,7 +20,6 @@ impl Healthcheck {
     pub(super) fn run(&self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.gate.page("/healthz", PATIENCE))?;
-        println!("well");
-        Ok(())
+        Ok(writeln!(output(), "well")?)
     }
 }

@@ -1,4 +1,3 @@
-use std::io::{Write, stdout};
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
@@ -8,9 +7,4 @@ use tokio::net::TcpListener;
 pub(super) async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
     let hint = || format!("cannot listen on {address}: is another one running? {flag} 127.0.0.1:0 picks a free port");
     TcpListener::bind(address).await.with_context(hint)
-}
-
-/// Says it on standard output. That nobody may be reading there is no reason to stop.
-pub(super) fn say(line: &str) {
-    drop(writeln!(stdout(), "{line}"));
 }

@@ -4,7 +4,8 @@ use anyhow::Result;
 use clap::Args;
 
 use super::ConfigArgs;
-use super::listen::{bind, say};
+use super::listen::bind;
+use super::output::say;
 use super::stop::Stop;
 use crate::mock::{Mock, Options};
 

@@ -12,13 +12,14 @@ mod listen;
 mod live;
 mod memory;
 mod mock;
+mod output;
 mod rotation;
 mod serve;
 mod simulate;
 mod stop;
 mod top;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use self::output::{complain, is_unread, output};
 use crate::config::{Config, DEFAULT, LoadError};
 use crate::proxy::StartError;
 use crate::simulate::Unusable;
@@ -107,44 +109,47 @@ impl Command {
             Self::Top(top) => top.run(),
             Self::Check(check) => check.run(),
             Self::Simulate(simulate) => simulate.run(),
-            Self::Init => Ok(io::stdout().write_all(DEFAULT.as_bytes())?),
+            Self::Init => Ok(output().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
-            Self::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut io::stdout());
-                Ok(())
-            }
+            Self::Completions { shell } => complete(shell),
         }
     }
 }
 
+fn complete(shell: Shell) -> Result<()> {
+    // Into memory first: for some shells even try_generate panics when a write fails.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut script);
+    Ok(output().write_all(&script)?)
+}
+
 fn report(error: &anyhow::Error) -> ExitCode {
-    let broken_pipe = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-    if broken_pipe {
+    if is_unread(error) {
         return ExitCode::SUCCESS;
     }
     if error.is::<StartError>() || error.is::<store::Unusable>() {
-        eprintln!("error: {error}");
+        complain(&format!("error: {error}"));
         return ExitCode::from(INVALID_CONFIG);
     }
     if let Some(Unusable::Scenario(invalid)) = error.downcast_ref() {
-        eprintln!("{invalid}");
+        complain(&invalid.to_string());
         return ExitCode::from(USAGE);
     }
     match error.downcast_ref::<LoadError>() {
         Some(LoadError::Invalid(invalid)) => {
-            eprintln!("{invalid}");
+            complain(&invalid.to_string());
             ExitCode::from(INVALID_CONFIG)
         }
         Some(unreadable) => {
-            eprintln!("error: {unreadable}");
+            complain(&format!("error: {unreadable}"));
             ExitCode::from(INVALID_CONFIG)
         }
         None if error.is::<Usage>() || error.is::<Unusable>() => {
-            eprintln!("error: {error}");
+            complain(&format!("error: {error}"));
             ExitCode::from(USAGE)
         }
         None => {
-            eprintln!("error: {error:#}");
+            complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,24 +1,29 @@
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::proxy::Gate;
 
-/// Opens the access log's file anew on each SIGHUP, as `logrotate` asks for it. Without such a file the signal means what
-/// it always does.
-pub(super) fn heed(config: &config::Log, gate: &Gate, stopped: CancellationToken) -> io::Result<()> {
-    if config.access.as_ref().is_none_or(|access| access.file.is_none()) {
-        return Ok(());
-    }
-    let (mut moved, gate) = (signal(SignalKind::hangup())?, gate.clone());
+/// SIGHUP, which from now on ends the gate no more.
+pub(super) fn listen() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Opens the access log's file anew on each SIGHUP, as `logrotate` asks for it. Without such a file the signal changes
+/// nothing, and the log says so.
+pub(super) fn heed(mut hangups: Signal, config: &config::Log, gate: &Gate, stopped: CancellationToken) {
+    let (gate, has_file) = (gate.clone(), config.access.as_ref().is_some_and(|access| access.file.is_some()));
     let heeding = async move {
-        while moved.recv().await.is_some() {
-            gate.logs().reopen();
-            tracing::info!("the access log is opened anew");
+        while hangups.recv().await.is_some() {
+            if has_file {
+                gate.logs().reopen();
+                tracing::info!("the access log is opened anew");
+            } else {
+                tracing::info!("SIGHUP is ignored: there is no access_file to reopen; SIGTERM stops the gate");
+            }
         }
     };
     tokio::spawn(stopped.run_until_cancelled_owned(heeding));
-    Ok(())
 }

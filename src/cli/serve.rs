@@ -1,4 +1,3 @@
-use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -13,7 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::in_force::InForce;
-use super::listen::{bind, say};
+use super::listen::bind;
+use super::output::{log_lines, say};
 use super::stop::Stop;
 use super::{Usage, memory, rotation};
 use crate::admission::Admission;
@@ -65,16 +65,16 @@ impl LogFormat {
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
-        let lines = fmt::layer().with_writer(stderr).with_target(false);
+        let lines = fmt::layer().with_writer(log_lines).with_target(false);
         match self {
-            Self::Text => lines.with_ansi(stderr().is_terminal()).boxed(),
+            Self::Text => lines.with_ansi(log_lines().is_terminal()).boxed(),
             Self::Json => lines.json().flatten_event(true).boxed(),
         }
     }
 }
 
 async fn serve(config: Config, filter: Filter) -> Result<()> {
-    let mut stop = Stop::listen()?;
+    let (mut stop, hangups) = (Stop::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;
     let stopped = CancellationToken::new();
@@ -91,7 +91,7 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     }
     tracing::info!(config = %config.source, upstream = %config.upstream.url, "apps: OPENAI_BASE_URL=http://{address}/v1");
     tokio::spawn(stopped.clone().run_until_cancelled_owned(memory::give_back(gate.clone())));
-    rotation::heed(&config.log, &gate, stopped.clone())?;
+    rotation::heed(hangups, &config.log, &gate, stopped.clone());
     let ended = serve_until_told(gate.clone(), listener, config.server.drain, &mut stop).await;
     stopped.cancel();
     if let Some(keeping) = keeping {

@@ -2,7 +2,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The wish that the program stop: SIGTERM or SIGINT.
+/// The wish that the program stop: SIGTERM or SIGINT. SIGHUP is none for `serve`; any other command ends by it at once, as
+/// by its terminal.
 pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,

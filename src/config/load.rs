@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::hash::hash;
+use super::redact::redacted;
 use super::report::{Invalid, Problem};
 use super::{Config, DEFAULT, file, validate};
 
@@ -59,14 +59,14 @@ impl Config {
     /// # Panics
     /// If [`DEFAULT`] itself is not well-formed, which a test rules out.
     pub fn parse(source: &Source, text: &str) -> Result<Self, Invalid> {
-        let invalid = |problems| Invalid::new(source.to_string(), text, problems);
+        let invalid = |problems| Invalid::new(source.to_string(), &redacted(text), problems);
         let mut file: file::File =
             toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
         if file.pools.is_none() && file.routes.is_none() {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
             file = file::File { pools: default.pools, routes: default.routes, is_built_in: true, ..file };
         }
-        validate::validate(source.clone(), hash(text), &file).map_err(invalid)
+        validate::validate(source.clone(), text, &file).map_err(invalid)
     }
 }
 
@@ -112,7 +112,10 @@ impl Problem {
         } else {
             "write TOML: [server] for a table, and in it listen = \"127.0.0.1:4290\", with texts in quotes"
         };
-        Self::new(what, error.span().unwrap_or(0..0), label.trim_start_matches(", "), mend)
+        // What was found may be a secret.
+        let found = if is(&["invalid type", "invalid value"]) { what.find(['`', '"']) } else { None };
+        let what = &what[..found.unwrap_or(what.len())];
+        Self::new(what.trim_end(), error.span().unwrap_or(0..0), label.trim_start_matches(", "), mend)
     }
 }
 

@@ -6,6 +6,7 @@ mod file;
 mod hash;
 mod load;
 mod pem;
+mod redact;
 mod report;
 mod url;
 mod validate;
@@ -75,7 +76,7 @@ pub struct Upstream {
     /// Scheme, host, port and, if any, the path before every request's own.
     pub url: http::Uri,
     /// The environment variable that holds the key which the gate adds.
-    pub api_key_env: Option<String>,
+    pub api_key_env: Option<KeyVariable>,
     /// How long a connection may take to be made, TLS included.
     pub connect_timeout: Duration,
     /// How long the head of an answer may take.
@@ -88,6 +89,13 @@ pub struct Upstream {
     pub refusals: Vec<(String, Cause)>,
     /// Where what is learned is kept over a restart.
     pub learned_file: Option<PathBuf>,
+}
+
+/// The name of an environment variable that holds a key. It may be the key itself, pasted there by mistake.
+#[derive(Clone)]
+pub struct KeyVariable {
+    name: String,
+    place: String,
 }
 
 /// How requests wait.
@@ -214,6 +222,32 @@ impl Upstream {
     pub fn set_url(&mut self, url: &str) -> Result<(), String> {
         self.url = url::parse_upstream(url)?;
         Ok(())
+    }
+}
+
+impl KeyVariable {
+    /// The key, if the variable is set.
+    #[must_use]
+    pub fn key(&self) -> Option<String> {
+        std::env::var(&self.name).ok()
+    }
+
+    /// Its name, if there is such a variable; any other may be a secret.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        std::env::var_os(&self.name).map(|_| &*self.name)
+    }
+
+    /// Where the configuration names it, as in `tidegate.toml:7:15`.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+impl std::fmt::Debug for KeyVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyVariable").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

@@ -30,15 +30,25 @@ impl Problem {
 }
 
 impl Invalid {
-    /// What is wrong with this text, which comes from there.
+    /// What is wrong with this text, which comes from there. Credentials are made illegible, as far as they look like some.
     #[must_use]
     pub fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at.start);
+        for text in problems.iter_mut().flat_map(|problem| [&mut problem.what, &mut problem.label, &mut problem.mend]) {
+            *text = masked(text);
+        }
         Self { origin, text: masked(text), problems }
     }
 }
 
-/// The text with its credentials made illegible, which `[clients.weights]` may name; every place stays what it was.
+/// Where something is in a text: its line and column, as [`Invalid`] counts them.
+pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
+/// The text with what looks like a credential made illegible; every place stays what it was.
 fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for (mark, until) in [("sk-", "\"' \t\r\n=#"), ("Bearer ", "\"'\r\n=#")] {
@@ -71,7 +81,9 @@ impl fmt::Display for Invalid {
                 group = group.element(Level::HELP.message(problem.mend.as_str()));
             }
             let gap = if index == 0 { "" } else { "\n\n" };
-            write!(f, "{gap}{}", renderer.render(&[group]))?;
+            let shown = renderer.render(&[group]);
+            let lines = shown.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+            write!(f, "{gap}{lines}")?;
         }
         Ok(())
     }

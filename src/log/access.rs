@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-use super::sink::{Appended, Sink};
+use super::sink::{Appended, Output, Sink};
 use super::{Entry, Unopened};
 use crate::config::{self, AccessFormat};
 
@@ -33,7 +33,7 @@ impl Access {
     pub(super) fn open(config: &config::Access) -> Result<Self, Unopened> {
         let moved = Arc::new(AtomicBool::new(false));
         let sink = match &config.file {
-            None => Sink::Output,
+            None => Sink::Output(Output::open()),
             Some(path) => {
                 let file = Appended::open(path, Arc::clone(&moved));
                 Sink::Appended(file.map_err(|error| Unopened::File { path: path.clone(), error })?)

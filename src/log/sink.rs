@@ -1,28 +1,49 @@
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write, stdout};
+use std::io::{self, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where lines go, on a thread of their own.
 pub(super) enum Sink {
-    Output,
+    Output(Output),
     Appended(Appended),
 }
+
+/// Standard output, whose reader may go while the gate runs.
+pub(super) struct Output {
+    to: Stdout,
+    trouble: Trouble,
+}
+
+/// Whether lines cannot be written, which is said once, and once more when they can be.
+#[derive(Default)]
+struct Trouble(bool);
 
 /// A file that lines are appended to.
 pub(super) struct Appended {
     path: PathBuf,
     file: File,
     moved: Arc<AtomicBool>,
-    /// That it cannot be written has been said.
-    fails: bool,
+    trouble: Trouble,
+}
+
+impl Output {
+    #[expect(clippy::disallowed_methods, reason = "a failed write is said in the log, and never a panic")]
+    pub(super) fn open() -> Self {
+        Self { to: io::stdout(), trouble: Trouble::default() }
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        let mut to = self.to.lock();
+        to.write_all(lines).and_then(|()| to.flush())
+    }
 }
 
 impl Appended {
     /// The file at this path, which is opened anew once `moved` says so.
     pub(super) fn open(path: &Path, moved: Arc<AtomicBool>) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: append(path)?, moved, fails: false })
+        Ok(Self { path: path.to_owned(), file: append(path)?, moved, trouble: Trouble::default() })
     }
 
     /// Until the file can be opened anew, lines go where they went.
@@ -38,15 +59,16 @@ impl Appended {
         }
         Ok(())
     }
+}
 
-    fn say(&mut self, written: &io::Result<()>) {
-        let path = self.path.display();
+impl Trouble {
+    fn say(&mut self, path: &str, written: &io::Result<()>) {
         match written {
-            Err(error) if !self.fails => tracing::warn!(%path, %error, "the access log cannot be written"),
-            Ok(()) if self.fails => tracing::info!(%path, "the access log is written again"),
+            Err(error) if !self.0 => tracing::warn!(%path, %error, "the access log cannot be written"),
+            Ok(()) if self.0 => tracing::info!(%path, "the access log is written again"),
             _ => {}
         }
-        self.fails = written.is_err();
+        self.0 = written.is_err();
     }
 }
 
@@ -54,20 +76,21 @@ impl Write for Sink {
     /// What cannot be written is lost: nobody waits for it.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Output => stdout().lock().write_all(lines)?,
+            Self::Output(output) => {
+                let written = output.write(lines);
+                output.trouble.say("standard output", &written);
+            }
             Self::Appended(file) => {
                 let written = file.write(lines);
-                file.say(&written);
+                file.trouble.say(&file.path.display().to_string(), &written);
             }
         }
         Ok(lines.len())
     }
 
+    /// Each write has been flushed.
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Output => stdout().flush(),
-            Self::Appended(_) => Ok(()),
-        }
+        Ok(())
     }
 }
 

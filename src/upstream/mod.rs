@@ -47,9 +47,9 @@ pub struct Upstream {
 /// Why there is no upstream to send to.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The variable is not there, or holds what cannot be a key.
+    /// The variable, whose place this is, is not there, or holds what cannot be a key.
     #[error(
-        "upstream.api_key_env names {0}, and that environment variable holds no key: set it before the gate starts, or \
+        "upstream.api_key_env at {0} names an environment variable that holds no key: set it before the gate starts, or \
          take the line out and let each app send its own"
     )]
     NoKey(String),
@@ -118,7 +118,7 @@ impl Upstream {
             scheme,
             authority: config.url.authority().cloned().ok_or_else(no_host)?,
             base: config.url.path().trim_end_matches('/').to_owned(),
-            key: config.api_key_env.as_deref().map(key).transpose()?,
+            key: config.api_key_env.as_ref().map(key).transpose()?,
             response_timeout: config.response_timeout,
         })
     }
@@ -227,9 +227,9 @@ fn http2_client(connector: Connector) -> Client<Connector, Outgoing> {
     client.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).http2_only(true).build(connector)
 }
 
-fn key(variable: &str) -> Result<HeaderValue, SetupError> {
-    let no_key = || SetupError::NoKey(variable.to_owned());
-    let key = std::env::var(variable).ok().filter(|key| !key.is_empty()).ok_or_else(no_key)?;
+fn key(variable: &config::KeyVariable) -> Result<HeaderValue, SetupError> {
+    let no_key = || SetupError::NoKey(variable.place().to_owned());
+    let key = variable.key().filter(|key| !key.is_empty()).ok_or_else(no_key)?;
     let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| no_key())?;
     value.set_sensitive(true);
     Ok(value)

@@ -8,6 +8,7 @@ mod screen;
 mod serving;
 mod simulating;
 mod top;
+mod unread;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -67,7 +68,14 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
 
 #[test]
 fn a_password_in_an_address_is_refused_and_said_nowhere() {
-    let url = "http://user:sk-secret@127.0.0.1:1";
+    for url in
+        ["http://user:sk-secret@127.0.0.1:1", "http://sk-secret%40127.0.0.1:1", "http://127.0.0.1:1/?key=sk-secret"]
+    {
+        refused_everywhere(url);
+    }
+}
+
+fn refused_everywhere(url: &str) {
     let commands: [&[&str]; 6] =
         [&["serve"], &["check"], &["diagnose"], &["top", "--once"], &["healthcheck"], &["explain", "GET", "/"]];
     for command in commands {
@@ -88,6 +96,21 @@ fn refuses_without_saying(arguments: &[&str], environment: Option<(&str, &str)>,
     assert_eq!((&*said, code), ("", Some(2)), "{arguments:?}: {complained}");
     assert!(complained.starts_with("error: ") && complained.contains(flag), "{arguments:?}: {complained}");
     assert!(!complained.contains("sk-secret"), "{arguments:?}: {complained}");
+}
+
+#[test]
+fn a_key_variable_is_named_only_if_there_is_one() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "[upstream]\nlearn = true\napi_key_env = \"A_NAME_OR_A_SECRET\"\n")
+        .expect("is written");
+    let path = file.path().to_str().expect("a path");
+    let Ended { complained, code, .. } = tidegate(&["serve", "--config", path, "--listen", "127.0.0.1:0"], &[]);
+    assert_eq!(code, Some(78), "{complained}");
+    assert!(complained.contains(&format!("{path}:3:15")) && !complained.contains("A_NAME"), "{complained}");
+    let said = tidegate(&["check", "--config", path], &[]).said;
+    assert!(said.contains(&format!("what {path}:3:15 names is not set here")) && !said.contains("A_NAME"), "{said}");
+    let said = tidegate(&["check", "--config", path], &[("A_NAME_OR_A_SECRET", "a-key")]).said;
+    assert!(said.contains("key       from the environment, A_NAME_OR_A_SECRET\n") && !said.contains("a-key"), "{said}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
@@ -51,6 +52,31 @@ fn a_second_signal_ends_the_gate_at_once() {
 }
 
 #[test]
+fn a_hangup_leaves_a_gate_without_access_file_serving() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut gate = Running::gate(upstream.local_addr().expect("an address"));
+    let mut client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n");
+    let (mut server, _) = upstream.accept().expect("the gate");
+    for _ in 0..2 {
+        gate.signal_with("-HUP");
+        gate.logs("SIGHUP is ignored");
+    }
+    server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("an answer");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.ends_with("last"), "{answer}");
+    gate.signal();
+    assert_eq!(gate.ended(), Some(0));
+}
+
+#[test]
+fn a_hangup_ends_the_stand_in() {
+    let mut mock = Running::start(&["mock", "--listen", "127.0.0.1:0"], 1);
+    mock.signal_with("-HUP");
+    assert_eq!(mock.child.wait().expect("it ends").signal(), Some(1));
+}
+
+#[test]
 fn the_stand_in_tells_what_has_arrived() {
     let mock = Running::start(&["mock", "--listen", "127.0.0.1:0"], 1);
     let mut answer = String::new();
@@ -86,7 +112,8 @@ fn the_stand_in_changes_its_weather_when_it_is_told_to() {
 pub(super) struct Running {
     child: Child,
     said: Vec<String>,
-    log: BufReader<ChildStderr>,
+    /// Nothing once nobody reads it any more.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 impl Running {
@@ -107,7 +134,7 @@ impl Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let said = BufReader::new(child.stdout.take().expect("its output")).lines().take(lines);
         let said = said.collect::<Result<_, _>>().expect("a text");
-        let log = BufReader::new(child.stderr.take().expect("its log"));
+        let log = child.stderr.take().map(BufReader::new);
         Self { child, said, log }
     }
 
@@ -131,12 +158,17 @@ impl Running {
 
     /// The same, with all that it has logged so far.
     pub(super) fn logs_until(&mut self, what: &str) -> String {
-        let mut text = String::new();
+        let (mut text, log) = (String::new(), self.log.as_mut().expect("a log that is read"));
         while !text.contains(what) {
-            let count = self.log.read_line(&mut text).expect("a text");
+            let count = log.read_line(&mut text).expect("a text");
             assert!(count > 0, "it ended without {what:?} in its log: {text}");
         }
         text
+    }
+
+    /// From now on nobody reads its log.
+    pub(super) fn unread(&mut self) {
+        self.log = None;
     }
 
     pub(super) fn signal(&self) {

@@ -175,13 +175,13 @@ test("nothing runs that is not a file of the page, and every file may be loaded"
   await close();
 });
 
-/** Runs in the page: which rule a script breaks that is written inline, if it does within two seconds. */
+/** Runs in the page: which rule a script breaks that is written inline; it would have run at once if it broke none. */
 function tryInline() {
   return new Promise((resolve) => {
     addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
-    setTimeout(() => resolve("none"), 2000);
     const script = document.createElement("script");
     script.textContent = "document.title = 'hacked'";
     document.body.append(script);
+    if (document.title === "hacked") resolve("none");
   });
 }

@@ -4,7 +4,7 @@ mod progress;
 mod words;
 
 use std::fs;
-use std::io::{Read, Write, stdin, stdout};
+use std::io::{Read, Write, stdin};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use self::print::Paper;
 use self::progress::Progress;
 use self::words::time;
+use super::output::output;
 use super::{ConfigArgs, Usage};
 use crate::config::Config;
 use crate::simulate::{self, Report, Traffic, Tried};
@@ -62,7 +63,7 @@ impl Simulate {
             let picture = simulate::picture(&reports).map_err(|error| anyhow!(error))?;
             fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        let mut out = stdout().lock();
+        let mut out = output();
         if self.json {
             return Ok(writeln!(out, "{}", json!({ "reports": reports }))?);
         }
@@ -96,7 +97,7 @@ impl Simulate {
         let most = simulate::most_workers(self.within, simulate, |one| {
             if !self.json {
                 // Who listens no more is told so at the end.
-                drop(writeln!(stdout(), "{}", told(one)));
+                drop(writeln!(output(), "{}", told(one)));
             }
             tried.push(one);
         });
@@ -104,15 +105,15 @@ impl Simulate {
         if self.json {
             let tried: Vec<_> = tried.iter().map(as_json).collect();
             writeln!(
-                stdout(),
+                output(),
                 "{}",
                 json!({ "workers": most, "within_ms": self.within.as_secs_f64() * 1_000.0, "tried": tried })
             )?;
         } else if let Some(most) = most {
-            writeln!(stdout(), "\n{most} workers: nobody is refused, and 95 of 100 requests wait at most {within}.")?;
+            writeln!(output(), "\n{most} workers: nobody is refused, and 95 of 100 requests wait at most {within}.")?;
         } else {
             writeln!(
-                stdout(),
+                output(),
                 "\nNot even one worker: with it somebody is refused, or 5 of 100 requests wait longer than {within}."
             )?;
         }

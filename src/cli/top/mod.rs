@@ -15,7 +15,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::asking::Asking;
+use super::output::output;
 use super::stop::Stop;
 use crate::admin::Status;
 use screen::Screen;
@@ -50,7 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Top {
     pub(super) fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ended = if self.once || !stdout().is_terminal() {
+        let ended = if self.once || !output().is_terminal() {
             runtime.block_on(self.print())
         } else {
             runtime.block_on(self.show())
@@ -64,7 +65,7 @@ impl Top {
         let status = self.gate.status(PATIENCE).await?;
         let mut state = State::new(self.gate.admin);
         state.see(Ok(status));
-        Ok(stdout().write_all(plain::picture(&state).as_bytes())?)
+        Ok(output().write_all(plain::picture(&state).as_bytes())?)
     }
 
     async fn show(self) -> Result<()> {

@@ -15,7 +15,7 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn open() -> io::Result<Self> {
         let look = Look::of(std::env::var_os("NO_COLOR").as_deref());
-        let terminal = ratatui::try_init().inspect_err(|_| ratatui::restore())?;
+        let terminal = ratatui::try_init().inspect_err(|_| restore())?;
         Ok(Self { terminal, look })
     }
 
@@ -27,6 +27,11 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        restore();
     }
+}
+
+/// A terminal that has gone cannot be given back.
+fn restore() {
+    drop(ratatui::try_restore());
 }

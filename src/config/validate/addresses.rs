@@ -8,7 +8,7 @@ use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::config::url::parse_upstream;
-use crate::config::{Server, Upstream, pem};
+use crate::config::{KeyVariable, Server, Upstream, pem};
 
 impl Check {
     pub(super) fn server(&mut self, file: &file::Server) -> Server {
@@ -45,7 +45,7 @@ impl Check {
             .map(Arc::new)
     }
 
-    pub(super) fn upstream(&mut self, file: &file::Upstream) -> Upstream {
+    pub(super) fn upstream(&mut self, file: &file::Upstream, place: impl Fn(usize) -> String) -> Upstream {
         let url = file.url.as_ref().and_then(|text| match parse_upstream(text.as_ref()) {
             Ok(url) => Some(url),
             Err(label) => {
@@ -62,7 +62,7 @@ impl Check {
         }
         Upstream {
             url,
-            api_key_env: file.api_key_env.as_ref().map(|name| name.as_ref().clone()),
+            api_key_env: file.api_key_env.as_ref().and_then(|name| self.key_variable(name, place)),
             connect_timeout: self.some_time(file.connect_timeout.as_ref(), Duration::from_secs(5)),
             response_timeout: self.some_time(file.response_timeout.as_ref(), Duration::from_mins(10)),
             http2_connections: file.http2_connections,
@@ -70,6 +70,19 @@ impl Check {
             refusals: self.refusals(&file.refusals),
             learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
         }
+    }
+
+    fn key_variable(&mut self, text: &Text, place: impl Fn(usize) -> String) -> Option<KeyVariable> {
+        let name = text.as_ref();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_name) {
+            let label = "it has letters, digits and _ only";
+            let mend = "write the name of the variable that holds the key, as in \"OPENAI_API_KEY\"; the key itself has no \
+                        place in this file";
+            self.problems.push(Problem::new("not the name of an environment variable", text.span(), label, mend));
+            return None;
+        }
+        Some(KeyVariable { name: name.clone(), place: place(text.span().start) })
     }
 
     fn authorities(&mut self, path: &Text) -> Option<Arc<RootCertStore>> {

@@ -18,7 +18,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::file::{self, Text};
-use super::report::Problem;
+use super::hash::hash;
+use super::report::{Problem, place};
 use super::{Config, Pool, Queue, Source};
 use crate::limit::Rate;
 
@@ -26,10 +27,13 @@ use crate::limit::Rate;
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
-pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<Config, Vec<Problem>> {
     let mut check = Check { problems: Vec::new() };
     let server = check.server(&file.server);
-    let upstream = check.upstream(&file.upstream);
+    let upstream = check.upstream(&file.upstream, |at| {
+        let (line, column) = place(text, at);
+        format!("{source}:{line}:{column}")
+    });
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);
@@ -54,7 +58,7 @@ pub(super) fn validate(source: Source, hash: String, file: &file::File) -> Resul
     if check.problems.is_empty() {
         Ok(Config {
             source,
-            hash,
+            hash: hash(text),
             server,
             upstream,
             queue,

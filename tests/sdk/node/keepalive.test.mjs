@@ -33,8 +33,21 @@ before(async () => {
   await writeFile(file, KEPT);
   gate = await startGate(mock.url, "--config", file);
   client = new OpenAI({ baseURL: `${gate.url}/v1`, apiKey: "sk-test", maxRetries: 0 });
-  await client.chat.completions.create(CHAT);
 });
+
+// A stream whose head came while it waited. If this machine is so slow that the window is over, nothing has to wait, and the
+// window begins anew with each request: it is asked for until it waits.
+async function keptStream(body) {
+  for (;;) {
+    try {
+      const { data, response } = await client.chat.completions.create({ ...body, stream: true }).withResponse();
+      if (response.headers.get("x-tidegate-source") === "tidegate") return data;
+      for await (const _ of data);
+    } catch (error) {
+      if (!(error instanceof OpenAI.BadRequestError)) throw error;
+    }
+  }
+}
 
 after(async () => {
   await gate?.stop();
@@ -43,15 +56,13 @@ after(async () => {
 });
 
 test("a stream that waited is the same", async () => {
-  const { data, response } = await client.chat.completions.create({ ...CHAT, stream: true }).withResponse();
-  assert.equal(response.headers.get("x-tidegate-source"), "tidegate");
   const words = [];
-  for await (const chunk of data) words.push(chunk.choices[0]?.delta.content ?? "");
+  for await (const chunk of await keptStream(CHAT)) words.push(chunk.choices[0]?.delta.content ?? "");
   assert.ok(words.filter(Boolean).length > 2);
 });
 
 test("an error of the upstream is raised from the stream", async () => {
-  const stream = await client.chat.completions.create({ messages: [], stream: true });
+  const stream = await keptStream({ messages: [] });
   const read = async () => {
     for await (const _ of stream);
   };

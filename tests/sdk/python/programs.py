@@ -12,23 +12,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = os.path.abspath(os.environ.get("TIDEGATE") or ROOT / "target/debug/tidegate")
-START_DEADLINE = 10.0
-STOP_DEADLINE = 10.0
+# When a test is taken to hang. Nothing waits this long: it is generous for a machine that is busy.
+HANGS = 150.0
 
 
-def eventually(condition, within, what):
-    """Polls `condition` until it holds and returns what it gave; fails with `what` after `within` seconds."""
-    deadline = time.monotonic() + within
+def eventually(condition, what):
+    """Polls `condition` until it holds and returns what it gave; fails with `what` if it never does."""
+    deadline = time.monotonic() + HANGS
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s: {what}")
+            raise AssertionError(f"this does not come: {what}")
         time.sleep(0.01)
     return found
 
 
 def get_json(url, method="GET"):
     """The JSON that `url` answers with, or None for an empty answer."""
-    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=HANGS) as answer:
         return json.loads(answer.read() or "null")
 
 
@@ -50,7 +50,7 @@ class Program:
         self.url = self.addresses["listening"]
 
     def _read_addresses(self):
-        deadline, said, addresses = time.monotonic() + START_DEADLINE, b"", {}
+        deadline, said, addresses = time.monotonic() + HANGS, b"", {}
         stdout = self.process.stdout.fileno()
         while not addresses.keys() >= set(self.says):
             ready, _, _ = select.select([stdout], [], [], max(0, deadline - time.monotonic()))
@@ -79,7 +79,7 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
         self.process.stdout.close()
-        return self.process.wait(STOP_DEADLINE)
+        return self.process.wait(HANGS)
 
     def __enter__(self):
         return self
@@ -117,6 +117,6 @@ class Gate(Program):
         """The gate's snapshot of itself."""
         return get_json(f"{self.addresses['admin']}/status")
 
-    def wait_for_waiting(self, count, within=5.0):
+    def wait_for_waiting(self, count):
         """Returns once exactly `count` requests wait in the gate."""
-        eventually(lambda: self.status()["waiting"] == count, within, f"{count} waiting in the gate")
+        eventually(lambda: self.status()["waiting"] == count, f"{count} waiting in the gate")

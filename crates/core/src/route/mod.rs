@@ -9,6 +9,7 @@ mod endpoint;
 mod form;
 mod found;
 mod key;
+mod literal;
 mod method;
 mod path;
 mod precedence;

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::literal;
+
 /// What a route matches: `POST /v1/threads/{thread_id}/runs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -44,12 +46,26 @@ pub enum ParseTemplateError {
          %-encoding undone"
     )]
     Dead(String),
+    /// A pattern of another language, which no path would match.
+    #[error(
+        "'{segment}' would match nothing but itself: write {{name}} for one segment or, at the end, {{*rest}} for all \
+         that follows{meant}",
+        segment = .0,
+        meant = if_meant(.0)
+    )]
+    Pattern(String),
     /// Braces that do not match, or a name that is none.
     #[error("'{0}' is no parameter: write {{name}} for one segment or, at the end, {{*name}} for the rest")]
     Param(String),
     /// The same name twice.
     #[error("the parameter '{0}' is there twice")]
     Twice(String),
+}
+
+/// How a literal is written that looks like a pattern.
+fn if_meant(segment: &str) -> String {
+    let encoded = literal::encoded(segment);
+    if encoded == segment { String::new() } else { format!("; {encoded} if a path really has it") }
 }
 
 impl FromStr for Template {
@@ -126,7 +142,10 @@ impl FromStr for Methods {
         for method in text.split(',') {
             let is_method = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
             match method {
-                _ if !is_method => return Err(ParseTemplateError::Method(method.to_owned())),
+                // These are methods of no one, and patterns to whoever writes them.
+                _ if !is_method || matches!(method, "ANY" | "ALL") => {
+                    return Err(ParseTemplateError::Method(method.to_owned()));
+                }
                 "CONNECT" => return Err(ParseTemplateError::Tunnel),
                 twice if named.iter().any(|name| **name == *twice) => {
                     return Err(ParseTemplateError::MethodTwice(twice.to_owned()));
@@ -142,11 +161,17 @@ impl FromStr for Segment {
     type Err = ParseTemplateError;
 
     fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
-        if matches!(text, "" | "." | "..") || text.contains(['%', '?', '#', '\\', ';']) {
+        let is_dead = matches!(text, "" | "." | "..") || text.contains(['?', '#', '\\', ';']);
+        let Some(literal) = literal::decoded(text).filter(|_| !is_dead) else {
             return Err(ParseTemplateError::Dead(text.to_owned()));
-        }
+        };
         if !text.contains(['{', '}']) {
-            return Ok(Self::Literal(text.into()));
+            let is_pattern = literal::is_pattern(text);
+            return if is_pattern {
+                Err(ParseTemplateError::Pattern(text.to_owned()))
+            } else {
+                Ok(Self::Literal(literal.into()))
+            };
         }
         let inner = text.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
         let inner = inner.ok_or_else(|| ParseTemplateError::Param(text.to_owned()))?;
@@ -180,7 +205,7 @@ impl fmt::Display for Methods {
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Literal(text) => f.write_str(text),
+            Self::Literal(text) => f.write_str(&literal::encoded(text)),
             Self::Param(name) => write!(f, "{{{name}}}"),
             Self::Rest(name) => write!(f, "{{*{name}}}"),
         }
