@@ -3,11 +3,14 @@
 
 mod admission;
 mod architecture;
+mod bare;
 mod canary;
 mod cli;
 mod clock;
 mod config;
 mod gate;
+mod learning;
 mod operations;
 mod scenarios;
+mod simulate;
 mod watching;

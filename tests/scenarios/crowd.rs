@@ -8,6 +8,8 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::bare::Bare;
+
 /// Clients that send the same request again and again, each once it has its answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +39,12 @@ fn forever() -> u32 {
 /// What a request of a client goes through, to the last byte of its answer.
 pub(crate) trait Way: Send + Sync + 'static {
     fn ask(&self, request: Request<Full<Bytes>>) -> impl Future<Output = ()> + Send;
+}
+
+impl Way for Bare {
+    async fn ask(&self, request: Request<Full<Bytes>>) {
+        let _answered = self.ask(request).await;
+    }
 }
 
 impl Crowd {

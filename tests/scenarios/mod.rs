@@ -3,7 +3,6 @@
 //! Each file tells the case that is true. All are played without sockets, on a clock that goes from one event to the next,
 //! and some on real sockets as well. `SCENARIO=part-of-a-name` plays only some, and prints their evidence.
 
-mod bare;
 mod crowd;
 mod scenario;
 mod sockets;

@@ -13,12 +13,13 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::bare::Bare;
 use super::crowd::{self, Crowd, Way};
 use super::sockets::{self, Sockets};
+use crate::bare::Bare;
 use crate::clock::{Clock, in_time, real_sleep};
 
-/// Where the chance of the network starts.
+/// What the network takes at least, and how much more by chance, there and back each; and where chance starts.
+const NETWORK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(20));
 const SEED: u64 = 1;
 
 /// On sockets, so many requests must be over before the gate is believed.
@@ -99,8 +100,8 @@ impl Scenario {
         let mut runtime = Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
         runtime.block_on(async {
-            let (gate, watched) = self.gate("http://nowhere.invalid");
-            let way = Bare::new(gate, config(self.gate.as_ref()), self.mock().endpoints(), SEED);
+            let way = Bare::new(config(self.gate.as_ref()), &self.mock(), NETWORK, SEED);
+            let watched = way.watched();
             let _crowds = self.start(&Arc::new(way));
             sleep(self.asked_after).await;
             self.outcome(&watched)
@@ -111,7 +112,10 @@ impl Scenario {
     /// will be.
     pub(crate) async fn play_on_sockets(self, clock: &Clock) -> Outcome {
         let upstream = sockets::serve(self.mock()).await;
-        let (gate, watched) = self.gate(&format!("http://{upstream}"));
+        let mut config = config(self.gate.as_ref());
+        config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
+        let gate = Gate::start(&config).expect("a gate");
+        let watched = Watched::new(&config, gate.clone());
         let _crowds = self.start(&Arc::new(Sockets::to(gate).await));
         let is_seen = || {
             let outcome = self.outcome(&watched);
@@ -142,14 +146,6 @@ impl Scenario {
         let mut options = MockLine::parse_from(line).options;
         options.script = self.script.as_ref().map(|script| script.parse().expect("a script"));
         Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())), options)
-    }
-
-    /// A gate before this upstream, and what people see of it.
-    fn gate(&self, upstream: &str) -> (Gate, Watched) {
-        let mut config = config(self.gate.as_ref());
-        config.upstream.set_url(upstream).expect("a URL");
-        let gate = Gate::start(&config).expect("a gate");
-        (gate.clone(), Watched::new(&config, gate))
     }
 }
 

@@ -10,20 +10,17 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tidegate::admission::{Again, Applicant, InFlight};
+use tidegate::admin::Watched;
+use tidegate::admission::{Applicant, InFlight, Permit};
 use tidegate::config::Config;
 use tidegate::feedback::{Answer, Cause, Meanings, UsageReader, allowances, is_gone, understand};
+use tidegate::mock::Mock;
 use tidegate::proxy::{Clients, Gate};
 use tidegate::route::{self, Asks, Facts, Found};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
-
-use super::crowd::Way;
-
-/// What the network takes at least and at most, there and back each.
-const NETWORK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(40));
 
 /// Since the Unix epoch, for answers that name a date. None does.
 const NOW: Duration = Duration::ZERO;
@@ -36,28 +33,51 @@ pub(crate) struct Bare {
     clients: Clients,
     config: Config,
     upstream: Router,
+    /// What the network takes at least, and how much more by chance, there and back each.
+    network: (Duration, Duration),
     chance: Mutex<fastrand::Rng>,
 }
 
-impl Way for Bare {
-    /// As `proxy::stack` has it, in short: asks for its turn, goes, and asks again if the upstream refuses it.
-    async fn ask(&self, request: Request<Full<Bytes>>) {
-        let (found, asks) = self.asks(&request).await;
-        let mut again = None;
-        while let Some(place) = self.go(&request, &found, &asks, again).await {
-            again = Some(place);
-        }
-    }
+/// What has come of a request.
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    /// How long it waited for its turns.
+    pub(crate) waited: Duration,
 }
 
 impl Bare {
-    pub(crate) fn new(gate: Gate, config: Config, upstream: Router, seed: u64) -> Self {
+    /// To this upstream; the chance of the network starts with the seed.
+    pub(crate) fn new(config: Config, upstream: &Mock, network: (Duration, Duration), seed: u64) -> Self {
         Self {
-            gate,
+            gate: Gate::start(&config).expect("a gate"),
             clients: Clients::new(&config.clients),
             config,
-            upstream,
+            upstream: upstream.clone().endpoints(),
+            network,
             chance: Mutex::new(fastrand::Rng::with_seed(seed)),
+        }
+    }
+
+    /// What people see of it from now on.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched::new(&self.config, self.gate.clone())
+    }
+
+    /// As `proxy::stack` has it, in short: a request asks for its turn, goes, and asks again if the upstream refuses it.
+    /// Nothing comes of one that the gate refuses.
+    pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Option<Answered> {
+        let (found, asks) = self.asks(&request).await;
+        let (mut again, mut waited) = (None, Duration::ZERO);
+        loop {
+            let asked = Instant::now();
+            let client = self.clients.identify(request.headers(), HERE);
+            let applicant = Applicant { client, route: found.route(), again, ..Applicant::default() };
+            let permit = self.gate.admission().acquire(&asks, applicant).await.ok()?;
+            waited += asked.elapsed();
+            again = Some(permit.again);
+            if let Some(status) = self.go(&request, permit).await {
+                return Some(Answered { status, waited });
+            }
         }
     }
 
@@ -70,30 +90,21 @@ impl Bare {
         (found, asks)
     }
 
-    /// Goes once; where it stands if it is to go again.
-    async fn go(
-        &self,
-        request: &Request<Full<Bytes>>,
-        found: &Found,
-        asks: &Asks,
-        again: Option<Again>,
-    ) -> Option<Again> {
-        let client = self.clients.identify(request.headers(), HERE);
-        let applicant = Applicant { client, route: found.route(), again, ..Applicant::default() };
-        let permit = self.gate.admission().acquire(asks, applicant).await.ok()?;
-        let again = permit.again;
+    /// Goes once; nothing if it is to go again.
+    async fn go(&self, request: &Request<Full<Bytes>>, permit: Permit) -> Option<StatusCode> {
         let (place, in_flight) = permit.split();
         let sent_at = Instant::now().into_std();
         place.sent();
         sleep(self.network()).await;
         let answer = self.upstream.clone().oneshot(request.clone().map(Body::new)).await.expect("it never fails");
         sleep(self.network()).await;
-        heed(answer, &in_flight, sent_at).await.then_some(again)
+        let status = answer.status();
+        (!heed(answer, &in_flight, sent_at).await).then_some(status)
     }
 
     fn network(&self) -> Duration {
-        let (least, most) = NETWORK;
-        least + (most - least).mul_f64(self.chance.lock().unwrap_or_else(PoisonError::into_inner).f64())
+        let (least, more) = self.network;
+        least + more.mul_f64(self.chance.lock().unwrap_or_else(PoisonError::into_inner).f64())
     }
 }
 
