@@ -42,11 +42,12 @@ crowd:
 	cargo build --locked
 	CROWD_MINUTE=60 tests/sdk/run crowd
 
-# 100,000 connections in bursts, half of which are cut at random points. Two minutes; `make unit` runs a short form.
+# 100,000 connections in bursts, half of which are cut at random points. Two minutes; `tests/gate/soak.rs` is a short form.
 soak:
 	cargo bench --locked --bench soak
 
-# What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; `make unit` runs a short form.
+# What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; on virtual
+# clocks the tests hold the same.
 learning:
 	cargo bench --locked --bench learning
 

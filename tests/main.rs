@@ -3,12 +3,15 @@
 
 mod admission;
 mod architecture;
+mod bare;
 mod canary;
 mod cli;
 mod clock;
 mod config;
 mod gate;
 mod image;
+mod learning;
 mod operations;
 mod scenarios;
+mod simulate;
 mod watching;

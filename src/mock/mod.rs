@@ -102,7 +102,8 @@ impl Mock {
         }
     }
 
-    fn endpoints(self) -> Router {
+    /// Its endpoints without a listener, for whoever has requests at hand and no socket.
+    pub fn endpoints(self) -> Router {
         let api = models_api()
             .merge(files_api())
             .merge(assistants_api())

@@ -42,7 +42,7 @@ const SENT: Tally = Tally { granted: 1, sent: 1, landed: 1, ..NOTHING };
 const GIVEN_BACK: Tally = Tally { granted: 1, given_back: 1, landed: 1, ..NOTHING };
 
 /// Nobody waits, nothing is held or in flight, and every place that was granted is accounted for.
-fn is_even(now: &Snapshot) -> bool {
+pub(super) fn is_even(now: &Snapshot) -> bool {
     let Tally { granted, given_back, sent, landed, .. } = now.tally;
     let taken =
         |instance: &InstanceState| (instance.waiting, instance.taken.held, instance.taken.in_flight) != (0, 0, 0);

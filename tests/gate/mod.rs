@@ -18,6 +18,7 @@ mod pollers;
 mod polling;
 mod quota;
 mod resend;
+mod soak;
 mod traces;
 mod turns;
 mod uploads;

@@ -1,15 +1,14 @@
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+use crate::bare::Bare;
 
 /// Clients that send the same request again and again, each once it has its answer.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +19,8 @@ pub(crate) struct Crowd {
     path: String,
     #[serde(default)]
     body: String,
+    /// The API key of all of them; each has its own if nothing.
+    key: Option<String>,
     /// How long each is quiet after an answer.
     #[serde(with = "time")]
     pause: Duration,
@@ -35,32 +36,34 @@ fn forever() -> u32 {
     u32::MAX
 }
 
-impl Crowd {
-    /// They end when this is dropped.
-    pub(crate) fn start(self, gate: SocketAddr) -> JoinSet<()> {
-        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-        (0..self.clients).map(|number| self.clone().go(number, client.clone(), gate)).collect()
-    }
+/// What a request of a client goes through, to the last byte of its answer.
+pub(crate) trait Way: Send + Sync + 'static {
+    fn ask(&self, request: Request<Full<Bytes>>) -> impl Future<Output = ()> + Send;
+}
 
-    async fn go(self, number: u32, client: Client<HttpConnector, Full<Bytes>>, gate: SocketAddr) {
-        sleep(self.after + self.pause * number / self.clients).await;
-        for _ in 0..self.times {
-            let request = Request::builder().method(&*self.method).uri(format!("http://{gate}{}", self.path));
-            let request = request.header("authorization", format!("Bearer {number}"));
-            let request = request.header("content-type", "application/json").body(self.body.clone().into());
-            if let Ok(answer) = client.request(request.expect("a request")).await {
-                drop(answer.into_body().collect().await);
-            }
-            sleep(self.pause).await;
-        }
+impl Way for Bare {
+    async fn ask(&self, request: Request<Full<Bytes>>) {
+        let _answered = self.ask(request).await;
     }
 }
 
-/// What is at this path.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Bytes {
-    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.get(format!("http://{address}{path}").parse().expect("a URL")).await.expect("an answer");
-    answer.into_body().collect().await.expect("its body").to_bytes()
+impl Crowd {
+    /// They end when this is dropped.
+    pub(crate) fn start(&self, way: &Arc<impl Way>) -> JoinSet<()> {
+        (0..self.clients).map(|number| self.clone().go(number, Arc::clone(way))).collect()
+    }
+
+    async fn go(self, number: u32, way: Arc<impl Way>) {
+        sleep(self.after + self.pause * number / self.clients).await;
+        let key = self.key.unwrap_or_else(|| number.to_string());
+        for _ in 0..self.times {
+            let request = Request::builder().method(&*self.method).uri(&self.path);
+            let request = request.header("authorization", format!("Bearer {key}"));
+            let request = request.header("content-type", "application/json").body(self.body.clone().into());
+            way.ask(request.expect("a request")).await;
+            sleep(self.pause).await;
+        }
+    }
 }
 
 /// A span of time, as in `"3s"`.

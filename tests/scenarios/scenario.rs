@@ -1,18 +1,33 @@
 use std::fmt;
-use std::future::pending;
-use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use serde::Deserialize;
-use tidegate::admin::{self, CaseName, PoolStatus, Status, Watched};
+use tidegate::admin::{CaseName, PoolStatus, Status, Watched};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate::mock::{Mock, Options};
-use tidegate::proxy::{self, Gate};
-use tokio::net::TcpListener;
+use tidegate::proxy::Gate;
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
-use super::crowd::{self, Crowd};
+use super::crowd::{self, Crowd, Way};
+use super::sockets::{self, Sockets};
+use crate::bare::Bare;
+use crate::clock::{Clock, in_time, real_sleep};
+
+/// What the network takes at least, and how much more by chance, there and back each; and where chance starts.
+const NETWORK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(20));
+const SEED: u64 = 1;
+
+/// On sockets, so many requests must be over before the gate is believed.
+const SEEN: u64 = 5;
+
+/// On sockets, the time goes in steps of this length, each some moments of the machine's after the last.
+const STEP: Duration = Duration::from_millis(50);
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// A scenario, as it is written.
 #[derive(Debug, Deserialize)]
@@ -75,37 +90,62 @@ impl Scenario {
         Self { name: path.file_stem().expect("a name").to_string_lossy().into_owned(), ..scenario }
     }
 
-    pub(crate) async fn play(self) -> Outcome {
-        let upstream = self.serve_upstream().await;
-        let (gate, admin) = self.serve_gate(upstream).await;
-        let crowds: Vec<_> = self.crowd.iter().map(|crowd| crowd.clone().start(gate)).collect();
-        tokio::time::sleep(self.asked_after).await;
-        let status = crowd::get(admin, "/status").await;
-        drop(crowds);
-        let status = serde_json::from_slice(&status).expect("a status");
-        Outcome { name: self.name, expected: self.expect, status }
+    /// The one in the file of this name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self::read(&Path::new("tests/scenarios").join(name).with_extension("toml"))
     }
 
-    async fn serve_upstream(&self) -> SocketAddr {
-        let line = ["mock"].into_iter().map(str::to_owned).chain(self.mock.clone());
-        let mut options = MockLine::parse_from(line).options;
-        options.script = self.script.as_ref().map(|script| script.parse().expect("a script"));
-        let mock = Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())), options);
-        let (listener, address) = listen().await;
-        tokio::spawn(mock.run(listener, pending()));
-        address
+    /// Plays it without sockets, on a clock that goes from one event to the next: the same in every run.
+    pub(crate) fn play(self) -> Outcome {
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
+        runtime.block_on(async {
+            let way = Bare::new(config(self.gate.as_ref()), &self.mock(), NETWORK, SEED);
+            let watched = way.watched();
+            let _crowds = self.start(&Arc::new(way));
+            sleep(self.asked_after).await;
+            self.outcome(&watched)
+        })
     }
 
-    /// Where apps find the gate, and where people do.
-    async fn serve_gate(&self, upstream: SocketAddr) -> (SocketAddr, SocketAddr) {
+    /// Plays it on real sockets, until so many requests are over and the case is named rightly; load cannot change that it
+    /// will be.
+    pub(crate) async fn play_on_sockets(self, clock: &Clock) -> Outcome {
+        let upstream = sockets::serve(self.mock()).await;
         let mut config = config(self.gate.as_ref());
         config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
         let gate = Gate::start(&config).expect("a gate");
         let watched = Watched::new(&config, gate.clone());
-        let ((listener, address), (admin_listener, admin)) = (listen().await, listen().await);
-        tokio::spawn(proxy::run(gate, listener, Duration::ZERO, pending()));
-        tokio::spawn(admin::run(watched, admin_listener, pending()));
-        (address, admin)
+        let _crowds = self.start(&Arc::new(Sockets::to(gate).await));
+        let is_seen = || {
+            let outcome = self.outcome(&watched);
+            (outcome.status.tally.landed >= SEEN && outcome.is_right()).then_some(outcome)
+        };
+        in_time(&self.name, async {
+            loop {
+                if let Some(outcome) = is_seen() {
+                    return outcome;
+                }
+                clock.step(STEP).await;
+                real_sleep(GLANCE).await;
+            }
+        })
+        .await
+    }
+
+    fn start(&self, way: &Arc<impl Way>) -> Vec<JoinSet<()>> {
+        self.crowd.iter().map(|crowd| crowd.start(way)).collect()
+    }
+
+    fn outcome(&self, watched: &Watched) -> Outcome {
+        Outcome { name: self.name.clone(), expected: self.expect.clone(), status: watched.status() }
+    }
+
+    fn mock(&self) -> Mock {
+        let line = ["mock"].into_iter().map(str::to_owned).chain(self.mock.clone());
+        let mut options = MockLine::parse_from(line).options;
+        options.script = self.script.as_ref().map(|script| script.parse().expect("a script"));
+        Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())), options)
     }
 }
 
@@ -142,10 +182,4 @@ impl fmt::Display for Outcome {
 fn config(text: Option<&String>) -> Config {
     let text = text.map_or(DEFAULT, String::as_str);
     Config::parse(&Source::Text("scenario".to_owned()), text).unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    (listener, address)
 }

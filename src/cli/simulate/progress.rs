@@ -1,7 +1,9 @@
-use std::io::{IsTerminal, Write, stderr};
+use std::io::Write;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::cli::output::log_lines;
 
 /// How far a simulation is, on standard error, where that is a terminal, once it takes long.
 pub(super) struct Progress {
@@ -24,21 +26,20 @@ impl Progress {
     /// So many thousandths are done.
     pub(super) fn reaches(&mut self, part: u64) {
         let percent = part / 10;
-        if self.shown == Some(percent) || self.began.elapsed() < LONG || !stderr().is_terminal() {
+        if self.shown == Some(percent) || self.began.elapsed() < LONG || !log_lines().is_terminal() {
             return;
         }
         self.shown = Some(percent);
         let left =
             self.began.elapsed().as_millis() * u128::from(1_000_u64.saturating_sub(part)) / u128::from(part.max(1));
-        // A terminal that is gone sees no progress.
-        drop(write!(stderr(), "{CLEAR}{percent:>3} % of {}, {} s left", self.what, left / 1_000));
+        drop(write!(log_lines(), "{CLEAR}{percent:>3} % of {}, {} s left", self.what, left / 1_000));
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.is_some() {
-            drop(write!(stderr(), "{CLEAR}"));
+            drop(write!(log_lines(), "{CLEAR}"));
         }
     }
 }

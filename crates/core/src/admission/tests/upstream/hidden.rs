@@ -58,6 +58,7 @@ fn what_is_configured_comes_back_within_three_windows_of_the_hidden_limits_end()
         let (taken, refused) = (by_window(&world.taken), by_window(&world.refused));
         let told = format!("{window:?}, seed {seed}: taken {taken:?}, refused {refused:?}");
         assert_eq!(world.failed, 0, "{told}");
+        assert!(refused[0] <= world.under_way_at_first && refused[1..].iter().all(|&refused| refused <= 1), "{told}");
         assert!(taken[7] >= 285, "{told}");
     }
 }
