@@ -4,13 +4,15 @@
 //! their way through a real socket. It does not move while a blocking task runs. [`Clock`] keeps one for as long as it lives,
 //! and then only [`Clock::step`] moves the time, with real sockets too.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::spawn_blocking;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 /// When a test is taken to hang. Nothing waits this long: it is real time, and generous for a machine that is busy.
 const HANGS: Duration = Duration::from_mins(3);
@@ -29,6 +31,7 @@ impl Clock {
         let (stopped, dropped) = mpsc::channel::<()>();
         spawn_blocking(move || dropped.recv().ok());
         time::pause();
+        to_whole_millisecond();
         Self { _stopped: stopped }
     }
 
@@ -36,6 +39,35 @@ impl Clock {
     pub(crate) async fn step(&self, by: Duration) {
         time::advance(by).await;
     }
+
+    /// Moves the time by so much again and again, for as long as this is polled: for what comes whenever it has passed.
+    pub(crate) async fn runs(&self, by: Duration) -> Infallible {
+        loop {
+            self.step(by).await;
+            real_sleep(GLANCE).await;
+        }
+    }
+}
+
+/// Moves the stopped clock on to a whole millisecond of the runtime's. Timers fire only at these, so a timer set from there
+/// fires at the very time for which it is set, and not up to a millisecond later.
+fn to_whole_millisecond() {
+    let is_past = |at| time::sleep_until(at).now_or_never().is_some();
+    let now = Instant::now();
+    // The last instant that counts as past is a whole millisecond; bisecting an hour takes 42 looks.
+    let (mut past, mut ahead) = (now - Duration::from_hours(1), now + Duration::from_millis(1));
+    while ahead - past > Duration::from_nanos(1) {
+        let middle = past + (ahead - past) / 2;
+        *(if is_past(middle) { &mut past } else { &mut ahead }) = middle;
+    }
+    let beyond = u64::try_from((now - past).as_nanos() % 1_000_000).expect("less than a million");
+    // The clock has moved once this is polled; the turn that it would give to others is not needed.
+    let _ = time::advance(Duration::from_nanos(1_000_000 - beyond)).now_or_never();
+}
+
+/// Lets every task that is ready now have its turn: those of one thread go in the order in which they became ready.
+pub(crate) async fn turn() {
+    tokio::spawn(async {}).await.expect("no panic");
 }
 
 /// What this gives; a test that hangs fails here, and says what it waited for.
