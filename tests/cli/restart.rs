@@ -68,7 +68,7 @@ fn answer(mut stream: std::net::TcpStream) -> String {
 /// Sends so many, one after the other: the last is answered with this.
 fn send(gate: &Running, count: usize) -> String {
     let post = "POST /v1/threads HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
-    (0..count).map(|_| answer(gate.ask(post))).last().expect("some are sent")
+    (0..count).fold(String::new(), |_, _| answer(gate.ask(post)))
 }
 
 /// The windows are hours, so that it does not matter how long any of this takes.
