@@ -16,6 +16,7 @@ mod patience;
 mod pollers;
 mod polling;
 mod quota;
+mod refused;
 mod resend;
 mod traces;
 mod turns;
