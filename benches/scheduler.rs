@@ -1,12 +1,15 @@
 //! What the scheduler costs by itself, without sockets: one arrival, one grant and one completion while others wait, the
-//! memory of each that waits, and a look at many pool instances.
+//! memory of each that waits, a look at many pool instances, and an event of `/events` about them.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use tidegate::admin::Watched;
 use tidegate::admission::{Applicant, Decision, PoolRules, Rules, Scheduler};
+use tidegate::config::{Config, Source};
 use tidegate::limit::{Charge, Limits, PoolId};
+use tidegate::proxy::Gate;
 use tidegate::queue::{Charges, ClientId};
 use tidegate::route::Ask;
 
@@ -122,6 +125,43 @@ fn look() -> f64 {
     began.elapsed().as_secs_f64() * 1e3 / f64::from(looks)
 }
 
+/// Each model has an instance of requests and one of tokens.
+const MODELS: &str = r#"
+    [pools.chat]
+    requests = ["1000/min"]
+    tokens = ["100000/min"]
+    key = ["body.model"]
+    [[routes]]
+    match = "POST /v1/chat/completions"
+    pools = ["chat"]
+"#;
+
+/// Milliseconds of processor time for an event about all of them. One is made each second, for all who listen.
+async fn event() -> f64 {
+    let config = Config::parse(&Source::Text("bench".to_owned()), MODELS).expect("a valid configuration");
+    let gate = Gate::start(&config).expect("a gate");
+    let watched = Watched::new(&config, gate.clone());
+    for number in 0..INSTANCES / 2 {
+        let key = Some(format!("model-{number}").into());
+        let asks = [0, 1].map(|pool| Ask { pool: PoolId(pool), key: key.clone(), cost: Some(1) });
+        let (place, _) = gate.admission().acquire(&asks, Applicant::default()).await.expect("room").split();
+        place.sent();
+    }
+    let (events, before) = (200, spent());
+    for _ in 0..events {
+        let event = serde_json::to_string(&watched.pulse()).expect("JSON");
+        assert!(event.contains("\"more\":900"), "it tells of a hundred instances: {event}");
+    }
+    spent().saturating_sub(before).as_secs_f64() * 1e3 / f64::from(events)
+}
+
+/// What this thread has spent of processor time.
+fn spent() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("a number"))
+}
+
 fn time() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -152,4 +192,9 @@ fn main() {
     println!(
         "  a look at {INSTANCES} instances, with {INSTANCES} waiting: {all:.2} ms, of which others wait for {some:.3} ms at most"
     );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut events: Vec<f64> = (0..ROUNDS).map(|_| runtime.block_on(event())).collect();
+    events.sort_by(f64::total_cmp);
+    let each = events[events.len() / 2];
+    println!("  /events at {INSTANCES} instances: {each:.2} ms a second, which is {:.2} % of a core", each / 10.0);
 }

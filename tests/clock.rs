@@ -4,6 +4,7 @@
 //! their way through a real socket. It does not move while a blocking task runs. [`Clock`] keeps one for as long as it lives,
 //! and then only [`Clock::step`] moves the time, with real sockets too.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
@@ -50,6 +51,14 @@ impl Clock {
         self.step(by.saturating_sub(last)).await;
         turn().await;
         self.step(last).await;
+    }
+
+    /// Moves the time by so much again and again, for as long as this is polled: for what comes whenever it has passed.
+    pub(crate) async fn runs(&self, by: Duration) -> Infallible {
+        loop {
+            self.step(by).await;
+            real_sleep(GLANCE).await;
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -17,9 +16,9 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
 
 use super::Shown;
+use crate::clock::in_time;
 
 /// Whose keys go to the upstream, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,9 +46,6 @@ pub(crate) struct Running {
 /// As an upstream answers.
 const STATUSES: [u16; 7] = [200, 429, 401, 404, 503, 400, 500];
 
-/// How long a page may take to say what it has to; a stream of events says more for ever.
-const PAGE: Duration = Duration::from_secs(2);
-
 impl Running {
     pub(crate) async fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -75,6 +71,9 @@ impl Running {
 
     /// What the pages of the admin port say to somebody who has the key in his headers, his body and his query.
     pub(crate) async fn pages(&self, key: &str) -> Shown {
+        if self.kind == Kind::KeysOfApps {
+            self.remembers("assistants-runs").await;
+        }
         let mut shown = Shown::new();
         for (path, method, body) in [
             ("/status", "GET", ""),
@@ -102,8 +101,16 @@ impl Running {
         stream.write_all(request.as_bytes()).await.expect("it is sent");
         let mut page = Vec::new();
         // Whoever sends events does not end.
-        let _ = timeout(PAGE, stream.read_to_end(&mut page)).await;
+        let is_over = |page: &[u8]| path == "/events" && String::from_utf8_lossy(page).contains("event: status");
+        let reading = async { while !is_over(&page) && stream.read_buf(&mut page).await.expect("it reads") > 0 {} };
+        in_time(path, reading).await;
         String::from_utf8_lossy(&page).into_owned()
+    }
+
+    /// The history has a point every few seconds.
+    async fn remembers(&self, pool: &str) {
+        let remembered = async { while !self.page("GET", "/history", "", "").await.contains(pool) {} };
+        in_time("the history", remembered).await;
     }
 
     /// Ends it, and gives what it has written down.
@@ -144,9 +151,10 @@ fn config(kind: Kind, folder: &TempDir, collector: SocketAddr) -> String {
     let text = fs::read_to_string("config/default.toml").expect("a file");
     let text = text.replacen("[upstream]\n", &upstream, 1).replacen("[log]\n", &log, 1);
     let text = text.replacen("[queue]\n", "[queue]\nlog_wait = \"1s\"\n", 1);
-    let text = text.replacen("[clients]\n", "[clients]\nquota = \"350/min\"\n", 1);
+    let text = text.replacen("[clients]\n", "[clients]\nquota = \"350/h\"\n", 1);
     let slow = "\n[pools.slow]\nrequests = [\"1/3s\"]\n[[routes]]\nmatch = \"POST /v1/slow\"\npools = [\"slow\"]\nkeepalive = \"1s\"\n";
-    fs::write(file("tidegate.toml"), text + slow).expect("is written");
+    let rare = "\n[pools.rare]\nrequests = [\"1/h\"]\n[[routes]]\nmatch = \"POST /v1/rare\"\npools = [\"rare\"]\n";
+    fs::write(file("tidegate.toml"), text + slow + rare).expect("is written");
     file("tidegate.toml")
 }
 

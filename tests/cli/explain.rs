@@ -2,18 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::serving::Running;
-use super::{DEFAULT, tidegate};
+use super::{DEFAULT, comes, heard, tidegate};
 
 /// The pool of one kind of request, and one for all kinds.
 fn config(posts: &str) -> String {
     format!(
-        "[queue]\nmax_wait = \"1h\"\n[pools.posts]\nrequests = [\"1/5m\"]\n{posts}\n[pools.all]\nrequests = [\"900/min\"]\n\
+        "[queue]\nmax_wait = \"100h\"\n[pools.posts]\nrequests = [\"1/5h\"]\n{posts}\n[pools.all]\nrequests = [\"900/min\"]\n\
          [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\", \"all\"]\n\
          [[routes]]\nmatch = \"* /v1/{{*rest}}\"\npools = [\"all\"]\n"
     )
@@ -21,7 +19,7 @@ fn config(posts: &str) -> String {
 
 const REQUEST: &str = "POST /v1/threads HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
 
-/// A gate that lets one request pass in five minutes, which has passed.
+/// A gate that lets one request pass in five hours, which has passed.
 struct Busy {
     _upstream: Running,
     gate: Running,
@@ -42,19 +40,13 @@ impl Busy {
     /// Somebody waits, as long as this is kept.
     fn with_one_waiting(&self) -> TcpStream {
         let waits = self.gate.ask(REQUEST);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let status = get(self.admin, "/status");
-            if status["waiting"] == 1 {
-                return waits;
-            }
-            assert!(Instant::now() < deadline, "nobody waits: {status:#}");
-        }
+        comes(|| get(self.admin, "/status"), |status| status["waiting"] == 1);
+        waits
     }
 
     fn explain(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
         let config = ["explain", "--config", self.config.path().to_str().expect("a path")];
-        tidegate(&[&config[..], arguments].concat(), environment).said
+        heard(&[&config[..], arguments].concat(), environment).said
     }
 }
 
@@ -105,7 +97,7 @@ fn explain_says_how_a_request_would_fare_now() {
     let now = said.lines().find(|line| line.starts_with("now      it would wait about ")).unwrap_or_default();
     assert!(now.ends_with(" for posts, where 1 waits; longer with some in that line"), "{said}");
     assert!(said.contains("refusal  429 tidegate_wait_too_long, for example:\n"), "{said}");
-    assert!(said.contains("         1 of 1/5m used, 0 in flight, 1 waiting; room in "), "{said}");
+    assert!(said.contains("         1 of 1/5h used, 0 in flight, 1 waiting; room in "), "{said}");
     let free = busy.explain(&["GET", "/v1/else"], &[("TIDEGATE_ADMIN", &admin)]);
     assert!(free.contains("now      it would go at once\nlive     all: "), "{free}");
     assert!(!said.contains("config   "), "{said}");
@@ -117,9 +109,9 @@ fn explain_says_how_a_request_would_fare_now() {
 #[test]
 fn explain_says_that_a_request_would_be_refused_now() {
     for (posts, patience, is_crowded, refusal) in [
-        ("", "1s", true, "429 tidegate_wait_too_long, now:\n         Tidegate: pool 'posts' (1/5m) has 1 waiting;"),
-        ("max_waiting = 1", "1h", true, "429 tidegate_queue_full, now:\n         Tidegate: pool 'posts'"),
-        ("when_full = \"refuse\"", "1h", false, "429 tidegate_queue_full, now:\n         Tidegate: pool 'posts'"),
+        ("", "1s", true, "429 tidegate_wait_too_long, now:\n         Tidegate: pool 'posts' (1/5h) has 1 waiting;"),
+        ("max_waiting = 1", "100h", true, "429 tidegate_queue_full, now:\n         Tidegate: pool 'posts'"),
+        ("when_full = \"refuse\"", "100h", false, "429 tidegate_queue_full, now:\n         Tidegate: pool 'posts'"),
     ] {
         let busy = Busy::new(posts);
         let _waits = is_crowded.then(|| busy.with_one_waiting());

@@ -5,13 +5,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::serving::Running;
-use super::{Ended, tidegate};
+use super::{Ended, comes, tidegate};
 
 /// A gate before a stand-in, with this in its `[log]`.
 struct Scene {
@@ -39,12 +37,7 @@ impl Scene {
     /// What is in a file of the folder, once there is so much.
     fn read(&self, file: &str, lines: usize) -> String {
         let file = self.folder.path().join(file);
-        let mut reads = (0..4_000).map(|_| {
-            sleep(Duration::from_millis(5));
-            fs::read_to_string(&file).unwrap_or_default()
-        });
-        let all = reads.find(|text| text.lines().count() >= lines);
-        all.unwrap_or_else(|| panic!("{} does not come to have {lines} lines", file.display()))
+        comes(|| fs::read_to_string(&file).unwrap_or_default(), |text| text.lines().count() >= lines)
     }
 }
 

@@ -4,12 +4,13 @@ use std::process::Child;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 use tokio::time::Instant;
 use vt100::Parser;
+
+use super::HANGS;
 
 /// A terminal of its own, and a command that runs in it; then what `stty` says.
 pub(super) struct Screen {
@@ -23,9 +24,6 @@ pub(super) struct Screen {
 
 /// Says by which id the command runs, and how it ended.
 const SHELL: &str = "sh -c 'echo pid=$$; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo ended=$?; stty -a";
-
-/// For as long a busy machine may take.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Screen {
     /// Runs it in so many rows and columns.
@@ -55,7 +53,7 @@ impl Screen {
     /// Waits until this holds of what is shown.
     #[track_caller]
     pub(super) fn wait(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + HANGS;
         while !holds(self.parser.screen()) {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(more) = self.more.recv_timeout(left) else {

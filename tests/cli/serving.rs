@@ -7,13 +7,13 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
-use super::{DEFAULT, Ended, tidegate};
+use super::{DEFAULT, Ended, heard, tidegate};
 
 #[test]
 fn a_gate_that_serves_is_well_and_one_that_is_gone_is_not() {
     let gate = Running::gate(unused_address());
     let admin = gate.said_address("admin on");
-    let Ended { said, code, .. } = tidegate(&["healthcheck"], &[("TIDEGATE_ADMIN", &admin.to_string())]);
+    let Ended { said, code, .. } = heard(&["healthcheck"], &[("TIDEGATE_ADMIN", &admin.to_string())]);
     assert_eq!((&*said, code), ("well\n", Some(0)));
     drop(gate);
     let Ended { complained, code, .. } = tidegate(&["healthcheck", "--admin", &format!("http://{admin}")], &[]);

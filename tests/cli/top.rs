@@ -2,15 +2,12 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::screen::Screen;
 use super::serving::Running;
-use super::{Ended, tidegate};
+use super::{Ended, comes, heard, tidegate};
 
-const CONFIG: &str = "[queue]\nmax_wait = \"1h\"\n[pools.posts]\nrequests = [\"20/10m\"]\n[pools.gets]\nrequests = [\"900/min\"]\n\
+const CONFIG: &str = "[queue]\nmax_wait = \"20h\"\n[pools.posts]\nrequests = [\"20/10h\"]\n[pools.gets]\nrequests = [\"900/min\"]\n\
     [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n[[routes]]\nmatch = \"GET /v1/{*rest}\"\npools = [\"gets\"]\n";
 
 const REQUEST: &str = "POST /v1/threads HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
@@ -46,7 +43,7 @@ fn gate(upstream: &Running, config: &tempfile::NamedTempFile, admin: &str) -> Ru
 fn top_shows_the_pools_follows_the_keys_and_the_window_and_gives_the_terminal_back() {
     let Loaded { upstream, gate: first, admin, config, clients: _waiting } = Loaded::new();
     let mut screen = Screen::run(&["top", "--admin", &format!("http://{admin}")], 30, 110);
-    screen.shows(&["10 waiting", "posts ", "██████████ 20/20/10m", " at its limit", "10 of client-", "gets "]);
+    screen.shows(&["10 waiting", "posts ", "██████████ 20/20/10h", " at its limit", "10 of client-", "gets "]);
     assert_order(&screen, "posts ", "gets ");
     screen.types("2");
     screen.shows(&["Route ", "POST /v1/threads", "by requests"]);
@@ -56,14 +53,14 @@ fn top_shows_the_pools_follows_the_keys_and_the_window_and_gives_the_terminal_ba
     screen.types("\r\u{1b}");
     screen.shows(&["posts ", "gets ", "q quit"]);
     screen.resize(12, 60);
-    screen.shows(&["posts ", "20/20/10m", "q quit"]);
+    screen.shows(&["posts ", "20/20/10h", "q quit"]);
     screen.resize(30, 110);
     drop(first);
     screen.shows(&["the gate is gone, trying again", "posts ", "cannot be reached"]);
     let _second = gate(&upstream, &config, &admin.to_string());
     screen.wait("the gate that is back", |screen| {
         let shown = screen.contents();
-        !shown.contains("is gone") && shown.contains("0 waiting") && shown.contains("0/20/10m")
+        !shown.contains("is gone") && shown.contains("0 waiting") && shown.contains("0/20/10h")
     });
     screen.types("q");
     screen.ends_and_gives_the_terminal_back(0);
@@ -92,16 +89,12 @@ fn top_in_a_pipe_is_one_picture() {
     let loaded = Loaded::new();
     let admin = loaded.admin.to_string();
     let picture = |arguments: &[&str]| {
-        let Ended { said, complained, code } = tidegate(arguments, &[("TIDEGATE_ADMIN", &admin)]);
+        let Ended { said, complained, code } = heard(arguments, &[("TIDEGATE_ADMIN", &admin)]);
         assert!(code == Some(0) && !said.contains('\u{1b}'), "{said}{complained}");
         said
     };
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let mut said = picture(&["top"]);
-    while !said.contains(" 20/20/10m ") {
-        assert!(Instant::now() < deadline, "{said}");
-        said = picture(&["top", "--once"]);
-    }
+    picture(&["top"]);
+    let said = comes(|| picture(&["top", "--once"]), |said| said.contains(" 20/20/10h "));
     for part in
         [&*format!("tidegate at {admin} · up "), "\nPools\n", "\nposts ", "\nRoutes\n", "\nposts: At your own limit: "]
     {

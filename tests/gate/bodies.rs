@@ -2,6 +2,8 @@
 
 use super::house::{House, Wire, accept, upstream};
 use super::resend::{LIMITED, answer, ok, refusal};
+use crate::clock::{self, Clock};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 const SMALL: &str = r#"
@@ -20,6 +22,9 @@ pools = ["wide"]
 match = "POST /v1/read"
 pools = ["wide:body.files"]
 "#;
+
+/// After so long no refusal holds a request up any more.
+const CALM: Duration = Duration::from_mins(5);
 
 fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -45,8 +50,10 @@ async fn refused_once(house: &House, listener: &TcpListener, request: &str) -> (
     (client, got)
 }
 
-async fn assert_goes_again(house: &House, listener: &TcpListener, request: &str) {
+async fn assert_goes_again(clock: &Clock, house: &House, listener: &TcpListener, request: &str) {
+    clock.step(CALM).await;
     let (mut client, first) = refused_once(house, listener, request).await;
+    house.lets_it_go(clock).await;
     let (mut server, second) = take(listener).await;
     assert_eq!(first, second);
     server.send(&ok()).await;
@@ -63,13 +70,15 @@ async fn assert_passes_the_refusal_on(house: &House, listener: &TcpListener, req
 
 #[tokio::test]
 async fn a_body_goes_again_byte_for_byte() {
-    let (listener, address) = upstream().await;
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(&SMALL.replace("1KiB", "1MiB").replace("2000", "8MiB"), address).await;
     for length in [1, 10_000, 700_000, (1 << 20) - 1] {
-        assert_goes_again(&house, &listener, &post("/v1/wide", &letters(length))).await;
+        assert_goes_again(&clock, &house, &listener, &post("/v1/wide", &letters(length))).await;
     }
+    clock.step(CALM).await;
     let read = format!("{{\"files\": [1, 2], \"x\": \"{}\"}}", letters(20_000));
     let (mut client, first) = refused_once(&house, &listener, &post("/v1/read", &read)).await;
+    house.lets_it_go(&clock).await;
     let (mut server, second) = take(&listener).await;
     assert_eq!(first, second);
     server.send(&ok()).await;
@@ -78,7 +87,7 @@ async fn a_body_goes_again_byte_for_byte() {
 
 #[tokio::test]
 async fn a_body_beyond_what_is_kept_passes_the_refusal_on() {
-    let (listener, address) = upstream().await;
+    let (_clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(SMALL, address).await;
     assert_passes_the_refusal_on(&house, &listener, &post("/v1/wide", &letters(1_100))).await;
     let (listener, address) = upstream().await;
@@ -89,10 +98,12 @@ async fn a_body_beyond_what_is_kept_passes_the_refusal_on() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_soon_goes_as_it_comes() {
-    let (listener, address) = upstream().await;
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(SMALL, address).await;
     let mut client = house.connect().await;
     client.send(&post("/v1/wide", "0123456789").replace("56789", "")).await;
+    clock::until("the body is read", || house.gate.buffered().0 > 0).await;
+    clock.step(Duration::from_secs(1)).await;
     let mut server = accept(&listener).await;
     server.until("01234").await;
     client.send("56789").await;
@@ -103,7 +114,7 @@ async fn a_body_that_does_not_come_soon_goes_as_it_comes() {
 
 #[tokio::test]
 async fn a_body_that_is_kept_needs_no_more_room_to_go_again() {
-    let (listener, address) = upstream().await;
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(SMALL, address).await;
     let mut client = house.connect().await;
     client.send(&post("/v1/read", &letters(899))).await;
@@ -112,6 +123,7 @@ async fn a_body_that_is_kept_needs_no_more_room_to_go_again() {
     slow.send(&post("/v1/read", "").replace("Length: 0", "Length: 900\r\nExpect: 100-continue")).await;
     slow.until("100 Continue").await;
     server.send(&refusal()).await;
+    house.lets_it_go(&clock).await;
     let (mut server, _) = take(&listener).await;
     server.send(&ok()).await;
     client.until("fine").await;
@@ -119,7 +131,7 @@ async fn a_body_that_is_kept_needs_no_more_room_to_go_again() {
 
 #[tokio::test]
 async fn what_is_kept_leaves_half_of_the_room_to_who_cannot_do_without_and_is_given_back_once_taken() {
-    let (listener, address) = upstream().await;
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(SMALL, address).await;
     let body = letters(899);
     let mut first = house.connect().await;
@@ -128,5 +140,5 @@ async fn what_is_kept_leaves_half_of_the_room_to_who_cannot_do_without_and_is_gi
     assert_passes_the_refusal_on(&house, &listener, &post("/v1/wide", &body)).await;
     server.send(&answer("200 OK", "", "fine").replace("content-length: 4", "content-length: 8")).await;
     first.until("fine").await;
-    assert_goes_again(&house, &listener, &post("/v1/wide", &body)).await;
+    assert_goes_again(&clock, &house, &listener, &post("/v1/wide", &body)).await;
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::house::{House, accept, upstream};
 use super::resend::LIMITED;
+use crate::clock::Clock;
 
 const POOLS: &str = r#"
 [pools.wide]
@@ -44,12 +45,15 @@ async fn take(listener: &TcpListener, answer: &[u8]) {
 }
 
 /// What comes of a request that is answered so, one time after the other: the head, and whether that body came with it.
-async fn came_of(answers: &[Vec<u8>], body: &[u8]) -> (String, bool) {
+async fn came_of(clock: &Clock, answers: &[Vec<u8>], body: &[u8]) -> (String, bool) {
     let (listener, address) = upstream().await;
     let house = House::open(POOLS, address).await;
     let mut client = house.connect().await;
     client.send(GET).await;
-    for answer in answers {
+    for (nth, answer) in answers.iter().enumerate() {
+        if nth > 0 {
+            house.lets_it_go(clock).await;
+        }
         take(&listener, answer).await;
     }
     let came = client.rest_of_bytes().await;
@@ -59,18 +63,20 @@ async fn came_of(answers: &[Vec<u8>], body: &[u8]) -> (String, bool) {
 
 #[tokio::test]
 async fn a_compressed_refusal_that_needs_a_person_passes_at_once() {
+    let clock = Clock::stop();
     let body = gzip(BILLING);
-    let (head, is_whole) = came_of(&[coded("429 Too Many Requests", "gzip", &body)], &body).await;
+    let (head, is_whole) = came_of(&clock, &[coded("429 Too Many Requests", "gzip", &body)], &body).await;
     assert!(head.starts_with("HTTP/1.1 429") && head.contains("content-encoding: gzip\r\n") && is_whole, "{head}");
     assert!(head.contains("x-should-retry: false\r\n") && head.contains("x-tidegate-attempts: 1\r\n"), "{head}");
 }
 
 #[tokio::test]
 async fn a_compressed_refusal_that_may_wait_is_sent_again() {
+    let clock = Clock::stop();
     let (limited, busy, fine) = (gzip(LIMITED), gzip(BUSY), gzip("fine"));
     let refusals = [coded("429 Too Many Requests", "gzip", &limited), coded("503 Service Unavailable", "gzip", &busy)];
     for refusal in refusals {
-        let (head, is_whole) = came_of(&[refusal, coded("200 OK", "gzip", &fine)], &fine).await;
+        let (head, is_whole) = came_of(&clock, &[refusal, coded("200 OK", "gzip", &fine)], &fine).await;
         assert!(head.starts_with("HTTP/1.1 200") && is_whole, "{head}");
         assert!(head.contains("x-tidegate-attempts: 2\r\n"), "{head}");
     }
@@ -78,7 +84,8 @@ async fn a_compressed_refusal_that_may_wait_is_sent_again() {
 
 #[tokio::test]
 async fn a_429_of_a_coding_that_is_unknown_is_a_limit() {
+    let clock = Clock::stop();
     let refusal = coded("429 Too Many Requests", "snappy", BILLING.as_bytes());
-    let (head, _) = came_of(&[refusal, coded("200 OK", "snappy", b"fine")], b"fine").await;
+    let (head, _) = came_of(&clock, &[refusal, coded("200 OK", "snappy", b"fine")], b"fine").await;
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("x-tidegate-attempts: 2\r\n"), "{head}");
 }

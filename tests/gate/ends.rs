@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use tidegate::proxy::{Counted, Ended};
-use tokio::time::sleep;
 
-use super::house::{House, accept, upstream};
+use super::house::{House, accept, nobody, upstream};
 use super::resend::{ok, refusal};
-use crate::clock::in_time;
+use crate::clock::{self, Clock};
 
 const POOLS: &str = r#"
 [pools.one]
@@ -26,16 +25,9 @@ pools = []
 impl House {
     /// What has come of the requests of this route, once one has ended.
     async fn told(&self, route: usize) -> Counted {
-        let look = async {
-            loop {
-                let counted = self.gate.by_route().swap_remove(route);
-                if counted.requests() > 0 {
-                    return counted;
-                }
-                sleep(Duration::from_millis(2)).await;
-            }
-        };
-        in_time("it ends", look).await
+        let counted = || self.gate.by_route().swap_remove(route);
+        clock::until("it ends", || counted().requests() > 0).await;
+        counted()
     }
 }
 
@@ -116,16 +108,23 @@ async fn a_client_that_leaves_while_it_waits_has_left_and_no_wait_is_known() {
     assert_eq!((told.wait.count(), told.upstream.count()), (0, 0));
 }
 
+/// Until the next may go in the pool.
+const WAIT: Duration = Duration::from_secs(2);
+
 #[tokio::test]
 async fn the_wait_and_the_time_of_the_upstream_are_told_apart() {
-    let (listener, address) = upstream().await;
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(POOLS, address).await;
     let request = "GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n";
+    let slow = Duration::from_millis(300);
     let serve = async {
-        for slow in [0, 300] {
+        for nth in 0..2 {
+            if nth == 1 {
+                house.lets_it_wait(&clock, WAIT).await;
+            }
             let mut server = accept(&listener).await;
             server.until("\r\n\r\n").await;
-            sleep(Duration::from_millis(slow)).await;
+            clock.step(slow * nth).await;
             server.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await;
         }
     };
@@ -137,15 +136,12 @@ async fn the_wait_and_the_time_of_the_upstream_are_told_apart() {
     house.until("both are over", |now| now.tally.landed == 2).await;
     let told = house.told(ONE).await;
     assert_eq!((told.requests(), told.wait.count(), told.upstream.count()), (2, 2, 2));
-    let (wait, took) = (told.wait.most, told.upstream.most);
-    assert!((Duration::from_secs(1)..Duration::from_millis(2_500)).contains(&wait), "it waited for {wait:?}");
-    assert!(took >= Duration::from_millis(300) && took < wait, "the upstream took {took:?}");
+    assert_eq!((told.wait.most, told.upstream.most), (WAIT, slow));
 }
 
 #[tokio::test]
 async fn a_request_without_an_answer_has_failed_and_one_that_is_refused_was_not_sent() {
-    let (listener, address) = upstream().await;
-    drop(listener);
+    let (_nobody, address) = nobody();
     let house = House::open(POOLS, address).await;
     house.ask("GET /v1/free HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;
     let told = house.told(FREE).await;
@@ -160,17 +156,23 @@ async fn a_request_without_an_answer_has_failed_and_one_that_is_refused_was_not_
 
 #[tokio::test]
 async fn what_is_sent_again_is_one_request_that_was_retried() {
-    let (listener, address) = upstream().await;
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
     let house = House::open(POOLS, address).await;
     let serve = async {
-        for answer in [refusal(), ok()] {
+        let mut waited = Duration::ZERO;
+        for (nth, answer) in [refusal(), ok()].iter().enumerate() {
+            if nth == 1 {
+                waited = house.lets_it_go(&clock).await;
+            }
             let mut server = accept(&listener).await;
             server.until("\r\n\r\n").await;
             server.send(answer).await;
         }
+        waited
     };
-    tokio::join!(house.ask("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n"), serve);
+    let (_, waited) = tokio::join!(house.ask("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n"), serve);
     let told = house.told(ONE).await;
     assert_eq!((told.requests(), told.ended(Ended::Passed), told.retried), (1, 1, 1));
-    assert!(told.upstream.most < told.wait.most, "the wait between is no time of the upstream's: {told:?}");
+    assert_eq!(told.wait.most, waited);
+    assert_eq!(told.upstream.most, Duration::ZERO, "the wait between is no time of the upstream's");
 }

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidegate::admission::Snapshot;
 use tidegate::config::{Config, Source};
 use tidegate::proxy::{self, Gate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use crate::clock::{self, in_time};
+use crate::clock::{self, Clock, in_time, turn};
 
 /// A gate that serves.
 pub(crate) struct House {
@@ -54,6 +56,24 @@ impl House {
     /// Waits until the state of the gate is so.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
         clock::until(what, || is_so(&self.gate.admission().snapshot())).await;
+    }
+
+    /// Waits until one request is in the queue, and then lets this much time pass.
+    pub(crate) async fn lets_it_wait(&self, clock: &Clock, time: Duration) {
+        self.until("it waits", |now| now.waiting == 1).await;
+        clock.step(time).await;
+    }
+
+    /// Waits until one request is in the queue, and then lets time pass until its turn comes; says how long that takes.
+    pub(crate) async fn lets_it_go(&self, clock: &Clock) -> Duration {
+        self.until("it waits", |now| now.waiting == 1).await;
+        let began = Instant::now();
+        while self.gate.admission().snapshot().waiting == 1 {
+            assert!(began.elapsed() < Duration::from_hours(1), "it waits for ever");
+            clock.step(Duration::from_millis(1)).await;
+            turn().await;
+        }
+        began.elapsed()
     }
 
     pub(crate) async fn connect(&self) -> Wire {
@@ -153,4 +173,19 @@ pub(crate) async fn upstream() -> (TcpListener, SocketAddr) {
 /// The next connection of the gate.
 pub(crate) async fn accept(listener: &TcpListener) -> Wire {
     Wire(in_time("the gate connects", listener.accept()).await.expect("accepts").0)
+}
+
+/// Nobody has connected to this upstream: the first connection that it takes is one that the test makes now.
+pub(crate) async fn assert_untouched(listener: &TcpListener) {
+    let own = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+    let first = accept(listener).await.0.peer_addr().expect("an address");
+    assert_eq!(first, own.local_addr().expect("an address"), "something was forwarded");
+}
+
+/// An address where nobody listens, and nobody else will while the socket is kept.
+pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
 }

@@ -7,9 +7,11 @@ use tidegate::config::{Config, Source};
 use tidegate::mock::{Mock, Options, Refusal, Weather};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use super::house::{House, Wire, accept, upstream};
+use super::house::{House, Wire, accept, assert_untouched, upstream};
+use crate::clock::{Clock, real_sleep};
+
+pub(crate) const SOON: Duration = Duration::from_millis(2_010);
 
 /// A pool with room, one whose next turn comes soon, one where it comes late, and a route without any.
 const POOLS: &str = r#"
@@ -64,74 +66,75 @@ pub(crate) fn ok() -> String {
     answer("200 OK", "", "fine")
 }
 
-fn get(path: &str, headers: &str) -> String {
+pub(crate) fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n{headers}\r\n")
 }
 
 /// Takes one request without a body, and answers it so.
-async fn take(listener: &TcpListener, answer: &str) {
+pub(crate) async fn take(listener: &TcpListener, answer: &str) {
     let mut server = accept(listener).await;
     server.until("\r\n\r\n").await;
     server.send(answer).await;
 }
 
-/// A gate and its upstream.
-async fn open() -> (House, TcpListener) {
+/// A gate and its upstream, and a clock that is stopped.
+pub(crate) async fn open() -> (House, TcpListener, Clock) {
     open_with("").await
 }
 
 /// The same, with more said about the upstream.
-async fn open_with(upstream_too: &str) -> (House, TcpListener) {
-    let (listener, address) = upstream().await;
-    (House::open(&format!("{upstream_too}{POOLS}"), address).await, listener)
+async fn open_with(upstream_too: &str) -> (House, TcpListener, Clock) {
+    let (clock, (listener, address)) = (Clock::stop(), upstream().await);
+    (House::open(&format!("{upstream_too}{POOLS}"), address).await, listener, clock)
 }
 
 /// What comes back of a request whose first answer is this; the upstream gets no second one.
 async fn answered_once(request: &str, answer: &str) -> String {
-    answered_once_by(open().await, request, answer).await
+    let (house, listener, _clock) = open().await;
+    answered_once_by(&house, &listener, request, answer).await
 }
 
-async fn answered_once_by((house, listener): (House, TcpListener), request: &str, answer: &str) -> String {
+async fn answered_once_by(house: &House, listener: &TcpListener, request: &str, answer: &str) -> String {
     let mut client = house.connect().await;
     client.send(request).await;
-    take(&listener, answer).await;
+    take(listener, answer).await;
     let came = client.rest().await;
-    assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "it was sent again: {came}");
     house.until("all is over", is_over).await;
+    assert_untouched(listener).await;
     came
 }
 
 /// Nobody waits, and all that was sent has landed.
-fn is_over(now: &Snapshot) -> bool {
+pub(crate) fn is_over(now: &Snapshot) -> bool {
     now.waiting == 0 && now.tally.granted == now.tally.landed && now.tally.sent == now.tally.landed
 }
 
-fn has(came: &str, header: &str) -> bool {
+pub(crate) fn has(came: &str, header: &str) -> bool {
     came.contains(&format!("\r\n{header}\r\n"))
 }
 
 #[tokio::test]
 async fn what_the_upstream_refuses_is_answered_in_the_end() {
-    let (house, listener) = open().await;
+    let (house, listener, clock) = open().await;
     let mut client = house.connect().await;
     client.send(&get("/v1/soon", "x-mine: 1\r\n")).await;
     let mut server = accept(&listener).await;
     let first = server.until("\r\n\r\n").await;
     server.send(&refusal()).await;
+    assert_eq!(house.lets_it_go(&clock).await, SOON);
     let mut server = accept(&listener).await;
     assert_eq!(server.until("\r\n\r\n").await, first);
     server.send(&ok()).await;
     let came = client.rest().await;
     assert!(came.starts_with("HTTP/1.1 200") && came.ends_with("fine"), "{came}");
     assert!(has(&came, "x-tidegate-attempts: 2") && !came.contains("x-should-retry"), "{came}");
-    let waited = came.split("x-tidegate-wait-ms: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a wait");
-    assert!((1_500..2_500).contains(&waited.parse::<u64>().expect("a number")), "{waited}");
+    assert!(has(&came, &format!("x-tidegate-wait-ms: {}", SOON.as_millis())), "{came}");
     house.until("all is over", is_over).await;
 }
 
 #[tokio::test]
 async fn who_is_refused_goes_before_those_who_came_later() {
-    let (house, listener) = open().await;
+    let (house, listener, clock) = open().await;
     let (mut first, mut second) = (house.connect().await, house.connect().await);
     first.send(&get("/v1/soon", "x-mine: first\r\n")).await;
     let mut server = accept(&listener).await;
@@ -139,7 +142,9 @@ async fn who_is_refused_goes_before_those_who_came_later() {
     second.send(&get("/v1/soon", "x-mine: second\r\n")).await;
     house.until("the second waits", |now| now.waiting == 1).await;
     server.send(&refusal()).await;
+    house.until("both wait", |now| now.waiting == 2).await;
     for name in ["first", "second"] {
+        clock.step(SOON * 2).await;
         let mut server = accept(&listener).await;
         let got = server.until("\r\n\r\n").await;
         assert!(got.contains(&format!("x-mine: {name}\r\n")), "{got}");
@@ -175,12 +180,22 @@ async fn no_client_sees_a_refusal_where_three_in_ten_are_refused() {
     };
     let (mock, (listener, address)) = (Mock::new(&config, options), upstream().await);
     tokio::spawn(mock.clone().run(listener, std::future::pending()));
-    let house = House::open(pools, address).await;
+    let (clock, house) = (Clock::stop(), House::open(pools, address).await);
     let mut clients = JoinSet::new();
     for _ in 0..20 {
         clients.spawn(ask_often(house.connect().await, 10));
     }
-    let attempts: u64 = clients.join_all().await.into_iter().sum();
+    let mut attempts = 0;
+    while !clients.is_empty() {
+        // Time passes once each of them waits for its turn.
+        if house.gate.admission().snapshot().waiting == clients.len() {
+            clock.step(Duration::from_millis(10)).await;
+        }
+        match clients.try_join_next() {
+            Some(asked) => attempts += asked.expect("no panic"),
+            None => real_sleep(Duration::from_micros(100)).await,
+        }
+    }
     let stats = mock.stats();
     assert_eq!((stats.admitted, stats.admitted + stats.denied), (200, attempts));
     assert!(stats.denied > 20, "{stats:?}");
@@ -223,8 +238,8 @@ async fn a_refusal_passes_whole_however_long_it_is() {
 
 #[tokio::test]
 async fn where_no_pool_would_pace_it_the_refusal_passes() {
-    let gate = open_with("learn = false\n").await;
-    let came = answered_once_by(gate, &get("/v1/free", ""), &refusal()).await;
+    let (house, listener, _clock) = open_with("learn = false\n").await;
+    let came = answered_once_by(&house, &listener, &get("/v1/free", ""), &refusal()).await;
     assert!(came.starts_with("HTTP/1.1 429") && came.ends_with(LIMITED), "{came}");
     assert!(has(&came, "x-should-retry: true") && has(&came, "x-tidegate-attempts: 1"), "{came}");
 }
@@ -240,10 +255,11 @@ async fn what_needs_a_person_passes_at_once() {
 #[tokio::test]
 async fn an_overloaded_upstream_is_asked_again() {
     let busy = r#"{"error": {"message": "The server is overloaded. Please try again later.", "type": "service_unavailable_error", "param": null, "code": "server_is_overloaded"}}"#;
-    let (house, listener) = open().await;
+    let (house, listener, clock) = open().await;
     let mut client = house.connect().await;
     client.send(&get("/v1/wide", "")).await;
     take(&listener, &answer("503 Service Unavailable", "retry-after-ms: 50\r\n", busy)).await;
+    house.lets_it_go(&clock).await;
     take(&listener, &ok()).await;
     let came = client.rest().await;
     assert!(came.starts_with("HTTP/1.1 200") && has(&came, "x-tidegate-attempts: 2"), "{came}");
@@ -251,21 +267,23 @@ async fn an_overloaded_upstream_is_asked_again() {
 
 #[tokio::test]
 async fn what_may_have_been_executed_is_never_sent_again() {
+    let (house, listener, _clock) = open().await;
     for status in ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "408 Request Timeout"] {
-        let came = answered_once(&get("/v1/wide", ""), &answer(status, "", "<html>")).await;
+        let came = answered_once_by(&house, &listener, &get("/v1/wide", ""), &answer(status, "", "<html>")).await;
         assert!(came.starts_with(&format!("HTTP/1.1 {status}\r\n")) && came.ends_with("<html>"), "{came}");
         assert!(has(&came, "x-tidegate-attempts: 1") && !came.contains("x-should-retry"), "{came}");
     }
-    let came = answered_once(&get("/v1/wide", ""), "").await;
+    let came = answered_once_by(&house, &listener, &get("/v1/wide", ""), "").await;
     assert!(came.starts_with("HTTP/1.1 502") && has(&came, "x-tidegate-attempts: 1"), "{came}");
 }
 
 #[tokio::test]
 async fn what_breaks_the_second_time_is_not_sent_a_third() {
-    let (house, listener) = open().await;
+    let (house, listener, clock) = open().await;
     let mut client = house.connect().await;
     client.send(&get("/v1/wide", "")).await;
     take(&listener, &refusal()).await;
+    house.lets_it_go(&clock).await;
     take(&listener, "").await;
     let came = client.rest().await;
     assert!(came.starts_with("HTTP/1.1 502") && has(&came, "x-tidegate-attempts: 2"), "{came}");
@@ -274,7 +292,7 @@ async fn what_breaks_the_second_time_is_not_sent_a_third() {
 
 #[tokio::test]
 async fn a_client_that_leaves_while_it_waits_once_more_leaves_nothing() {
-    let (house, listener) = open().await;
+    let (house, listener, _clock) = open().await;
     let mut client = house.connect().await;
     client.send("POST /v1/never HTTP/1.1\r\nHost: o\r\nContent-Length: 4\r\n\r\nbody").await;
     let mut server = accept(&listener).await;
@@ -289,7 +307,7 @@ async fn a_client_that_leaves_while_it_waits_once_more_leaves_nothing() {
 
 #[tokio::test]
 async fn a_gate_that_stops_hands_back_what_the_upstream_said() {
-    let (house, listener) = open().await;
+    let (house, listener, _clock) = open().await;
     let mut client = house.connect().await;
     client.send(&get("/v1/never", "")).await;
     take(&listener, &refusal()).await;
@@ -305,12 +323,12 @@ async fn a_gate_that_stops_hands_back_what_the_upstream_said() {
 
 #[tokio::test]
 async fn how_long_a_refusal_takes_says_nothing_of_answers() {
-    let (house, listener) = open().await;
+    let (house, listener, clock) = open().await;
     let mut client = house.connect().await;
     client.send(&get("/v1/never", "")).await;
     let mut server = accept(&listener).await;
     server.until("\r\n\r\n").await;
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    clock.step(Duration::from_secs(2)).await;
     server.send(&refusal()).await;
     house.until("it waits", |now| now.waiting == 1).await;
     let came = house.ask(&get("/v1/never", "x-stainless-read-timeout: 10\r\n")).await;
@@ -319,80 +337,15 @@ async fn how_long_a_refusal_takes_says_nothing_of_answers() {
 
 #[tokio::test]
 async fn a_websocket_that_is_refused_is_opened_in_the_end() {
-    let (house, listener) = open().await;
+    let (house, listener, clock) = open().await;
     let mut client = house.connect().await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
     client.send(&format!("GET /v1/wide HTTP/1.1\r\nHost: o\r\n{upgrade}\r\n")).await;
     take(&listener, &refusal()).await;
+    house.lets_it_go(&clock).await;
     let mut server = accept(&listener).await;
     assert!(server.until("\r\n\r\n").await.contains("upgrade: websocket\r\n"));
     server.send(&format!("HTTP/1.1 101 Switching Protocols\r\n{upgrade}\r\nhello")).await;
     let came = client.until("hello").await;
     assert!(came.starts_with("HTTP/1.1 101") && has(&came, "x-tidegate-attempts: 2"), "{came}");
-}
-
-const EVENTS: &str = "data: {\"n\": 1}\n\ndata: [DONE]\n\n";
-
-fn stream(path: &str) -> String {
-    let body = r#"{"stream": true}"#;
-    format!("POST {path} HTTP/1.1\r\nHost: o\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-}
-
-#[tokio::test]
-async fn a_stream_that_is_refused_and_waits_is_kept_alive() {
-    let (house, listener) = open().await;
-    let mut client = house.connect().await;
-    client.send(&stream("/v1/soon")).await;
-    let mut server = accept(&listener).await;
-    server.until("true}").await;
-    server.send(&refusal()).await;
-    let came = client.until(" ms so far\n\n").await;
-    assert!(came.starts_with("HTTP/1.1 200") && has(&came, "x-tidegate-source: tidegate"), "{came}");
-    let mut server = accept(&listener).await;
-    server.until("true}").await;
-    server.send(&answer("200 OK", "content-type: text/event-stream\r\n", EVENTS)).await;
-    let came = client.until("0\r\n\r\n").await;
-    assert!(came.contains(EVENTS), "{came}");
-    house.until("all is over", is_over).await;
-}
-
-/// While the upstream thinks, the head is its own; once it has refused, nobody has to wait for a head any more.
-#[tokio::test]
-async fn a_stream_that_is_refused_late_is_answered_as_soon_as_it_waits_again() {
-    let (house, listener) = open().await;
-    let mut client = house.connect().await;
-    client.send(&stream("/v1/never")).await;
-    let mut server = accept(&listener).await;
-    server.until("true}").await;
-    let early = timeout(Duration::from_millis(1_300), client.until("\r\n")).await;
-    assert!(early.is_err(), "{early:?}");
-    server.send(&refusal()).await;
-    let came = timeout(Duration::from_millis(500), client.until(" ms so far\n\n")).await.expect("at once");
-    assert!(came.starts_with("HTTP/1.1 200"), "{came}");
-    drop(client);
-    house.until("nothing is left", is_over).await;
-}
-
-#[tokio::test]
-async fn a_hint_of_nothing_is_no_leave_to_hammer_and_the_deadline_holds() {
-    let (house, listener) = open().await;
-    let mut client = house.connect().await;
-    client.send(&get("/v1/wide", "x-tidegate-max-wait: 2s\r\n")).await;
-    let at_once = refusal().replace("content-type", "retry-after: 0\r\ncontent-type");
-    let attempts = tokio::spawn(async move {
-        for attempts in 1.. {
-            let mut server = accept(&listener).await;
-            server.until("\r\n\r\n").await;
-            server.send(&at_once).await;
-            if attempts == 50 {
-                return;
-            }
-        }
-    });
-    let came = client.rest().await;
-    assert!(came.starts_with("HTTP/1.1 429") && has(&came, "x-tidegate-source: upstream"), "{came}");
-    let sent = came.split("x-tidegate-attempts: ").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("attempts");
-    assert!(sent.parse::<u32>().expect("a number") < 20, "{came}");
-    attempts.abort();
-    house.until("all is over", is_over).await;
 }

@@ -14,11 +14,10 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::sleep;
 
-use super::house::{House, accept, upstream};
+use super::house::{House, accept, nobody, upstream};
 use super::resend::{ok, refusal};
-use crate::clock::in_time;
+use crate::clock::{Clock, in_time};
 
 const ROUTES: &str = r#"
 [pools.one]
@@ -154,29 +153,33 @@ async fn a_request_is_a_span_between_the_clients_and_the_upstreams() {
 
 #[tokio::test]
 async fn a_wait_and_each_call_are_spans_within_it() {
-    let mut traced = Traced::open().await;
+    let (clock, mut traced) = (Clock::stop(), Traced::open().await);
     let mut first = traced.house.connect().await;
     first.send("GET /v1/one/0 HTTP/1.1\r\nHost: o\r\nConnection: close\r\ntraceparent: ").await;
     first.send(format!("00-{TRACE}-{PARENT}-00\r\n\r\n")).await;
     let mut server = accept(&traced.listener).await;
     server.until("\r\n\r\n").await;
     let freed = async {
-        traced.house.until("it waits", |now| now.waiting == 1).await;
-        sleep(Duration::from_millis(30)).await;
+        traced.house.lets_it_wait(&clock, Duration::from_millis(30)).await;
         server.send(ok()).await;
+        traced.house.until("it is sent", |now| now.tally.sent == 2).await;
+        traced.house.lets_it_go(&clock).await
     };
     let answers = [refusal(), ok()];
-    let (heads, ()) = tokio::join!(traced.ask("", &answers), freed);
+    let (heads, again) = tokio::join!(traced.ask("", &answers), freed);
     let spans = traced.collector.spans(5).await;
     let steps: Vec<_> = spans.iter().map(|span| (&*span.name, span.kind())).collect();
     let [internal, client] = [SpanKind::Internal, SpanKind::Client];
     let server = ("GET /v1/one/{id}", SpanKind::Server);
     assert_eq!(steps, [server, ("wait", internal), ("upstream", client), ("wait", internal), ("upstream", client)]);
-    assert!(ms(&spans[1]) >= 30 && said(&spans[0], "tidegate.attempts") == "2");
+    let again = u64::try_from(again.as_millis()).expect("a short time");
+    assert_eq!([0, 1, 2, 3, 4].map(|at| ms(&spans[at])), [30 + again, 30, 0, again, 0]);
+    assert_eq!(said(&spans[0], "tidegate.attempts"), "2");
     let statuses = [&spans[2], &spans[4]].map(|call| said(call, "http.response.status_code"));
     assert_eq!(statuses, ["429", "200"]);
     assert!(spans[1..].iter().all(|step| step.parent_span_id == spans[0].span_id));
-    assert!(said(&spans[0], "tidegate.wait_ms").parse::<f64>().is_ok_and(|wait| wait >= 30.0));
+    let wait: f64 = said(&spans[0], "tidegate.wait_ms").parse().expect("a number");
+    assert_eq!(wait.round().to_string(), (30 + again).to_string());
     // Both calls belong to the same span of the request.
     assert_eq!(header(&heads[0], "traceparent"), header(&heads[1], "traceparent"));
 }
@@ -219,8 +222,7 @@ async fn a_gate_that_traces_nothing_passes_traces_on_as_they_are() {
 
 #[tokio::test]
 async fn a_failure_is_an_error_with_its_code() {
-    let (mut collector, (listener, address)) = (Collector::open().await, upstream().await);
-    drop(listener);
+    let (mut collector, (_nobody, address)) = (Collector::open().await, nobody());
     let house = House::open(&format!("[log]\notlp = \"http://{}\"\n{ROUTES}", collector.address), address).await;
     house.ask("GET /v1/one/1 HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;
     for span in collector.spans(2).await {
@@ -245,8 +247,7 @@ async fn the_service_is_named() {
 
 #[tokio::test]
 async fn a_collector_that_is_gone_holds_up_nobody() {
-    let ((listener, address), (gone, nowhere)) = (upstream().await, upstream().await);
-    drop(gone);
+    let (_clock, (listener, address), (_nobody, nowhere)) = (Clock::stop(), upstream().await, nobody());
     let house = House::open(&format!("[log]\notlp = \"http://{nowhere}\"\n{ROUTES}"), address).await;
     let mut client = house.connect().await;
     client.send("GET /v1/one/1 HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;

@@ -6,9 +6,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::house::{House, upstream};
 use super::resend::LIMITED;
+use crate::clock::Clock;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -132,10 +134,14 @@ async fn http_2_goes_over_several_connections() {
 #[tokio::test]
 async fn what_is_refused_over_http_2_is_sent_again_whole() {
     let pools = "[pools.all]\nrequests = [\"1000/s\"]\n[[routes]]\nmatch = \"POST /v1/chat\"\npools = [\"all\"]\n";
-    let house = House::open(&format!("http2_connections = 1\n{pools}"), refusing_by_turns().await).await;
+    let (clock, upstream) = (Clock::stop(), refusing_by_turns().await);
+    let house = House::open(&format!("http2_connections = 1\n{pools}"), upstream).await;
     for body in ["one", "another"] {
+        // After so long no refusal holds a request up any more.
+        clock.step(Duration::from_mins(5)).await;
         let head = format!("POST /v1/chat HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {}", body.len());
-        let came = house.ask(&format!("{head}\r\n\r\n{body}")).await;
+        let request = format!("{head}\r\n\r\n{body}");
+        let (came, _) = tokio::join!(house.ask(&request), house.lets_it_go(&clock));
         assert!(came.starts_with("HTTP/1.1 200") && came.ends_with(&format!("\r\n\r\n{body}")), "{came}");
         assert!(came.contains("x-tidegate-attempts: 2\r\n"), "{came}");
     }

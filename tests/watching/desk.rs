@@ -16,13 +16,16 @@ use tidegate::mock::{Mock, Options};
 use tidegate::proxy::{self, Gate};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
-use crate::clock::in_time;
+use crate::clock::{self, Clock, in_time, real_sleep};
 
 /// What no page may show.
 pub(crate) const KEY: &str = "sk-canary-key-4711";
 pub(crate) const BODY: &str = "canary-body-4712";
+
+/// How long the upstream takes for the first answer of all, and the pool `slow` for the next turn.
+pub(crate) const LATENCY: Duration = Duration::from_millis(20);
+pub(crate) const TURN: Duration = Duration::from_secs(2);
 
 /// Every kind of pool: requests and tokens of a model, one that is full at once, one in flight, one that shares calls.
 pub(crate) const POOLS: &str = r#"
@@ -62,10 +65,11 @@ coalesce = true
 reuse = "1m"
 "#;
 
-/// A gate with its pages, before a stand-in for the upstream.
+/// A gate with its pages, before a stand-in for the upstream, and a clock that is stopped.
 pub(crate) struct Desk {
-    /// Beside what its pages see.
-    pub(crate) watched: Watched,
+    pub(crate) clock: Clock,
+    pub(crate) gate: Gate,
+    mock: Mock,
     upstream: SocketAddr,
     address: SocketAddr,
     admin: SocketAddr,
@@ -86,6 +90,7 @@ impl Desk {
 
     /// The same before a stand-in with these options.
     pub(crate) async fn before(config: &str, options: &[&str]) -> Self {
+        let clock = Clock::stop();
         let mut config = Config::parse(&Source::Text("test".to_owned()), config).expect("a valid configuration");
         let ((upstream_listener, upstream), (listener, address), (admin_listener, admin)) =
             (listen().await, listen().await, listen().await);
@@ -94,13 +99,13 @@ impl Desk {
         let wide = Config::parse(&Source::Text("wide".to_owned()), "pools = {}\nroutes = []").expect("it is valid");
         let mock = Mock::new(&wide, MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
-        let watched = Watched::new(&config, gate.clone());
+        let (watched, serves) = (Watched::new(&config, gate.clone()), mock.clone());
         let (serving, mut served) = (proxy::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
-        served.spawn(async move { mock.run(upstream_listener, pending()).await.expect("it serves") });
+        served.spawn(async move { serves.run(upstream_listener, pending()).await.expect("it serves") });
         served.spawn(async move { serving.await.expect("it serves") });
         served.spawn(async move { admin::run(watched, admin_listener, pending()).await.expect("it serves") });
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { watched: Watched::new(&config, gate.clone()), upstream, address, admin, client, _served: served }
+        Self { clock, gate, mock, upstream, address, admin, client, _served: served }
     }
 
     /// Asks the gate, as an app would.
@@ -124,7 +129,13 @@ impl Desk {
 
     /// Some of everything: answers, refusals of both sides, waits, shared calls.
     pub(crate) async fn traffic(&self) {
-        assert_eq!(self.chat("gpt-4o").await, StatusCode::OK);
+        self.weather(r#"{"latency": "20ms"}"#).await;
+        let slow = async {
+            clock::until("it is with the upstream", || self.mock.stats().admitted == 1).await;
+            self.clock.step(LATENCY).await;
+        };
+        assert_eq!(tokio::join!(self.chat("gpt-4o"), slow).0, StatusCode::OK);
+        self.weather(r#"{"latency": "0ms"}"#).await;
         assert_eq!(self.chat("gpt-4o-mini").await, StatusCode::OK);
         for expected in [200, 200, 429] {
             assert_eq!(self.ask("POST", "/v1/threads", &[], "{}").await, expected, "threads");
@@ -135,9 +146,16 @@ impl Desk {
         self.weather(r#"{"refuse": "insufficient-quota"}"#).await;
         assert_eq!(self.chat("gpt-4o").await, StatusCode::TOO_MANY_REQUESTS);
         self.weather(r#"{"refuse": "none"}"#).await;
-        // The second waits for its turn.
         self.ask("POST", "/v1/batches", &[], "{}").await;
-        self.ask("POST", "/v1/batches", &[], "{}").await;
+        tokio::join!(self.ask("POST", "/v1/batches", &[], "{}"), self.turn(1));
+    }
+
+    /// Once so many wait for their turn at `/v1/batches`, it comes.
+    pub(crate) async fn turn(&self, waiting: usize) {
+        let snapshot = || self.gate.admission().snapshot();
+        clock::until("they wait", || snapshot().waiting == waiting).await;
+        self.clock.step(TURN).await;
+        clock::until("the first goes", || snapshot().waiting == waiting - 1).await;
     }
 
     pub(crate) async fn weather(&self, step: &str) {
@@ -165,7 +183,7 @@ impl Desk {
                 if is_so(&status) {
                     return status;
                 }
-                sleep(Duration::from_millis(5)).await;
+                real_sleep(Duration::from_millis(5)).await;
             }
         };
         in_time(what, look).await

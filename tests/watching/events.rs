@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use tidegate::admin::{HistoryStatus, PulseStatus};
-use tokio::time::Instant;
 
-use super::desk::{BODY, Desk, KEY, POOLS};
-use crate::clock::in_time;
+use super::desk::{BODY, Desk, KEY, POOLS, TURN};
+use crate::clock::{in_time, real_sleep};
 
 /// The next event of a stream.
 async fn next(events: &mut hyper::body::Incoming) -> PulseStatus {
@@ -21,40 +20,39 @@ async fn next(events: &mut hyper::body::Incoming) -> PulseStatus {
     serde_json::from_str(data.unwrap_or_else(|| panic!("no event: {text}"))).expect("a pulse")
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
 #[tokio::test]
 async fn who_listens_hears_at_once_and_then_once_a_second_what_has_changed() {
     let desk = Desk::open(POOLS).await;
     let mut events = desk.listen("/events").await;
-    let (first, began) = (next(&mut events).await, Instant::now());
+    let first = next(&mut events).await;
     assert!(first.pools.iter().all(|pool| pool.used == 0), "{first:?}");
-    desk.traffic().await;
-    let mut heard = 0;
-    let told = loop {
-        let pulse = next(&mut events).await;
-        heard += 1;
-        if pulse.pools.iter().any(|pool| pool.name == "few" && pool.used == 2) {
-            break pulse;
-        }
-    };
-    let few = told.pools.iter().find(|pool| pool.name == "few").expect("it has just been there");
-    assert_eq!((few.max, few.in_force.as_deref(), &*few.counts), (Some(2), Some("2/h"), "requests"));
-    assert!(
-        began.elapsed() + Duration::from_millis(100) >= Duration::from_secs(heard),
-        "{heard} in {:?}",
-        began.elapsed()
-    );
-    assert!(told.at_ms >= first.at_ms && told.more == 0, "{told:?}");
+    // Whatever were told before its second is over would be told of one of them alone.
+    desk.ask("POST", "/v1/threads", &[], "{}").await;
+    desk.clock.step(Duration::from_millis(999)).await;
+    desk.ask("POST", "/v1/threads", &[], "{}").await;
+    for _ in 0..3 {
+        desk.clock.step(SECOND).await;
+        let told = next(&mut events).await;
+        let few = told.pools.iter().find(|pool| pool.name == "few").expect("it was used");
+        assert_eq!((few.used, few.max, few.in_force.as_deref(), &*few.counts), (2, Some(2), Some("2/h"), "requests"));
+        assert!(told.at_ms >= first.at_ms && told.more == 0, "{told:?}");
+    }
 }
 
 #[tokio::test]
 async fn who_comes_later_hears_the_same_and_a_stream_that_nobody_hears_costs_nothing() {
     let desk = Desk::open(POOLS).await;
-    let (mut one, mut other) = (desk.listen("/events").await, desk.listen("/events").await);
+    let mut one = desk.listen("/events").await;
     next(&mut one).await;
+    let mut other = desk.listen("/events").await;
     next(&mut other).await;
-    let (one, mut other) = (next(&mut one).await, other);
-    let same = async { while next(&mut other).await.at_ms != one.at_ms {} };
-    in_time("an event is made once for all", same).await;
+    // Two that are made apart might be made in the same millisecond, but not each time.
+    for _ in 0..50 {
+        desk.clock.step(SECOND).await;
+        assert_eq!(next(&mut one).await.at_ms, next(&mut other).await.at_ms, "an event is made once for all");
+    }
 }
 
 #[tokio::test]
@@ -71,23 +69,30 @@ async fn of_more_instances_than_are_told_those_that_matter_are() {
     assert!(pulse.pools.iter().any(|pool| pool.name == "few" && pool.used == 2), "the fullest is told");
 }
 
+/// From one point of the history to the next.
+const STEP: Duration = Duration::from_secs(5);
+
 #[tokio::test]
 async fn the_history_begins_with_what_is_used_and_can_be_of_one_instance() {
     let desk = Desk::open(POOLS).await;
     desk.traffic().await;
+    desk.clock.step(STEP).await;
     let look = async {
         loop {
             let history: HistoryStatus = serde_json::from_str(&desk.page("/history").await).expect("a history");
             if history.pools.iter().any(|pool| pool.name == "few") {
                 return history;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            real_sleep(Duration::from_millis(5)).await;
         }
     };
     let all = in_time("a point every five seconds", look).await;
     let few = all.pools.iter().find(|pool| pool.name == "few").expect("it has just been there");
-    assert_eq!((all.step_ms, few.used.last(), few.wait_ms.len()), (5_000, Some(&1.0), few.used.len()));
-    assert!(few.wait_ms.last().is_some_and(|wait| *wait > 3_000_000), "{few:?}");
+    assert_eq!((u128::from(all.step_ms), &few.used[..]), (STEP.as_millis(), &[1.0][..]));
+    // An hour and the margin of its window, of which a turn and a step have passed.
+    let [wait] = few.wait_ms[..] else { panic!("one point: {few:?}") };
+    let window = Duration::from_hours(1) + Duration::from_millis(250);
+    assert_eq!(Duration::from_millis(wait.into()) + TURN + STEP, window);
     let of = |path: &'static str| async {
         let history: HistoryStatus = serde_json::from_str(&desk.page(path).await).expect("a history");
         history.pools.into_iter().map(|pool| (pool.name, pool.key, pool.counts)).collect::<Vec<_>>()

@@ -5,15 +5,21 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use http::StatusCode;
+use tidegate::admin::Status;
 
 use super::desk::{Desk, POOLS};
 
 /// What a gate says that has seen some of everything; the upstream tells limits of its own.
 async fn scrape() -> String {
     let desk = Desk::before(POOLS, &["--rpm", "500"]).await;
+    scrape_of(&desk).await
+}
+
+/// The same at this gate, which has seen nothing before.
+async fn scrape_of(desk: &Desk) -> String {
     desk.traffic().await;
-    desk.until("ten are over", |status| status.clients.iter().map(|c| c.counts.requests).sum::<u64>() == 10).await;
+    let requests = |status: &Status| status.clients.iter().map(|client| client.counts.requests).sum::<u64>();
+    desk.until("ten are over", |status| requests(status) == 10).await;
     desk.page("/metrics").await
 }
 
@@ -89,8 +95,7 @@ async fn labels_say_what_the_configuration_says_and_nothing_of_keys() {
 #[tokio::test]
 async fn a_gate_that_has_seen_nothing_describes_every_metric() {
     let desk = Desk::open(POOLS).await;
-    assert_eq!(desk.chat("gpt-4o").await, StatusCode::OK);
-    let (calm, busy) = (desk.page("/metrics").await, scrape().await);
+    let (calm, busy) = (desk.page("/metrics").await, scrape_of(&desk).await);
     let of = |scrape: &str| described(scrape).iter().map(|(name, ..)| (*name).to_owned()).collect::<Vec<_>>();
     assert_eq!(of(&calm), of(&busy));
 }

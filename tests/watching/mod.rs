@@ -1,6 +1,5 @@
 //! What the admin pages say of a gate that serves real traffic.
 
-mod costs;
 mod desk;
 mod events;
 mod metrics;
