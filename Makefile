@@ -1,45 +1,52 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny image nginx promtool page frames screenshots chromium clean
+.PHONY: test lint unit program metrics sdk page soundness frames screenshots crowd soak learning matrix bench deny image \
+	nginx promtool chromium clean
 
 test: lint unit metrics sdk page
 
 lint:
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
-unit:
-	cargo test --locked
+# With cargo-nextest where it is installed, which runs no examples of documents.
+unit: program
+	if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --locked --workspace && cargo test --locked --workspace --doc; \
+	else cargo test --locked --workspace; fi
+
+# The tests and, with the same dependencies, the program that all the others start.
+program:
+	cargo test --locked --workspace --no-run
 
 # What Prometheus's own tool says of a scrape and of the rules.
-metrics: promtool
-	cargo test --locked --test watching -- --ignored promtool
+metrics: program promtool
+	cargo test --locked --test integration -- --ignored promtool
 
 # The official SDKs, from their registries, through the gate to the stand-in upstream.
-sdk:
-	cargo build --locked
+sdk: program
 	tests/sdk/run
 
 # The page at the admin address, in a real Chromium, before a gate under load. One minute.
-page: chromium
-	cargo build --locked
+page: program chromium
 	tests/page/run
 
+# The Rust tests on a quiet machine, beside two busy loops a core, and on one core alone.
+soundness: program
+	tools/soundness
+
 # How much script a frame of the page has under load; printed, not judged. Half a minute.
-frames: chromium
-	cargo build --locked
+frames: program chromium
 	cd tests/page && npm ci --no-audit --no-fund --loglevel=error && node frames.mjs
 
 # The pictures in the README. A quarter of an hour; fonts-inter makes them look as they do there.
-screenshots: chromium
-	cargo build --locked
+screenshots: program chromium
 	cd tests/page && npm ci --no-audit --no-fund --loglevel=error && node screenshots.mjs
 
 # The crowd of `make sdk` with minutes of sixty seconds: 200 calls for three of them. Fifteen minutes.
-crowd:
-	cargo build --locked
+crowd: program
 	CROWD_MINUTE=60 tests/sdk/run crowd
 
 # 100,000 connections in bursts, half of which are cut at random points. Two minutes; `tests/gate/soak.rs` is a short form.

@@ -1,24 +1,29 @@
-use std::error::Error;
+use std::fmt::Write;
 use std::time::Duration;
-
-use plotters::coord::Shift;
-use plotters::prelude::*;
 
 use super::instance::Point;
 use super::report::{PoolReport, Report, titles};
 
-type Area<'s> = DrawingArea<SVGBackend<'s>, Shift>;
-type Drawn = Result<(), Box<dyn Error + Send + Sync>>;
-
 /// So many pools are drawn, those that were waited for most.
 const MOST_POOLS: usize = 8;
 
-const WIDTH: u32 = 1_200;
-const ROW: u32 = 170;
-const HEAD: u32 = 34;
+/// Sizes in pixels: the picture, a row of strips, and the names of the reports above them.
+const WIDTH: f64 = 1_200.0;
+const ROW: f64 = 170.0;
+const HEAD: f64 = 34.0;
+
+/// Around the plot of a strip: room for the caption above, the times below, the values to the left, and a margin.
+const CAPTION: f64 = 26.0;
+const TIMES: f64 = 28.0;
+const VALUES: f64 = 54.0;
+const MARGIN: f64 = 26.0;
+
+/// How many values and times are written beside a plot.
+const VALUE_LABELS: u32 = 4;
+const TIME_LABELS: u32 = 5;
 
 /// Of each report in turn; told apart by people who see no colours by how light they are.
-const COLOURS: [RGBColor; 2] = [RGBColor(28, 88, 172), RGBColor(226, 130, 24)];
+const COLOURS: [&str; 2] = ["#1c58ac", "#e2821a"];
 
 /// What is drawn at a point.
 type Value = fn(&Point) -> f64;
@@ -31,68 +36,104 @@ const STRIPS: [(&str, Value); 3] = [
 ];
 
 /// A picture of these reports, one over the other, as SVG: of each pool what was used, how many waited and how long.
-///
-/// # Errors
-/// Those of the library that draws.
-pub fn picture(reports: &[Report]) -> Result<String, Box<dyn Error + Send + Sync>> {
+#[must_use]
+pub fn picture(reports: &[Report]) -> String {
     let mut pools = titles(reports);
     pools.truncate(MOST_POOLS);
-    let mut svg = String::new();
-    {
-        let rows = u32::try_from(pools.len()).unwrap_or_default();
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, HEAD + ROW * rows.max(1))).into_drawing_area();
-        root.fill(&WHITE)?;
-        let (head, body) = root.split_vertically(HEAD);
-        write_head(&head, reports)?;
-        for (row, title) in body.split_evenly((pools.len().max(1), 1)).iter().zip(&pools) {
-            let of_pool = reports.iter().map(|report| report.pool(title)).collect::<Vec<_>>();
-            for (area, (label, value)) in row.split_evenly((1, STRIPS.len())).iter().zip(STRIPS) {
-                draw(area, &format!("{title}: {label}"), reports, &of_pool, value)?;
-            }
+    let height = pools.iter().fold(HEAD, |height, _| height + ROW);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+    );
+    let mut x = 12.0;
+    for (report, colour) in reports.iter().zip(COLOURS) {
+        text(&mut svg, (x, 24.0), "start", &format!("font-size=\"16\" fill=\"{colour}\""), &report.config);
+        x += 400.0;
+    }
+    let mut top = HEAD;
+    for title in &pools {
+        let of_pool: Vec<_> = reports.iter().map(|report| (report.step_s, report.pool(title))).collect();
+        let mut left = 0.0;
+        for (label, value) in STRIPS {
+            let strip = Strip { left: left + VALUES, top: top + CAPTION, lines: lines(&of_pool, value) };
+            strip.draw(&mut svg, &format!("{title}: {label}"));
+            left += WIDTH / 3.0;
         }
-        root.present()?;
+        top += ROW;
     }
-    Ok(svg)
+    svg + "</svg>\n"
 }
 
-fn write_head(head: &Area<'_>, reports: &[Report]) -> Drawn {
-    for (at, (report, colour)) in reports.iter().zip(COLOURS).enumerate() {
-        let x = 12 + 400 * i32::try_from(at).unwrap_or_default();
-        let style = ("sans-serif", 16).into_font().color(&colour);
-        head.draw_text(&report.config, &style, (x, 10))?;
-    }
-    Ok(())
+/// A plot, its lines in seconds and values.
+struct Strip {
+    left: f64,
+    top: f64,
+    lines: Vec<Vec<(f64, f64)>>,
 }
 
-fn draw(area: &Area<'_>, caption: &str, reports: &[Report], of_pool: &[Option<&PoolReport>], value: Value) -> Drawn {
-    let lines = reports.iter().zip(of_pool).map(|(report, pool)| line(report.step_s, *pool, value));
-    let lines: Vec<Vec<(f64, f64)>> = lines.collect();
-    let end = lines.iter().flatten().map(|&(at, _)| at).fold(1e-3, f64::max);
-    let most = lines.iter().flatten().map(|&(_, value)| value).fold(0.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, ("sans-serif", 13))
-        .margin(8)
-        .margin_right(26)
-        .x_label_area_size(22)
-        .y_label_area_size(46)
-        .build_cartesian_2d(0.0..end, 0.0..if most > 0.0 { most * 1.1 } else { 1.0 })?;
-    let mut mesh = chart.configure_mesh();
-    mesh.disable_x_mesh().light_line_style(TRANSPARENT).x_labels(6).y_labels(4);
-    mesh.x_label_formatter(&|at| clock(*at)).draw()?;
-    for (line, colour) in lines.into_iter().zip(COLOURS) {
-        chart.draw_series(AreaSeries::new(line, 0.0, colour.mix(0.15)).border_style(colour.stroke_width(1)))?;
+impl Strip {
+    const WIDTH: f64 = WIDTH / 3.0 - VALUES - MARGIN;
+    const HEIGHT: f64 = ROW - CAPTION - TIMES;
+
+    fn draw(&self, svg: &mut String, caption: &str) {
+        let points = || self.lines.iter().flatten();
+        let end = points().map(|&(at, _)| at).fold(1e-3, f64::max);
+        let most = points().map(|&(_, value)| value).fold(0.0, f64::max);
+        let most = if most > 0.0 { most * 1.1 } else { 1.0 };
+        let at = |(time, value): (f64, f64)| {
+            (self.left + time / end * Self::WIDTH, self.top + (1.0 - value / most) * Self::HEIGHT)
+        };
+        text(svg, (self.left + Self::WIDTH / 2.0, self.top - 10.0), "middle", "font-size=\"13\"", caption);
+        self.draw_scales(svg, end, most, at);
+        for (line, colour) in self.lines.iter().zip(COLOURS) {
+            let path = |points: &mut dyn Iterator<Item = (f64, f64)>| {
+                points.map(at).fold(String::new(), |path, (x, y)| path + &format!("{x:.1},{y:.1} "))
+            };
+            let first = (line.first().map_or(0.0, |&(time, _)| time), 0.0);
+            let last = (line.last().map_or(0.0, |&(time, _)| time), 0.0);
+            let area = path(&mut [first].into_iter().chain(line.iter().copied()).chain([last]));
+            put(svg, format_args!("<polygon points=\"{area}\" fill=\"{colour}\" fill-opacity=\"0.15\"/>\n"));
+            let line = path(&mut line.iter().copied());
+            put(svg, format_args!("<polyline points=\"{line}\" fill=\"none\" stroke=\"{colour}\"/>\n"));
+        }
     }
-    Ok(())
+
+    fn draw_scales(&self, svg: &mut String, end: f64, most: f64, at: impl Fn((f64, f64)) -> (f64, f64)) {
+        let (right, small) = (self.left + Self::WIDTH, "font-size=\"11\" fill=\"#444\"");
+        for step in 0..=VALUE_LABELS {
+            let value = most * f64::from(step) / f64::from(VALUE_LABELS);
+            let (left, y) = at((0.0, value));
+            put(svg, format_args!("<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"#ddd\"/>\n"));
+            let digits = usize::from(most < 10.0);
+            text(svg, (left - 6.0, y + 4.0), "end", small, &format!("{value:.digits$}"));
+        }
+        for step in 0..=TIME_LABELS {
+            let time = end * f64::from(step) / f64::from(TIME_LABELS);
+            let (x, bottom) = at((time, 0.0));
+            text(svg, (x, bottom + 16.0), "middle", small, &clock(time));
+        }
+    }
 }
 
-fn line(step: f64, pool: Option<&PoolReport>, value: Value) -> Vec<(f64, f64)> {
-    let points = pool.map_or(&[][..], |pool| &pool.points);
-    let mut at = 0.0;
-    let next = |point: &Point| {
-        at += step;
-        (at, value(point))
+fn lines(of_pool: &[(f64, Option<&PoolReport>)], value: Value) -> Vec<Vec<(f64, f64)>> {
+    let line = |&(step, pool): &(f64, Option<&PoolReport>)| {
+        let mut at = 0.0;
+        let next = |point: &Point| {
+            at += step;
+            (at, value(point))
+        };
+        pool.map_or(&[][..], |pool| &pool.points).iter().map(next).collect()
     };
-    points.iter().map(next).collect()
+    of_pool.iter().map(line).collect()
+}
+
+fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, style: &str, text: &str) {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    put(svg, format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" {style}>{text}</text>\n"));
+}
+
+fn put(svg: &mut String, element: std::fmt::Arguments<'_>) {
+    svg.write_fmt(element).expect("a text takes everything");
 }
 
 /// Hours, minutes and seconds.

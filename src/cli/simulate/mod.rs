@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use tokio::time::Instant;
@@ -60,7 +60,7 @@ impl Simulate {
         let reports: Vec<Report> = [&config].into_iter().chain(&other).map(|config| run(config, &traffic)).collect();
         let took = began.elapsed();
         if let Some(path) = &self.svg {
-            let picture = simulate::picture(&reports).map_err(|error| anyhow!(error))?;
+            let picture = simulate::picture(&reports);
             fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))?;
         }
         let mut out = output();
