@@ -9,7 +9,7 @@ use super::key::Key;
 use super::status::Status;
 use crate::limit::Fill;
 
-/// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (UPSTREAM.md §5).
+/// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (docs/upstream.md §5.3).
 pub const LONGEST: Duration = Duration::from_secs(8);
 
 /// How long a thing counts as polled after it was last asked for.

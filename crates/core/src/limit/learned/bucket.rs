@@ -14,7 +14,7 @@ const MOST: u32 = 4_000;
 const FORGOTTEN: u32 = 200;
 
 /// A bucket of one window's size that fills at the limit's rate, as model limits are counted, with figures that the
-/// upstream tells (UPSTREAM.md §2, 2026-11-24).
+/// upstream tells (docs/upstream.md §2.1).
 #[derive(Clone, Debug)]
 pub(in crate::limit) struct Bucket {
     limit: Rate,

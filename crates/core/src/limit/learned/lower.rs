@@ -14,7 +14,7 @@ const NEXT_STEP: f64 = 1.65;
 /// How often in a row a refusal may come too soon to say anything of the rate.
 const EARLY: u32 = 2;
 
-/// By how much the rate may grow within how long where it had grown too fast (UPSTREAM.md §2, 2026-11-24).
+/// By how much the rate may grow within how long where it had grown too fast (docs/upstream.md §2.3).
 const RAMP: f64 = 1.5;
 const RAMP_TIME: Duration = Duration::from_mins(15);
 
