@@ -14,10 +14,12 @@ use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
-/// How often pool instances that nobody uses any more are looked for, while there are any.
+/// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual
+/// window.
 pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether those who wait would still go in time.
+/// How often it is looked whether those who wait would still go in time. A guess: nobody minds a second, and it costs a
+/// forecast for each line.
 pub(super) const REVIEW: Duration = Duration::from_secs(1);
 
 /// What the scheduler is told once.

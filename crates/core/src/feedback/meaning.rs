@@ -17,9 +17,9 @@ struct Row {
     cause: Cause,
 }
 
-/// Always a refusal.
+/// Always a refusal (RFC 6585 §4).
 const MANY: &[u16] = &[429];
-/// A refusal where they say so.
+/// A refusal where they say so: a 503 may have been executed (docs/upstream.md §4.2).
 const BUSY: &[u16] = &[429, 503];
 
 /// The first row that fits decides: by the code, then by the type, then by the message (docs/upstream.md §4.1).

@@ -6,11 +6,14 @@ use slab::Slab;
 
 use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
 
-/// So many instances a pool has at most, and what the key of the one is that all others share.
+/// So many instances a pool has at most. A guess: more keys than an organization uses.
 const MOST_KEYS: usize = 10_000;
+
+/// The key of the instance that all others share.
 const THE_REST: &str = "...";
 
-/// How long models are taken to share a limit after a refusal has said so.
+/// How long models are taken to share a limit after a refusal has said so. A guess: as long as all else that is
+/// learned.
 const JOINED: Duration = Duration::from_hours(1);
 
 /// A pool of the configuration, by its place in it.

@@ -8,10 +8,11 @@ use super::pace::Pace;
 use super::window::Window;
 use super::{Never, NotYet, Rate};
 
-/// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute.
+/// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute
+/// (docs/upstream.md §1 and §2).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long before its turn a reservation keeps a place in flight.
+/// How long before its turn a reservation keeps a place in flight. A guess: about as long as a short answer takes.
 const SOON: Duration = Duration::from_secs(1);
 
 /// What a pool counts.
