@@ -7,11 +7,11 @@ test: lint unit metrics sdk page
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 unit:
-	cargo test --locked
+	cargo test --locked --workspace
 
 # What Prometheus's own tool says of a scrape and of the rules.
 metrics: promtool
