@@ -67,7 +67,7 @@ pub struct SpreadStatus {
     pub max: u64,
 }
 
-/// How many clients are listed.
+/// How many clients are listed. A guess: as many as anybody reads.
 const LISTED: usize = 100;
 
 /// What stands for the clients that are not.

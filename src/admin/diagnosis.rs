@@ -136,7 +136,7 @@ pub struct LearnedStatus {
     pub used_then: u64,
 }
 
-/// How many who ask are named.
+/// How many who ask are named. A guess: as many as a sentence or a list bears.
 const NAMED: usize = 10;
 
 impl DiagnosisStatus {

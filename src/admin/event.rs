@@ -27,7 +27,7 @@ pub struct EventStatus {
     pub text: String,
 }
 
-/// How many are told.
+/// How many are told. A guess: some minutes of trouble.
 const TOLD: usize = 100;
 
 impl EventStatus {

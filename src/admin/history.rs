@@ -61,11 +61,13 @@ struct Point {
     wait_ms: u32,
 }
 
-/// The time from one point to the next, and how many points there are.
+/// The time from one point to the next, and how many points there are: a quarter of an hour. A guess: ten usual
+/// windows.
 pub(super) const STEP: Duration = Duration::from_secs(5);
 const POINTS: usize = 180;
 
-/// How many instances are remembered; of more, those that have been busiest. With all their points they take 1.5 MB.
+/// How many instances are remembered; of more, those that have been busiest. A guess: with all their
+/// points they take 1.5 MB.
 const MOST: usize = 1_000;
 
 impl History {

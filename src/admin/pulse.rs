@@ -63,7 +63,7 @@ pub(super) struct Pulse {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Of how many instances it tells.
+/// Of how many instances it tells. A guess: as many as a page shows.
 const TOLD: usize = 100;
 
 impl Pulse {

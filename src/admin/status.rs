@@ -139,7 +139,7 @@ pub struct UpstreamRefusalStatus {
     pub requests: u64,
 }
 
-/// How much of what is the matter is named for the whole gate.
+/// How much of what is the matter is named for the whole gate. A guess: as much as anybody reads.
 const NAMED: usize = 20;
 
 impl Status {

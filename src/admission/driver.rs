@@ -25,7 +25,7 @@ struct Shared {
     earlier: Arc<Notify>,
 }
 
-/// So many pool instances are looked at while everybody else is kept.
+/// So many pool instances are looked at while everybody else is kept. A guess: it bounds how long that is.
 const AT_ONCE: usize = 16;
 
 impl Admission {

@@ -31,7 +31,8 @@ pub(super) struct Asking {
 #[derive(Clone)]
 pub(super) struct AdminAddress;
 
-/// A gate says how it is in a few megabytes at most, however many pool instances it has.
+/// A gate says how it is in a few megabytes at most, however many pool instances it has. A guess: a bound against what
+/// is no gate.
 const MOST: usize = 256 << 20;
 
 impl TypedValueParser for AdminAddress {

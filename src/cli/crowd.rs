@@ -28,7 +28,7 @@ pub(super) struct Met {
     pub(super) failed: AtomicU32,
 }
 
-/// How often the SDKs try again, and how long they wait first, by default.
+/// How often the SDKs try again, and how long they wait first, by default (docs/upstream.md §5.2).
 const RETRIES: u32 = 2;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 

@@ -37,7 +37,7 @@ pub(super) struct Demo {
     window: Counting,
 }
 
-/// How often the table gets a line.
+/// How often the table gets a line. A guess: people can follow.
 const TICK: Duration = Duration::from_secs(1);
 
 impl Demo {

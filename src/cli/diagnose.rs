@@ -20,9 +20,10 @@ pub(super) struct Diagnose {
     json: bool,
 }
 
+/// How long a gate may take to answer. A guess: it may be far away.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many findings are written out.
+/// How many findings are written out. A guess: a screen.
 const WRITTEN: usize = 12;
 
 const NO_GATE: &str = "a diagnosis is made by a gate that runs: start it with `tidegate serve`, send what meets 429s through \

@@ -14,6 +14,7 @@ pub(super) struct Healthcheck {
     gate: Asking,
 }
 
+/// How long the gate may take to answer. A guess: less than a container engine waits for its check.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Healthcheck {

@@ -23,10 +23,10 @@ pub(super) struct Asked {
     differs: bool,
 }
 
-/// A gate that runs on this machine answers sooner.
+/// A gate that runs on this machine answers sooner. A guess.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// One that somebody named may be far away.
+/// One that somebody named may be far away. A guess.
 const PATIENCE_NAMED: Duration = Duration::from_secs(5);
 
 impl AskedAt {

@@ -23,10 +23,10 @@ pub(super) struct Access {
     _telling: AbortOnDropHandle<()>,
 }
 
-/// How many lines may be on their way to the disk: some megabytes, and seconds of a busy gate.
+/// How many lines may be on their way to the disk: some megabytes, and seconds of a busy gate. A guess.
 const BEHIND: usize = 8_192;
 
-/// How often what was lost is said.
+/// How often what was lost is said. A guess: a log that is full of it helps nobody.
 const EVERY: Duration = Duration::from_secs(1);
 
 impl Access {

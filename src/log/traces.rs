@@ -38,16 +38,18 @@ pub(super) struct Traces {
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// How many spans may be on their way, and how many go at once.
+/// How many spans may be on their way, and how many go at once: a guess, and what OpenTelemetry's batch processor sends
+/// (`OTEL_BSP_MAX_EXPORT_BATCH_SIZE`).
 const BEHIND: usize = 8_192;
 const AT_ONCE: usize = 512;
 
-/// How long a connection to the collector and its answer may take, and the last spans when the gate ends.
+/// How long a connection to the collector and its answer may take, and the last spans when the gate ends. The answer's
+/// time is OpenTelemetry's default (`OTEL_EXPORTER_OTLP_TIMEOUT`), the others are guesses.
 const CONNECTS: Duration = Duration::from_secs(5);
 const ANSWERS: Duration = Duration::from_secs(10);
 const ENDS: Duration = Duration::from_secs(5);
 
-/// Between two deliveries, so that those who come one by one go together.
+/// Between two deliveries, so that those who come one by one go together. A guess.
 const GATHER: Duration = Duration::from_millis(200);
 
 impl Traces {

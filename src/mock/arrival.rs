@@ -24,7 +24,7 @@ pub(super) struct Arrival {
 const OF_MODELS: [&str; 5] = ["chat/completions", "completions", "responses", "embeddings", "moderations"];
 /// Those of them that write nothing.
 const SILENT: [&str; 2] = ["embeddings", "moderations"];
-/// How many tokens an answer is taken to have that may have any number.
+/// How many tokens an answer is taken to have that may have any number. As the gate does (docs/upstream.md §2.2).
 const USUAL_OUTPUT: u64 = 16;
 
 impl Arrival {

@@ -14,7 +14,7 @@ use super::world::World;
 const SHELF: &str = "/v1/files";
 const CONTENTS: &str = "/v1/files/contents";
 
-/// Of larger files only the length is remembered.
+/// Of larger files only the length is remembered. A guess: tests read smaller ones back.
 const KEPT: usize = 1 << 20;
 
 /// `POST /v1/files`: reads the upload as it comes.

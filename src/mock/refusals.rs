@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::complaint::Complaint;
 
-/// A refusal for a reason that is not among the limits, as OpenAI words it (bodies as gathered on 2026-11-24).
+/// A refusal for a reason that is not among the limits, as OpenAI words it (docs/upstream.md §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {

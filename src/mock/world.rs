@@ -33,7 +33,7 @@ pub(super) struct Page {
     after: Option<String>,
 }
 
-/// The stand-in knows no wall clock: it starts in this second, and goes on from there.
+/// The stand-in knows no wall clock: it starts in this second, and goes on from there. Any second would do.
 const EPOCH: u64 = 1_790_000_000;
 
 impl World {

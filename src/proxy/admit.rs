@@ -58,10 +58,11 @@ where
     }
 }
 
-/// How long a body may take of which something must be known first: as long as requests usually may wait.
+/// How long a body may take of which something must be known first: as long as requests usually may wait. A guess.
 const COMES: Duration = Duration::from_mins(2);
 
-/// How long a body may take that is read only so that it can be sent again.
+/// How long a body may take that is read only so that it can be sent again. A guess: longer than a body on the way
+/// already, shorter than anybody minds.
 const COMES_SOON: Duration = Duration::from_secs(1);
 
 fn refused(refusal: Refusal) -> Cause {

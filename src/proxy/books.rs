@@ -23,7 +23,8 @@ pub(super) struct Books {
 /// By what a request was refused: a pool, if it was one, and the gate's code.
 pub type Refused = (Option<PoolId>, &'static str);
 
-/// How many clients are told apart. Of more, the half that asks least is counted together.
+/// How many clients are told apart. Of more, the half that asks least is counted together. A guess: it bounds the
+/// memory and the page.
 const MOST: usize = 500;
 
 /// What has come of some requests.

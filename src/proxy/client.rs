@@ -77,7 +77,7 @@ impl Clients {
     }
 
     /// Before whom a request goes: as its route says, or as it says itself, which must not be before, unless it may.
-    /// Poll helpers of the SDKs (UPSTREAM.md §5) ask again anyway, so they come last.
+    /// Poll helpers of the SDKs (docs/upstream.md §5.3) ask again anyway, so they come last.
     #[must_use]
     pub fn priority(&self, of_route: Priority, headers: &HeaderMap) -> Priority {
         match own_priority(headers) {

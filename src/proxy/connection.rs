@@ -21,10 +21,11 @@ use super::socket::Socket;
 use super::stack::stack;
 use super::strict::Strict;
 
-/// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too.
+/// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too. A
+/// guess: longer than apps pause between requests, so that they find their connection open.
 const HEAD: Duration = Duration::from_secs(90);
 
-/// How long to leave off when what a client says first comes in pieces.
+/// How long to leave off when what a client says first comes in pieces. A guess: a round trip or two.
 const BREATHE: Duration = Duration::from_millis(20);
 
 /// What a client of HTTP/2 says first (RFC 9113 §3.4).

@@ -19,9 +19,13 @@ pub(super) enum Ending {
     Failure(Failure),
 }
 
-/// How much of an error is passed on, how long it may take to come, and how much is shown of what is no error to an SDK.
+/// How much of an error is passed on. A guess: OpenAI's have less than a thousand bytes (docs/upstream.md §4.1).
 const ERROR: usize = 64 << 10;
+
+/// How long it may take to come. A guess.
 const COMES: Duration = Duration::from_secs(10);
+
+/// How much is shown of what is no error to an SDK. A guess: a paragraph.
 const SHOWN: usize = 500;
 
 /// Turns whatever comes back into what fits behind that head. In flight is whatever is until it has been read.

@@ -10,6 +10,11 @@ use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
 use crate::upstream::{Exhausted, Failed, Unanswered};
 
+/// When a client is told to come back, at the soonest and at the latest: what openai-python and openai-node obey
+/// (docs/upstream.md §5.2).
+const SOONEST: Duration = Duration::from_secs(1);
+const LATEST: Duration = Duration::from_mins(1);
+
 /// A request that got no answer of the upstream.
 pub(super) struct Failure {
     pub(super) cause: Cause,
@@ -109,8 +114,8 @@ impl Cause {
             },
             Self::ClientQuota { rate, retry_after } => Described {
                 details: json!({ "limit": rate.to_string() }),
-                retry_after: Some((*retry_after).clamp(Duration::from_secs(1), Duration::from_mins(1))),
-                hopeless: *retry_after > Duration::from_mins(1),
+                retry_after: Some((*retry_after).clamp(SOONEST, LATEST)),
+                hopeless: *retry_after > LATEST,
                 ..Described::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "tidegate_client_quota",

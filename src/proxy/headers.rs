@@ -69,7 +69,7 @@ pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
     headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(wait)));
 }
 
-/// Says whether coming back helps, which the official SDKs obey (UPSTREAM.md §5).
+/// Says whether coming back helps, which the official SDKs obey (docs/upstream.md §5.2).
 pub(super) fn set_should_retry(headers: &mut HeaderMap, helps: bool) {
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if helps { "true" } else { "false" }));
 }

@@ -20,10 +20,10 @@ pub(super) struct Held<'p> {
     pub(super) poll: &'p Poll,
 }
 
-/// For how long at most, from when it came: less than the 5 s after which many a client gives up.
+/// For how long at most, from when it came: less than the 5 s after which many a client gives up. A guess.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// How often it is looked for a change at most.
+/// How often it is looked for a change at most. A guess: as often as loops written by hand ask (docs/upstream.md §5.3).
 const OFTEN: Duration = Duration::from_millis(500);
 
 impl Gate {

@@ -6,7 +6,8 @@ use http::header::USER_AGENT;
 
 use crate::route::{RouteId, Table};
 
-/// Node's fetch gives up on the head of an answer after 300 s, and says so nowhere (UPSTREAM.md §5).
+/// Node's fetch gives up on the head of an answer after 300 s, and says so nowhere (docs/upstream.md §5.1). What is
+/// left for its answer is a guess.
 const NODE: Duration = Duration::from_secs(290);
 
 /// How long a client will wait for its turn.

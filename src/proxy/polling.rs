@@ -23,7 +23,7 @@ pub(super) struct Poll {
     after: Option<u64>,
 }
 
-/// What the poll helpers of the SDKs say of themselves, and obey (UPSTREAM.md §5).
+/// What the poll helpers of the SDKs say of themselves, and obey (docs/upstream.md §5.3).
 const HELPER: &str = "x-stainless-poll-helper";
 const LANGUAGE: &str = "x-stainless-lang";
 const POLL_AFTER: HeaderName = HeaderName::from_static("openai-poll-after-ms");
@@ -91,7 +91,7 @@ pub(super) fn set_poll_after(headers: &mut HeaderMap, ms: u64) {
     }
 }
 
-/// How often the poll helper of an SDK asks that has been told nothing.
+/// How often the poll helper of an SDK asks that has been told nothing (docs/upstream.md §5.3).
 fn of_itself(headers: &HeaderMap) -> Duration {
     let is_node = headers.get(LANGUAGE).is_some_and(|language| language == "js");
     Duration::from_secs(if is_node { 5 } else { 1 })

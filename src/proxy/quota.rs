@@ -27,7 +27,7 @@ pub struct Quota<C: Clock = DefaultClock> {
     forget_at: AtomicUsize,
 }
 
-/// How many clients are remembered before those that have been still are forgotten.
+/// How many clients are remembered before those that have been still are forgotten. A guess: it bounds the memory.
 const REMEMBERED: usize = 10_000;
 
 impl<C: Clock + Clone> Quota<C> {

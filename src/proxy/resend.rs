@@ -54,8 +54,10 @@ pub(super) fn may_refuse(status: StatusCode) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// How much of a refusal is looked at, and how long it may take to come.
+/// How much of a refusal is looked at. A guess: OpenAI's have less than a thousand bytes (docs/upstream.md §4.1).
 const LOOKED_AT: usize = 64 << 10;
+
+/// How long it may take to come. A guess: after that it passes through unread.
 const COMES: Duration = Duration::from_secs(3);
 
 impl Gate {

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::Gate;
 use super::connection::Door;
 
-/// How long to leave off accepting when there are no more file descriptors.
+/// How long to leave off accepting when there are no more file descriptors. A guess: some requests end meanwhile.
 const BREATHE: Duration = Duration::from_millis(50);
 
 /// Serves apps on `listener` until `shutdown`; then refuses those who wait and lets the others end within `drain`.

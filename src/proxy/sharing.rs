@@ -148,7 +148,7 @@ impl Counter {
     }
 }
 
-/// The longest path of what is shared, in bytes: it is kept, and no thing that is polled has a longer one.
+/// The longest path of what is shared, in bytes: it is kept, and no thing that is polled has a longer one. A guess.
 const LONGEST: usize = 1 << 10;
 
 impl Shareable {

@@ -17,7 +17,7 @@ pub(super) struct Socket {
     stream: Arc<Mutex<TcpStream>>,
 }
 
-/// How often it is looked whether the client is still there.
+/// How often it is looked whether the client is still there. A guess.
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Socket {

@@ -101,7 +101,7 @@ struct Head {
     leaves_http: bool,
 }
 
-/// Of a line no more is looked at. A line about framing has no reason to be as long.
+/// Of a line no more is looked at. A line about framing has no reason to be as long. A guess.
 const LINE: usize = 256;
 
 impl Framing {

@@ -17,7 +17,8 @@ pub(super) struct UnderWay {
     usage: Option<Decoder<UsageReader>>,
 }
 
-/// How much of an answer that is compressed is read for what it has cost, in bytes of what it becomes.
+/// How much of an answer that is compressed is read for what it has cost, in bytes of what it becomes. A guess: more
+/// than any answer that is no file.
 const READ: usize = 8 << 20;
 
 impl UnderWay {

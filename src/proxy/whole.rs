@@ -50,11 +50,12 @@ struct Kept {
     _held: Held,
 }
 
-/// How much of a body is shared at most. More than a piece, which hardly any is, needs plenty of room.
+/// How much of a body is shared at most: up to a piece always, and up to the most while there is plenty of room. A
+/// guess: few answers that are polled are longer than a piece.
 const PIECE: usize = 64 << 10;
 const MOST: usize = 1 << 20;
 
-/// How long a body may take to come to its end; its own client would see nothing of it before.
+/// How long a body may take to come to its end; its own client would see nothing of it before. A guess.
 const COMES: Duration = Duration::from_secs(5);
 
 impl Whole {

@@ -40,7 +40,7 @@ struct Alike {
     priority: Option<Priority>,
 }
 
-/// How long the upstream takes where no line of the route tells.
+/// How long the upstream takes where no line of the route tells. A guess: as a scenario's `latency`.
 const UNKNOWN: Duration = Duration::from_millis(300);
 
 pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {

@@ -17,10 +17,10 @@ use crate::route::{Ask, Asks, Body, Found};
 /// A refusal of the upstream that names no figures, as those of the limits by type of request.
 const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
 
-/// Nobody is told to come back later.
+/// Nobody is told to come back later (docs/upstream.md §5.2).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// When to come back where nobody knows.
+/// When to come back where nobody knows. A guess.
 const SOME_TIME: Duration = Duration::from_secs(5);
 
 impl<'t> World<'t> {

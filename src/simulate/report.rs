@@ -103,7 +103,7 @@ pub struct PoolReport {
     pub points: Vec<Point>,
 }
 
-/// So many instances are told of, and so many times at which one was full.
+/// So many instances are told of, and so many times at which one was full. A guess: as many as anybody reads.
 const MOST_INSTANCES: usize = 200;
 const MOST_SPANS: usize = 20;
 

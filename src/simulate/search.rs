@@ -18,7 +18,7 @@ pub struct Tried {
     pub fits: bool,
 }
 
-/// Nobody runs more.
+/// Nobody runs more. A guess.
 const MOST: u32 = 1 << 20;
 
 /// The largest number of workers of whom nobody is refused, and of 100 waits 95 are within this bound: doubled until it is

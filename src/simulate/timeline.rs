@@ -7,7 +7,7 @@ pub(super) struct Timeline {
     len: usize,
 }
 
-/// As many steps as the traffic takes, at first; a picture is not much wider.
+/// As many steps as the traffic takes, at first; a picture is not much wider. A guess.
 const STEPS: u32 = 480;
 
 /// From so many steps on there are half as many.

@@ -95,7 +95,7 @@ pub(super) struct Call {
     pub(super) instances: SmallVec<[usize; 2]>,
 }
 
-/// How often somebody hears how far it is.
+/// How often somebody hears how far it is. A guess: each half of a percent.
 const STEPS: u32 = 200;
 
 /// Numbers of jobs that look alike are spread far apart (the golden ratio's fraction, of 64 bits).

@@ -25,7 +25,7 @@ use file::{File, Unread};
 use moment::Moment;
 use page::{Names, Page};
 
-/// How often it is looked whether something has been learned.
+/// How often it is looked whether something has been learned. A guess: so much is lost when the gate is killed.
 const EVERY: Duration = Duration::from_secs(30);
 
 /// Where what is learned is kept. Each gate needs one of its own.

@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::{BoxError, Service};
 
-/// How long a connection may be still before the system asks whether the other side is there.
+/// How long a connection may be still before the system asks whether the other side is there. A
+/// guess: middleboxes forget idle connections after minutes.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// Makes connections, TLS included, within a time.

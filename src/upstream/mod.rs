@@ -96,7 +96,7 @@ pub struct Unanswered {
     pub unread: Option<Prefetched>,
 }
 
-/// How long an upload that failed may take to say what is left of it.
+/// How long an upload that failed may take to say what is left of it. A guess: it says so at once, or never.
 const ENDING: Duration = Duration::from_secs(1);
 
 type Answer = Result<Response<Incoming>, legacy::Error>;

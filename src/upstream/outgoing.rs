@@ -28,7 +28,7 @@ pub(super) struct Outgoing {
     begun: bool,
 }
 
-/// How much of a body hyper surely holds back with the head (it does so with 400 KB).
+/// How much of a body hyper surely holds back with the head (it does so with 400 KB, its `DEFAULT_MAX_BUFFER_SIZE`).
 const HELD_BACK: usize = 64 << 10;
 
 /// What becomes of an upload that is over, or that the upstream wants no more of.

@@ -10,11 +10,13 @@ use tokio::time::timeout;
 
 use super::{Budget, Exhausted, Failed, Held};
 
-/// How much of a body that nobody wants is heard out, and for how long.
+/// How much of a body that nobody wants is heard out, and for how long, so that its client reads the answer before the
+/// connection closes. A guess.
 const HEARD: usize = 16 << 20;
 const HEAR_OUT: Duration = Duration::from_secs(1);
 
-/// How long nothing may come of a body that is read before its request goes.
+/// How long nothing may come of a body that is read before its request goes. A guess: a client that stalls for longer
+/// is gone.
 const STALL: Duration = Duration::from_secs(30);
 
 /// A request's body of which some may have been read before its request goes.

@@ -12,7 +12,7 @@ pub(super) struct Progress {
     shown: Option<u64>,
 }
 
-/// A simulation that takes no longer shows no progress.
+/// A simulation that takes no longer shows no progress. A guess: people begin to wonder.
 const LONG: Duration = Duration::from_secs(1);
 
 /// Takes away what the line of the terminal shows (ECMA-48, EL).

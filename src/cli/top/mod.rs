@@ -43,9 +43,10 @@ pub(super) struct Top {
     once: bool,
 }
 
-/// How often the gate is asked.
+/// How often the gate is asked. A guess: people see it move.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long it may take to answer. A guess: it may be far away.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Top {

@@ -10,6 +10,17 @@ use crate::config::report::Problem;
 use crate::config::url::parse_upstream;
 use crate::config::{KeyVariable, Server, Upstream, pem};
 
+/// Where apps and people find the gate. A guess: no well-known service listens there.
+const LISTEN: u16 = 4290;
+const ADMIN: u16 = 4291;
+
+/// How long answers under way may take to end after SIGTERM. A guess: most streams are over by then.
+const DRAIN: Duration = Duration::from_mins(1);
+
+/// As patient as the SDKs: to connect, and to wait for the head of an answer (docs/upstream.md §5.1).
+const CONNECT: Duration = Duration::from_secs(5);
+const RESPONSE: Duration = Duration::from_mins(10);
+
 impl Check {
     pub(super) fn server(&mut self, file: &file::Server) -> Server {
         let address = "an address is IP:PORT, as in \"127.0.0.1:4290\" or \"[::1]:4290\"; port 0 picks a free one";
@@ -18,9 +29,9 @@ impl Check {
         let admin_at = self.parsed(admin, "not an address for admin", &format!("{address}; \"off\" for none"));
         let is_off = file.admin.is_some() && admin.is_none();
         Server {
-            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4290))),
-            admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4291)))),
-            drain: self.time(file.drain.as_ref(), Duration::from_mins(1)),
+            listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], LISTEN))),
+            admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], ADMIN)))),
+            drain: self.time(file.drain.as_ref(), DRAIN),
             tls: self.own_tls(file),
         }
     }
@@ -63,8 +74,8 @@ impl Check {
         Upstream {
             url,
             api_key_env: file.api_key_env.as_ref().and_then(|name| self.key_variable(name, place)),
-            connect_timeout: self.some_time(file.connect_timeout.as_ref(), Duration::from_secs(5)),
-            response_timeout: self.some_time(file.response_timeout.as_ref(), Duration::from_mins(10)),
+            connect_timeout: self.some_time(file.connect_timeout.as_ref(), CONNECT),
+            response_timeout: self.some_time(file.response_timeout.as_ref(), RESPONSE),
             http2_connections: file.http2_connections,
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
             refusals: self.refusals(&file.refusals),

@@ -9,7 +9,7 @@ use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::config::{ClientKey, Clients};
 
-/// Beyond it a client that has one share would hardly be served.
+/// Beyond it a client that has one share would hardly be served. A guess.
 const HEAVIEST: u32 = 1_000;
 
 impl Check {

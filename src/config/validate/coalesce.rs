@@ -7,7 +7,7 @@ use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::route::{RouteId, Table, Template};
 
-/// An answer older than that is news to nobody, and would only be kept.
+/// An answer older than that is news to nobody, and would only be kept. A guess.
 const LONGEST: Duration = Duration::from_mins(1);
 
 impl Check {

@@ -5,7 +5,7 @@ use super::Check;
 use crate::config::{Pool, file, report::Problem};
 use crate::route::{RouteId, Table, Template};
 
-/// More often would be a load, and tell nobody anything.
+/// More often would be a load, and tell nobody anything. A guess.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 impl Check {

@@ -23,8 +23,12 @@ use super::report::{Problem, place};
 use super::{Config, Pool, Queue, Source};
 use crate::limit::Rate;
 
-/// Longer than anything waits or is counted, and short of what overflows a clock.
+/// Longer than anything waits or is counted, and short of what overflows a clock. A leap year.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// How long a request may wait for its turn. A guess: the SDKs wait for 600 s (docs/upstream.md §5.1), and people for
+/// less.
+const MAX_WAIT: Duration = Duration::from_mins(2);
 
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
 pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<Config, Vec<Problem>> {
@@ -37,7 +41,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);
-    let max_wait = check.time(file.queue.max_wait.as_ref(), Duration::from_mins(2));
+    let max_wait = check.time(file.queue.max_wait.as_ref(), MAX_WAIT);
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
     let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };

@@ -10,7 +10,7 @@ use crate::config::{Coalesce, Pool};
 use crate::limit::Unit;
 use crate::route::{RouteId, Table};
 
-/// What polling may have of a pool that does not say, in hundredths.
+/// What polling may have of a pool that does not say, in hundredths. A guess: the other half is for what is no poll.
 pub(super) const SHARE: u8 = 50;
 
 impl Check {

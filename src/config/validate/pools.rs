@@ -14,7 +14,7 @@ use crate::config::report::Problem;
 use crate::limit::{Learn, Limits, Rate, Shape, Unit};
 use crate::route::{KeyPart, Table};
 
-/// Against jitter on the way: with 100 ms of it, 250 ms kept every exact window upstream (UPSTREAM.md §6, 2026-11-24).
+/// Against jitter on the way: with 100 ms of it, 250 ms kept every exact window upstream (docs/upstream.md §6).
 pub(super) const MARGIN: Duration = Duration::from_millis(250);
 
 /// The part of a key that is the model.

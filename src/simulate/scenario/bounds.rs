@@ -10,7 +10,7 @@ use super::values::Problems;
 use crate::simulate::arrivals::per_second;
 use crate::simulate::traffic::{Arrivals, Stream};
 
-/// So many requests of a stream take minutes.
+/// So many requests of a stream take minutes. A guess: nobody waits for more.
 const MOST: f64 = 100_000_000.0;
 
 /// A worker that takes less time for a request may stand still in time.

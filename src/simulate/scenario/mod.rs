@@ -24,10 +24,10 @@ use crate::route::Priority;
 /// Where every key is explained.
 const KEYS: &str = "docs/simulate.md has every key there is, with its meaning";
 
-/// How long an answer takes of which nothing is said.
+/// How long an answer takes of which nothing is said. A guess: a short one.
 const LATENCY: Duration = Duration::from_millis(300);
 
-/// How long after an answer the next poll comes, as of the SDKs' helpers.
+/// How long after an answer the next poll comes, as of the SDKs' helpers (docs/upstream.md §5.3).
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Reads a scenario; `name` is what errors call it.

@@ -9,10 +9,11 @@ use crate::feedback::{Allowance, Cause, Figures, Pushback};
 use crate::limit::{Charge, InstanceId, Rate, Told, Unit};
 use crate::route::RouteId;
 
-/// Limits of longer windows are not paced: who has used one up is told at once.
+/// Limits of longer windows are not paced: who has used one up is told at once. A guess: nobody waits for a day.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// How long a hint is believed that names no such window.
+/// How long a hint is believed that names no such window. A guess: the longest of a minute's limits was 60.6 s
+/// (docs/upstream.md §1.2).
 const BELIEVED: Duration = Duration::from_mins(10);
 
 impl<W> Scheduler<W> {

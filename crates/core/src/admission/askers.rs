@@ -18,7 +18,7 @@ pub(super) struct Askers {
     others: u64,
 }
 
-/// How many are told apart.
+/// How many are told apart. A guess: whoever asks most is among them, and they are looked through for each request.
 const MOST: usize = 64;
 
 impl Askers {

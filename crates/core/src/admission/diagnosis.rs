@@ -17,25 +17,42 @@ pub(super) struct Patient<'a> {
     pub(super) observed: &'a Observed,
 }
 
-/// What the upstream refused counts for so many windows of the limit.
+// "Tuned": with this figure each scenario in `tests/scenarios` gets the diagnosis that it names. Other figures may do
+// as well.
+
+/// What the upstream refused counts for so many windows of the limit. Tuned.
 const WINDOWS: u32 = 10;
-/// The window of what has no limit that is known.
+/// The window of an unknown limit: the most common one (docs/upstream.md §1 and §2).
 const MINUTE: Duration = Duration::from_mins(1);
-/// Limits of longer windows are not paced.
+/// Limits of longer windows are not paced: the same as in `answers`.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Less than a third of a limit is used: what refuses then is not that limit.
+/// At most this part of a limit is used: what refuses then is not that limit. Tuned.
 const IDLE: u64 = 3;
-/// So many refusals in a row, or so few used, say that the upstream throttles.
+/// So many refusals in a row, or so few used, say that the upstream throttles. Tuned.
 const OFTEN: usize = 3;
-/// Counts are alike that differ by less than so many hundredths.
+/// Counts are alike that differ by no more than so many hundredths. Tuned.
 const ALIKE: u64 = 20;
-/// And the same that differ by less than so many.
+/// And the same that differ by no more than so many. Tuned.
 const SAME: u64 = 8;
-/// More than so many hundredths of a limit are never taken, wherever the upstream's window begins.
+/// More than so many hundredths of a limit are never taken, wherever the upstream's window begins. Tuned.
 const MORE: u64 = 140;
-/// A limit from so many hundredths of the configured one on is that one.
+/// A limit from so many hundredths of the configured one on is that one. Tuned.
 const NEAR: u32 = 97;
+/// How often the upstream must say that it has too much to do, or that the rate grew too fast. A guess: an overload can
+/// pass by itself, a rate does not.
+const OVERLOADS: usize = 2;
+const RAMPS: usize = 1;
+/// Somebody else uses the limit if the upstream counts more than this many times what this gate sent. A guess: requests
+/// under way, and refused ones that it counts as well, are fewer.
+const FOREIGN: u64 = 2;
+/// After a burst was refused, the upstream must take this many requests at an even pace, or as many as the burst had. A
+/// guess.
+const EVENLY: u64 = 10;
+/// A low limit explains refusals if the least count is this high and the highest at most this many times the least. A
+/// guess.
+const COUNTED: u64 = 5;
+const STEADY: u64 = 2;
 
 /// The first case that the evidence makes.
 pub(super) fn diagnose(patient: Patient<'_>) -> Diagnosis {
@@ -77,7 +94,7 @@ impl Patient<'_> {
     /// It says so itself; that it has too much to do, once, is no more than a moment of weakness.
     fn overload(&self) -> Option<Diagnosis> {
         let says = |&(cause, times): &(Cause, usize)| self.recent(cause).count() >= times;
-        let (cause, _) = [(Cause::Overload, 2), (Cause::Ramp, 1)].into_iter().find(says)?;
+        let (cause, _) = [(Cause::Overload, OVERLOADS), (Cause::Ramp, RAMPS)].into_iter().find(says)?;
         Some(Diagnosis::sure(self.throttled(cause)))
     }
 
@@ -92,7 +109,7 @@ impl Patient<'_> {
     fn somebody_says_the_upstream(&self) -> Option<Diagnosis> {
         let said = self.recent(Cause::Limit).filter_map(|episode| Some((episode, episode.figures?.used?)));
         let foreign: Vec<&Episode> =
-            said.filter(|(episode, used)| episode.level.used * 2 < *used).map(|(episode, _)| episode).collect();
+            said.filter(|(episode, used)| episode.level.used * FOREIGN < *used).map(|(episode, _)| episode).collect();
         let limit = foreign.last()?.figures?.limit;
         (foreign.len() > 1).then(|| Diagnosis::seen(foreign.len(), Case::Shared { taken: range(&foreign), limit }))
     }
@@ -115,7 +132,7 @@ impl Patient<'_> {
             return None;
         };
         let (burst_then, taken) = (self.recent(Cause::Limit).next()?.level.used, self.observed.taken_since);
-        let holds = burst_then >= OFTEN as u64 && taken >= burst_then.max(10);
+        let holds = burst_then >= OFTEN as u64 && taken >= burst_then.max(EVENLY);
         holds.then(|| {
             let windows = usize::try_from(taken / u64::from(limit.amount()).max(1)).unwrap_or(usize::MAX);
             Diagnosis::seen(2 + windows, Case::Bursts { limit, burst, since })
@@ -126,7 +143,7 @@ impl Patient<'_> {
     fn idle(&self) -> Option<Diagnosis> {
         let idle: Vec<&Episode> = self.recent(Cause::Limit).filter(|episode| episode.is_idle()).collect();
         let (least, most) = range(&idle);
-        let is_steady = least >= 5 && least * 2 >= most;
+        let is_steady = least >= COUNTED && least * STEADY >= most;
         let enough = idle.len() >= OFTEN || idle.iter().filter(|episode| episode.level.used == 0).count() > 1;
         (enough && !is_steady).then(|| Diagnosis::seen(idle.len(), self.throttled(Cause::Limit)))
     }

@@ -11,8 +11,18 @@ use crate::limit::{Charge, InstanceId, Lesson, Never, Unit};
 use crate::queue::{Charges, Flow, Returns, Seq};
 use crate::route::Ask;
 
-/// How often an official SDK comes back, unless it is told otherwise.
+/// How often an official SDK comes back, unless it is told otherwise (docs/upstream.md §5.2).
 const SDK_RETURNS: u32 = 2;
+
+/// The time between two clients that come back to a pool without a rate. A guess: ten a second.
+const GAP: Duration = Duration::from_millis(100);
+
+/// A request that would have gone too late comes back earlier than its turn, by this part of its patience: then it
+/// still has patience for the rest. A guess.
+const EARLY_PART: u32 = 2;
+
+/// One client gets at most this part of the places that may be kept. A guess.
+const CLIENT_PART: usize = 2;
 
 /// What becomes of a newcomer that is not refused.
 pub(super) enum Admit {
@@ -266,10 +276,10 @@ impl<W> Scheduler<W> {
         patience: Duration,
     ) -> Refusal {
         let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
-        let gap = limits.requests.iter().map(|rate| rate.interval()).min().unwrap_or(Duration::from_millis(100));
+        let gap = limits.requests.iter().map(|rate| rate.interval()).min().unwrap_or(GAP);
         // As long as it is full, coming early is of no use.
-        let early =
-            if matches!(reason, Reason::WaitTooLong { .. }) { (patience / 2).min(LATEST) } else { Duration::ZERO };
+        let is_late = matches!(reason, Reason::WaitTooLong { .. });
+        let early = if is_late { (patience / EARLY_PART).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.promises.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
         let for_own_limit = self.ledger.pool_mut(at).is_as_told(now);
@@ -298,7 +308,7 @@ impl<W> Scheduler<W> {
         };
         let of_client = self.promises.of(flow.client);
         self.promises.len() < self.rules.max_waiting
-            && of_client < self.rules.max_waiting.div_ceil(2)
+            && of_client < self.rules.max_waiting.div_ceil(CLIENT_PART)
             && charges.iter().all(has_room)
     }
 

@@ -11,17 +11,23 @@ use crate::feedback::{Cause, Figures, Pushback};
 use crate::limit::{InstanceId, Level};
 use crate::route::RouteId;
 
-/// Counts reach back to the beginning of the minute before this one.
+/// Counts reach back to the beginning of the minute before this one: the most common window (docs/upstream.md §1).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long an instance that nobody uses is kept for what was refused there.
+/// How long an instance that nobody uses is kept for what was refused there. A guess: as long as what is learned of it.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// How many episodes of refusals are remembered.
+/// How many episodes of refusals are remembered. A guess: a diagnosis needs three or four of one kind.
 const EPISODES: usize = 16;
 
-/// Of how many routes it is remembered whether their endpoints are there.
+/// Of how many routes it is remembered whether their endpoints are there. A guess: more than share a pool as shipped.
 const ROUTES: usize = 16;
+
+/// For this part of a window a refusal belongs to the episode before. A guess: it meets the same full window.
+const SETTLES_PART: u32 = 2;
+
+/// So often in a row an endpoint must be missing. A guess: one 404 is a wrong id.
+const MISSING: u64 = 5;
 
 /// The evidence of all pool instances.
 #[derive(Clone, Debug, Default)]
@@ -275,7 +281,7 @@ impl Episode {
     /// When what is refused is a matter of its own.
     fn settles(&self) -> Instant {
         let window = self.level.limit.filter(|_| self.cause == Cause::Limit);
-        self.began + window.map_or(Duration::ZERO, |limit| limit.per() / 2)
+        self.began + window.map_or(Duration::ZERO, |limit| limit.per() / SETTLES_PART)
     }
 }
 
@@ -285,9 +291,6 @@ impl Page {
         (self.waited, self.turned_away, self.short, self.taken) = (0, 0, 0, 0);
     }
 }
-
-/// So often in a row an endpoint must be missing.
-const MISSING: u64 = 5;
 
 impl Endpoint {
     fn answered(&mut self, gone: bool) {

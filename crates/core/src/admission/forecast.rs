@@ -29,7 +29,8 @@ pub(super) enum Standing {
     Last { arrived: Instant },
 }
 
-/// Two pools that hold each other up are looked at in turn until nothing changes, at most so often.
+/// Two pools that hold each other up are looked at in turn until nothing changes, at most so often. A guess: it bounds
+/// what a forecast costs, and one that is cut off is too early, never too late.
 const ROUNDS: usize = 8;
 
 impl<W> Scheduler<W> {
@@ -125,7 +126,11 @@ impl<W> Scheduler<W> {
     }
 }
 
-/// How wrong a forecast may be: 2 % of the wait, and 50 ms.
+/// A forecast may be wrong by this part of the wait, and by so much. A guess: timers that are late add up.
+const WRONG_PART: u32 = 50;
+const WRONG_BY: Duration = Duration::from_millis(50);
+
+/// How wrong a forecast may be.
 pub(super) fn tolerance(wait: Duration) -> Duration {
-    wait / 50 + Duration::from_millis(50)
+    wait / WRONG_PART + WRONG_BY
 }

@@ -5,10 +5,19 @@ use crate::limit::InstanceId;
 use crate::queue::{Charges, ClientId, Flow, Seq};
 use crate::route::RouteId;
 
+/// The shortest time to come back in: `Retry-After` has whole seconds (RFC 9110 §10.2.3), and no SDK waits for a zero
+/// (docs/upstream.md §5.2).
 const SOONEST: Duration = Duration::from_secs(1);
+
+/// The longest: openai-node obeys no more, and openai-python did not before mid-2026 (docs/upstream.md §5.2).
 pub(super) const LATEST: Duration = Duration::from_mins(1);
 
-/// How late somebody may be who was told when to come back.
+/// Clients for whom no time is left before [`LATEST`] are spread between this and twice this, which is [`LATEST`]. A
+/// guess.
+const BEYOND: Duration = Duration::from_secs(30);
+
+/// How late somebody may be who was told when to come back. A guess: a new connection
+/// and a busy client.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// When those who were refused have been told to come back: one by one, so that they do not come as a herd; and the places
@@ -55,7 +64,7 @@ impl Promises {
             return slot - now;
         }
         self.beyond = self.beyond.wrapping_add(1);
-        LATEST / 2 + (LATEST / 2).mul_f64((f64::from(self.beyond) * GOLDEN).fract())
+        BEYOND + BEYOND.mul_f64((f64::from(self.beyond) * GOLDEN).fract())
     }
 
     /// Keeps a place.

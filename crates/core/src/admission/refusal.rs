@@ -18,8 +18,11 @@ pub struct Refusal {
 impl Refusal {
     /// The gate is stopping; another one may be there in a moment.
     pub const DRAINING: Self =
-        Self { reason: Reason::Draining, retry_after: Duration::from_secs(1), pointless: false, learned: None };
+        Self { reason: Reason::Draining, retry_after: A_MOMENT, pointless: false, learned: None };
 }
+
+/// How long another gate takes to be there. A guess: the shortest time that `Retry-After` can say.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Why a request will not go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

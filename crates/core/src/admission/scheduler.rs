@@ -14,10 +14,12 @@ use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;
 
-/// How often pool instances that nobody uses any more are looked for, while there are any.
+/// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual
+/// window.
 pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether those who wait would still go in time.
+/// How often it is looked whether those who wait would still go in time. A guess: nobody minds a second, and it costs a
+/// forecast for each line.
 pub(super) const REVIEW: Duration = Duration::from_secs(1);
 
 /// What the scheduler is told once.
@@ -77,6 +79,46 @@ pub enum Decision<W> {
 
 /// Decides who goes when. It waits for nothing and knows no clock: whoever drives it tells it the time, and comes back
 /// at [`Scheduler::poll_timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::time::{Duration, Instant};
+/// use tidegate_core::admission::{Applicant, Arrival, Decision, PoolRules, Rules, Scheduler};
+/// use tidegate_core::limit::{Limits, PoolId};
+/// use tidegate_core::route::Ask;
+///
+/// let limits = Limits { requests: vec!["1/min".parse()?], ..Limits::default() };
+/// let max_wait = Duration::from_mins(2);
+/// let waiting = PoolRules { max_waiting: 100, max_bytes: 1 << 20, max_wait, refuse_when_full: false };
+/// let mut scheduler = Scheduler::new(Rules {
+///     pools: vec![(limits, waiting)],
+///     max_waiting: 1_000,
+///     weights: HashMap::new(),
+///     ageing: Duration::from_secs(30),
+/// });
+/// let asks = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
+/// let (now, minute) = (Instant::now(), Duration::from_mins(1));
+///
+/// // The first request goes at once, and counts from the moment at which it is sent.
+/// let first = scheduler.arrive(now, &asks, Applicant::default(), || "first");
+/// let Arrival::Granted { charges, .. } = first else { panic!("{first:?}") };
+/// scheduler.sent(now, &charges);
+/// scheduler.land(now, &charges);
+///
+/// // The second waits for a minute, and the third would wait for longer than it may.
+/// let second = scheduler.arrive(now, &asks, Applicant::default(), || "second");
+/// assert!(matches!(second, Arrival::Queued { turn, .. } if turn == now + minute));
+/// let patience = Some(Duration::from_secs(90));
+/// let third = scheduler.arrive(now, &asks, Applicant { patience, ..Applicant::default() }, || "third");
+/// assert!(matches!(third, Arrival::Refused(_)));
+///
+/// // A driver calls this whenever `poll_timeout` says so, and passes the decisions on.
+/// scheduler.handle_timeout(now + minute);
+/// assert!(matches!(scheduler.take_decisions()[..], [Decision::Grant { waiter: "second", .. }]));
+/// # Ok::<(), tidegate_core::limit::ParseRateError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Scheduler<W> {
     pub(super) rules: Rules,

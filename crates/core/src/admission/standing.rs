@@ -23,7 +23,7 @@ pub(super) struct Crowd {
     at: HashMap<InstanceId, ([usize; 3], BTreeMap<ClientId, usize>)>,
 }
 
-/// How many clients are told apart at an instance.
+/// How many clients are told apart at an instance. A guess: as many as fit on a page.
 const NAMED: usize = 10;
 
 impl Crowd {

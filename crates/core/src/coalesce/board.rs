@@ -6,6 +6,35 @@ use super::key::Key;
 use super::scope::{ancestors, changed};
 
 /// Which calls are under way, `F`, and which answers, `A`, still serve. Resources are paths that end with a `/`.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::{Duration, Instant};
+/// use tidegate_core::coalesce::{Board, Found, Key};
+///
+/// let key = Key::new("/v1/files/f", [("authorization", &b"Bearer one"[..])].into_iter());
+/// let (file, reuse, now) = ("/v1/files/f/", Duration::from_millis(500), Instant::now());
+/// let mut board = Board::new(1_000);
+///
+/// // Nothing serves the first request, so it begins a call. The second one joins that.
+/// assert_eq!(board.find(now, file, &key, reuse), None);
+/// let call = Arc::new("a call");
+/// let ticket = board.begin(file, &key, &call);
+/// assert_eq!(board.find(now, file, &key, reuse), Some(Found::Flying(call)));
+///
+/// // The answer serves for half a second, and no other credential.
+/// assert!(board.land(now, &ticket, "an answer"));
+/// assert_eq!(board.find(now, file, &key, reuse), Some(Found::Landed("an answer")));
+/// assert_eq!(board.find(now + reuse, file, &key, reuse), None);
+/// let other = Key::new("/v1/files/f", [("authorization", &b"Bearer two"[..])].into_iter());
+/// assert_eq!(board.find(now, file, &other, reuse), None);
+///
+/// // A write to the file ends all of it.
+/// board.wrote(file);
+/// assert_eq!(board.find(now, file, &key, reuse), None);
+/// ```
 #[derive(Debug)]
 pub struct Board<F, A> {
     resources: BTreeMap<String, HashMap<Key, Entry<F, A>>>,

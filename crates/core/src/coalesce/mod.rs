@@ -19,5 +19,5 @@ pub use own::wants_its_own;
 pub use polls::{LONGEST, Payer, Polls};
 pub use status::Status;
 
-/// Calls and answers at once. Of more, each goes alone.
+/// Calls and answers at once. Of more, each goes alone. A guess: it bounds the memory, and no app polls so many things.
 pub const MOST: usize = 10_000;

@@ -1,7 +1,7 @@
-/// What asks for less than the whole answer, or for another one than somebody else had.
+/// What asks for less than the whole answer, or for another one than somebody else had (RFC 9110 §13.1 and §14.2).
 const OWN: [&str; 6] = ["if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"];
 
-/// What says by a word in it that no answer that others have will do.
+/// What says by a word in it that no answer that others have will do: streams, and RFC 9111 §5.2.1.
 const SAYS: [(&str, &[&str]); 2] =
     [("accept", &["text/event-stream"]), ("cache-control", &["no-cache", "no-store", "max-age=0"])];
 

@@ -9,13 +9,13 @@ use super::key::Key;
 use super::status::Status;
 use crate::limit::Fill;
 
-/// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (UPSTREAM.md §5).
+/// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (docs/upstream.md §5.3).
 pub const LONGEST: Duration = Duration::from_secs(8);
 
-/// How long a thing counts as polled after it was last asked for.
+/// How long a thing counts as polled after it was last asked for: twice as long as it may take to be asked for again.
 const MEMORY: Duration = Duration::from_secs(16);
 
-/// However little others leave of a pool, polling has one in so many.
+/// However little others leave of a pool, polling has one in so many. A guess: a run's end must be seen some time.
 const LEAST: u64 = 20;
 
 /// What is asked for again and again, and the pools that pay for it, `P`.

@@ -1,7 +1,8 @@
 /// A resource by its path, `/`-separated and with a `/` at its end, so that what begins with it lies under it.
 pub(super) type Resource = str;
 
-/// What is made in a collection, as by `POST /v1/responses`, changes none of what is there. Its path has three `/`.
+/// What is made in a collection, as by `POST /v1/responses`, changes none of what is there. Its path has three `/`,
+/// with the one at its end.
 const COLLECTION: usize = 3;
 
 /// Where the actions on a resource begin: `/v1/batches/{id}/cancel/` has more than four.

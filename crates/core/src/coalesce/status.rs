@@ -7,7 +7,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status(Arc<str>);
 
-/// What things are while their state is to change without their app's doing.
+/// What things are while their state is to change without their app's doing, as OpenAI's API specification names it for
+/// runs, responses, batches, files, vector stores, videos and fine-tuning jobs.
 const TO_CHANGE: [&str; 10] = [
     "cancelling",
     "finalizing",

@@ -41,10 +41,10 @@ struct Bounded<W> {
     left: usize,
 }
 
-/// Nobody applies more.
+/// Nobody applies more. A guess, which bounds what a hostile answer costs.
 const MOST: usize = 2;
 
-/// What is decoded by brotli at a time.
+/// What is decoded by brotli at a time. A guess: a page.
 const PIECE: usize = 4 << 10;
 
 impl Codings {

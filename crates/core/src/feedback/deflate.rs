@@ -9,6 +9,7 @@ pub(super) struct Deflate<W: Write> {
     header: Option<usize>,
 }
 
+/// CMF and FLG (RFC 1950 §2.2).
 const HEADER: usize = 2;
 
 impl<W: Write> Deflate<W> {

@@ -17,12 +17,12 @@ struct Row {
     cause: Cause,
 }
 
-/// Always a refusal.
+/// Always a refusal (RFC 6585 §4).
 const MANY: &[u16] = &[429];
-/// A refusal where they say so.
+/// A refusal where they say so: a 503 may have been executed (docs/upstream.md §4.2).
 const BUSY: &[u16] = &[429, 503];
 
-/// The first row that fits decides: by the code, then by the type, then by the message (as gathered on 2026-11-24).
+/// The first row that fits decides: by the code, then by the type, then by the message (docs/upstream.md §4.1).
 ///
 /// A code of `"429"` says no more than the status, and the types of the last rows say no more than that it is a limit.
 #[rustfmt::skip]
@@ -61,7 +61,7 @@ const fn row(
     Row { statuses, code, kind, says, cause }
 }
 
-/// What the codes of an upstream mean, where it is something else than usual: on Azure `insufficient_quota` can pass.
+/// What the codes of an upstream mean, where it is something else than usual: on Azure `insufficient_quota` can pass (§4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meanings(HashMap<Box<str>, Cause>);
 

@@ -62,7 +62,7 @@ const REQUEST_RENEWAL: Window = Window::Renewal("x-ratelimit-renewalperiod-reque
 const TOKEN_RENEWAL: Window = Window::Renewal("x-ratelimit-renewalperiod-tokens");
 
 /// OpenAI's, which Azure and Groq send too; OpenRouter's; Mistral's, whose size is tokens; Anthropic's, whose
-/// output tokens are left out, as it is the sum that is counted here (2026-11-24).
+/// output tokens are left out, as it is the sum that is counted here (docs/upstream.md §3 and §7).
 const SOURCES: [Source; 10] = [
     source!(Requests, "x-ratelimit-", "-requests", REQUEST_RENEWAL),
     source!(Tokens, "x-ratelimit-", "-tokens", TOKEN_RENEWAL),
@@ -119,7 +119,7 @@ impl Source {
         }
     }
 
-    /// Groq counts requests per day, and tokens per minute (its documentation, 2026-11-24).
+    /// Groq counts requests per day, and tokens per minute (docs/upstream.md §7).
     fn is_groqs_requests(&self, headers: &dyn Headers) -> bool {
         self.unit == Unit::Requests && headers.text("x-groq-region").is_some()
     }

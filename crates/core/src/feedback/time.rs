@@ -9,7 +9,8 @@ pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 pub(super) const MONTH: Duration = Duration::from_hours(30 * 24);
 
-/// Nobody is told to wait for longer: a mistake, or something else than a time.
+/// Nobody is told to wait for longer: a mistake, or something else than a time. A guess: limits per month are the
+/// longest.
 const LONGEST: Duration = Duration::from_hours(31 * 24);
 
 /// The spans by how people begin to write them.
@@ -100,7 +101,7 @@ fn scaled(number: &str, unit: Duration) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(nanos % SECOND.as_nanos()).ok()?))
 }
 
-/// Enough for a nanosecond of the largest unit.
+/// Enough for a nanosecond of the largest unit: a month has 2.6 · 10^15 of them.
 const MOST_DIGITS: usize = 16;
 
 fn digits(text: &str) -> Option<u128> {

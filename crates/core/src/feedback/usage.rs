@@ -53,7 +53,7 @@ struct Usage {
 
 const NAME: &[u8] = b"\"usage\"";
 
-/// No usage object is longer.
+/// No usage object is longer. A guess: with all its details it has some hundred bytes.
 const LONGEST: usize = 4096;
 
 impl UsageReader {

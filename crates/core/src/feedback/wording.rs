@@ -12,7 +12,7 @@ pub(super) struct Wording<'a> {
     lower: String,
 }
 
-/// What comes before the name of a model.
+/// What comes before the name of a model; these texts are those of docs/upstream.md §4.1.
 const BEFORE_FAMILY: [&str; 2] = ["limit reached for ", "request too large for "];
 /// What comes after it.
 const AFTER_FAMILY: [&str; 6] = [" in organization", " in project", " service tier", " on ", ". ", ": "];
@@ -22,7 +22,7 @@ const FAMILY_OF_MODEL: &str = "(for limit ";
 /// What comes before the time to wait.
 const BEFORE_WAIT: [&str; 4] = ["again in ", "again after ", "retry after ", "retry in "];
 
-/// Names of models are shorter.
+/// Names of models are shorter. A guess: fine-tuned ones have about 70 characters.
 const LONGEST_FAMILY: usize = 128;
 
 impl<'a> Wording<'a> {

@@ -20,7 +20,7 @@ pub struct Told {
 pub struct Fit {
     /// It was under way when this pool's limit was met.
     same: bool,
-    /// How near the count is to that at the last refusal, in twentieths.
+    /// How near the count is to that at the last refusal, in parts ([`ALIKE_PARTS`]).
     alike: u64,
     /// The pool is known to have less than is configured.
     known: bool,
@@ -168,7 +168,7 @@ impl Pool {
         let log = self.log();
         let (used, fill) = (log.used(now), log.used_thousandths());
         let Some(learned) = self.learned.as_deref() else { return Fit { fill, ..Fit::default() } };
-        let likeness = |then: u64| then.min(used) * 20 / then.max(used).max(1);
+        let likeness = |then: u64| then.min(used) * ALIKE_PARTS / then.max(used).max(1);
         Fit {
             same: learned.is_under_way(sent_at),
             alike: learned.used_then().map_or(0, likeness),
@@ -251,8 +251,12 @@ impl Pool {
     }
 }
 
-/// How long nobody goes where neither the upstream says nor anything may be learned.
+/// Counts are compared in this many parts, so that a few requests under way make no difference. A guess.
+const ALIKE_PARTS: u64 = 20;
+
+/// How long nobody goes where neither the upstream says nor anything may be learned. A guess: the shortest
+/// `Retry-After` that is not zero.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// And where it says a shorter time than this.
+/// And where it says a shorter time than this. A guess: about a round trip.
 const SHORTEST: Duration = Duration::from_millis(100);

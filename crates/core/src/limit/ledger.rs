@@ -6,11 +6,14 @@ use slab::Slab;
 
 use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
 
-/// So many instances a pool has at most, and what the key of the one is that all others share.
+/// So many instances a pool has at most. A guess: more keys than an organization uses.
 const MOST_KEYS: usize = 10_000;
+
+/// The key of the instance that all others share.
 const THE_REST: &str = "...";
 
-/// How long models are taken to share a limit after a refusal has said so.
+/// How long models are taken to share a limit after a refusal has said so. A guess: as long as all else that is
+/// learned.
 const JOINED: Duration = Duration::from_hours(1);
 
 /// A pool of the configuration, by its place in it.
@@ -44,6 +47,31 @@ pub struct Usage {
 }
 
 /// Every pool instance, and the one rule that joins them: a request takes from all of its pools or from none.
+///
+/// # Examples
+///
+/// A request reserves its places, commits them when it is sent, and releases them when its response has ended:
+///
+/// ```
+/// use std::time::Instant;
+/// use tidegate_core::limit::{Charge, Ledger, Limits, ParseRateError, PoolId};
+///
+/// let capped = |rate: &str| Ok::<_, ParseRateError>(Limits { requests: vec![rate.parse()?], ..Limits::default() });
+/// let mut ledger = Ledger::new(vec![capped("300/min")?, capped("1/min")?]);
+/// let [posts, runs] = [0, 1].map(|pool| Charge { instance: ledger.instance(PoolId(pool), None), cost: 1 });
+/// let (now, charges) = (Instant::now(), [posts, runs]);
+///
+/// ledger.take(now, &charges, |_| None).expect("both pools have room"); // reserve
+/// ledger.spend(now, &charges); // commit; `give_back` instead if the request is never sent
+/// ledger.land(&charges); // release
+///
+/// // The pool of runs is full now, so a second request takes nothing from that of posts either.
+/// let (full, _) = ledger.take(now, &charges, |_| None).unwrap_err();
+/// assert_eq!(full, runs.instance);
+/// let posts = ledger.usage(now, posts.instance).expect("a pool without keys stays").taken;
+/// assert_eq!((posts.windows[0].1, posts.held, posts.in_flight), (1, 0, 0));
+/// # Ok::<(), ParseRateError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Ledger {
     limits: Vec<Limits>,

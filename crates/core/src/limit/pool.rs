@@ -8,10 +8,11 @@ use super::pace::Pace;
 use super::window::Window;
 use super::{Never, NotYet, Rate};
 
-/// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute.
+/// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute
+/// (docs/upstream.md §1 and §2).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long before its turn a reservation keeps a place in flight.
+/// How long before its turn a reservation keeps a place in flight. A guess: about as long as a short answer takes.
 const SOON: Duration = Duration::from_secs(1);
 
 /// What a pool counts.
@@ -41,9 +42,51 @@ pub enum Learn {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// At once, while the window has room.
+    ///
+    /// The cap is exact in every trailing window, wherever it begins:
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use tidegate_core::limit::{Charge, Ledger, Limits, NotYet, PoolId};
+    ///
+    /// let mut ledger = Ledger::new(vec![Limits { requests: vec!["2/min".parse()?], ..Limits::default() }]);
+    /// let charges = [Charge { instance: ledger.instance(PoolId(0), None), cost: 1 }];
+    /// let start = Instant::now();
+    /// let at = |seconds| start + Duration::from_secs(seconds);
+    ///
+    /// for now in [at(0), at(20)] {
+    ///     ledger.take(now, &charges, |_| None).expect("the window has room");
+    ///     ledger.spend(now, &charges);
+    /// }
+    /// // The window is full until the first request has left it.
+    /// let taken = ledger.take(at(40), &charges, |_| None);
+    /// assert_eq!(taken, Err((charges[0].instance, NotYet::Until(at(60)))));
+    /// assert_eq!(ledger.take(at(60), &charges, |_| None), Ok(()));
+    /// # Ok::<(), tidegate_core::limit::ParseRateError>(())
+    /// ```
     #[default]
     Window,
     /// At an even pace, of which up to `burst` may go at once.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use std::time::{Duration, Instant};
+    /// use tidegate_core::limit::{Charge, Ledger, Limits, NotYet, PoolId, Shape};
+    ///
+    /// let shape = Shape::Smooth { burst: NonZeroU32::new(2).unwrap() };
+    /// let mut ledger = Ledger::new(vec![Limits { requests: vec!["60/min".parse()?], shape, ..Limits::default() }]);
+    /// let charges = [Charge { instance: ledger.instance(PoolId(0), None), cost: 1 }];
+    /// let now = Instant::now();
+    ///
+    /// // The burst goes at once, and then one request a second.
+    /// for _ in 0..2 {
+    ///     ledger.take(now, &charges, |_| None).expect("the burst has room");
+    ///     ledger.spend(now, &charges);
+    /// }
+    /// let taken = ledger.take(now, &charges, |_| None);
+    /// assert_eq!(taken, Err((charges[0].instance, NotYet::Until(now + Duration::from_secs(1)))));
+    /// # Ok::<(), tidegate_core::limit::ParseRateError>(())
+    /// ```
     Smooth {
         /// How many may go at once.
         burst: NonZeroU32,

@@ -6,6 +6,20 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// An amount in a span of time: `300/min`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate_core::limit::Rate;
+///
+/// let rate: Rate = "300/min".parse()?;
+/// assert_eq!((rate.amount(), rate.per()), (300, Duration::from_mins(1)));
+/// assert_eq!(rate.interval(), Duration::from_millis(200));
+/// assert_eq!(rate.to_string(), "300/min");
+/// assert!("300 per minute".parse::<Rate>().is_err());
+/// # Ok::<(), tidegate_core::limit::ParseRateError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate {

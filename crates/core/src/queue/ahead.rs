@@ -44,7 +44,7 @@ impl Part {
     }
 }
 
-/// Of more other instances than these a forecast looks at the first.
+/// Of more other instances than these a forecast looks at the first. A guess: it bounds what an arrival costs.
 const LOOKED_AT: usize = 16;
 
 impl<W> Queue<W> {

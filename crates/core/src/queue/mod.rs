@@ -11,9 +11,11 @@ mod shares;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod waiting;
 
 pub use ahead::{Ahead, Elsewhere, Part};
+pub use ticket::{Seq, Ticket};
 pub use waiting::{Flow, Returns, Waiting};
 
 use std::collections::{BTreeSet, HashMap};
@@ -32,17 +34,6 @@ use stop::{Rank, Stop};
 /// What a request takes, one charge a pool instance.
 pub type Charges = SmallVec<[Charge; 2]>;
 
-/// A request's place in the order of arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(u64);
-
-impl Seq {
-    /// Before everybody.
-    pub const FIRST: Self = Self(0);
-    /// After everybody.
-    pub const LAST: Self = Self(u64::MAX);
-}
-
 /// Whoever shares the pools with others. It tells clients apart and does not give them away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
@@ -54,24 +45,38 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// Where a waiting request is found again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket {
-    node: usize,
-    seq: Seq,
-    /// It comes again with nobody, as a place in the order may.
-    number: u64,
-}
-
-impl Ticket {
-    /// Its place in the order of arrival.
-    #[must_use]
-    pub fn seq(self) -> Seq {
-        self.seq
-    }
-}
-
 /// Everybody who waits.
+///
+/// # Examples
+///
+/// Clients take turns, however many requests one of them has in line:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::time::{Duration, Instant};
+/// use tidegate_core::limit::{Charge, Ledger, Limits, PoolId};
+/// use tidegate_core::queue::{ClientId, Flow, Queue, Waiting};
+/// use tidegate_core::route::Priority;
+///
+/// let pool = Ledger::new(vec![Limits::default()]).instance(PoolId(0), None);
+/// let mut queue = Queue::new(HashMap::new(), Duration::from_secs(30));
+/// let now = Instant::now();
+/// for (client, waiter) in [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1")] {
+///     let pools = [pool].into_iter().collect();
+///     let flow = Flow { client: ClientId(client), priority: Priority::Normal, pools };
+///     let charges = [Charge { instance: pool, cost: 1 }].into_iter().collect();
+///     let deadline = now + Duration::from_mins(2);
+///     let waiting = Waiting { charges, arrived: now, turn: now, deadline, bytes: 0, returns: None, waiter };
+///     let seq = queue.next_seq();
+///     queue.push(flow, seq, waiting, pool);
+/// }
+///
+/// let mut order = Vec::new();
+/// while let Some((ticket, _)) = queue.first_at(pool) {
+///     order.extend(queue.serve(ticket).map(|waiting| waiting.waiter));
+/// }
+/// assert_eq!(order, ["a1", "b1", "a2", "a3"]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Queue<W> {
     weights: HashMap<ClientId, NonZeroU32>,

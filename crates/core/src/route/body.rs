@@ -33,7 +33,7 @@ const CAPS: [&str; 3] = ["max_completion_tokens", "max_output_tokens", "max_toke
 const TIMES: [&str; 2] = ["n", "best_of"];
 
 /// The output of a request that sets no cap. Upstreams charge it beforehand at next to nothing: 16 is what `max_tokens`
-/// is for completions if it is not set. Embeddings have no output at all.
+/// is for completions if it is not set (docs/upstream.md §2.2). Embeddings have no output at all.
 const UNCAPPED: u64 = 16;
 
 impl<'b> Body<'b> {

@@ -27,4 +27,5 @@ fn is_version(segment: &str) -> bool {
     after_v.is_some_and(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).chars().all(char::is_alphabetic))
 }
 
+/// A guess: the longest word in a path of OpenAI has 27 characters, and an id without a digit is rare.
 const LONGEST_WORD: usize = 32;

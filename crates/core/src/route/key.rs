@@ -60,7 +60,7 @@ fn bounded(value: &str) -> String {
     if value.len() > LONGEST_KEY { hashed(&[value.as_bytes()]) } else { value.to_owned() }
 }
 
-/// Ids of OpenAI have 30 to 70 characters.
+/// Longer values are hashed. A guess: ids of OpenAI have 30 to 70 characters.
 const LONGEST_KEY: usize = 128;
 
 fn hashed(values: &[&[u8]]) -> String {

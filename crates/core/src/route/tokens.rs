@@ -70,7 +70,7 @@ const ALL: [Class; CLASSES] = [
 ];
 const CLASSES: usize = 16;
 
-/// From here on a run goes on as it does.
+/// From here on a run goes on as it does: fitted with the costs.
 const LONG: usize = 7;
 
 static CLASS: [Class; 256] = classes();

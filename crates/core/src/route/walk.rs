@@ -24,10 +24,11 @@ enum Place {
     Unread,
 }
 
-/// What stands around a message and its role.
+/// What stands around a message, and its role (docs/upstream.md §2.2).
 const MESSAGE: u32 = 4;
 
-/// An image of 1024 pixels square in high detail, to gpt-4o.
+/// An image of 1024 pixels square in high detail, to gpt-4o (docs/upstream.md §2.2). That others cost as much is a
+/// guess.
 const MEDIUM: u32 = 765;
 
 /// Walks once over a JSON text, and counts what of it is input. No fields where it is no object.

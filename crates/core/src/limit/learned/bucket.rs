@@ -4,17 +4,21 @@ use std::time::{Duration, Instant};
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 
-/// How long nobody goes whom an empty bucket has refused without saying for how long, in parts of its window.
+/// How long nobody goes whom an empty bucket has refused without saying for how long, in parts of its window. A guess:
+/// a second of a minute.
 const PARTS: u32 = 60;
 
-/// By how much our count of tokens may be wrong, in thousandths, and how fast that is forgotten: by the 200th part
-/// with each that is taken.
+/// Our count of tokens and the upstream's are compared in thousandths.
 const SAME: u32 = 1_000;
+
+/// The upstream's count is at most this many thousandths of ours: one odd refusal must not stop a pool. A guess.
 const MOST: u32 = 4_000;
+
+/// Each request that the upstream takes removes this part of the difference. A guess.
 const FORGOTTEN: u32 = 200;
 
 /// A bucket of one window's size that fills at the limit's rate, as model limits are counted, with figures that the
-/// upstream tells (UPSTREAM.md §2, 2026-11-24).
+/// upstream tells (docs/upstream.md §2.1).
 #[derive(Clone, Debug)]
 pub(in crate::limit) struct Bucket {
     limit: Rate,

@@ -6,26 +6,60 @@ use crate::limit::Rate;
 use crate::limit::pace::Pace;
 use crate::limit::window::Window;
 
+// "Tuned": with this figure `admission/tests/upstream` finds a hidden limit, holds it and gives it up again, under each
+// way of counting. Other figures may do as well.
+
 /// How much is tried beyond what has held for a window: a little first, then, if that holds, so much that the configured
-/// limit is back soon.
+/// limit is back soon. Tuned.
 const FIRST_STEP: f64 = 1.03;
 const NEXT_STEP: f64 = 1.65;
 
-/// How often in a row a refusal may come too soon to say anything of the rate.
+/// What counts as safe grows by this part of it at most, once more has held for two windows. Tuned.
+const SAFER_BY: u32 = 25;
+
+/// In this part of a window after a pause, a refusal may still come from the upstream's window before it. Tuned.
+const EARLY_PART: u32 = 2;
+
+/// How often in a row a refusal may come too soon to say anything of the rate. Tuned.
 const EARLY: u32 = 2;
 
-/// By how much the rate may grow within how long where it had grown too fast (UPSTREAM.md §2, 2026-11-24).
+/// What is left of the amount if refusals keep coming too soon. Tuned.
+const LESS_IF_EARLY: f64 = 0.95;
+
+/// After refusals that came too soon, no request goes for this part of a window, times their number in a row. Tuned.
+const REST_PARTS: u32 = 20;
+
+/// What is left of the amount at most, after a refusal that says something of the rate. Tuned.
+const LESS: f64 = 0.98;
+
+/// What the upstream takes varies if it refuses below this part of what has held, or only above this multiple of it, in
+/// the window and over the time since its last refusal. Tuned.
+const VARIES_BELOW: f64 = 0.9;
+const VARIES_ABOVE: f64 = 1.2;
+const VARIES_ABOVE_OVER_TIME: f64 = 1.1;
+
+/// An amount counts as tested if this many tenths of it are used. Tuned.
+const TESTED_TENTHS: u64 = 9;
+
+/// The configured limit must hold for this many windows: what a bucket has saved up can last for more than one. Tuned.
+const WINDOWS_AT_CONFIGURED: u32 = 2;
+
+/// By how much the rate may grow within how long where it had grown too fast (docs/upstream.md §2.3).
 const RAMP: f64 = 1.5;
 const RAMP_TIME: Duration = Duration::from_mins(15);
 
-/// A rate may have grown too fast; it is never too fast to begin with so many a window, or a tenth of what is configured.
+/// A rate that had grown by half returns to where it came from.
+const RAMP_BACK: (u64, u64) = (2, 3);
+
+/// A rate may have grown too fast; it is never too fast to begin with so many a window, or with this part of what is
+/// configured. A guess: the upstream speaks of rates far above (docs/upstream.md §2.3).
 const FEWEST: u32 = 10;
+const FEWEST_PART: u32 = 10;
 
 /// A limit that is lower than configured: as much as had been taken when the upstream refused, in every window, evenly.
 ///
 /// Every trailing window holds what an upstream takes that counts windows, however it does, and an even pace what one
-/// takes that fills a bucket; so it need not be known which it is. The figures here are those with which
-/// `admission/tests/upstream` finds a hidden limit, holds it and gives it up again, under each way of counting.
+/// takes that fills a bucket; so it need not be known which it is.
 #[derive(Clone, Debug)]
 pub(in crate::limit) struct Lower {
     basis: Basis,
@@ -109,7 +143,7 @@ impl Lower {
     /// says nothing of the rate.
     pub(super) fn recalled(now: Instant, limit: Rate, basis: Basis, log: &Window) -> Self {
         let lower = Self::new(now, limit.amount().into(), Basis { per: limit.per(), ..basis }, log);
-        let resumed = now + lower.span() / 2;
+        let resumed = now + lower.span() / EARLY_PART;
         Self { resumed, estimates: 2, ..lower }
     }
 
@@ -128,8 +162,9 @@ impl Lower {
     }
 
     pub(super) fn ramp(now: Instant, used: u64, basis: Basis, log: &Window) -> Self {
-        let fewest = basis.limit.unwrap_or(FEWEST * 10) / 10;
-        let mut lower = Self::new(now, (used * 2).div_ceil(3).max(fewest.into()), basis, log);
+        let fewest = basis.limit.map_or(FEWEST, |limit| limit / FEWEST_PART);
+        let before = (used * RAMP_BACK.0).div_ceil(RAMP_BACK.1);
+        let mut lower = Self::new(now, before.max(fewest.into()), basis, log);
         lower.stage = Stage::Ramp { since: now, from: f64::from(lower.amount) };
         lower
     }
@@ -168,7 +203,7 @@ impl Lower {
                 }
                 // One window may have seen the rest of another; what has held for two is worth something.
                 if std::mem::replace(&mut self.held_once, true) {
-                    self.safe = self.amount.min(self.safe + self.safe / 25);
+                    self.safe = self.amount.min(self.safe + self.safe / SAFER_BY);
                 }
                 self.grow(now, NEXT_STEP);
             }
@@ -185,7 +220,7 @@ impl Lower {
     /// The upstream refused although this was kept to.
     pub(super) fn refused(&mut self, now: Instant) -> Turned {
         let (seen, was, stage) = (self.seen(now), self.amount, self.stage);
-        let is_early = now < self.resumed + self.span() / 2;
+        let is_early = now < self.resumed + self.span() / EARLY_PART;
         self.hold(now);
         if is_early {
             return Turned::Still(self.wait_for_room(now, was));
@@ -195,7 +230,7 @@ impl Lower {
             return Turned::Varies;
         }
         self.estimates += 1;
-        let least = if probed { f64::from(self.safe) } else { seen.least().min(f64::from(was) * 0.98) };
+        let least = if probed { f64::from(self.safe) } else { seen.least().min(f64::from(was) * LESS) };
         self.settle(now, least);
         Turned::Still(Duration::ZERO)
     }
@@ -219,8 +254,8 @@ impl Lower {
     /// Whether what the upstream takes is not always the same: less than has held, or much more.
     fn varies(&self, Seen { used, rate }: Seen, probed: bool) -> bool {
         let safe = f64::from(self.safe);
-        let is_less = used < safe * 0.9 && (self.estimates > 1 || probed);
-        let is_more = used > safe * 1.2 && rate.is_some_and(|rate| rate > safe * 1.1);
+        let is_less = used < safe * VARIES_BELOW && (self.estimates > 1 || probed);
+        let is_more = used > safe * VARIES_ABOVE && rate.is_some_and(|rate| rate > safe * VARIES_ABOVE_OVER_TIME);
         is_less || is_more && probed
     }
 
@@ -241,9 +276,9 @@ impl Lower {
     /// It was too soon to say anything of the rate: the upstream's window has not opened yet. If that goes on, it is less.
     fn wait_for_room(&mut self, now: Instant, was: u32) -> Duration {
         self.early += 1;
-        let less = if self.early > EARLY { 0.95 } else { 1.0 };
+        let less = if self.early > EARLY { LESS_IF_EARLY } else { 1.0 };
         self.settle(now, f64::from(self.safe.min(was)) * less);
-        let rest = self.span() / 20 * self.early;
+        let rest = self.span() / REST_PARTS * self.early;
         self.resumed = self.resumed.max(now + rest);
         rest
     }
@@ -271,12 +306,12 @@ impl Lower {
 
     /// Whether what is allowed is also used, so that it is put to the test.
     fn is_used(&mut self, now: Instant) -> bool {
-        self.window.used(now) * 10 >= u64::from(self.amount) * 9
+        self.window.used(now) * 10 >= u64::from(self.amount) * TESTED_TENTHS
     }
 
-    /// For how long the present amount is tried: what a bucket had saved up may last for more than a window.
+    /// For how long the present amount is tried.
     fn tried_for(&self) -> Duration {
-        if Some(self.amount) == self.basis.limit { self.span() * 2 } else { self.span() }
+        if Some(self.amount) == self.basis.limit { self.span() * WINDOWS_AT_CONFIGURED } else { self.span() }
     }
 
     fn span(&self) -> Duration {

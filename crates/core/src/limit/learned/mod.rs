@@ -24,20 +24,39 @@ use lower::Lower;
 use seeking::Seeking;
 use smooth::Smooth;
 
-/// How long what has been learned is kept without being confirmed.
+/// How long what has been learned is kept without being confirmed. A guess: limits change with the day and the tier.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// Half of how long nobody goes when the upstream has too much to do, the first time.
+/// Half of how long nobody goes when the upstream has too much to do, the first time. A guess: the SDKs
+/// begin with 500 ms (docs/upstream.md §5.2).
 const SOON: Duration = Duration::from_millis(250);
 
-/// One request at a time goes so often before an answer has told the limits.
+/// That time doubles this often at most, to 16 s. A guess.
+const DOUBLINGS: u32 = 6;
+
+/// One request at a time goes so often before an answer has told the limits. A guess: an answer takes about a second.
 const DISCOVERY: Duration = Duration::from_millis(250);
 
-/// Within so long as many may go at once as would go evenly.
+/// Within so long as many may go at once as would go evenly. A guess: a timer is 1 ms late.
 const TIMER: Duration = Duration::from_millis(10);
 
-/// A count that says something of a limit.
+/// The least count that says something of a limit. A guess: below it, two refusals at one count are chance.
 const FEWEST: u64 = 5;
+
+/// Two counts are about the same if they differ by this part at most. A guess.
+const SAME_PART: u64 = 10;
+
+/// Requests within this part of a window are a burst, and for as long after the first refusal the window still holds
+/// what it held then. A guess.
+const BURST_PART: u32 = 4;
+
+/// A refusal at this part of the configured limit, or less, has another reason than that limit. A guess.
+const FAR_BELOW_PART: u64 = 3;
+
+/// After a refusal that nothing explains, no request goes for this part of a window; each further refusal doubles the
+/// time, up to sixteen times. A guess: 1 s to 16 s of a minute.
+const UNEXPLAINED_PARTS: u32 = 60;
+const UNEXPLAINED_DOUBLINGS: u32 = 5;
 
 /// What is known before anything is learned.
 #[derive(Clone, Copy, Debug)]
@@ -52,16 +71,16 @@ pub(super) struct Basis {
 
 impl Basis {
     /// Of what this window counts.
+    pub(super) fn of(log: &Window, margin: Duration) -> Self {
+        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
+    }
+
     /// So many in each window, evenly, as far as a timer can: it is up to a millisecond late, and that must not add up.
     fn even(self, amount: u32) -> Pace {
         let at_least_one = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         let rate = Rate::new(at_least_one(amount), self.per + self.margin).expect("a window takes some time");
         let at_once = TIMER.as_nanos() / rate.interval().as_nanos().max(1);
         Pace::new(rate, Duration::ZERO, at_least_one(u32::try_from(at_once).unwrap_or(u32::MAX).saturating_add(1)))
-    }
-
-    pub(super) fn of(log: &Window, margin: Duration) -> Self {
-        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
     }
 }
 
@@ -99,7 +118,7 @@ struct Episode {
 impl Episode {
     /// Whether the upstream has taken more since, and refused at about the same count again.
     fn is_like(&self, used: u64, taken: u64) -> bool {
-        taken > self.taken && self.used >= FEWEST && used.abs_diff(self.used) * 10 <= self.used
+        taken > self.taken && self.used >= FEWEST && used.abs_diff(self.used) * SAME_PART <= self.used
     }
 }
 
@@ -251,7 +270,7 @@ impl Learned {
         }
         if self.is_under_way(sent_at) {
             // Much later, the window holds other requests than it did when they were refused.
-            let is_fresh = self.episode.is_some_and(|episode| now < episode.began + basis.per / 4);
+            let is_fresh = self.episode.is_some_and(|episode| now < episode.began + basis.per / BURST_PART);
             if is_fresh {
                 self.refine(now, used);
             }
@@ -280,7 +299,7 @@ impl Learned {
         }
         self.backed_off = Some(now);
         self.unexplained += 1;
-        SOON * 2_u32.pow(self.unexplained.min(6))
+        SOON * 2_u32.pow(self.unexplained.min(DOUBLINGS))
     }
 
     /// What was sent at about `sent_at` was taken: the upstream has not too much to do.
@@ -312,8 +331,8 @@ impl Learned {
         if basis.limit.is_none() {
             return self.believe(now, Belief::Seeking(Seeking::new(now, used, log.oldest())));
         }
-        let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / 4 >= now);
-        let far_below = basis.limit.is_some_and(|limit| used * 3 <= u64::from(limit));
+        let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / BURST_PART >= now);
+        let far_below = basis.limit.is_some_and(|limit| used * FAR_BELOW_PART <= u64::from(limit));
         let as_before = before.is_some_and(|before| before.is_like(used, log.total()));
         if far_below
             && at_once
@@ -325,7 +344,8 @@ impl Learned {
         } else {
             // Far below the limit, and not for a burst: pacing cannot help, so it is asked again after a while.
             self.unexplained += 1;
-            self.stay_away(now + (basis.per / 60 * 2_u32.pow(self.unexplained.min(5))) / 2);
+            let halves = 2_u32.pow(self.unexplained.min(UNEXPLAINED_DOUBLINGS));
+            self.stay_away(now + (basis.per / UNEXPLAINED_PARTS * halves) / 2);
         }
     }
 

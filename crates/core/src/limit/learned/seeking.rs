@@ -5,9 +5,15 @@ use super::Basis;
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 
-/// After a refusal one goes after so long, and after twice that each time that it is refused too.
+/// After a refusal one request goes after this time, and after twice the time with each further refusal. A guess: the
+/// shortest window that upstreams use.
 const FIRST: Duration = Duration::from_secs(1);
+
+/// The longest such time: the most common window (docs/upstream.md §1 and §2).
 const LONGEST: Duration = Duration::from_mins(1);
+
+/// The longest window that is found. A guess: twice the longest pause.
+const LONGEST_WINDOW: Duration = Duration::from_mins(2);
 
 /// A limit of which neither the rate nor the window is known: one goes now and then, to see when the window opens.
 #[derive(Clone, Debug)]
@@ -48,7 +54,8 @@ impl Seeking {
     /// One was taken again: what had been taken before was for all this time, or the upstream took nothing for long, which
     /// is no window.
     pub(super) fn found(&self, now: Instant, basis: Basis) -> (u64, Basis) {
-        (self.used, Basis { per: now.saturating_duration_since(self.oldest).clamp(FIRST, LONGEST * 2), ..basis })
+        let per = now.saturating_duration_since(self.oldest).clamp(FIRST, LONGEST_WINDOW);
+        (self.used, Basis { per, ..basis })
     }
 }
 

@@ -7,12 +7,17 @@ use super::lower::Lower;
 use crate::limit::pace::Pace;
 use crate::limit::window::Window;
 
-/// After a refusal it is asked again in so many parts of a window.
+/// After a refusal it is asked again in so many parts of a window. A guess: eight refusals a window, and an eighth of
+/// it late.
 const PARTS: u32 = 8;
 
-/// So many windows must be alike, to so many percent, for the limit to be steady after all.
+/// So many windows must be alike, to so many percent, for the limit to be steady after all. A guess.
 const ALIKE: usize = 3;
 const PERCENT: u64 = 5;
+
+/// All of the configured limit is back once a window takes this many percent of it without a refusal. A guess: jitter
+/// and the margin take the rest.
+const FREE_PERCENT: u64 = 95;
 
 /// A limit from which somebody else takes: as much as is left, which only trying tells.
 #[derive(Clone, Debug)]
@@ -70,7 +75,7 @@ impl Shared {
         self.window_began = now;
         if !was_refused {
             self.taken.clear();
-            return if taken * 100 >= u64::from(self.limit) * 95 { Turned::Free } else { Turned::Still };
+            return if taken * 100 >= u64::from(self.limit) * FREE_PERCENT { Turned::Free } else { Turned::Still };
         }
         if self.taken.len() == ALIKE {
             self.taken.remove(0);

@@ -5,11 +5,18 @@ use super::{Basis, Finding};
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 
-/// By how much the pace becomes slower with each refusal, and at most, in thousandths.
+/// By how much the pace becomes slower with each refusal, in thousandths: 0.5 % was enough for every bucket that was
+/// simulated (docs/upstream.md §6).
 const STEP: u32 = 5;
+
+/// And at most. A guess: eight steps.
 const MOST: u32 = 40;
 
-/// How many refusals within one window say that it is not the shape, if there is one for so many that are taken.
+/// What is left of the burst after each refusal. A guess.
+const LESS: (u32, u32) = (9, 10);
+
+/// How many refusals within one window say that it is not the shape, if there is one for so many that are taken. A
+/// guess.
 const TOO_MANY: u32 = 5;
 const ONE_IN: u32 = 4;
 
@@ -77,7 +84,7 @@ impl Smooth {
         }
         self.refused_since += 1;
         self.slower = (self.slower + STEP).min(MOST);
-        self.burst = (self.burst * 9 / 10).max(1);
+        self.burst = (self.burst * LESS.0 / LESS.1).max(1);
         self.change(now);
         self.refused_since > TOO_MANY && self.refused_since * ONE_IN > self.taken_since
     }

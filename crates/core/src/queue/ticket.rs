@@ -1,0 +1,27 @@
+/// A request's place in the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub(super) u64);
+
+impl Seq {
+    /// Before everybody.
+    pub const FIRST: Self = Self(0);
+    /// After everybody.
+    pub const LAST: Self = Self(u64::MAX);
+}
+
+/// Where a waiting request is found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket {
+    pub(super) node: usize,
+    pub(super) seq: Seq,
+    /// It comes again with nobody, as a place in the order may.
+    pub(super) number: u64,
+}
+
+impl Ticket {
+    /// Its place in the order of arrival.
+    #[must_use]
+    pub fn seq(self) -> Seq {
+        self.seq
+    }
+}
