@@ -1,7 +1,7 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit metrics sdk crowd soak learning matrix bench deny image nginx promtool page frames screenshots chromium clean
+.PHONY: test lint unit metrics sdk crowd soak learning matrix bench profile deny image nginx valgrind promtool page frames screenshots chromium clean
 
 test: lint unit metrics sdk page
 
@@ -61,6 +61,11 @@ matrix: nginx
 bench: nginx
 	cargo bench --locked --profile dist --bench scheduler --bench tokens --bench forwarding --bench simulate
 
+# What a forwarded POST costs in instructions, by function; `make profile ARGS="model --top 60"` asks for less and more.
+profile: valgrind
+	cargo build --locked --profile profiling --bin tidegate
+	tools/profile/run $(ARGS)
+
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
@@ -73,6 +78,9 @@ image:
 
 nginx:
 	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }
+
+valgrind:
+	command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; }
 
 promtool:
 	command -v promtool >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends prometheus; }
