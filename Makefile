@@ -1,8 +1,8 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk page soundness frames screenshots crowd soak learning matrix bench deny image \
-	nginx promtool chromium clean
+.PHONY: test lint unit program metrics sdk page soundness frames screenshots crowd soak learning matrix bench profile deny image \
+	nginx valgrind promtool chromium clean
 
 test: lint unit metrics sdk page
 
@@ -23,7 +23,7 @@ program:
 
 # What Prometheus's own tool says of a scrape and of the rules.
 metrics: program promtool
-	cargo test --locked --test integration -- --ignored promtool
+	cargo test --locked --workspace --test integration -- --ignored promtool
 
 # The official SDKs, from their registries, through the gate to the stand-in upstream.
 sdk: program
@@ -68,6 +68,11 @@ matrix: nginx
 bench: nginx
 	cargo bench --locked --profile dist --bench scheduler --bench tokens --bench forwarding --bench simulate
 
+# What a forwarded POST costs in instructions, by function; `make profile ARGS="model --top 60"` asks for less and more.
+profile: valgrind
+	cargo build --locked --profile profiling --bin tidegate
+	tools/profile/run $(ARGS)
+
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
@@ -80,6 +85,9 @@ image:
 
 nginx:
 	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }
+
+valgrind:
+	command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; }
 
 promtool:
 	command -v promtool >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends prometheus; }
