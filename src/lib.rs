@@ -2,9 +2,10 @@
 //!
 //! # The house
 //!
-//! Thinking is separate from waiting. The ground floor is arithmetic: `now` is an argument, nothing waits, and nothing
-//! there knows tokio, HTTP, a clock or a lock. Above it one room waits; above that, HTTP; at the top, people. A room
-//! uses the rooms below it and those named beside it (`tests/architecture.rs` holds that).
+//! Thinking is separate from waiting. The ground floor is a crate of its own, `tidegate-core` in `crates/core`, and is
+//! arithmetic: `now` is an argument, nothing waits, and nothing there knows tokio, HTTP, a clock or a lock; Cargo keeps
+//! runtimes out of it. Above it, in this crate, one room waits; above that, HTTP; at the top, people. A room uses only the
+//! rooms below it (`tests/architecture.rs` lists which, and holds that).
 //!
 //! | floor | room | one purpose |
 //! |---|---|---|
@@ -18,11 +19,13 @@
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; where requests wait for their turn |
 //! |   | [`store`] | what has been learned, on disk over a restart |
-//! | 0 | [`limit`] | may it go now, or not until when; all pools or none |
+//! | core | [`limit`] | may it go now, or not until when; all pools or none |
 //! |   | [`feedback`] | what the upstream's answers say about its limits |
 //! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
 //! |   | [`queue`] | who waits, for what, and who is next |
+//! |   | [`tidegate_core::admission`] | the scheduler: grant, queue or refuse |
+//! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
 //!
 //! # One request
 //!
