@@ -74,6 +74,9 @@ impl<W> Scheduler<W> {
         let kept = |kept: &Elsewhere| Part { of: ahead.cost, in_all: ahead.waiting }.times(kept.cost);
         let here = ahead.cost.saturating_sub(ahead.elsewhere.iter().map(kept).sum());
         let mut turn = self.ledger.turn_of(now, here, charge);
+        // Requests that are stopped elsewhere go before it only as fast as their own pool lets them. How many do
+        // depends on when its turn comes, and its turn depends on how many do. The rounds approach that fixed point
+        // from below.
         for _ in 0..if ahead.elsewhere.is_empty() { 0 } else { ROUNDS } {
             let through = ahead.elsewhere.iter().map(|elsewhere| {
                 let room = self.ledger.room_by(elsewhere.stopped_at, now, turn);

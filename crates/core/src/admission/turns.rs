@@ -22,7 +22,10 @@ impl<W> Scheduler<W> {
 
     /// Lets those go who are stopped here, in their order, until one is kept.
     fn pump_one(&mut self, now: Instant, instance: InstanceId) {
+        // While the head is tried, the room that it has reserved elsewhere is free: it must not be in its own way.
         let ended = self.reservations.end(instance);
+        // Each round takes the first head away from here, to the upstream or to the pool that keeps it, or ends the
+        // loop because this instance keeps it. So the loop ends.
         while let Some((ticket, waiting)) = self.queue.first_at(instance) {
             let charges = waiting.charges.clone();
             if let Some(other) = self.queue.preceded_at(ticket) {
@@ -41,6 +44,7 @@ impl<W> Scheduler<W> {
                 }
             }
         }
+        // If it no longer reserves that room, those who had to leave it free may go.
         let ended = ended.filter(|ended| !self.reservations.is_made_again(instance, ended));
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
     }

@@ -50,6 +50,8 @@ impl Pace {
     /// As many as are left of the burst are no fewer than `fewest` and no more than `most`.
     pub(super) fn hold_between(&mut self, now: Instant, fewest: u64, most: u64) {
         let burst = u64::from(self.quota.burst_size().get());
+        // Of the burst (tat − now) ÷ interval are gone. So `left` are left if the TAT is burst − left intervals from
+        // now.
         let empty_for = |left: u64| self.interval() * u32::try_from(burst.saturating_sub(left)).unwrap_or(u32::MAX);
         let (soonest, latest) = (now + empty_for(most), now + empty_for(fewest.min(most)));
         self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)).clamp(soonest, latest));

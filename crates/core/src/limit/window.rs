@@ -96,6 +96,8 @@ impl Window {
     pub(super) fn room_by(&self, now: Instant, by: Instant) -> u64 {
         let Some(amount) = self.most else { return u64::MAX };
         let time = by.saturating_duration_since(now);
+        // If all of it goes as early as it may, each whole span lets the cap through once more. The rest of the time lets
+        // through the cap less what still counts at its end.
         let rounds = time.as_nanos() / self.span.as_nanos().max(1);
         let into_last = time.saturating_sub(self.span * u32::try_from(rounds).unwrap_or(u32::MAX));
         let free = amount.saturating_sub(self.total - self.gone_at(now + into_last));
@@ -150,6 +152,7 @@ impl Window {
         let first = self.spent.partition_point(|grain| grain.last < at);
         let before = self.total_before(first);
         let cost = u64::from(cost).min(self.total - before);
+        // Totals are sums from the beginning on: all grains from this one on have less, but no grain less than none.
         self.spent.range_mut(first..).for_each(|grain| grain.total = grain.total.saturating_sub(cost).max(before));
         self.total -= cost;
     }
