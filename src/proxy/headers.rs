@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 
 use super::line::millis;
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("http2-settings"),
@@ -29,7 +31,7 @@ pub(super) fn ask_for_websocket(headers: &HeaderMap) -> bool {
 
 /// Whether a browser sends them for a page that is not the gate's own (<https://www.w3.org/TR/fetch-metadata/>).
 pub(super) fn come_from_another_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+    headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
 /// Takes out what is between client and gate only: what RFC 9110 §7.6.1 says, and what a client tells the gate. Each side
