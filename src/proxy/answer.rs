@@ -216,8 +216,17 @@ fn promise(kept: Kept) -> (Response<AnswerBody>, Duration) {
 /// Says whose answer it is, and how often it was asked for.
 fn mark(mut response: Response<AnswerBody>, source: Source, tries: Tries) -> Response<AnswerBody> {
     response.headers_mut().insert(SOURCE, HeaderValue::from_static(source.name()));
-    response.headers_mut().insert(ATTEMPTS, HeaderValue::from(tries.sent));
+    response.headers_mut().insert(ATTEMPTS, number(tries.sent));
     response
+}
+
+/// Most are asked for once, or not at all.
+fn number(attempts: u32) -> HeaderValue {
+    match attempts {
+        0 => HeaderValue::from_static("0"),
+        1 => HeaderValue::from_static("1"),
+        more => HeaderValue::from(more),
+    }
 }
 
 /// What every answer says of its route, made once.

@@ -1,4 +1,5 @@
 use http::HeaderMap;
+use http::header::HeaderName;
 
 use super::Gate;
 use super::passing::Routed;
@@ -23,9 +24,11 @@ impl Gate {
     }
 }
 
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+
 /// How often this request has been sent before, which the SDKs say.
 fn returns(headers: &HeaderMap) -> Option<u32> {
-    headers.get("x-stainless-retry-count")?.to_str().ok()?.parse().ok()
+    headers.get(RETRY_COUNT)?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]

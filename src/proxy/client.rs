@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::admission::ClientId;
@@ -82,7 +82,7 @@ impl Clients {
     pub fn priority(&self, of_route: Priority, headers: &HeaderMap) -> Priority {
         match own_priority(headers) {
             Some(own) => self.ranked(of_route, own),
-            None if headers.contains_key("x-stainless-poll-helper") => Priority::Low,
+            None if headers.contains_key(POLL_HELPER) => Priority::Low,
             None => of_route,
         }
     }
@@ -94,6 +94,9 @@ impl Clients {
     }
 }
 
+const PRIORITY: HeaderName = HeaderName::from_static("x-tidegate-priority");
+const POLL_HELPER: HeaderName = HeaderName::from_static("x-stainless-poll-helper");
+
 const LABEL: &str = "client-";
 
 fn named(name: &[u8]) -> ClientId {
@@ -103,7 +106,7 @@ fn named(name: &[u8]) -> ClientId {
 }
 
 fn own_priority(headers: &HeaderMap) -> Option<Priority> {
-    let value = headers.get("x-tidegate-priority")?;
+    let value = headers.get(PRIORITY)?;
     let own = value.to_str().ok().and_then(|text| text.parse().ok());
     if own.is_none() {
         tracing::debug!("an x-tidegate-priority that is none of high, normal and low is ignored");

@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 
 use super::line::millis;
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("http2-settings"),
@@ -29,16 +31,14 @@ pub(super) fn ask_for_websocket(headers: &HeaderMap) -> bool {
 
 /// Whether a browser sends them for a page that is not the gate's own (<https://www.w3.org/TR/fetch-metadata/>).
 pub(super) fn come_from_another_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+    headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
 /// Takes out what is between client and gate only: what RFC 9110 §7.6.1 says, and what a client tells the gate. Each side
 /// of the gate frames, keeps alive and continues by itself; the wish for a WebSocket and the one for trailers go on.
 pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
-    strip(headers);
-    headers.remove(EXPECT);
-    take_out(headers, |name| name.as_str().starts_with("x-tidegate-"));
+    strip(headers, |name| *name == EXPECT || name.as_str().starts_with("x-tidegate-"));
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -51,7 +51,7 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
 
 /// Takes out what is between gate and upstream only.
 pub(super) fn for_client(headers: &mut HeaderMap) {
-    strip(headers);
+    strip(headers, |_| false);
 }
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -74,16 +74,13 @@ pub(super) fn set_should_retry(headers: &mut HeaderMap, helps: bool) {
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if helps { "true" } else { "false" }));
 }
 
-fn strip(headers: &mut HeaderMap) {
+fn strip(headers: &mut HeaderMap, as_well: impl Fn(&HeaderName) -> bool) {
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION).filter_map(|name| name.parse().ok()).collect();
     for name in &named {
         headers.remove(name);
     }
-    take_out(headers, |name| HOP_BY_HOP.contains(name));
-}
-
-fn take_out(headers: &mut HeaderMap, is_out: impl Fn(&HeaderName) -> bool) {
-    let out: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_out(name)).cloned().collect();
+    let is_out = |name: &&HeaderName| HOP_BY_HOP.contains(name) || as_well(name);
+    let out: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_out).cloned().collect();
     for name in &out {
         headers.remove(name);
     }

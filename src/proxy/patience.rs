@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::USER_AGENT;
+use http::header::{HeaderName, USER_AGENT};
 
 use crate::route::{RouteId, Table};
 
@@ -11,25 +11,28 @@ use crate::route::{RouteId, Table};
 const NODE: Duration = Duration::from_secs(290);
 
 /// How long a client will wait for its turn.
-pub(super) const MAX_WAIT: &str = "x-tidegate-max-wait";
+pub(super) const MAX_WAIT: HeaderName = HeaderName::from_static("x-tidegate-max-wait");
+
+/// What openai-python says.
+const READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeout");
 
 /// What openai-node says in whole seconds.
-const ROUNDED: &str = "x-stainless-timeout";
+const ROUNDED: HeaderName = HeaderName::from_static("x-stainless-timeout");
 
 /// How long a client will wait for its turn by its own account, if it gives one: its shortest word counts.
 ///
 /// The SDKs say how long they wait for the answer, so what an answer usually takes goes off that, up to a half.
 #[must_use]
 pub fn patience(headers: &HeaderMap, usual: Duration) -> Option<Duration> {
-    let for_answer = ["x-stainless-read-timeout", ROUNDED].into_iter().filter_map(|name| {
-        let whole = seconds(text(headers, name)?)?;
+    let for_answer = [READ_TIMEOUT, ROUNDED].into_iter().filter_map(|name| {
+        let whole = seconds(text(headers, &name)?)?;
         // openai-node rounds down: its zero is less than a second. A read timeout of zero makes no sense.
         if whole.is_zero() && name != ROUNDED {
             return None;
         }
         Some(whole.saturating_sub(usual.min(whole / 2)))
     });
-    let for_turn = text(headers, MAX_WAIT).and_then(|text| seconds(text).or_else(|| with_unit(text)));
+    let for_turn = text(headers, &MAX_WAIT).and_then(|text| seconds(text).or_else(|| with_unit(text)));
     for_answer.chain(for_turn).min().or_else(|| is_node(headers).then_some(NODE))
 }
 
@@ -44,11 +47,13 @@ fn with_unit(text: &str) -> Option<Duration> {
 
 /// openai-node calls itself `OpenAI/JS 6.1.0`, or by the name of a class made from it.
 fn is_node(headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    agent.contains("/js ") || agent.starts_with("node") || agent.starts_with("undici")
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().as_bytes();
+    let has_at =
+        |at: usize, word: &[u8]| agent[at..].get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word));
+    has_at(0, b"node") || has_at(0, b"undici") || memchr::memchr_iter(b'/', agent).any(|slash| has_at(slash, b"/js "))
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 

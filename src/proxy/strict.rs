@@ -134,30 +134,37 @@ impl Framing {
         None
     }
 
-    /// Takes bytes up to the end of the line, and acts on the line once it is whole.
+    /// Takes bytes up to the end of the line, and acts on the line once it is whole. Most are whole as they come, and are
+    /// looked at where they are.
     fn follow_line(&mut self, bytes: &[u8]) -> (usize, Verdict) {
-        let end = bytes.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', bytes);
         let taken = end.map_or(bytes.len(), |end| end + 1);
+        if end.is_some() && self.line.is_empty() {
+            return (taken, self.end_line(&bytes[..taken.min(LINE)]));
+        }
         let room = LINE.saturating_sub(self.line.len());
         self.line.extend_from_slice(&bytes[..taken.min(room)]);
-        (taken, if end.is_some() { self.end_line() } else { Verdict::Clear })
+        if end.is_none() {
+            return (taken, Verdict::Clear);
+        }
+        let mut whole = std::mem::take(&mut self.line);
+        let verdict = self.end_line(&whole);
+        whole.clear();
+        self.line = whole;
+        (taken, verdict)
     }
 
-    fn end_line(&mut self) -> Verdict {
-        let mut whole = std::mem::take(&mut self.line);
+    fn end_line(&mut self, whole: &[u8]) -> Verdict {
         let cut = whole.len() == LINE;
         let line = whole.trim_ascii_end();
-        let mut verdict = Verdict::Clear;
         match self.at {
-            At::Head if line.is_empty() => verdict = self.end_head(),
+            At::Head if line.is_empty() => return self.end_head(),
             At::Head => self.head.read(line, cut),
             At::ChunkSize => self.at = chunk(line),
             At::Trailers if line.is_empty() => self.at = At::Head,
             At::Trailers | At::Body(_) | At::Chunk(_) | At::Beyond => {}
         }
-        whole.clear();
-        self.line = whole;
-        verdict
+        Verdict::Clear
     }
 
     fn end_head(&mut self) -> Verdict {
@@ -195,7 +202,7 @@ impl Head {
             self.least_hosts = u32::from(!cut && line.ends_with(b"HTTP/1.1"));
             return;
         }
-        let Some(colon) = line.iter().position(|&byte| byte == b':') else { return };
+        let Some(colon) = memchr::memchr(b':', line) else { return };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             // A list of lengths is as ambiguous as two headers.

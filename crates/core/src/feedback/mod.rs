@@ -43,10 +43,20 @@ pub struct Answer<'a> {
 pub trait Headers {
     /// The value of one, if it is text.
     fn text(&self, name: &str) -> Option<&str>;
+
+    /// Whether there may be any whose name begins so. It spares looking for each of many names that mostly are not there.
+    fn begin(&self, beginning: &str) -> bool {
+        let _ = beginning;
+        true
+    }
 }
 
 impl Headers for http::HeaderMap {
     fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.to_str().ok()
+    }
+
+    fn begin(&self, beginning: &str) -> bool {
+        self.keys().any(|name| name.as_str().starts_with(beginning))
     }
 }

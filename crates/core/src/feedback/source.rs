@@ -76,9 +76,14 @@ const SOURCES: [Source; 10] = [
     anthropic!(Tokens, "input-tokens"),
 ];
 
+/// How the names of all of them begin.
+const BEGINNINGS: [&str; 3] = ["x-ratelimit", "ratelimitbysize-", "anthropic-ratelimit-"];
+
 /// Everything that the headers of an answer say of limits.
 pub(super) fn readings(headers: &dyn Headers, now: Duration) -> impl Iterator<Item = Reading> {
-    SOURCES.iter().filter_map(move |source| source.read(headers, now))
+    let told = BEGINNINGS.map(|beginning| headers.begin(beginning).then_some(beginning));
+    let is_told = move |source: &&Source| told.iter().flatten().any(|beginning| source.limit.starts_with(beginning));
+    SOURCES.iter().filter(is_told).filter_map(move |source| source.read(headers, now))
 }
 
 /// How long it is until the used up limits of this unit, or of any, are as if unused.
@@ -132,4 +137,16 @@ fn renewal(headers: &dyn Headers, name: &str) -> Option<Duration> {
 
 fn count(text: &str) -> Option<u64> {
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_begins_in_a_known_way() {
+        for source in SOURCES {
+            assert!(BEGINNINGS.iter().any(|beginning| source.limit.starts_with(beginning)), "{}", source.limit);
+        }
+    }
 }

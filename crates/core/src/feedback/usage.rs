@@ -64,7 +64,7 @@ impl UsageReader {
                 At::Name(0) => seek(piece),
                 At::Name(matched) => (after_name(matched, first), rest),
                 At::Colon { seen } => (after_colon(seen, first), rest),
-                At::Object(object) => (self.within(object, first), rest),
+                At::Object(object) => self.within(object, piece),
             };
         }
     }
@@ -75,13 +75,14 @@ impl UsageReader {
         self.total
     }
 
-    fn within(&mut self, mut object: Object, byte: u8) -> At {
-        object.push(byte);
+    /// To the end of the object, or of the piece.
+    fn within<'p>(&mut self, mut object: Object, piece: &'p [u8]) -> (At, &'p [u8]) {
+        let rest = object.push(piece);
         if object.depth == 0 {
             self.note(&object.text);
-            return At::default();
+            return (At::default(), rest);
         }
-        if object.text.len() < LONGEST { At::Object(object) } else { At::default() }
+        (if object.text.len() < LONGEST { At::Object(object) } else { At::default() }, rest)
     }
 
     /// Anthropic tells the input as a stream begins, and the output as it ends.
@@ -113,8 +114,17 @@ impl Default for At {
 }
 
 impl Object {
-    fn push(&mut self, byte: u8) {
-        self.text.push(byte);
+    /// Takes what belongs to it, and leaves the rest.
+    fn push<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
+        let room = LONGEST.saturating_sub(self.text.len()).min(piece.len());
+        let end = piece[..room].iter().position(|&byte| self.ends_with(byte)).map_or(room, |at| at + 1);
+        let (own, rest) = piece.split_at(end);
+        self.text.extend_from_slice(own);
+        rest
+    }
+
+    /// Whether this is the brace that closes the first.
+    fn ends_with(&mut self, byte: u8) -> bool {
         match byte {
             _ if self.is_escaped => self.is_escaped = false,
             b'\\' => self.is_escaped = self.in_string,
@@ -123,6 +133,7 @@ impl Object {
             b'}' if !self.in_string => self.depth -= 1,
             _ => {}
         }
+        self.depth == 0
     }
 }
 

@@ -59,14 +59,13 @@ pub trait Facts {
 }
 
 impl RouteCharge {
-    /// What this request asks; nothing where its weight is zero.
-    pub(super) fn ask(&self, found: &Match, facts: &dyn Facts) -> Option<Ask> {
-        let cost = match &self.weight {
+    /// How much this request asks; nothing where that cannot be seen.
+    pub(super) fn cost(&self, facts: &dyn Facts) -> Option<u32> {
+        match &self.weight {
             Weight::Fixed(cost) => Some(cost.get()),
             Weight::BodyArray(field) => facts.body().map(|body| body.array_len(field)),
             Weight::Tokens => facts.tokens(),
-        };
-        (cost != Some(0)).then(|| Ask { pool: self.pool, key: self.key_of(found, facts), cost })
+        }
     }
 
     /// Whether the body must be read before this can be said.
@@ -80,7 +79,8 @@ impl RouteCharge {
         self.key.contains(&KeyPart::Endpoint)
     }
 
-    fn key_of(&self, found: &Match, facts: &dyn Facts) -> Option<Box<str>> {
+    /// Of which instance it asks it.
+    pub(super) fn key_of(&self, found: &Match, facts: &dyn Facts) -> Option<Box<str>> {
         let values = self.key.iter().map(|part| part.value(found, facts));
         (!self.key.is_empty()).then(|| values.collect::<Vec<_>>().join(" ").into())
     }

@@ -52,6 +52,9 @@ fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
 
 /// In lower case, and one word.
 fn legible(value: &str) -> String {
+    if value.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase()) {
+        return bounded(value);
+    }
     bounded(value).replace(|c: char| c.is_whitespace() || c.is_control(), "_").to_lowercase()
 }
 

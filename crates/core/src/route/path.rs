@@ -69,7 +69,10 @@ pub fn resources(path: &str) -> SmallVec<[String; 1]> {
 fn is_disguised(path: &str) -> bool {
     let encoded =
         |window: &[u8]| [b"%2f", b"%2e", b"%5c", b"%3b"].iter().any(|code| window.eq_ignore_ascii_case(*code));
-    path.contains("/.") || path.contains(['\\', ';']) || path.as_bytes().windows(3).any(encoded)
+    let bytes = path.as_bytes();
+    bytes.windows(2).any(|pair| pair == b"/.")
+        || memchr::memchr2(b'\\', b';', bytes).is_some()
+        || bytes.contains(&b'%') && bytes.windows(3).any(encoded)
 }
 
 /// The segments, and whether a `..` had nothing left to take away.

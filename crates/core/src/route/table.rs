@@ -113,11 +113,29 @@ impl Table {
     pub fn asks(&self, found: &Found, facts: &dyn Facts) -> Asks {
         let mut asks = Asks::new();
         for reading in &found.matches {
-            let of_reading: Asks =
-                self.charges(reading.route).iter().filter_map(|charge| charge.ask(reading, facts)).collect();
+            let of_reading = self.asks_of(reading, facts);
             let is_new = |ask: &Ask| !asks.iter().any(|known: &Ask| known.pool == ask.pool && known.key == ask.key);
             let new: Asks = of_reading.into_iter().filter(is_new).collect();
             asks.extend(new);
+        }
+        asks
+    }
+
+    /// Pools that are parted alike, as those of a model's requests and of its tokens are, have one key, made once.
+    fn asks_of(&self, reading: &Match, facts: &dyn Facts) -> Asks {
+        let mut asks = Asks::new();
+        let mut before: Option<&RouteCharge> = None;
+        for charge in self.charges(reading.route) {
+            let cost = charge.cost(facts);
+            if cost == Some(0) {
+                continue;
+            }
+            let key = match (before, asks.last()) {
+                (Some(before), Some(ask)) if before.key == charge.key => ask.key.clone(),
+                _ => charge.key_of(reading, facts),
+            };
+            asks.push(Ask { pool: charge.pool, key, cost });
+            before = Some(charge);
         }
         asks
     }

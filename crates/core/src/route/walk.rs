@@ -33,7 +33,8 @@ const MEDIUM: u32 = 765;
 
 /// Walks once over a JSON text, and counts what of it is input. No fields where it is no object.
 pub(super) fn fields<'b>(json: &'b [u8], input: &mut Tally) -> Option<Fields<'b>> {
-    let mut json = serde_json::Deserializer::from_slice(json);
+    // Checked as a whole, and not string by string.
+    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(json).ok()?);
     let fields = json.deserialize_any(Whole(input)).ok()?;
     json.end().ok().map(|()| fields)
 }
