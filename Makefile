@@ -14,8 +14,8 @@ lint:
 # With cargo-nextest where it is installed, which runs no examples of documents.
 unit: program
 	if cargo nextest --version >/dev/null 2>&1; \
-	then cargo nextest run --locked --workspace && cargo test --locked --workspace --doc; \
-	else cargo test --locked --workspace; fi
+	then cargo nextest run --locked --workspace --no-fail-fast && cargo test --locked --workspace --doc; \
+	else cargo test --locked --workspace --no-fail-fast; fi
 
 # The tests and, with the same dependencies, the program that all the others start.
 program:

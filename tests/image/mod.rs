@@ -40,15 +40,32 @@ fn image_build_reaches_the_compiler() {
 #[test]
 fn image_context_has_every_source() {
     let context = Context::of(Path::new(ROOT));
-    let rule = fs::read_to_string(Path::new(env!("CARGO_BIN_EXE_tidegate")).with_extension("d"));
-    let rule = rule.expect("the program's sources, which Cargo lists beside it").replace("\\ ", "\0");
-    let sources = rule.split_once(": ").expect("a rule of make").1.split_whitespace();
-    let sources: Vec<_> = sources.map(|path| path.replace('\0', " ")).collect();
-    // Not ROOT: Cargo does not build anew what has moved with its folder.
-    let root = sources.iter().find_map(|path| path.strip_suffix("src/main.rs")).expect("the program's main file");
-    let paths = sources.iter().filter_map(|path| path.strip_prefix(root));
-    let missing: Vec<_> = paths.filter(|path| !context.has(Path::new(path))).collect();
+    let sources =
+        rust_files(&Path::new(ROOT).join("src")).into_iter().chain(rust_files(&Path::new(ROOT).join("crates")));
+    let sources: Vec<PathBuf> = sources.collect();
+    let included: Vec<PathBuf> = sources.iter().flat_map(|source| included(source)).collect();
+    assert!(included.iter().any(|path| path.ends_with("config/default.toml")), "{included:?}");
+    let root = Path::new(ROOT).canonicalize().expect("the folder of the sources");
+    let path = |path: &PathBuf| path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let paths: Vec<PathBuf> = sources.iter().chain(&included).map(path).collect();
+    let paths = paths.iter().map(|path| path.strip_prefix(&root).expect("a part of the sources"));
+    let missing: Vec<_> = paths.filter(|path| !context.has(path)).collect();
     assert!(missing.is_empty(), ".dockerignore keeps from the image what the program is made of: {missing:?}");
+}
+
+/// The sources in a folder.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files = paths.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// The files whose text or bytes a source takes in by their names.
+fn included(source: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(source).expect("a source");
+    let named = ["include_str!(\"", "include_bytes!(\""].into_iter().flat_map(|include| text.split(include).skip(1));
+    let names = named.filter_map(|rest| rest.split_once('"')).map(|(name, _)| name);
+    names.map(|name| source.parent().expect("a folder").join(name)).collect()
 }
 
 #[test]
