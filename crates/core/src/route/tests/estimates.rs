@@ -8,7 +8,7 @@ const OFF: f64 = 0.2;
 
 #[test]
 fn an_estimate_comes_close_to_what_a_tokenizer_counts() {
-    let texts = Path::new("benches/tokens/texts");
+    let texts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/tokens/texts"));
     let counts = fs::read_to_string(texts.join("counts.tsv")).expect("the bench writes it");
     assert!(counts.lines().count() >= 7, "hardly any text");
     for line in counts.lines() {
