@@ -30,7 +30,8 @@ class Counts:
         def per(one, two):
             return Counter({name: (two[name] - one[name]) / requests for name in one.keys() | two.keys()})
 
-        return Counts(*(per(getattr(self, what), getattr(other, what)) for what in ("own", "inclusive", "calls", "edges")))
+        counted = ("own", "inclusive", "calls", "edges")
+        return Counts(*(per(getattr(self, what), getattr(other, what)) for what in counted))
 
 
 def read(path):

@@ -1,6 +1,7 @@
 mod bodies;
 mod estimates;
 mod forms;
+mod keys;
 mod naive;
 mod precedence;
 mod reach;
