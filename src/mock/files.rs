@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::multipart::Field;
-use axum::extract::{Multipart, Path, State};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::collection::Answered;
 use super::complaint::Complaint;
+use super::form::{Broken, Form};
 use super::world::World;
 
 /// Where files are kept, and where what is in them is.
@@ -18,12 +20,13 @@ const CONTENTS: &str = "/v1/files/contents";
 const KEPT: usize = 1 << 20;
 
 /// `POST /v1/files`: reads the upload as it comes.
-pub(super) async fn upload(State(world): State<Arc<World>>, mut form: Multipart) -> Answered {
+pub(super) async fn upload(State(world): State<Arc<World>>, headers: HeaderMap, body: Body) -> Answered {
+    let mut form = Form::new(&headers, body).map_err(unreadable)?;
     let (mut purpose, mut file) = (None, None);
-    while let Some(field) = form.next_field().await.map_err(unreadable)? {
-        match field.name() {
-            Some("purpose") => purpose = Some(field.text().await.map_err(unreadable)?),
-            Some("file") => file = Some(Upload::read(field).await.map_err(unreadable)?),
+    while let Some(part) = form.next_part().await.map_err(unreadable)? {
+        match &*part.name {
+            "purpose" => purpose = Some(form.text().await.map_err(unreadable)?),
+            "file" => file = Some(Upload::read(part.file_name, &mut form).await.map_err(unreadable)?),
             _ => {}
         }
     }
@@ -56,12 +59,12 @@ struct Upload {
 }
 
 impl Upload {
-    async fn read(mut field: Field<'_>) -> Result<Self, axum::extract::multipart::MultipartError> {
-        let mut read = Self { name: field.file_name().unwrap_or("upload").to_owned(), bytes: 0, head: Vec::new() };
-        while let Some(chunk) = field.chunk().await? {
-            read.bytes += chunk.len();
+    async fn read(name: Option<String>, form: &mut Form) -> Result<Self, Broken> {
+        let mut read = Self { name: name.unwrap_or_else(|| "upload".to_owned()), bytes: 0, head: Vec::new() };
+        while let Some(piece) = form.piece().await? {
+            read.bytes += piece.len();
             if read.bytes <= KEPT {
-                read.head.extend_from_slice(&chunk);
+                read.head.extend_from_slice(&piece);
             }
         }
         Ok(read)

@@ -14,6 +14,7 @@ mod embeddings;
 mod events;
 mod files;
 mod foreign;
+mod form;
 mod limits;
 mod models;
 mod moderations;

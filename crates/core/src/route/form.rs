@@ -59,7 +59,8 @@ fn disposition(line: &str) -> Option<&str> {
 }
 
 /// A parameter of a header, without its quotes.
-fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+#[must_use]
+pub fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     let (_, mut rest) = header.split_once(';')?;
     loop {
         let (key, after) = rest.split_once('=')?;

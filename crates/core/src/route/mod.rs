@@ -26,6 +26,7 @@ mod tests;
 
 pub use body::Body;
 pub use charge::{Ask, Asks, Facts, ParseChargeError, RouteCharge, Weight};
+pub use form::parameter;
 pub use found::{Found, RouteId};
 pub use key::{KeyPart, ParseKeyError};
 pub use method::method_name;
