@@ -4,9 +4,9 @@ use std::hash::Hash;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::calls::Calls;
 use super::key::Key;
 use super::status::Status;
+use super::trailing::TrailingCount;
 use crate::limit::Fill;
 
 /// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (docs/upstream.md §5.3).
@@ -45,7 +45,7 @@ struct Thing<P> {
 #[derive(Debug)]
 struct Crowd {
     things: u32,
-    calls: Calls,
+    calls: TrailingCount,
 }
 
 /// A pool that pays for polls.
@@ -91,7 +91,10 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         thing.asked = now;
         if polls && !mem::replace(&mut thing.is_polled, true) {
             for pool in &thing.pools {
-                self.crowds.entry(pool.clone()).or_insert(Crowd { things: 0, calls: Calls::new(now) }).things += 1;
+                self.crowds
+                    .entry(pool.clone())
+                    .or_insert(Crowd { things: 0, calls: TrailingCount::new(now) })
+                    .things += 1;
             }
         }
     }

@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 /// About how many calls there were in the trailing window: those of the window before count by the part of it that is
 /// still in sight.
 #[derive(Debug)]
-pub(super) struct Calls {
+pub(super) struct TrailingCount {
     began: Instant,
     before: u64,
     since: u64,
 }
 
-impl Calls {
+impl TrailingCount {
     /// None so far.
     pub(super) fn new(now: Instant) -> Self {
         Self { began: now, before: 0, since: 0 }
