@@ -23,8 +23,10 @@
 //! |   | [`feedback`] | what the upstream's answers say about its limits |
 //! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
+//! |   | [`client`] | who sends it: identity, quota, patience, priority |
 //! |   | [`queue`] | who waits, for what, and who is next |
 //! |   | [`tidegate_core::admission`] | the scheduler: grant, queue or refuse |
+//! |   | [`fingerprint`] | a stable short name for a value that may be secret |
 //! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
 //!
 //! # One request
@@ -32,7 +34,7 @@
 //! `proxy::server` accepts the connection, and `proxy::connection` finds out what it speaks. Then `proxy::stack` is the
 //! way through, as it is written there:
 //!
-//! 1. `classify`: [`route::Table::find`] names the route, and [`proxy::Clients::identify`] whose the request is.
+//! 1. `classify`: [`route::Table::find`] names the route, and [`client::Clients::identify`] whose the request is.
 //! 2. `quota`: a client beyond its own quota is refused.
 //! 3. `coalesce`: where its route says so, a GET joins an identical one that is under way, or is answered by what has
 //!    just come ([`coalesce::Board`]). What is asked for again and again keeps to its share of the pools
@@ -66,4 +68,4 @@ pub mod simulate;
 pub mod store;
 pub mod upstream;
 
-pub use tidegate_core::{coalesce, feedback, limit, meter, queue, route};
+pub use tidegate_core::{client, coalesce, feedback, fingerprint, limit, meter, queue, route};

@@ -6,23 +6,44 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 18] = [
+    ("fingerprint", &[]),
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &["limit"]),
-    ("route", &["limit"]),
+    ("route", &["fingerprint", "limit"]),
     ("queue", &["limit", "route"]),
+    ("client", &["fingerprint", "limit", "queue", "route"]),
     ("meter", &["limit"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
-    ("config", &["feedback", "limit", "route"]),
+    ("config", &["client", "feedback", "fingerprint", "limit", "route"]),
     ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
     ("log", &["config", "upstream"]),
-    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "log", "route", "upstream"]),
-    ("admin", &["admission", "config", "feedback", "limit", "log", "proxy", "route"]),
+    ("proxy", &["admission", "client", "coalesce", "config", "feedback", "limit", "log", "route", "upstream"]),
+    ("admin", &["admission", "client", "config", "feedback", "limit", "log", "proxy", "route"]),
     ("mock", &["config", "limit", "meter", "route"]),
-    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"]),
-    ("cli", &["admin", "admission", "config", "limit", "log", "meter", "mock", "proxy", "route", "simulate", "store"]),
+    (
+        "simulate",
+        &["admission", "client", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"],
+    ),
+    (
+        "cli",
+        &[
+            "admin",
+            "admission",
+            "client",
+            "config",
+            "limit",
+            "log",
+            "meter",
+            "mock",
+            "proxy",
+            "route",
+            "simulate",
+            "store",
+        ],
+    ),
 ];
 
 /// Where sources are: the pure crate, and the proxy around it.

@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnosis::millis;
 use super::scene::Scene;
-use crate::proxy::{Clients, Counted, Ended, Gate, Spread};
+use crate::client::Clients;
+use crate::proxy::{Counted, Ended, Gate, Spread};
 use crate::route::RouteId;
 
 /// What has come of the requests of one kind since the start.

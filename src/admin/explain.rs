@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
 use super::fare::{Fare, Refused, span};
 use super::{LimitStatus, PoolStatus, Status};
+use crate::client::{Clients, patience};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
-use crate::proxy::{self, Clients};
 use crate::route::{Ask, Body, Facts, Found, Table};
 
 /// A request as somebody describes it.
@@ -154,7 +154,7 @@ impl Explainer {
         let (unlisted, pools): (Vec<Taken>, Vec<Taken>) =
             taken.partition(|taken| self.pools[taken.ask.pool.0].implicit);
         let who = self.clients.identify(&sketch.headers, sketch.peer);
-        let patience = proxy::patience(&sketch.headers, Duration::ZERO);
+        let patience = patience(&sketch.headers, Duration::ZERO);
         let max_wait = self.max_wait(if pools.is_empty() { &unlisted } else { &pools }, patience);
         let all = || pools.iter().chain(&unlisted);
         Explanation {

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
 use super::scene::Scene;
 use crate::admission::{ClientId, InstanceState, Standing};
+use crate::client::Clients;
 use crate::config::Pool;
 use crate::limit::{Rate, Unit};
-use crate::proxy::Clients;
 
 /// One pool instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]

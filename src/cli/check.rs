@@ -8,7 +8,8 @@ use humantime::format_duration;
 
 use super::in_force::InForce;
 use super::output::output;
-use crate::config::{Access, AccessFormat, ClientKey, Clients, Coalesce, Config, Log, Pool, Queue, Upstream};
+use crate::client::{ClientKey, ClientSettings};
+use crate::config::{Access, AccessFormat, Coalesce, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
 
@@ -130,7 +131,7 @@ fn print_queue(out: &mut impl Write, queue: &Queue) -> Result<()> {
 }
 
 /// The names that have weights may be secret.
-fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
+fn print_clients(out: &mut impl Write, clients: &ClientSettings) -> Result<()> {
     let by = clients.by.iter().map(|key| match key {
         ClientKey::Header(name) => name.as_str(),
         ClientKey::Peer => "peer",

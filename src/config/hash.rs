@@ -1,9 +1,8 @@
-use sha2::{Digest, Sha256};
+use crate::fingerprint::Fingerprint;
 
 /// The first 16 digits of what `sha256sum` says of the file, so that it is seen which one is in force.
 pub(super) fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    format!("{:016x}", digest.iter().take(8).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte)))
+    Fingerprint::of(text.as_bytes()).to_string()
 }
 
 #[cfg(test)]

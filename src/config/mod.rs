@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use rustls::{RootCertStore, ServerConfig};
 
+use crate::client::ClientSettings;
 use crate::feedback::Cause;
 use crate::limit::{Limits, PoolId, Rate, Unit};
 use crate::route::{KeyPart, RouteId, Table};
@@ -44,7 +45,7 @@ pub struct Config {
     /// How requests wait.
     pub queue: Queue,
     /// How clients are told apart and what each may send.
-    pub clients: Clients,
+    pub clients: ClientSettings,
     /// What is told of each request.
     pub log: Log,
     /// The pools; [`PoolId`] counts them.
@@ -114,28 +115,6 @@ pub struct Queue {
     /// How much of a body is read while its request waits, so that a client that leaves is seen to. A whole one of up to
     /// so much is kept to be sent again, while half of `max_bytes` is free.
     pub buffer: usize,
-}
-
-/// How clients are told apart and what each may send.
-#[derive(Clone, Debug, Default)]
-pub struct Clients {
-    /// What each client may send; nothing is no limit.
-    pub quota: Option<Rate>,
-    /// What tells clients apart.
-    pub by: Vec<ClientKey>,
-    /// The share of each that has more than one: by its name, which is what `by` sees of it, or by its label.
-    pub weights: Vec<(String, NonZeroU32)>,
-    /// Whether a client may go before others that its route puts it behind.
-    pub may_raise: bool,
-}
-
-/// One part of what tells clients apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientKey {
-    /// The value of this header.
-    Header(http::HeaderName),
-    /// The address the connection comes from.
-    Peer,
 }
 
 /// How identical GETs share one call.

@@ -3,15 +3,18 @@ use http::header::HeaderName;
 
 use super::Gate;
 use super::passing::Routed;
-use super::patience::patience;
 use crate::admission::Applicant;
+use crate::client::{patience, requested_priority};
 
 impl Gate {
     /// Who asks, and what it says of itself. The time since its head came is off its patience.
     pub(super) fn applicant(&self, Routed { arrived, route, who, place, .. }: &Routed) -> Applicant {
         let (headers, shared) = (&arrived.head.headers, &self.shared);
         let route_id = route.found.route();
-        let patience = patience(headers, shared.usual.of(route_id));
+        let patience = patience(headers, shared.typical_latency.of(route_id));
+        if tracing::enabled!(tracing::Level::DEBUG) && requested_priority(headers).is_err() {
+            tracing::debug!("an x-tidegate-priority that is none of high, normal and low is ignored");
+        }
         Applicant {
             client: *who,
             priority: shared.clients.priority(shared.routes.priority(&route.found), headers),

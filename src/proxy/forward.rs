@@ -61,7 +61,7 @@ impl Gate {
             let passed = Passed { response: response.map(Into::into), under_way: Some(under_way), tries };
             return Ok(Attempt { passed, again: is_kept.then_some(routed) });
         }
-        self.shared.usual.note(routed.route.found.route(), sent.elapsed());
+        self.shared.typical_latency.record(routed.route.found.route(), sent.elapsed());
         Ok(Attempt { passed: self.accept(response, routed, under_way)?, again: None })
     }
 

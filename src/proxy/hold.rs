@@ -7,9 +7,9 @@ use super::Gate;
 use super::failure::Failure;
 use super::keepalive::Answered;
 use super::passing::Routed;
-use super::patience::MAX_WAIT;
 use super::polling::Poll;
 use super::sharing::Shareable;
+use crate::client::MAX_WAIT;
 use crate::log::Story;
 
 /// A poll that may be kept for a while.
@@ -66,7 +66,7 @@ impl Gate {
 
     /// When the last call must have its turn, so that its answer comes in time; half of what a client can bear is enough.
     fn holds_until(&self, routed: &Routed) -> Instant {
-        let usual = self.shared.usual.of(routed.route.found.route());
+        let usual = self.shared.typical_latency.of(routed.route.found.route());
         let patience = self.applicant(routed).patience.map_or(LONGEST, |patience| patience / 2);
         (routed.arrived.came + LONGEST.saturating_sub(usual)).min(Instant::now() + patience)
     }

@@ -6,7 +6,6 @@ mod answer;
 mod applicant;
 mod books;
 mod classify;
-mod client;
 mod coalesce;
 mod connection;
 mod ending;
@@ -19,7 +18,6 @@ mod keepalive;
 mod line;
 mod outcome;
 mod passing;
-mod patience;
 mod peeked;
 mod polling;
 mod quota;
@@ -37,11 +35,8 @@ mod under_way;
 mod whole;
 
 pub use books::{Counted, Refused};
-pub use client::Clients;
 pub use failure::describe;
 pub use outcome::{Ended, Outcome, Source};
-pub use patience::patience;
-pub use quota::Quota;
 pub use seen::Connections;
 pub use server::run;
 pub use sharing::Coalesced;
@@ -57,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{Admission, PoolRules, Rules};
+use crate::client::{ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::feedback::Meanings;
 use crate::limit::Unit;
@@ -65,7 +61,6 @@ use crate::route::{Route, RouteId, Table};
 use crate::upstream::{Budget, SetupError, Upstream};
 use answer::Labels;
 use books::Books;
-use patience::Usual;
 use seen::Doorbell;
 use sharing::Sharing;
 
@@ -80,7 +75,7 @@ struct Shared {
     pools: Vec<Pool>,
     labels: Labels,
     clients: Clients,
-    quota: Option<Quota>,
+    quota: Option<ClientQuota<DefaultClock>>,
     admission: Admission,
     upstream: Upstream,
     tls: Option<Arc<ServerConfig>>,
@@ -89,7 +84,7 @@ struct Shared {
     bodies: Budget,
     /// Who may be under way past the wait.
     under_way: Budget,
-    usual: Usual,
+    typical_latency: TypicalLatency,
     /// What the upstream means by its codes, where that is something else.
     meanings: Meanings,
     /// The routes that take from a pool of tokens, so that their answers are read for what they have cost.
@@ -133,7 +128,7 @@ impl Gate {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
-            quota: Quota::new(&config.clients, DefaultClock::default()),
+            quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(rules(config, &clients)),
             clients,
             upstream: Upstream::new(&config.upstream)?,
@@ -141,7 +136,7 @@ impl Gate {
             buffer: config.queue.buffer,
             bodies: Budget::new(config.queue.max_bytes),
             under_way: Budget::new(config.queue.max_in_flight),
-            usual: Usual::new(&config.routes),
+            typical_latency: TypicalLatency::new(&config.routes),
             meanings: Meanings::new(config.upstream.refusals.clone()),
             metered: metered(config),
             logs: Logs::open(&config.log)?,

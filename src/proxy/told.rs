@@ -1,10 +1,10 @@
 use std::time::SystemTime;
 
 use super::Gate;
-use super::client::Clients;
 use super::outcome::{Ended, Outcome, Source};
 use super::passing::Routed;
 use crate::admission::Applicant;
+use crate::client::Clients;
 use crate::limit::Unit;
 use crate::log::{Asked, Entry, Story};
 use crate::route::{Ask, KeyPart, Priority, method_name};

@@ -1,11 +1,7 @@
 use super::traffic::Sender;
 use crate::admission::ClientId;
-use crate::config::ClientKey;
-use crate::proxy::Clients;
+use crate::client::{ClientKey, Clients, POLL_HELPER};
 use crate::route::{Body, Facts};
-
-/// What the poll helpers of the SDKs send.
-pub(super) const POLL_HELPER: &str = "x-stainless-poll-helper";
 
 /// What of a request decides its keys and costs.
 pub(super) struct Asking<'s> {
@@ -40,7 +36,7 @@ impl Sender {
 
     /// Whether it is a poll helper of an SDK, which says so of itself.
     pub(super) fn is_poll_helper(&self) -> bool {
-        self.header(POLL_HELPER).is_some()
+        self.header(POLL_HELPER.as_str()).is_some()
     }
 
     /// Whose requests they are.

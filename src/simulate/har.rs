@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::asking::POLL_HELPER;
 use super::pattern::Pattern;
 use super::recorded::{Recorded, traffic};
 use super::source::Unusable;
 use super::traffic::{Kind, Sender, Traffic};
+use crate::client::POLL_HELPER;
 use crate::route::Priority;
 
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ fn recorded(Entry { started_date_time, time, request }: Entry) -> Option<(Kind, 
     let target = &url[url.find("/v1/")?..];
     let headers = headers.into_iter().filter(|header| !header.name.starts_with(':'));
     let headers: Vec<_> = headers.map(|header| (header.name.to_ascii_lowercase(), header.value)).collect();
-    let is_poll = headers.iter().any(|(name, _)| name == POLL_HELPER);
+    let is_poll = headers.iter().any(|(name, _)| name == POLL_HELPER.as_str());
     let sender = Sender {
         priority: is_poll.then_some(Priority::Low),
         body: post_data.and_then(|data| data.text).unwrap_or_default(),

@@ -117,7 +117,7 @@ impl<'t> World<'t> {
         let of_route = self.config.routes.priority(found);
         Applicant {
             client: self.senders[self.stream_of(id)],
-            priority: sender.priority.map_or(of_route, |own| self.clients.ranked(of_route, own)),
+            priority: sender.priority.map_or(of_route, |own| self.clients.granted_priority(of_route, own)),
             patience: sender.patience.map(|patience| patience.saturating_sub(self.now - call.came)),
             route: call.route,
             returns: (sender.retries > 0).then_some(call.returns),

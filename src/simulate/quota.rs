@@ -3,20 +3,20 @@ use std::time::{Duration, Instant};
 use governor::clock::FakeRelativeClock;
 
 use crate::admission::ClientId;
-use crate::config::Clients;
-use crate::proxy::Quota;
+use crate::client::ClientQuota;
+use crate::limit::Rate;
 
 /// What each client may send, as the gate checks it, on a clock that is set.
 pub(super) struct Quotas {
-    quota: Quota<FakeRelativeClock>,
+    quota: ClientQuota<FakeRelativeClock>,
     clock: FakeRelativeClock,
     now: Instant,
 }
 
 impl Quotas {
-    pub(super) fn new(clients: &Clients, now: Instant) -> Option<Self> {
+    pub(super) fn new(rate: Rate, now: Instant) -> Option<Self> {
         let clock = FakeRelativeClock::default();
-        Some(Self { quota: Quota::new(clients, clock.clone())?, clock, now })
+        Some(Self { quota: ClientQuota::new(rate, clock.clone())?, clock, now })
     }
 
     /// A client sends a request; how long it must stay away, if it must.

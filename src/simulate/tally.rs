@@ -9,8 +9,8 @@ use super::timeline::Timeline;
 use super::traffic::{Stream, Traffic};
 use super::waits::Waits;
 use crate::admission::Snapshot;
+use crate::client::Clients;
 use crate::config::Config;
-use crate::proxy::Clients;
 use crate::route::{Asks, RouteId};
 
 /// What has come of everything so far.

@@ -12,9 +12,10 @@ use super::tally::Tally;
 use super::traffic::{Arrivals, Kind, Listed, Poll, Traffic};
 use super::upstream::Upstream;
 use crate::admission::{Again, ClientId, Decision, Scheduler};
+use crate::client::Clients;
 use crate::coalesce::Ticket;
 use crate::config::Config;
-use crate::proxy::{Clients, rules};
+use crate::proxy::rules;
 use crate::queue::Charges;
 use crate::route::RouteId;
 
@@ -113,7 +114,7 @@ impl<'t> World<'t> {
             began,
             now: began,
             events: Events::new(),
-            quotas: Quotas::new(&config.clients, began),
+            quotas: config.clients.quota.and_then(|rate| Quotas::new(rate, began)),
             scheduler: Scheduler::new(rules(config, &clients)),
             sharing: Sharing::new(config),
             upstream: Upstream::new(&traffic.upstream, began, &mut chance(traffic.streams.len())),

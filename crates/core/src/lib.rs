@@ -9,14 +9,18 @@
 //! | [`limit`] | may it go now, or not until when; all pools or none |
 //! | [`feedback`] | what the upstream's answers say about its limits |
 //! | [`route`] | method and path decide which pools, and how much of each |
+//! | [`client`] | who sends it: identity, quota, patience, priority |
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`admission`] | the scheduler: grant, queue or refuse |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
+//! | [`fingerprint`] | a stable short name for a value that may be secret |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
 
 pub mod admission;
+pub mod client;
 pub mod coalesce;
 pub mod feedback;
+pub mod fingerprint;
 pub mod limit;
 pub mod meter;
 pub mod queue;

@@ -15,9 +15,9 @@ use toml::Spanned;
 
 use self::file::File;
 use self::values::Problems;
-use super::asking::POLL_HELPER;
 use super::spread::Spread;
 use super::traffic::{Arrivals, Caps, Kind, Poll, Sender, Stream, Traffic};
+use crate::client::POLL_HELPER;
 use crate::config::{Invalid, Problem};
 use crate::route::Priority;
 
@@ -122,7 +122,7 @@ fn poll(problems: &mut Problems, poll: &file::Poll, sender: &Sender) -> Poll {
     let (method, path) = problems.request(&poll.request);
     let own = poll.priority.as_ref().map(|priority| problems.priority(priority));
     let of_helper = poll.helper.then_some(Priority::Low);
-    let helper = poll.helper.then(|| (POLL_HELPER.to_owned(), "true".to_owned()));
+    let helper = poll.helper.then(|| (POLL_HELPER.as_str().to_owned(), "true".to_owned()));
     let sender = Sender {
         priority: own.or(of_helper).or(sender.priority),
         retries: 0,

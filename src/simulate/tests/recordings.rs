@@ -90,10 +90,10 @@ fn who_sends_what_tells_clients_apart_is_that_client_in_a_har_too() {
     let one = har(&entry("2026-11-25T11:00:00Z", "GET", "https://api.openai.com/v1/files", ""));
     let config = config("[clients]\nby = [\"authorization\"]");
     let report = simulated(&config, &read("app.har", &one).expect("a HAR"));
-    let clients = crate::proxy::Clients::new(&config.clients);
+    let clients = crate::client::Clients::new(&config.clients);
     let headers = [(http::header::AUTHORIZATION, format!("Bearer {SECRET}").parse().expect("a value"))];
     let who = clients.identify(&headers.into_iter().collect(), [127, 0, 0, 1].into());
-    assert_eq!(report.clients[0].name, crate::proxy::Clients::label(who));
+    assert_eq!(report.clients[0].name, crate::client::Clients::label(who));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::charge::Facts;
 use super::found::Match;
+use crate::fingerprint::Fingerprint;
 
 /// One part of what tells the instances of a pool apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl KeyPart {
                 let param = found.params.iter().find(|(param, _)| param == name).map(|(_, value)| value.as_str());
                 legible(param.unwrap_or_default())
             }
-            Self::Header(name) => facts.header(name).map_or(ABSENT.to_owned(), |value| hashed(&[value])),
+            Self::Header(name) => facts.header(name).map_or(ABSENT.to_owned(), hashed),
             Self::Body(field) => {
                 facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
             }
@@ -44,11 +44,17 @@ const ABSENT: &str = "-";
 /// The value of what nobody can see, as the body is too large to look into, or is no JSON.
 const UNSEEN: &str = "?";
 
-/// A label for whoever pays: it tells accounts apart and does not give them away.
+/// The fingerprint of who pays: the values of [`ACCOUNT`], one a line, up to the last one sent. So a client that sends
+/// only a credential has the digits of its label for its account. It is stable across releases, as labels are.
 fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
-    let values = ["authorization", "api-key", "openai-organization", "openai-project"].map(header);
-    if values.iter().all(Option::is_none) { ABSENT.to_owned() } else { hashed(&values.map(Option::unwrap_or_default)) }
+    let values = ACCOUNT.map(header);
+    let Some(last) = values.iter().rposition(Option::is_some) else { return ABSENT.to_owned() };
+    // No header's value has a line break in it, so different values never look the same.
+    hashed(&values.map(Option::unwrap_or_default)[..=last].join(&b'\n'))
 }
+
+/// The headers by which OpenAI and Azure tell who pays.
+const ACCOUNT: [&str; 4] = ["authorization", "api-key", "openai-organization", "openai-project"];
 
 /// In lower case, and one word.
 fn legible(value: &str) -> String {
@@ -60,16 +66,14 @@ fn legible(value: &str) -> String {
 
 /// As it is, unless it is longer than any name: clients must not fill the ledger's memory with keys.
 fn bounded(value: &str) -> String {
-    if value.len() > LONGEST_KEY { hashed(&[value.as_bytes()]) } else { value.to_owned() }
+    if value.len() > LONGEST_KEY { hashed(value.as_bytes()) } else { value.to_owned() }
 }
 
 /// Longer values are hashed. A guess: ids of OpenAI have 30 to 70 characters.
 const LONGEST_KEY: usize = 128;
 
-fn hashed(values: &[&[u8]]) -> String {
-    let mut hasher = DefaultHasher::new();
-    values.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+fn hashed(value: &[u8]) -> String {
+    Fingerprint::of(value).to_string()
 }
 
 /// The text is no key.

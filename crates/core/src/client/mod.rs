@@ -1,0 +1,13 @@
+//! Clients: how they are told apart, what each may send, how long it waits, and which of its requests go first.
+
+mod identity;
+mod latency;
+mod patience;
+mod priority;
+mod quota;
+
+pub use identity::{ClientKey, ClientSettings, Clients, Identity};
+pub use latency::TypicalLatency;
+pub use patience::{MAX_WAIT, patience};
+pub use priority::{POLL_HELPER, requested_priority};
+pub use quota::ClientQuota;

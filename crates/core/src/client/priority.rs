@@ -1,0 +1,76 @@
+use http::{HeaderMap, HeaderName};
+
+use super::identity::Clients;
+use crate::route::{ParsePriorityError, Priority};
+
+/// The header by which a request asks for a priority.
+const PRIORITY: HeaderName = HeaderName::from_static("x-tidegate-priority");
+
+/// The header that the SDKs' poll helpers send (docs/upstream.md §5.3).
+pub const POLL_HELPER: HeaderName = HeaderName::from_static("x-stainless-poll-helper");
+
+/// The priority that a request asks for, if it asks.
+///
+/// # Errors
+/// The header names no priority.
+pub fn requested_priority(headers: &HeaderMap) -> Result<Option<Priority>, ParsePriorityError> {
+    let parse = |value: &http::HeaderValue| value.to_str().map_err(|_| ParsePriorityError)?.parse();
+    headers.get(PRIORITY).map(parse).transpose()
+}
+
+impl Clients {
+    /// A request's priority: its route's, or a lower one that it asks for itself; a higher one only if clients may raise.
+    ///
+    /// Poll helpers come last unless they ask otherwise, as they repeat their request anyway. A header that names no
+    /// priority is ignored.
+    #[must_use]
+    pub fn priority(&self, of_route: Priority, headers: &HeaderMap) -> Priority {
+        match requested_priority(headers).unwrap_or_default() {
+            Some(requested) => self.granted_priority(of_route, requested),
+            None if headers.contains_key(POLL_HELPER) => Priority::Low,
+            None => of_route,
+        }
+    }
+
+    /// The priority of a request that asks for this one.
+    #[must_use]
+    pub fn granted_priority(&self, of_route: Priority, requested: Priority) -> Priority {
+        if self.may_raise { requested } else { requested.max(of_route) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ClientSettings;
+    use super::*;
+    use Priority::{High, Low, Normal};
+
+    /// The priority of a request with these headers.
+    fn priority(may_raise: bool, of_route: Priority, headers: &[(&'static str, &'static str)]) -> Priority {
+        let header = |&(name, value)| (HeaderName::from_static(name), http::HeaderValue::from_static(value));
+        let clients = Clients::new(&ClientSettings { may_raise, ..ClientSettings::default() });
+        clients.priority(of_route, &headers.iter().map(header).collect())
+    }
+
+    #[test]
+    fn client_lowers_its_priority_and_raises_it_only_if_allowed() {
+        for (may_raise, of_route, requested, granted) in [
+            (false, Normal, "low", Low),
+            (false, Normal, "high", Normal),
+            (false, High, "normal", Normal),
+            (true, Normal, "high", High),
+            (true, Low, "normal", Normal),
+            (true, High, "urgent", High),
+        ] {
+            let headers = [("x-tidegate-priority", requested)];
+            assert_eq!(priority(may_raise, of_route, &headers), granted, "{requested} on a route of {of_route}");
+        }
+    }
+
+    #[test]
+    fn poll_helper_is_low_unless_it_asks_otherwise() {
+        let poll = ("x-stainless-poll-helper", "true");
+        assert_eq!(priority(false, Normal, &[poll]), Low);
+        assert_eq!(priority(false, Normal, &[poll, ("x-tidegate-priority", "normal")]), Normal);
+    }
+}
