@@ -8,20 +8,20 @@ use std::process::Command;
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
 const ROOMS: [(&str, &[&str]); 16] = [
     ("limit", &[]),
-    ("feedback", &["limit"]),
+    ("hints", &["limit"]),
     ("coalesce", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("meter", &["limit"]),
-    ("admission", &["feedback", "limit", "queue", "route"]),
-    ("config", &["feedback", "limit", "route"]),
+    ("admission", &["hints", "limit", "queue", "route"]),
+    ("config", &["hints", "limit", "route"]),
     ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
     ("log", &["config", "upstream"]),
-    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "log", "route", "upstream"]),
-    ("admin", &["admission", "config", "feedback", "limit", "log", "proxy", "route"]),
+    ("proxy", &["admission", "coalesce", "config", "hints", "limit", "log", "route", "upstream"]),
+    ("admin", &["admission", "config", "hints", "limit", "log", "proxy", "route"]),
     ("mock", &["config", "limit", "meter", "route"]),
-    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"]),
+    ("simulate", &["admission", "coalesce", "config", "hints", "limit", "meter", "proxy", "queue", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "log", "meter", "mock", "proxy", "route", "simulate", "store"]),
 ];
 
