@@ -20,7 +20,7 @@
 //! |   | [`admission`] | who goes when; where requests wait for their turn |
 //! |   | [`store`] | what has been learned, on disk over a restart |
 //! | core | [`limit`] | may it go now, or not until when; all pools or none |
-//! |   | [`feedback`] | what the upstream's answers say about its limits |
+//! |   | [`hints`] | what the upstream's answers say about its limits |
 //! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
 //! |   | [`client`] | who sends it: identity, quota, patience, priority |
@@ -40,7 +40,7 @@
 //!    just come ([`coalesce::Board`]). What is asked for again and again keeps to its share of the pools
 //!    ([`coalesce::Polls`]), and may be held until there is something new to tell.
 //! 4. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
-//! 5. `resend`: what comes back as a refusal of the upstream is understood ([`feedback::understand`]), told to admission
+//! 5. `resend`: what comes back as a refusal of the upstream is understood ([`hints::classify_refusal`]), told to admission
 //!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place
 //!    it had ([`admission::Again`]).
 //! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
@@ -68,4 +68,4 @@ pub mod simulate;
 pub mod store;
 pub mod upstream;
 
-pub use tidegate_core::{client, coalesce, feedback, fingerprint, limit, meter, queue, route};
+pub use tidegate_core::{client, coalesce, fingerprint, hints, limit, meter, queue, route};

@@ -16,7 +16,7 @@ use tidegate::admin::Watched;
 use tidegate::admission::{Applicant, InFlight, Permit};
 use tidegate::client::Clients;
 use tidegate::config::Config;
-use tidegate::feedback::{Answer, Cause, Meanings, UsageReader, allowances, is_gone, understand};
+use tidegate::hints::{Meanings, RefusalCause, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone};
 use tidegate::mock::Mock;
 use tidegate::proxy::Gate;
 use tidegate::route::{self, Asks, Facts, Found};
@@ -100,7 +100,7 @@ impl Bare {
         let answer = self.upstream.clone().oneshot(request.clone().map(Body::new)).await.expect("it never fails");
         sleep(self.network()).await;
         let status = answer.status();
-        (!heed(answer, &in_flight, sent_at).await).then_some(status)
+        (!classify(answer, &in_flight, sent_at).await).then_some(status)
     }
 
     fn network(&self) -> Duration {
@@ -110,13 +110,13 @@ impl Bare {
 }
 
 /// Tells admission what came back; whether it was a refusal after which waiting helps.
-async fn heed(answer: Response, in_flight: &InFlight, sent_at: std::time::Instant) -> bool {
+async fn classify(answer: Response, in_flight: &InFlight, sent_at: std::time::Instant) -> bool {
     let (head, body) = answer.into_parts();
     let body = body.collect().await.expect("it never breaks off").to_bytes();
-    let answer = Answer { status: head.status.as_u16(), headers: &head.headers, body: &body, now: NOW };
-    if let Some(pushback) = understand(&answer, &Meanings::default()) {
+    let answer = UpstreamResponse { status: head.status.as_u16(), headers: &head.headers, body: &body, now: NOW };
+    if let Some(pushback) = classify_refusal(&answer, &Meanings::default()) {
         in_flight.refused(sent_at, &pushback);
-        return matches!(pushback.cause, Cause::Limit | Cause::Ramp | Cause::Overload);
+        return matches!(pushback.cause, RefusalCause::Limit | RefusalCause::Ramp | RefusalCause::Overload);
     }
     in_flight.accepted(sent_at, &allowances(&head.headers, NOW), is_gone(&answer));
     let mut usage = UsageReader::default();

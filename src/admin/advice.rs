@@ -1,6 +1,6 @@
 use super::wording::{Wording, is_of_assistants};
 use crate::admission::{Bound, Case};
-use crate::feedback::Cause;
+use crate::hints::RefusalCause;
 use crate::limit::{Rate, Unit};
 use crate::route::RouteId;
 
@@ -24,7 +24,7 @@ impl Wording<'_> {
                  for each. Until then the gate takes what is left."
                     .into()
             }
-            Case::Throttled { cause: Cause::Ramp, .. } => {
+            Case::Throttled { cause: RefusalCause::Ramp, .. } => {
                 "Let the load grow by no more than half in 15 minutes; the gate now holds it to that.".into()
             }
             Case::Throttled { .. } => {

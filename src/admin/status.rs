@@ -10,7 +10,7 @@ use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
 use super::scene::Scene;
 use crate::admission::{InstanceState, Tally};
-use crate::feedback::Cause;
+use crate::hints::RefusalCause;
 use crate::limit::PoolId;
 use crate::proxy::{Coalesced, Connections, Gate, Refused};
 
@@ -220,7 +220,7 @@ impl RefusalStatus {
 }
 
 impl UpstreamRefusalStatus {
-    fn new(scene: &Scene, (pool, cause, requests): (PoolId, Cause, u64)) -> Self {
+    fn new(scene: &Scene, (pool, cause, requests): (PoolId, RefusalCause, u64)) -> Self {
         let pool = &scene.pools[pool.0];
         Self { pool: pool.name.clone(), counts: counts(pool).to_owned(), cause: cause.to_string(), requests }
     }

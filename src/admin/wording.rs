@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::admission::{Asker, Bound, Case, Episode, InstanceState, Observed};
 use crate::config::Pool;
-use crate::feedback::{Cause, Figures};
+use crate::hints::{LimitFigures, RefusalCause};
 use crate::limit::{Lesson, Rate, Unit};
 use crate::route::{RouteId, Table};
 
@@ -110,8 +110,8 @@ impl Wording<'_> {
         endpoint.map_or_else(|| self.routes.route(route).name.clone(), |endpoint| endpoint.replacen(':', " ", 1))
     }
 
-    fn exhausted(&self, figures: Figures, until: Instant) -> String {
-        let Figures { unit, per, used, limit, .. } = figures;
+    fn exhausted(&self, figures: LimitFigures, until: Instant) -> String {
+        let LimitFigures { unit, per, used, limit, .. } = figures;
         let unit = if unit == Unit::Tokens { "tokens" } else { "requests" };
         let numbers = [used, limit].map(|number| number.map_or("all".to_owned(), |number| number.to_string()));
         let (per, wait) = (span(per), span(until.saturating_duration_since(self.now)));
@@ -147,7 +147,7 @@ impl Wording<'_> {
         if told {
             return format!("{says}{since}. The upstream says so itself.");
         }
-        let refused = || self.state.observed.episodes.iter().filter(|episode| episode.cause == Cause::Limit);
+        let refused = || self.state.observed.episodes.iter().filter(|episode| episode.cause == RefusalCause::Limit);
         if refused().next().is_none() {
             return format!("{says}{since}, as was learned before this gate was started.");
         }
@@ -156,13 +156,13 @@ impl Wording<'_> {
         format!("{says}{since}. It refused {} times, with {least} to {most} used.", refused().count())
     }
 
-    fn throttled(&self, cause: Cause, refusals: u32, most: u64, limit: Option<Rate>) -> String {
+    fn throttled(&self, cause: RefusalCause, refusals: u32, most: u64, limit: Option<Rate>) -> String {
         let used = self.of(most, limit);
         match cause {
-            Cause::Ramp => {
+            RefusalCause::Ramp => {
                 format!("The upstream throttles: {refusals} times it said that the rate had grown too fast.")
             }
-            Cause::Overload => {
+            RefusalCause::Overload => {
                 format!("The upstream is overloaded: it said so {refusals} times, with {used} used at most.")
             }
             _ => format!("The upstream throttles: it refused {refusals} times with no more than {used} used."),

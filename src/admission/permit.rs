@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::{Admission, Again};
-use crate::feedback::{Allowance, Pushback};
+use crate::hints::{Allowance, Pushback};
 use crate::queue::Charges;
 use crate::route::RouteId;
 

@@ -24,7 +24,7 @@ use std::time::Duration;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::client::ClientSettings;
-use crate::feedback::Cause;
+use crate::hints::RefusalCause;
 use crate::limit::{Limits, PoolId, Rate, Unit};
 use crate::route::{KeyPart, RouteId, Table};
 
@@ -87,7 +87,7 @@ pub struct Upstream {
     /// The only certificate authorities to be trusted; the system's if nothing.
     pub authorities: Option<Arc<RootCertStore>>,
     /// What a refusal means here that has this code, or this type where it has no code.
-    pub refusals: Vec<(String, Cause)>,
+    pub refusals: Vec<(String, RefusalCause)>,
     /// Where what is learned is kept over a restart.
     pub learned_file: Option<PathBuf>,
 }

@@ -62,7 +62,7 @@ impl Failure {
     /// The upstream has not answered.
     pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered, tries: Tries) -> Self {
         if let Some(unread) = unread {
-            unread.hear_out().await;
+            unread.drain().await;
         }
         Self { cause: Cause::Upstream(failed), tries }
     }

@@ -58,7 +58,7 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Whether these say when to come back.
-pub(super) fn say_when(headers: &HeaderMap) -> bool {
+pub(super) fn has_retry_after(headers: &HeaderMap) -> bool {
     let says = |name| headers.get(name).is_some_and(|value| value != "0");
     says(RETRY_AFTER) || says(RETRY_AFTER_MS)
 }

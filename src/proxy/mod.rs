@@ -54,7 +54,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::client::{ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
-use crate::feedback::Meanings;
+use crate::hints::Meanings;
 use crate::limit::Unit;
 use crate::log::{Logs, Unopened};
 use crate::route::{Route, RouteId, Table};

@@ -144,7 +144,7 @@ impl Arrived {
     pub(super) async fn refuse(self, cause: Cause, tries: Tries) -> Failure {
         let uninvited = self.head.headers.contains_key(EXPECT) && !self.body.is_touched();
         if !uninvited && self.head.method != Method::CONNECT {
-            self.body.hear_out().await;
+            self.body.drain().await;
         }
         Failure { cause, tries }
     }

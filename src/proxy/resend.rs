@@ -7,10 +7,10 @@ use tower::Service;
 
 use super::Gate;
 use super::failure::{Described, Failure};
-use super::headers::{say_when, set_retry_after, set_should_retry};
+use super::headers::{has_retry_after, set_retry_after, set_should_retry};
 use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
 use super::under_way::{codings, since_epoch};
-use crate::feedback::{Answer, Cause, Meanings, Pushback, is_gone, understand};
+use crate::hints::{Meanings, Pushback, RefusalCause, UpstreamResponse, classify_refusal, is_gone};
 
 /// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ impl Gate {
     {
         loop {
             let Attempt { mut passed, again } = attempt;
-            let Some(pushback) = heed(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
+            let Some(pushback) = classify(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
             let may_wait = may_wait(pushback.cause);
             let Some(again) = again.filter(|_| may_wait) else {
                 passed.pass_on(may_wait);
@@ -95,7 +95,7 @@ impl Passed {
     /// It cannot be sent again at all. Who has not been told when to come back is told a time of his own.
     fn pass_on(&mut self, may_wait: bool) {
         let headers = self.response.headers_mut();
-        if may_wait && !say_when(headers) {
+        if may_wait && !has_retry_after(headers) {
             set_retry_after(headers, Duration::from_millis(fastrand::u64(1_000..=10_000)));
         }
         set_should_retry(headers, may_wait);
@@ -104,7 +104,7 @@ impl Passed {
     /// It cannot be sent again in time, so that the upstream has the last word; the gate adds when to come back.
     fn give_up(&mut self, Described { retry_after, hopeless, .. }: &Described) {
         let headers = self.response.headers_mut();
-        if let (Some(wait), false) = (retry_after, say_when(headers)) {
+        if let (Some(wait), false) = (retry_after, has_retry_after(headers)) {
             set_retry_after(headers, *wait);
         }
         set_should_retry(headers, !hopeless);
@@ -112,7 +112,7 @@ impl Passed {
 }
 
 /// Tells admission whether the upstream took the request, and if it did not, what it said.
-async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
+async fn classify(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
     let (response, under_way) = (&mut passed.response, passed.under_way.as_ref()?);
     if !is_looked_at(response.status()) {
         return None;
@@ -120,8 +120,8 @@ async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
     response.body_mut().peek(LOOKED_AT, COMES).await;
     let (status, headers) = (response.status().as_u16(), response.headers());
     let body = codings(headers).map(|codings| codings.decode(response.body().seen(), LOOKED_AT)).unwrap_or_default();
-    let answer = Answer { status, headers, body: &body, now: since_epoch() };
-    let pushback = understand(&answer, meanings);
+    let answer = UpstreamResponse { status, headers, body: &body, now: since_epoch() };
+    let pushback = classify_refusal(&answer, meanings);
     match &pushback {
         Some(pushback) => under_way.refused(pushback),
         None => under_way.accepted(headers, is_gone(&answer)),
@@ -130,9 +130,9 @@ async fn heed(passed: &mut Passed, meanings: &Meanings) -> Option<Pushback> {
 }
 
 /// Whether it helps to wait.
-fn may_wait(cause: Cause) -> bool {
+fn may_wait(cause: RefusalCause) -> bool {
     match cause {
-        Cause::Limit | Cause::Ramp | Cause::Overload => true,
-        Cause::TooLarge | Cause::Billing => false,
+        RefusalCause::Limit | RefusalCause::Ramp | RefusalCause::Overload => true,
+        RefusalCause::TooLarge | RefusalCause::Billing => false,
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use crate::admission::InFlight;
-use crate::feedback::{Codings, Decoder, Pushback, UsageReader, allowances};
+use crate::hints::{BodyDecoder, Codings, Pushback, UsageReader, allowances};
 use crate::upstream::Held;
 
 /// What lasts until the last byte of an answer.
@@ -14,7 +14,7 @@ pub(super) struct UnderWay {
     _held: Held,
     sent_at: Instant,
     /// Reads what the answer has cost in tokens, where that is of interest.
-    usage: Option<Decoder<UsageReader>>,
+    usage: Option<BodyDecoder<UsageReader>>,
 }
 
 /// How much of an answer that is compressed is read for what it has cost, in bytes of what it becomes. A guess: more
@@ -40,7 +40,7 @@ impl UnderWay {
     pub(super) fn read_usage(&mut self, headers: &HeaderMap) {
         self.usage = codings(headers).map(|codings| {
             let most = if codings.is_plain() { usize::MAX } else { READ };
-            Decoder::new(&codings, most, UsageReader::default())
+            BodyDecoder::new(&codings, most, UsageReader::default())
         });
     }
 

@@ -8,14 +8,14 @@ use super::traffic::Kind;
 use super::world::{Call, Event, World};
 use crate::admission::{Again, Applicant, Arrival, Refusal};
 use crate::coalesce::Payer;
-use crate::feedback::{Cause, Pushback};
+use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
 use crate::proxy::describe;
 use crate::queue::Charges;
 use crate::route::{Ask, Asks, Body, Found};
 
 /// A refusal of the upstream that names no figures, as those of the limits by type of request.
-const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
+const LIMIT: Pushback = Pushback { cause: RefusalCause::Limit, figures: None, family: None, retry_after: None };
 
 /// Nobody is told to come back later (docs/upstream.md §5.2).
 const MINUTE: Duration = Duration::from_mins(1);

@@ -125,7 +125,7 @@ impl Prefetched {
     }
 
     /// Reads on for a while and forgets it: a client that is still sending would not read its answer.
-    pub async fn hear_out(self) {
+    pub async fn drain(self) {
         drop(timeout(HEAR_OUT, self.discard(HEARD)).await);
     }
 

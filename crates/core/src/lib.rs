@@ -7,7 +7,7 @@
 //! | module | one purpose |
 //! |---|---|
 //! | [`limit`] | may it go now, or not until when; all pools or none |
-//! | [`feedback`] | what the upstream's answers say about its limits |
+//! | [`hints`] | what the upstream's answers say about its limits |
 //! | [`route`] | method and path decide which pools, and how much of each |
 //! | [`client`] | who sends it: identity, quota, patience, priority |
 //! | [`queue`] | which requests wait, for what, and which is next |
@@ -19,8 +19,8 @@
 pub mod admission;
 pub mod client;
 pub mod coalesce;
-pub mod feedback;
 pub mod fingerprint;
+pub mod hints;
 pub mod limit;
 pub mod meter;
 pub mod queue;

@@ -7,7 +7,7 @@ use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::config::{Pool, Queue};
-use crate::feedback::Cause;
+use crate::hints::RefusalCause;
 use crate::limit::{Learn, Limits};
 use crate::route::KeyPart;
 
@@ -16,7 +16,7 @@ pub(super) const IMPLICIT: &str = "learned";
 
 impl Check {
     /// What refusals mean to this upstream, by their code.
-    pub(super) fn refusals(&mut self, file: &IndexMap<String, Text>) -> Vec<(String, Cause)> {
+    pub(super) fn refusals(&mut self, file: &IndexMap<String, Text>) -> Vec<(String, RefusalCause)> {
         let cause = |(code, text): (&String, &Text)| {
             Some((code.clone(), self.parsed(Some(text), "not what a refusal can mean", "")?))
         };

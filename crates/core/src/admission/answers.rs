@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::scheduler::Scheduler;
-use crate::feedback::{Allowance, Cause, Figures, Pushback};
+use crate::hints::{Allowance, LimitFigures as Figures, Pushback, RefusalCause as Cause};
 use crate::limit::{Charge, InstanceId, Rate, Told, Unit};
 use crate::route::RouteId;
 

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::evidence::Episode;
-use crate::feedback::{Cause, Figures};
+use crate::hints::{LimitFigures as Figures, RefusalCause as Cause};
 use crate::limit::Rate;
 use crate::route::RouteId;
 

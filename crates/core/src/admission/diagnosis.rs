@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::case::{Bound, Case, Confidence, Diagnosis};
 use super::evidence::{Episode, Observed};
-use crate::feedback::Cause;
+use crate::hints::RefusalCause as Cause;
 use crate::limit::{LearnedUsage, Lesson, PoolUsage, Rate};
 
 /// A pool instance that is looked at.

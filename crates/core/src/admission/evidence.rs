@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::askers::{Asker, Askers};
-use crate::feedback::{Cause, Figures, Pushback};
+use crate::hints::{LimitFigures as Figures, Pushback, RefusalCause as Cause};
 use crate::limit::{InstanceId, Level};
 use crate::route::RouteId;
 

@@ -9,7 +9,7 @@ use super::promises::Promises;
 use super::reservations::Reservations;
 use super::snapshot::{Snapshot, Tally};
 use super::{Again, Applicant, PoolRules, Reason, Refusal};
-use crate::feedback::Cause;
+use crate::hints::RefusalCause as Cause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
 use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
 use crate::route::Ask;

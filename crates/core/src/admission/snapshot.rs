@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::standing::Standing;
 use super::{Diagnosis, Observed};
-use crate::feedback::Cause;
+use crate::hints::RefusalCause as Cause;
 use crate::limit::{Fill, PoolId, PoolUsage};
 
 /// What has happened so far, in requests.

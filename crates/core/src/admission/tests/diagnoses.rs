@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use crate::admission::diagnosis::{Patient, diagnose};
 use crate::admission::{Asker, Bound, Case, Confidence, Diagnosis, Episode, Observed};
-use crate::feedback::{Cause, Figures};
+use crate::hints::{LimitFigures as Figures, RefusalCause as Cause};
 use crate::limit::tests::{capped, start};
 use crate::limit::{LearnedUsage, Lesson, Level, PoolUsage, Rate, Unit};
 use crate::route::RouteId;

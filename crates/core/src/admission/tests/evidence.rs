@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::gate::{capped_pool, on};
 use crate::admission::{Applicant, Arrival, Observed, Rules, Scheduler};
-use crate::feedback::{Cause, Pushback};
+use crate::hints::{Pushback, RefusalCause as Cause};
 use crate::limit::tests::start;
 use crate::queue::{Charges, ClientId};
 use crate::route::{Ask, RouteId};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::gate::{capped_pool, costing, on, one_in_flight};
 use crate::admission::{Applicant, Arrival, InstanceState, PoolRules, Rules, Scheduler, Standing};
-use crate::feedback::{Cause, Pushback};
+use crate::hints::{Pushback, RefusalCause as Cause};
 use crate::limit::Limits;
 use crate::limit::tests::start;
 use crate::queue::{Charges, ClientId};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::admission::{Again, Applicant, Arrival, Decision, Rules, Scheduler};
-use crate::feedback::{Cause, Pushback};
+use crate::hints::{Pushback, RefusalCause as Cause};
 use crate::limit::tests::start;
 use crate::limit::{Lesson, Limits, PoolId};
 use crate::meter::{Counting, Counts, Meter};

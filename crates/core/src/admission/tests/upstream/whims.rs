@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Scene, World};
-use crate::feedback::{Cause, Figures, Pushback};
+use crate::hints::{LimitFigures as Figures, Pushback, RefusalCause as Cause};
 use crate::limit::Unit;
 use crate::meter::Counting;
 

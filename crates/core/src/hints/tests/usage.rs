@@ -1,7 +1,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::feedback::UsageReader;
+use crate::hints::UsageReader;
 
 const CHAT: &str = r#"{"id": "c", "choices": [{"message": {"content": "my \"usage\": {\"total_tokens\": 1}"}}],
  "usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21,

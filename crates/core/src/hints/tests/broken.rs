@@ -3,9 +3,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::{body, understood};
-use crate::feedback::{Cause, Pushback, UsageReader};
+use crate::hints::{Pushback, RefusalCause, UsageReader};
 
-const LIMIT: Pushback = Pushback { cause: Cause::Limit, figures: None, family: None, retry_after: None };
+const LIMIT: Pushback = Pushback { cause: RefusalCause::Limit, figures: None, family: None, retry_after: None };
 
 fn broken_bodies() -> Vec<Vec<u8>> {
     let whole = body("tokens", "insufficient_quota", "on tokens per min (TPM): Limit 3. Please try again in 3s.");

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-use crate::feedback::{Codings, Decoder, UsageReader};
+use crate::hints::{BodyDecoder, Codings, UsageReader};
 
 const PLAIN: &[u8] = include_bytes!("coded/plain.json");
 const CODED: [(&str, &[u8]); 6] = [
@@ -32,7 +32,7 @@ fn codings(value: &str) -> Codings {
 }
 
 fn decoded<'p>(coding: &str, pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<u8> {
-    let mut decoder = Decoder::new(&codings(coding), MOST, Vec::new());
+    let mut decoder = BodyDecoder::new(&codings(coding), MOST, Vec::new());
     pieces.into_iter().for_each(|piece| decoder.push(piece));
     decoder.sink().clone()
 }
@@ -78,7 +78,7 @@ fn a_body_of_several_blocks_is_decoded_too() {
     let long: Vec<u8> = (0..20_000_u32).flat_map(|at| at.wrapping_mul(at).to_string().into_bytes()).collect();
     assert!(long.len() > 128 << 10);
     for (coding, body) in [("gzip", gzip(&long)), ("zstd", compress_to_vec(&long[..], CompressionLevel::Fastest))] {
-        let mut decoder = Decoder::new(&codings(coding), usize::MAX, Vec::new());
+        let mut decoder = BodyDecoder::new(&codings(coding), usize::MAX, Vec::new());
         body.chunks(1_000).for_each(|piece| decoder.push(piece));
         assert!(*decoder.sink() == long, "{coding}: {} of {} bytes", decoder.sink().len(), long.len());
     }
@@ -127,7 +127,7 @@ fn of_what_becomes_endless_as_much_is_decoded_as_is_allowed() {
     for (coding, body) in ENDLESS {
         assert_eq!(codings(coding).decode(body, MOST), vec![0; MOST], "{coding}");
         assert_eq!(codings(&format!("{coding}, gzip")).decode(&gzip(body), MOST), vec![0; MOST], "{coding}, gzip");
-        let mut decoder = Decoder::new(&codings(coding), 1 << 20, Vec::new());
+        let mut decoder = BodyDecoder::new(&codings(coding), 1 << 20, Vec::new());
         body.chunks(1).for_each(|piece| decoder.push(piece));
         assert_eq!(decoder.sink().len(), 1 << 20, "{coding}");
     }
@@ -136,7 +136,7 @@ fn of_what_becomes_endless_as_much_is_decoded_as_is_allowed() {
 #[test]
 fn what_an_answer_has_cost_is_known_as_soon_as_it_has_said_so() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let mut decoder = Decoder::new(&codings("gzip"), MOST, UsageReader::default());
+    let mut decoder = BodyDecoder::new(&codings("gzip"), MOST, UsageReader::default());
     for (event, total) in
         [("data: {\"choices\": []}\n\n", None), ("data: {\"usage\": {\"total_tokens\": 5}}\n\n", Some(5))]
     {

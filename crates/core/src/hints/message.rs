@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use super::{Figures, time};
+use super::{LimitFigures, time};
 use crate::limit::Unit;
 
 /// The message of a refusal.
 ///
 /// `Rate limit reached for gpt-4o in organization org-… on tokens per min (TPM): Limit 30000, Used 28039, Requested 3906.
 /// Please try again in 3.89s.`
-pub(super) struct Wording<'a> {
+pub(super) struct RefusalMessage<'a> {
     message: &'a str,
     lower: String,
 }
@@ -25,7 +25,7 @@ const BEFORE_WAIT: [&str; 4] = ["again in ", "again after ", "retry after ", "re
 /// Names of models are shorter. A guess: fine-tuned ones have about 70 characters.
 const LONGEST_FAMILY: usize = 128;
 
-impl<'a> Wording<'a> {
+impl<'a> RefusalMessage<'a> {
     pub(super) fn of(message: &'a str) -> Self {
         Self { message, lower: message.to_ascii_lowercase() }
     }
@@ -36,13 +36,19 @@ impl<'a> Wording<'a> {
     }
 
     /// The limit that it names, if it says what is counted, and in which window.
-    pub(super) fn figures(&self) -> Option<Figures> {
+    pub(super) fn figures(&self) -> Option<LimitFigures> {
         let (unit, per) = self.lower.match_indices(" per ").find_map(|(at, found)| {
             let counted = self.lower[..at].rsplit(' ').next()?;
             Some((unit(counted)?, time::window(&self.lower[at + found.len()..])?))
         })?;
         let used = self.number_after("used").or_else(|| self.number_after("current"));
-        Some(Figures { unit, per, limit: self.number_after("limit"), used, requested: self.number_after("requested") })
+        Some(LimitFigures {
+            unit,
+            per,
+            limit: self.number_after("limit"),
+            used,
+            requested: self.number_after("requested"),
+        })
     }
 
     /// The model whose limit it is, or the family of models that shares it.

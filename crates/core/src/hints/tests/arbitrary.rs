@@ -3,12 +3,12 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::feedback::{Answer, Headers, Meanings, UsageReader, allowances, understand};
+use crate::hints::{HeaderLookup, Meanings, UpstreamResponse, UsageReader, allowances, classify_refusal};
 
 /// Says the next of its values for every name.
 struct Anything(Vec<String>, std::cell::Cell<usize>);
 
-impl Headers for Anything {
+impl HeaderLookup for Anything {
     fn text(&self, _: &str) -> Option<&str> {
         self.1.set(self.1.get() + 1);
         Some(&self.0[self.1.get() % self.0.len()])
@@ -69,7 +69,7 @@ proptest! {
     ) {
         let headers = Anything(values, std::cell::Cell::new(0));
         let (status, now) = (if is_busy { 503 } else { 429 }, Duration::from_secs(seconds));
-        let pushback = understand(&Answer { status, headers: &headers, body: &body, now }, &Meanings::default());
+        let pushback = classify_refusal(&UpstreamResponse { status, headers: &headers, body: &body, now }, &Meanings::default());
         prop_assert!(is_busy || pushback.is_some());
         let longest = Duration::from_hours(31 * 24);
         prop_assert!(pushback.and_then(|pushback| pushback.retry_after).is_none_or(|wait| wait <= longest));

@@ -1,20 +1,20 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::complaint::Complaint;
-use super::source::until_refilled;
-use super::wording::Wording;
-use super::{Answer, Cause, Figures, Pushback, time};
-use Cause::{Billing, Limit, Overload, Ramp, TooLarge};
+use super::error_body::ErrorBody;
+use super::limit_headers::until_refilled;
+use super::message::RefusalMessage;
+use super::{LimitFigures, Pushback, RefusalCause, UpstreamResponse, time};
+use RefusalCause::{Billing, Limit, Overload, Ramp, TooLarge};
 
 /// What tells a refusal: whatever of this is not empty.
-struct Row {
+struct MeaningRow {
     statuses: &'static [u16],
     code: &'static str,
     kind: &'static str,
     /// In lower case, anywhere in the message.
     says: &'static str,
-    cause: Cause,
+    cause: RefusalCause,
 }
 
 /// Always a refusal (RFC 6585 §4).
@@ -26,7 +26,7 @@ const BUSY: &[u16] = &[429, 503];
 ///
 /// A code of `"429"` says no more than the status, and the types of the last rows say no more than that it is a limit.
 #[rustfmt::skip]
-const ROWS: [Row; 22] = [
+const ROWS: [MeaningRow; 22] = [
     row(BUSY, "rate_limit_exceeded",               "",                    "request too large",        TooLarge),
     row(BUSY, "rate_limit_exceeded",               "",                    "",                         Limit),
     row(BUSY, "slow_down",                         "",                    "",                         Ramp),
@@ -56,23 +56,23 @@ const fn row(
     code: &'static str,
     kind: &'static str,
     says: &'static str,
-    cause: Cause,
-) -> Row {
-    Row { statuses, code, kind, says, cause }
+    cause: RefusalCause,
+) -> MeaningRow {
+    MeaningRow { statuses, code, kind, says, cause }
 }
 
 /// What the codes of an upstream mean, where it is something else than usual: on Azure `insufficient_quota` can pass (§4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Meanings(HashMap<Box<str>, Cause>);
+pub struct Meanings(HashMap<Box<str>, RefusalCause>);
 
 impl Meanings {
     /// The causes of codes; of types, where a refusal has no code.
-    pub fn new<C: Into<Box<str>>>(causes: impl IntoIterator<Item = (C, Cause)>) -> Self {
+    pub fn new<C: Into<Box<str>>>(causes: impl IntoIterator<Item = (C, RefusalCause)>) -> Self {
         Self(causes.into_iter().map(|(code, cause)| (code.into(), cause)).collect())
     }
 
-    fn of(&self, complaint: &Complaint) -> Option<Cause> {
-        let name = if complaint.code.is_empty() { &complaint.kind } else { &complaint.code };
+    fn of(&self, error: &ErrorBody) -> Option<RefusalCause> {
+        let name = if error.code.is_empty() { &error.kind } else { &error.code };
         self.0.get(&**name).copied()
     }
 }
@@ -81,16 +81,16 @@ impl Meanings {
 ///
 /// A 429 is always a refusal, and a limit where it cannot be read. A 503 is one only if it says so.
 #[must_use]
-pub fn understand(answer: &Answer<'_>, meanings: &Meanings) -> Option<Pushback> {
+pub fn classify_refusal(answer: &UpstreamResponse<'_>, meanings: &Meanings) -> Option<Pushback> {
     if !BUSY.contains(&answer.status) {
         return None;
     }
-    let complaint = Complaint::of(answer.body).unwrap_or_default();
-    let wording = Wording::of(&complaint.message);
+    let error = ErrorBody::of(answer.body).unwrap_or_default();
+    let message = RefusalMessage::of(&error.message);
     let rows = ROWS.iter().filter(|row| row.statuses.contains(&answer.status));
-    let known = meanings.of(&complaint).or_else(|| first_of(rows, &complaint, &wording));
+    let known = meanings.of(&error).or_else(|| first_of(rows, &error, &message));
     let cause = known.or_else(|| MANY.contains(&answer.status).then_some(Limit))?;
-    let pushback = Pushback::worded(cause, &wording);
+    let pushback = Pushback::worded(cause, &message);
     let said = pushback.retry_after.max(told(answer));
     let unit = pushback.figures.map(|figures| figures.unit);
     let retry_after = said.or_else(|| (cause == Limit).then(|| until_refilled(answer.headers, answer.now, unit))?);
@@ -102,41 +102,41 @@ const OF_ONE_OBJECT: [&str; 3] = [" with id ", "no such ", " not found"];
 
 /// Whether an answer says that there is nothing at all at the path, or no model of that name.
 #[must_use]
-pub fn is_gone(answer: &Answer<'_>) -> bool {
-    let complaint = Complaint::of(answer.body).unwrap_or_default();
-    let wording = Wording::of(&complaint.message);
-    let is_one_object = complaint.code != "model_not_found" && OF_ONE_OBJECT.iter().any(|words| wording.says(words));
+pub fn is_gone(answer: &UpstreamResponse<'_>) -> bool {
+    let error = ErrorBody::of(answer.body).unwrap_or_default();
+    let message = RefusalMessage::of(&error.message);
+    let is_one_object = error.code != "model_not_found" && OF_ONE_OBJECT.iter().any(|words| message.says(words));
     answer.status == 404 && !is_one_object
 }
 
 fn first_of<'r>(
-    mut rows: impl Iterator<Item = &'r Row>,
-    complaint: &Complaint,
-    wording: &Wording<'_>,
-) -> Option<Cause> {
-    let fits = |row: &&Row| {
-        (row.code.is_empty() || row.code == complaint.code)
-            && (row.kind.is_empty() || row.kind == complaint.kind)
-            && wording.says(row.says)
+    mut rows: impl Iterator<Item = &'r MeaningRow>,
+    error: &ErrorBody,
+    message: &RefusalMessage<'_>,
+) -> Option<RefusalCause> {
+    let fits = |row: &&MeaningRow| {
+        (row.code.is_empty() || row.code == error.code)
+            && (row.kind.is_empty() || row.kind == error.kind)
+            && message.says(row.says)
     };
     rows.find(fits).map(|row| row.cause)
 }
 
 impl Pushback {
-    fn worded(cause: Cause, wording: &Wording<'_>) -> Self {
-        let figures = wording.figures();
-        let never_fits = cause == Limit && figures.as_ref().is_some_and(Figures::never_fit);
+    fn worded(cause: RefusalCause, message: &RefusalMessage<'_>) -> Self {
+        let figures = message.figures();
+        let never_fits = cause == Limit && figures.as_ref().is_some_and(LimitFigures::never_fit);
         Self {
             cause: if never_fits { TooLarge } else { cause },
             figures,
-            family: wording.family(),
-            retry_after: wording.retry_after(),
+            family: message.family(),
+            retry_after: message.retry_after(),
         }
     }
 }
 
 /// How long to stay away by the headers that are there to say so.
-fn told(answer: &Answer<'_>) -> Option<Duration> {
+fn told(answer: &UpstreamResponse<'_>) -> Option<Duration> {
     let millis = answer.headers.text("retry-after-ms").and_then(time::millis);
     let seconds = answer.headers.text("retry-after").and_then(|text| time::until(text, answer.now));
     millis.max(seconds)

@@ -22,21 +22,21 @@ enum Coding {
 /// Decodes a body that passes in pieces, as far as it can be decoded, and writes it to a sink as soon as it can.
 ///
 /// It takes no more than `most` bytes, however few came: what a short body becomes may be endless.
-pub struct Decoder<W: Write> {
-    stage: Stage<W>,
+pub struct BodyDecoder<W: Write> {
+    stage: DecodeStage<W>,
     is_over: bool,
 }
 
 /// One coding is taken off after the other.
-enum Stage<W: Write> {
-    Plain(Bounded<W>),
+enum DecodeStage<W: Write> {
+    Plain(BoundedSink<W>),
     Gzip(Box<GzDecoder<Self>>),
     Deflate(Box<Deflate<Self>>),
     Brotli(Box<DecompressorWriter<Self>>),
     Zstd(Box<Zstd<Self>>),
 }
 
-struct Bounded<W> {
+struct BoundedSink<W> {
     sink: W,
     left: usize,
 }
@@ -66,7 +66,7 @@ impl Codings {
     #[must_use]
     pub fn decode(&self, body: &[u8], most: usize) -> Vec<u8> {
         let mut decoded = Vec::new();
-        Decoder::new(self, most, &mut decoded).push(body);
+        BodyDecoder::new(self, most, &mut decoded).push(body);
         decoded
     }
 }
@@ -84,11 +84,11 @@ impl Coding {
     }
 }
 
-impl<W: Write> Decoder<W> {
+impl<W: Write> BodyDecoder<W> {
     /// A decoder of a body with these codings.
     pub fn new(codings: &Codings, most: usize, sink: W) -> Self {
-        let plain = Stage::Plain(Bounded { sink, left: most });
-        Self { stage: codings.0.iter().copied().fold(plain, Stage::before), is_over: false }
+        let plain = DecodeStage::Plain(BoundedSink { sink, left: most });
+        Self { stage: codings.0.iter().copied().fold(plain, DecodeStage::before), is_over: false }
     }
 
     /// The next piece of the body.
@@ -107,7 +107,7 @@ impl<W: Write> Decoder<W> {
     }
 }
 
-impl<W: Write> Stage<W> {
+impl<W: Write> DecodeStage<W> {
     /// The stage that takes this coding off before that one.
     fn before(self, coding: Coding) -> Self {
         match coding {
@@ -140,7 +140,7 @@ impl<W: Write> Stage<W> {
 }
 
 /// Takes all of a piece or fails: brotli's decoder would write for ever to what takes nothing.
-impl<W: Write> Write for Stage<W> {
+impl<W: Write> Write for DecodeStage<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.writer().write_all(piece).map(|()| piece.len())
     }
@@ -150,7 +150,7 @@ impl<W: Write> Write for Stage<W> {
     }
 }
 
-impl<W: Write> Write for Bounded<W> {
+impl<W: Write> Write for BoundedSink<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let written = self.sink.write(&piece[..piece.len().min(self.left)])?;
         self.left -= written;

@@ -1,5 +1,5 @@
 use super::{NOW, body, headers};
-use crate::feedback::{Answer, is_gone};
+use crate::hints::{UpstreamResponse, is_gone};
 
 /// Status, code and message of an answer, and whether it says that there is nothing at the path.
 const TABLE: [(u16, &str, &str, bool); 9] = [
@@ -19,7 +19,7 @@ fn what_is_not_there_is_an_endpoint_or_one_object_of_it() {
     let none = headers("");
     for (status, code, message, gone) in TABLE {
         let body = body("invalid_request_error", code, message);
-        let answer = Answer { status, headers: &none, body: body.as_bytes(), now: NOW };
+        let answer = UpstreamResponse { status, headers: &none, body: body.as_bytes(), now: NOW };
         assert_eq!(is_gone(&answer), gone, "{status} {code} {message}");
     }
 }
@@ -28,7 +28,7 @@ fn what_is_not_there_is_an_endpoint_or_one_object_of_it() {
 fn a_404_that_cannot_be_read_is_of_no_object() {
     let none = headers("");
     for body in ["<html><h1>Not Found</h1></html>", r#"{"detail": "Not Found"}"#, ""] {
-        let answer = Answer { status: 404, headers: &none, body: body.as_bytes(), now: NOW };
+        let answer = UpstreamResponse { status: 404, headers: &none, body: body.as_bytes(), now: NOW };
         assert!(is_gone(&answer), "{body}");
     }
 }

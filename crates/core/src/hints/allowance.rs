@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Headers, source};
+use super::{HeaderLookup, limit_headers};
 use crate::limit::Unit;
 
 /// What an answer's headers say of one limit.
@@ -22,9 +22,9 @@ pub struct Allowance {
 ///
 /// Of several that count the same in the same window (an organization's and a project's), it is the one with less left.
 #[must_use]
-pub fn allowances(headers: &dyn Headers, now: Duration) -> SmallVec<[Allowance; 2]> {
+pub fn allowances(headers: &dyn HeaderLookup, now: Duration) -> SmallVec<[Allowance; 2]> {
     let mut allowances: SmallVec<[Allowance; 2]> = SmallVec::new();
-    for reading in source::readings(headers, now) {
+    for reading in limit_headers::readings(headers, now) {
         let next = reading.allowance;
         match allowances.iter_mut().find(|known| (known.unit, known.per) == (next.unit, next.per)) {
             Some(known) if next.left() < known.left() => *known = next,

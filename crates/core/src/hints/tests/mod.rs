@@ -11,12 +11,12 @@ mod usage;
 
 use std::time::Duration;
 
-use super::{Answer, Headers, Meanings, Pushback, understand};
+use super::{HeaderLookup, Meanings, Pushback, UpstreamResponse, classify_refusal};
 
 /// 2026-11-25 00:00:00 UTC.
 const NOW: Duration = Duration::from_hours(498_768);
 
-impl Headers for Vec<(&str, &str)> {
+impl HeaderLookup for Vec<(&str, &str)> {
     fn text(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
     }
@@ -28,8 +28,8 @@ fn headers(text: &str) -> Vec<(&str, &str)> {
 }
 
 fn understood(status: u16, head: &str, body: impl AsRef<[u8]>) -> Option<Pushback> {
-    let answer = Answer { status, headers: &headers(head), body: body.as_ref(), now: NOW };
-    understand(&answer, &Meanings::default())
+    let answer = UpstreamResponse { status, headers: &headers(head), body: body.as_ref(), now: NOW };
+    classify_refusal(&answer, &Meanings::default())
 }
 
 /// The body of a refusal, as OpenAI writes it; what is empty is null.

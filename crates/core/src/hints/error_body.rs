@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 /// What a body complains of. What it does not say is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct ErrorBody {
     pub(super) code: String,
     /// Its `type`.
     pub(super) kind: String,
@@ -13,17 +13,17 @@ pub(super) struct Complaint {
 /// The places of a body where complaints are, as the upstreams have them.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Body {
+struct ErrorFields {
     error: Value,
     code: Value,
     r#type: Value,
     message: Value,
 }
 
-impl Complaint {
+impl ErrorBody {
     /// What the body of a refusal says; nothing where it cannot be read.
     pub(super) fn of(body: &[u8]) -> Option<Self> {
-        let body: Body = serde_json::from_slice(body).ok()?;
+        let body: ErrorFields = serde_json::from_slice(body).ok()?;
         Some(match body.error {
             Value::Object(fields) => Self::from_fields(&fields),
             Value::String(message) => Self { message, ..Self::default() },
@@ -37,9 +37,9 @@ impl Complaint {
     }
 }
 
-impl Body {
-    fn by_itself(&self) -> Complaint {
-        Complaint { code: text(&self.code), kind: text(&self.r#type), message: text(&self.message) }
+impl ErrorFields {
+    fn by_itself(&self) -> ErrorBody {
+        ErrorBody { code: text(&self.code), kind: text(&self.r#type), message: text(&self.message) }
     }
 }
 

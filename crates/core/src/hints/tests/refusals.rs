@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::{NOW, body, headers, understood};
-use crate::feedback::Cause::{self, Billing, Limit, Overload, Ramp, TooLarge};
-use crate::feedback::{Answer, Figures, Meanings, understand};
+use crate::hints::RefusalCause::{self, Billing, Limit, Overload, Ramp, TooLarge};
+use crate::hints::{LimitFigures, Meanings, UpstreamResponse, classify_refusal};
 use crate::limit::Unit;
 
 const RPM: &str = "Rate limit reached for gpt-4o-mini in organization org-x on requests per min (RPM): Limit 3, Used 3, \
@@ -22,10 +22,10 @@ const AZURE: &str =
     "Requests to the API have exceeded call rate limit of your pricing tier. Please retry after 37 seconds.";
 
 /// Status, type, code and message; what it means, and how many milliseconds it asks to wait.
-type Row = (u16, &'static str, &'static str, &'static str, Option<(Cause, Option<u64>)>);
+type Expectation = (u16, &'static str, &'static str, &'static str, Option<(RefusalCause, Option<u64>)>);
 
 #[rustfmt::skip]
-const TABLE: [Row; 31] = [
+const TABLE: [Expectation; 31] = [
     (429, "requests",                  "rate_limit_exceeded",               RPM,                    Some((Limit, Some(20_000)))),
     (429, "tokens",                    "rate_limit_exceeded",               TPM,                    Some((Limit, Some(3_890)))),
     (429, "requests",                  "rate_limit_exceeded",               RPD,                    Some((Limit, Some(432_000)))),
@@ -73,7 +73,7 @@ fn a_refusal_is_known_by_its_code_then_its_type_then_its_message() {
 fn a_refusal_tells_the_limit_with_its_figures() {
     let figures = |message: &str| understood(429, "", body("", "", message)).expect("a refusal").figures;
     let expect = |unit, minutes, limit, used, requested| {
-        Some(Figures { unit, per: Duration::from_mins(minutes), limit, used, requested })
+        Some(LimitFigures { unit, per: Duration::from_mins(minutes), limit, used, requested })
     };
     let (requests, tokens) = (Unit::Requests, Unit::Tokens);
     assert_eq!(figures(RPM), expect(requests, 1, Some(3), Some(3), Some(1)));
@@ -150,8 +150,8 @@ fn errors_are_read_in_the_shapes_that_other_upstreams_have() {
 fn an_upstream_may_mean_something_else_by_a_code_or_by_a_type_without_a_code() {
     let meanings = Meanings::new([("insufficient_quota", Limit), ("our_own", Overload), ("1300", Ramp)]);
     let understood = |status, body: String| {
-        let answer = Answer { status, headers: &headers(""), body: body.as_bytes(), now: NOW };
-        understand(&answer, &meanings).map(|pushback| pushback.cause)
+        let answer = UpstreamResponse { status, headers: &headers(""), body: body.as_bytes(), now: NOW };
+        classify_refusal(&answer, &meanings).map(|pushback| pushback.cause)
     };
     assert_eq!(understood(429, body("insufficient_quota", "insufficient_quota", NO_CREDIT)), Some(Limit));
     assert_eq!(understood(429, body("insufficient_quota", "", NO_CREDIT)), Some(Limit));
@@ -168,6 +168,6 @@ fn a_cause_reads_back_as_it_is_written() {
     {
         assert_eq!((word.parse(), cause.to_string()), (Ok(cause), word.to_owned()));
     }
-    let error = "Limit".parse::<Cause>().expect_err("no cause");
+    let error = "Limit".parse::<RefusalCause>().expect_err("no cause");
     assert_eq!(error.to_string(), r#"a refusal is "limit", "too_large", "ramp", "billing" or "overload""#);
 }

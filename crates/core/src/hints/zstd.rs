@@ -9,12 +9,12 @@ pub(super) struct Zstd<W: Write> {
     sink: W,
     /// What has come and is not whole.
     pending: Vec<u8>,
-    next: Next,
+    next: FramePart,
 }
 
 /// What comes next.
 #[derive(Clone, Copy)]
-enum Next {
+enum FramePart {
     Header,
     Block,
     Nothing,
@@ -30,7 +30,7 @@ impl<W: Write> Zstd<W> {
     pub(super) fn new(sink: W) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WINDOW);
-        Self { decoder, sink, pending: Vec::new(), next: Next::Header }
+        Self { decoder, sink, pending: Vec::new(), next: FramePart::Header }
     }
 
     pub(super) fn get_ref(&self) -> &W {
@@ -40,16 +40,16 @@ impl<W: Write> Zstd<W> {
     /// Decodes one thing, if all of it is there, and tells how long it was.
     fn step(&mut self, coded: &[u8]) -> io::Result<Option<usize>> {
         match self.next {
-            Next::Header => self.header(coded),
-            Next::Block => self.block(coded),
-            Next::Nothing => Ok(None),
+            FramePart::Header => self.header(coded),
+            FramePart::Block => self.block(coded),
+            FramePart::Nothing => Ok(None),
         }
     }
 
     fn header(&mut self, mut coded: &[u8]) -> io::Result<Option<usize>> {
         let there = coded.len();
         match self.decoder.reset(&mut coded) {
-            Ok(()) => self.next = Next::Block,
+            Ok(()) => self.next = FramePart::Block,
             Err(_) if there < HEADER => return Ok(None),
             Err(error) => return Err(io::Error::other(error)),
         }
@@ -57,11 +57,11 @@ impl<W: Write> Zstd<W> {
     }
 
     fn block(&mut self, coded: &[u8]) -> io::Result<Option<usize>> {
-        let Some(Block { length, is_last }) = Block::at(coded) else { return Ok(None) };
+        let Some(ZstdBlock { length, is_last }) = ZstdBlock::at(coded) else { return Ok(None) };
         let Some(block) = coded.get(..length) else { return Ok(None) };
         self.decoder.decode_from_to(block, &mut []).map_err(io::Error::other)?;
         if is_last {
-            self.next = Next::Nothing;
+            self.next = FramePart::Nothing;
         }
         io::copy(&mut self.decoder, &mut self.sink)?;
         Ok(Some(length))
@@ -70,7 +70,7 @@ impl<W: Write> Zstd<W> {
 
 impl<W: Write> Write for Zstd<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if matches!(self.next, Next::Nothing) {
+        if matches!(self.next, FramePart::Nothing) {
             return Ok(0);
         }
         self.pending.extend_from_slice(piece);
@@ -90,12 +90,12 @@ impl<W: Write> Write for Zstd<W> {
 }
 
 /// A block as its header describes it (RFC 8878, section 3.1.1.2).
-struct Block {
+struct ZstdBlock {
     length: usize,
     is_last: bool,
 }
 
-impl Block {
+impl ZstdBlock {
     fn at(coded: &[u8]) -> Option<Self> {
         let &[low, middle, high] = coded.first_chunk()?;
         let header = u32::from_le_bytes([low, middle, high, 0]);

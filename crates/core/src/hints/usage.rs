@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// that what a model writes is never taken for it.
 #[derive(Clone, Debug, Default)]
 pub struct UsageReader {
-    at: At,
+    at: ReadState,
     input: Option<u64>,
     output: Option<u64>,
     total: Option<u64>,
@@ -18,18 +18,18 @@ pub struct UsageReader {
 
 /// How far it has come.
 #[derive(Clone, Debug)]
-enum At {
+enum ReadState {
     /// So much of the name is there.
     Name(usize),
     /// The name is there, and perhaps the colon.
     Colon { seen: bool },
     /// The object is there in part.
-    Object(Object),
+    Object(UsageObject),
 }
 
 /// An object as far as it has come: it ends with the brace that closes the first.
 #[derive(Clone, Debug, Default)]
-struct Object {
+struct UsageObject {
     text: Vec<u8>,
     depth: usize,
     in_string: bool,
@@ -38,7 +38,7 @@ struct Object {
 
 /// What an upstream says it has counted; the names are OpenAI's, those of its older endpoints, and Anthropic's.
 #[derive(Deserialize)]
-struct Usage {
+struct TokenUsage {
     #[serde(rename = "total_tokens")]
     total: Option<u64>,
     #[serde(rename = "input_tokens")]
@@ -61,10 +61,10 @@ impl UsageReader {
     pub fn push(&mut self, mut piece: &[u8]) {
         while let Some((&first, rest)) = piece.split_first() {
             (self.at, piece) = match mem::take(&mut self.at) {
-                At::Name(0) => seek(piece),
-                At::Name(matched) => (after_name(matched, first), rest),
-                At::Colon { seen } => (after_colon(seen, first), rest),
-                At::Object(object) => self.within(object, piece),
+                ReadState::Name(0) => seek(piece),
+                ReadState::Name(matched) => (after_name(matched, first), rest),
+                ReadState::Colon { seen } => (after_colon(seen, first), rest),
+                ReadState::Object(object) => self.within(object, piece),
             };
         }
     }
@@ -76,18 +76,18 @@ impl UsageReader {
     }
 
     /// To the end of the object, or of the piece.
-    fn within<'p>(&mut self, mut object: Object, piece: &'p [u8]) -> (At, &'p [u8]) {
+    fn within<'p>(&mut self, mut object: UsageObject, piece: &'p [u8]) -> (ReadState, &'p [u8]) {
         let rest = object.push(piece);
         if object.depth == 0 {
             self.note(&object.text);
-            return (At::default(), rest);
+            return (ReadState::default(), rest);
         }
-        (if object.text.len() < LONGEST { At::Object(object) } else { At::default() }, rest)
+        (if object.text.len() < LONGEST { ReadState::Object(object) } else { ReadState::default() }, rest)
     }
 
     /// Anthropic tells the input as a stream begins, and the output as it ends.
     fn note(&mut self, object: &[u8]) {
-        let Ok(usage) = serde_json::from_slice::<Usage>(object) else { return };
+        let Ok(usage) = serde_json::from_slice::<TokenUsage>(object) else { return };
         let (input, output) = (usage.input.or(usage.prompt), usage.output.or(usage.completion));
         self.input = input.or(self.input);
         self.output = output.or(self.output);
@@ -107,13 +107,13 @@ impl Write for UsageReader {
     }
 }
 
-impl Default for At {
+impl Default for ReadState {
     fn default() -> Self {
         Self::Name(0)
     }
 }
 
-impl Object {
+impl UsageObject {
     /// Takes what belongs to it, and leaves the rest.
     fn push<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         let room = LONGEST.saturating_sub(self.text.len()).min(piece.len());
@@ -138,26 +138,26 @@ impl Object {
 }
 
 /// To the end of the first name in the piece, or of the piece, where a name may have begun.
-fn seek(piece: &[u8]) -> (At, &[u8]) {
+fn seek(piece: &[u8]) -> (ReadState, &[u8]) {
     if let Some(at) = memmem::find(piece, NAME) {
-        return (At::Colon { seen: false }, &piece[at + NAME.len()..]);
+        return (ReadState::Colon { seen: false }, &piece[at + NAME.len()..]);
     }
     let begun = (1..NAME.len()).rev().find(|&begun| piece.ends_with(&NAME[..begun]));
-    (At::Name(begun.unwrap_or(0)), &[])
+    (ReadState::Name(begun.unwrap_or(0)), &[])
 }
 
-fn after_name(matched: usize, byte: u8) -> At {
+fn after_name(matched: usize, byte: u8) -> ReadState {
     if byte != NAME[matched] {
-        return At::Name(usize::from(byte == NAME[0]));
+        return ReadState::Name(usize::from(byte == NAME[0]));
     }
-    if matched + 1 == NAME.len() { At::Colon { seen: false } } else { At::Name(matched + 1) }
+    if matched + 1 == NAME.len() { ReadState::Colon { seen: false } } else { ReadState::Name(matched + 1) }
 }
 
-fn after_colon(seen: bool, byte: u8) -> At {
+fn after_colon(seen: bool, byte: u8) -> ReadState {
     match byte {
-        b' ' | b'\t' | b'\r' | b'\n' => At::Colon { seen },
-        b':' if !seen => At::Colon { seen: true },
-        b'{' if seen => At::Object(Object { text: vec![b'{'], depth: 1, ..Object::default() }),
-        _ => At::Name(usize::from(byte == NAME[0])),
+        b' ' | b'\t' | b'\r' | b'\n' => ReadState::Colon { seen },
+        b':' if !seen => ReadState::Colon { seen: true },
+        b'{' if seen => ReadState::Object(UsageObject { text: vec![b'{'], depth: 1, ..UsageObject::default() }),
+        _ => ReadState::Name(usize::from(byte == NAME[0])),
     }
 }

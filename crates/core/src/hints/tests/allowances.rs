@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{NOW, headers};
-use crate::feedback::{Allowance, allowances};
+use crate::hints::{Allowance, allowances};
 use crate::limit::Unit::{Requests, Tokens};
 use crate::limit::{Rate, Unit};
 

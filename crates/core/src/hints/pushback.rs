@@ -8,9 +8,9 @@ use crate::limit::Unit;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushback {
     /// What it means.
-    pub cause: Cause,
+    pub cause: RefusalCause,
     /// What it says of the limit that was reached, if anything.
-    pub figures: Option<Figures>,
+    pub figures: Option<LimitFigures>,
     /// The model or the family of models whose limit it is, as the message names it.
     pub family: Option<Box<str>>,
     /// How long to stay away, if it says: by a header or by the message, whichever is longer.
@@ -19,7 +19,7 @@ pub struct Pushback {
 
 /// What a refusal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum RefusalCause {
     /// A limit is reached, and waiting helps.
     Limit,
     /// This request alone exceeds a limit: it never fits.
@@ -34,7 +34,7 @@ pub enum Cause {
 
 /// What a refusal says of the limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Figures {
+pub struct LimitFigures {
     /// What is counted.
     pub unit: Unit,
     /// In which window.
@@ -50,9 +50,9 @@ pub struct Figures {
 /// The text is no cause.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a refusal is \"limit\", \"too_large\", \"ramp\", \"billing\" or \"overload\"")]
-pub struct ParseCauseError;
+pub struct ParseRefusalCauseError;
 
-impl Cause {
+impl RefusalCause {
     const ALL: [Self; 5] = [Self::Limit, Self::TooLarge, Self::Ramp, Self::Billing, Self::Overload];
 
     fn word(self) -> &'static str {
@@ -66,21 +66,21 @@ impl Cause {
     }
 }
 
-impl FromStr for Cause {
-    type Err = ParseCauseError;
+impl FromStr for RefusalCause {
+    type Err = ParseRefusalCauseError;
 
-    fn from_str(text: &str) -> Result<Self, ParseCauseError> {
-        Self::ALL.into_iter().find(|cause| cause.word() == text).ok_or(ParseCauseError)
+    fn from_str(text: &str) -> Result<Self, ParseRefusalCauseError> {
+        Self::ALL.into_iter().find(|cause| cause.word() == text).ok_or(ParseRefusalCauseError)
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for RefusalCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
 }
 
-impl Figures {
+impl LimitFigures {
     /// Whether more was asked for than the limit ever admits.
     pub(super) fn never_fit(&self) -> bool {
         self.limit.is_some_and(|limit| self.requested.is_some_and(|requested| requested > limit))

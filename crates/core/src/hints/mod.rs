@@ -1,46 +1,47 @@
-//! Feedback: what the upstream's answers say about its limits. Pure parsers, fed with headers, bodies and the time.
+//! Hints: what the upstream's responses say about its limits. Pure parsers of headers and bodies; the time is an argument.
 //!
-//! [`Pushback`] is a refusal understood, [`Allowance`] what is left by the headers of any answer, and [`UsageReader`]
-//! finds what an answer has cost while it passes; a [`Decoder`] takes off the [`Codings`] of a body before that.
+//! [`classify_refusal`] turns a response into a [`Pushback`], or into nothing where it is no refusal. [`allowances`] reads
+//! what any response's headers say is left, [`UsageReader`] finds what a response has cost while it passes, and a
+//! [`BodyDecoder`] takes off the [`Codings`] of a body before that.
 
 mod allowance;
 mod coding;
-mod complaint;
 mod deflate;
+mod error_body;
+mod limit_headers;
 mod meaning;
+mod message;
 mod pushback;
-mod source;
 #[cfg(test)]
 mod tests;
 mod time;
 mod usage;
 mod window;
-mod wording;
 mod zstd;
 
 pub use allowance::{Allowance, allowances};
-pub use coding::{Codings, Decoder};
-pub use meaning::{Meanings, is_gone, understand};
-pub use pushback::{Cause, Figures, ParseCauseError, Pushback};
+pub use coding::{BodyDecoder, Codings};
+pub use meaning::{Meanings, classify_refusal, is_gone};
+pub use pushback::{LimitFigures, ParseRefusalCauseError, Pushback, RefusalCause};
 pub use usage::UsageReader;
 
 use std::time::Duration;
 
-/// An answer of the upstream, as far as it is known.
+/// A response of the upstream, as far as it was read.
 #[derive(Clone, Copy)]
-pub struct Answer<'a> {
+pub struct UpstreamResponse<'a> {
     /// Its status.
     pub status: u16,
     /// Its headers.
-    pub headers: &'a dyn Headers,
+    pub headers: &'a dyn HeaderLookup,
     /// What was read of its body, which may be anything.
     pub body: &'a [u8],
     /// Now, since the Unix epoch, for headers that name a date.
     pub now: Duration,
 }
 
-/// The headers of an answer.
-pub trait Headers {
+/// Looks up the headers of a response by name.
+pub trait HeaderLookup {
     /// The value of one, if it is text.
     fn text(&self, name: &str) -> Option<&str>;
 
@@ -51,7 +52,7 @@ pub trait Headers {
     }
 }
 
-impl Headers for http::HeaderMap {
+impl HeaderLookup for http::HeaderMap {
     fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.to_str().ok()
     }
