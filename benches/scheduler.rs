@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tidegate::admin::Watched;
 use tidegate::admission::{Applicant, Decision, PoolRules, Rules, Scheduler};
 use tidegate::config::{Config, Source};
+use tidegate::gate::Gate;
 use tidegate::limit::{Charge, Limits, PoolId};
-use tidegate::proxy::Gate;
 use tidegate::queue::{Charges, ClientId};
 use tidegate::route::Ask;
 

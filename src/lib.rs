@@ -31,7 +31,7 @@
 //!
 //! # One request
 //!
-//! `proxy::server` accepts the connection, and `proxy::connection` finds out what it speaks. Then `proxy::stack` is the
+//! `gate::server` accepts the connection, and `gate::connection` finds out what it speaks. Then `gate::stack` is the
 //! way through, as it is written there:
 //!
 //! 1. `classify`: [`route::Table::find`] names the route, and [`client::Clients::identify`] whose the request is.
@@ -61,11 +61,11 @@ pub mod admin;
 pub mod admission;
 pub mod cli;
 pub mod config;
-pub mod log;
+pub mod gate;
 pub mod mock;
-pub mod proxy;
 pub mod simulate;
 pub mod store;
+pub mod telemetry;
 pub mod upstream;
 
 pub use tidegate_core::{client, coalesce, fingerprint, hints, limit, meter, queue, route};

@@ -16,9 +16,9 @@ use tidegate::admin::Watched;
 use tidegate::admission::{Applicant, InFlight, Permit};
 use tidegate::client::Clients;
 use tidegate::config::Config;
+use tidegate::gate::Gate;
 use tidegate::hints::{Meanings, RefusalCause, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone};
 use tidegate::mock::Mock;
-use tidegate::proxy::Gate;
 use tidegate::route::{self, Asks, Facts, Found};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
@@ -64,7 +64,7 @@ impl Bare {
         Watched::new(&self.config, self.gate.clone())
     }
 
-    /// As `proxy::stack` has it, in short: a request asks for its turn, goes, and asks again if the upstream refuses it.
+    /// As `gate::stack` has it, in short: a request asks for its turn, goes, and asks again if the upstream refuses it.
     /// Nothing comes of one that the gate refuses.
     pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Option<Answered> {
         let (found, asks) = self.asks(&request).await;

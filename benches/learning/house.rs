@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tidegate::config::{Config, Source};
+use tidegate::gate::{self, Gate};
 use tidegate::mock::{Mock, Options};
-use tidegate::proxy::{self, Gate};
 use tokio::net::TcpListener;
 
 /// A stand-in for the upstream, and a gate before it.
@@ -23,7 +23,7 @@ impl House {
         let mut config = config(gate)?;
         config.upstream.set_url(&format!("http://{address}")).map_err(anyhow::Error::msg)?;
         let (listener, address) = bind().await?;
-        tokio::spawn(proxy::run(Gate::start(&config)?, listener, Duration::ZERO, std::future::pending()));
+        tokio::spawn(gate::run(Gate::start(&config)?, listener, Duration::ZERO, std::future::pending()));
         Ok(Self { mock, address })
     }
 }

@@ -10,8 +10,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tidegate::config::{Config, Source};
+use tidegate::gate::{self, Gate};
 use tidegate::mock::{Mock, Options, Weather};
-use tidegate::proxy::{self, Gate};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -50,7 +50,7 @@ pub(crate) async fn run(scene: &Scene) -> Result<Met> {
     let mut config = config(CONFIG)?;
     config.upstream.set_url(&format!("http://{address}")).map_err(anyhow::Error::msg)?;
     let (listener, gate) = bind().await?;
-    tokio::spawn(proxy::run(Gate::start(&config)?, listener, Duration::ZERO, std::future::pending()));
+    tokio::spawn(gate::run(Gate::start(&config)?, listener, Duration::ZERO, std::future::pending()));
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let (client, began) = (Client::builder(TokioExecutor::new()).build(connector), Instant::now());

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::diagnosis::millis;
 use super::scene::Scene;
 use crate::client::Clients;
-use crate::proxy::{Counted, Ended, Gate, Spread};
+use crate::gate::{Distribution, End, Gate, RequestCounts};
 use crate::route::RouteId;
 
 /// What has come of the requests of one kind since the start.
@@ -82,7 +82,7 @@ impl RouteStatus {
         asked.map(|(index, counted)| Self::new(scene, RouteId(index), &counted)).collect()
     }
 
-    fn new(scene: &Scene, route: RouteId, counted: &Counted) -> Self {
+    fn new(scene: &Scene, route: RouteId, counted: &RequestCounts) -> Self {
         let charges = scene.routes.charges(route).iter();
         let mut pools: Vec<String> = charges.map(|charge| scene.pools[charge.pool.0].name.clone()).collect();
         pools.dedup();
@@ -101,9 +101,9 @@ impl ClientStatus {
     }
 }
 
-impl From<&Counted> for CountStatus {
-    fn from(counted: &Counted) -> Self {
-        let [passed, refused, failed, left] = Ended::ALL.map(|how| counted.ended(how));
+impl From<&RequestCounts> for CountStatus {
+    fn from(counted: &RequestCounts) -> Self {
+        let [passed, refused, failed, left] = End::ALL.map(|how| counted.ended(how));
         Self {
             requests: counted.requests(),
             passed,
@@ -118,8 +118,8 @@ impl From<&Counted> for CountStatus {
     }
 }
 
-impl From<&Spread> for SpreadStatus {
-    fn from(spread: &Spread) -> Self {
+impl From<&Distribution> for SpreadStatus {
+    fn from(spread: &Distribution) -> Self {
         Self {
             mean: millis(spread.mean()),
             p50: millis(spread.quantile(50)),

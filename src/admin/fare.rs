@@ -7,7 +7,7 @@ use super::Status;
 use super::explain::{Explainer, Taken};
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
-use crate::proxy;
+use crate::gate;
 
 /// How a request would fare if it came now.
 #[derive(Clone, Debug, Serialize)]
@@ -80,7 +80,7 @@ impl Explainer {
         let now = status.and_then(|status| self.refused_now(&all, max_wait, status));
         let reason = now.or_else(|| self.never(&all)).or_else(|| self.example(pools, max_wait))?;
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
-        let (status, body) = proxy::describe(&refusal, &self.pools);
+        let (status, body) = gate::describe(&refusal, &self.pools);
         Some(Refused { status, body, now: now.is_some() })
     }
 

@@ -40,8 +40,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::log::Filter;
-use crate::proxy::Gate;
+use crate::gate::Gate;
+use crate::telemetry::Filter;
 use clock::Clock;
 use history::History;
 use pulse::Pulse;

@@ -10,9 +10,9 @@ use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
 use super::scene::Scene;
 use crate::admission::{InstanceState, Tally};
+use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
-use crate::proxy::{Coalesced, Connections, Gate, Refused};
 
 /// What `schema` says; another one where something is gone or means something else.
 pub const SCHEMA: u32 = 1;
@@ -37,7 +37,7 @@ pub struct Status {
     pub draining: bool,
     /// How many requests wait.
     pub waiting: usize,
-    /// Connections of clients.
+    /// ConnectionCounts of clients.
     pub connections: ConnectionsStatus,
     /// What is held of bodies.
     pub buffered: BufferedStatus,
@@ -93,7 +93,7 @@ pub struct TallyStatus {
     pub landed: u64,
 }
 
-/// Connections of clients.
+/// ConnectionCounts of clients.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectionsStatus {
@@ -200,8 +200,8 @@ impl From<Tally> for TallyStatus {
     }
 }
 
-impl From<Connections> for ConnectionsStatus {
-    fn from(Connections { open, closed }: Connections) -> Self {
+impl From<ConnectionCounts> for ConnectionsStatus {
+    fn from(ConnectionCounts { open, closed }: ConnectionCounts) -> Self {
         Self { open, closed }
     }
 }
@@ -213,7 +213,7 @@ impl From<(u64, u64)> for BufferedStatus {
 }
 
 impl RefusalStatus {
-    fn new(scene: &Scene, ((pool, code), requests): (Refused, u64)) -> Self {
+    fn new(scene: &Scene, ((pool, code), requests): (RefusalKey, u64)) -> Self {
         let pool = pool.map(|pool| scene.pools[pool.0].name.clone());
         Self { pool, code: code.to_owned(), requests }
     }

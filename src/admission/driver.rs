@@ -8,7 +8,7 @@ use tokio::time;
 use super::{Again, Applicant, Arrival, Decision, Permit, Refusal, Rules, Scheduler, Snapshot};
 use crate::limit::{Fill, KeptLesson, Outdated};
 use crate::queue::{Charges, Ticket};
-use crate::route::Ask;
+use crate::route::{Ask, RouteId};
 
 type Verdict = Result<Permit, Refusal>;
 type Driven = Scheduler<oneshot::Sender<Verdict>>;
@@ -17,6 +17,24 @@ type Driven = Scheduler<oneshot::Sender<Verdict>>;
 #[derive(Clone)]
 pub struct Admission {
     shared: Arc<Shared>,
+}
+
+/// Whether a request goes at once.
+#[derive(Debug)]
+pub enum Turn {
+    /// It does.
+    Now(Permit),
+    /// It waits.
+    Queued(QueuedRequest),
+}
+
+/// A request in the queue; dropped, it leaves the queue.
+#[derive(Debug)]
+pub struct QueuedRequest {
+    admission: Admission,
+    ticket: Ticket,
+    route: RouteId,
+    verdict: oneshot::Receiver<Verdict>,
 }
 
 struct Shared {
@@ -38,35 +56,42 @@ impl Admission {
         Self { shared }
     }
 
-    /// Waits for a place in all the pools that are asked; who asks nothing goes at once.
-    ///
-    /// Dropping the future at any time costs nothing: a place in the queue is left, and a permit that was granted in
-    /// the meantime is dropped with the channel it lies in, which gives it back.
+    /// Asks for a place in all these pools; a request that asks nothing goes at once.
     ///
     /// # Errors
-    /// [`Refusal`], at once where it is known at once.
-    pub async fn acquire(&self, asks: &[Ask], applicant: Applicant) -> Result<Permit, Refusal> {
+    /// [`Refusal`], where it is known at once.
+    pub fn request(&self, asks: &[Ask], applicant: Applicant) -> Result<Turn, Refusal> {
         if asks.is_empty() {
             let place = applicant.again.unwrap_or_else(|| Again::nowhere(time::Instant::now().into_std()));
-            return Ok(Permit::new(self, Charges::new(), Duration::ZERO, place));
+            return Ok(Turn::Now(Permit::new(self, Charges::new(), Duration::ZERO, place)));
         }
-        let mut verdict = None;
+        let (route, mut verdict) = (applicant.route, None);
         let waiter = || {
             let (waiter, receiver) = oneshot::channel();
             verdict = Some(receiver);
             waiter
         };
-        let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
+        match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
             Arrival::Granted { charges, place } => {
-                return Ok(Permit::new(self, charges, Duration::ZERO, place).on(applicant.route));
+                Ok(Turn::Now(Permit::new(self, charges, Duration::ZERO, place).on(route)))
             }
-            Arrival::Refused(refusal) => return Err(refusal),
-            Arrival::Queued { ticket, .. } => ticket,
-        };
-        let _leaves = Waiting { admission: self, ticket };
-        let verdict = verdict.expect("whoever is queued was asked for its waiter");
-        let granted = verdict.await.unwrap_or(Err(Refusal::DRAINING))?;
-        Ok(granted.on(applicant.route))
+            Arrival::Refused(refusal) => Err(refusal),
+            Arrival::Queued { ticket, .. } => {
+                let verdict = verdict.expect("a request that queues was asked for its waiter");
+                Ok(Turn::Queued(QueuedRequest { admission: self.clone(), ticket, route, verdict }))
+            }
+        }
+    }
+
+    /// Waits for a place in all these pools. Dropped at any time, the request leaves the queue.
+    ///
+    /// # Errors
+    /// [`Refusal`], at once where it is known at once.
+    pub async fn acquire(&self, asks: &[Ask], applicant: Applicant) -> Result<Permit, Refusal> {
+        match self.request(asks, applicant)? {
+            Turn::Now(permit) => Ok(permit),
+            Turn::Queued(queued) => queued.turn().await,
+        }
     }
 
     /// Refuses everybody who waits and whoever comes from now on.
@@ -149,13 +174,20 @@ impl Admission {
     }
 }
 
-/// One who waits; dropped, it leaves the queue.
-struct Waiting<'a> {
-    admission: &'a Admission,
-    ticket: Ticket,
+impl QueuedRequest {
+    /// Waits for the request's turn.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it waits no longer.
+    pub async fn turn(mut self) -> Result<Permit, Refusal> {
+        let granted = (&mut self.verdict).await.unwrap_or(Err(Refusal::DRAINING))?;
+        Ok(granted.on(self.route))
+    }
 }
 
-impl Drop for Waiting<'_> {
+/// It leaves the queue. A permit that was granted in the meantime lies in the channel and is dropped with it, which refunds
+/// it.
+impl Drop for QueuedRequest {
     fn drop(&mut self) {
         self.admission.with(|scheduler, now| scheduler.cancel(now, self.ticket));
     }

@@ -3,6 +3,6 @@
 mod driver;
 mod permit;
 
-pub use driver::Admission;
+pub use driver::{Admission, QueuedRequest, Turn};
 pub use permit::{InFlight, Permit, Place};
 pub use tidegate_core::admission::*;

@@ -9,9 +9,9 @@ use humantime::format_duration;
 use super::in_force::InForce;
 use super::output::output;
 use crate::client::{ClientKey, ClientSettings};
-use crate::config::{Access, AccessFormat, Coalesce, Config, Log, Pool, Queue, Upstream};
+use crate::config::{Access, AccessFormat, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
-use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
+use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -39,9 +39,9 @@ impl Check {
             };
             let priority =
                 if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
-            let every = config.keepalive.get(&id).map(|&every| format_duration(every));
+            let every = route.keepalive.map(|every| format_duration(every));
             let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
-            let shared = config.coalesce.get(&id).map_or(String::new(), |&how| shared(how));
+            let shared = route.coalesce.map_or(String::new(), shared);
             writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
             print_exceptions(&mut out, &config.routes, id)?;
         }
@@ -57,7 +57,7 @@ fn print_exceptions(out: &mut impl Write, routes: &Table, id: RouteId) -> Result
 }
 
 /// How the GETs of a route share calls.
-fn shared(Coalesce { reuse, hold }: Coalesce) -> String {
+fn shared(Coalescing { reuse, hold }: Coalescing) -> String {
     let within = if reuse.is_zero() { "at once".to_owned() } else { format!("within {}", format_duration(reuse)) };
     let held = if hold { ", polls are held" } else { "" };
     format!("; the same {within} is asked once{held}")

@@ -13,9 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::crowd::Crowd;
 use super::output::output;
 use crate::config::{Config, Source};
+use crate::gate::{self, Gate};
 use crate::meter::Counting;
 use crate::mock::{self, Mock, Options, Stats};
-use crate::proxy::{self, Gate};
 
 /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
 #[derive(Debug, Args)]
@@ -147,7 +147,7 @@ async fn serve_mock(mock: &Mock) -> Result<SocketAddr> {
 async fn serve_gate(gate: &Gate) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(proxy::run(gate.clone(), listener, Duration::ZERO, std::future::pending()));
+    tokio::spawn(gate::run(gate.clone(), listener, Duration::ZERO, std::future::pending()));
     Ok(address)
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::proxy::Gate;
+use crate::gate::Gate;
 
 /// How often it is looked whether a crowd has left. A guess.
 const LOOK: Duration = Duration::from_secs(5);

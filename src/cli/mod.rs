@@ -29,7 +29,7 @@ use clap_complete::Shell;
 
 use self::output::{complain, is_unread, output};
 use crate::config::{Config, DEFAULT, LoadError};
-use crate::proxy::StartError;
+use crate::gate::StartError;
 use crate::simulate::Unusable;
 use crate::store;
 

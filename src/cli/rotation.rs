@@ -4,7 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::proxy::Gate;
+use crate::gate::Gate;
 
 /// SIGHUP, which from now on ends the gate no more.
 pub(super) fn listen() -> io::Result<Signal> {
@@ -18,7 +18,7 @@ pub(super) fn heed(mut hangups: Signal, config: &config::Log, gate: &Gate, stopp
     let heeding = async move {
         while hangups.recv().await.is_some() {
             if has_file {
-                gate.logs().reopen();
+                gate.telemetry().reopen();
                 tracing::info!("the access log is opened anew");
             } else {
                 tracing::info!("SIGHUP is ignored: there is no access_file to reopen; SIGTERM stops the gate");

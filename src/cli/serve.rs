@@ -19,10 +19,10 @@ use super::stop::Stop;
 use super::{Usage, memory, rotation};
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::log::Filter;
-use crate::proxy::Gate;
+use crate::gate::Gate;
 use crate::store::Store;
-use crate::{admin, proxy, store};
+use crate::telemetry::Filter;
+use crate::{admin, gate, store};
 
 /// Run the gate.
 #[derive(Debug, Args)]
@@ -101,14 +101,14 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
             () = stop.asked() => {}
         }
     }
-    gate.logs().close().await;
+    gate.telemetry().close().await;
     ended
 }
 
 /// Serves, and once it is told to stop, lets what is under way end.
 async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut Stop) -> Result<()> {
     let stopping = CancellationToken::new();
-    let mut serving = std::pin::pin!(proxy::run(gate, listener, drain, stopping.clone().cancelled_owned()));
+    let mut serving = std::pin::pin!(gate::run(gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
         () = stop.asked() => {}

@@ -14,7 +14,6 @@ mod validate;
 pub use load::{LoadError, Source};
 pub use report::{Invalid, Problem};
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -26,7 +25,7 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::client::ClientSettings;
 use crate::hints::RefusalCause;
 use crate::limit::{Limits, PoolId, Rate, Unit};
-use crate::route::{KeyPart, RouteId, Table};
+use crate::route::{KeyPart, Table};
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -52,10 +51,6 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// What matches what.
     pub routes: Arc<Table>,
-    /// The routes on which those who wait for a stream are kept alive, and how often they hear something.
-    pub keepalive: HashMap<RouteId, Duration>,
-    /// The routes on which identical GETs share one call.
-    pub coalesce: HashMap<RouteId, Coalesce>,
 }
 
 /// The gate's own addresses, and how it stops.
@@ -115,15 +110,6 @@ pub struct Queue {
     /// How much of a body is read while its request waits, so that a client that leaves is seen to. A whole one of up to
     /// so much is kept to be sent again, while half of `max_bytes` is free.
     pub buffer: usize,
-}
-
-/// How identical GETs share one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coalesce {
-    /// How long its answer serves those who come after.
-    pub reuse: Duration,
-    /// Who would be told what he knows is kept for a while, to see a change.
-    pub hold: bool,
 }
 
 /// What is told of each request, beside the log.
@@ -188,7 +174,8 @@ impl Config {
     /// Whether what is polled takes requests from this pool.
     #[must_use]
     pub fn is_polled(&self, pool: PoolId) -> bool {
-        let mut charges = self.coalesce.keys().flat_map(|&id| self.routes.charges(id));
+        let coalesced = self.routes.routes().filter(|(_, route)| route.coalesce.is_some());
+        let mut charges = coalesced.flat_map(|(id, _)| self.routes.charges(id));
         self.pools[pool.0].limits.unit == Unit::Requests && charges.any(|charge| charge.pool == pool)
     }
 }

@@ -1,4 +1,4 @@
-//! The way of one request through the gate, as `proxy::stack` has it: route, share, wait, send, and send again.
+//! The way of one request through the gate, as `gate::stack` has it: route, share, wait, send, and send again.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use super::traffic::Kind;
 use super::world::{Call, Event, World};
 use crate::admission::{Again, Applicant, Arrival, Refusal};
 use crate::coalesce::Payer;
+use crate::gate::describe;
 use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
-use crate::proxy::describe;
 use crate::queue::Charges;
 use crate::route::{Ask, Asks, Body, Found};
 

@@ -157,7 +157,7 @@ impl Tally<'_> {
 
     /// What is configured and has no effect here.
     fn without_effect(&self) -> Option<String> {
-        let holds = self.config.coalesce.values().any(|coalesce| coalesce.hold);
+        let holds = self.config.routes.routes().any(|(_, route)| route.coalesce.is_some_and(|coalesce| coalesce.hold));
         holds.then(|| "hold is not simulated: polls are answered at once.".to_owned())
     }
 

@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 
 use super::traffic::{Kind, Sender};
 use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket, wants_its_own};
-use crate::config::{Coalesce, Config};
+use crate::config::Config;
 use crate::limit::PoolId;
-use crate::route::{Ask, RouteId, resources};
+use crate::route::{Ask, Coalescing, RouteId, resources};
 
 /// Which calls are under way, which answers still serve, and what is polled, as the gate has it.
 pub(super) struct Sharing<'c> {
@@ -21,7 +21,7 @@ pub(super) type Paying = (PoolId, Option<Box<str>>);
 pub(super) struct Shareable {
     resource: String,
     key: Key,
-    how: Coalesce,
+    how: Coalescing,
 }
 
 /// How a request has its answer.
@@ -54,7 +54,7 @@ impl<'c> Sharing<'c> {
 
     /// What a request asks for, if others may ask the same.
     pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
-        let how = *self.config.coalesce.get(&route).filter(|_| kind.method == "GET")?;
+        let how = self.config.routes.route(route).coalesce.filter(|_| kind.method == "GET")?;
         let query = target.split_once('?').map_or("", |(_, query)| query);
         if !kind.sender.body.is_empty() || wants_its_own(query, kind.sender.headers()) {
             return None;
@@ -107,7 +107,8 @@ impl<'c> Sharing<'c> {
     /// What a request changes; nothing where nothing is shared.
     pub(super) fn changed_by(&self, kind: &Kind, target: &str) -> Vec<String> {
         let is_safe = ["GET", "HEAD", "OPTIONS"].contains(&&*kind.method);
-        if is_safe || self.config.coalesce.is_empty() { Vec::new() } else { resources(path_of(target)).into_vec() }
+        let shares = self.config.routes.routes().any(|(_, route)| route.coalesce.is_some());
+        if is_safe || !shares { Vec::new() } else { resources(path_of(target)).into_vec() }
     }
 
     pub(super) fn wrote(&mut self, changed: &[String]) {

@@ -15,7 +15,7 @@ use crate::admission::{Again, ClientId, Decision, Scheduler};
 use crate::client::Clients;
 use crate::coalesce::Ticket;
 use crate::config::Config;
-use crate::proxy::rules;
+use crate::gate::rules;
 use crate::queue::Charges;
 use crate::route::RouteId;
 

@@ -12,8 +12,8 @@ use super::{Budget, Exhausted, Failed, Held};
 
 /// How much of a body that nobody wants is heard out, and for how long, so that its client reads the answer before the
 /// connection closes. A guess.
-const HEARD: usize = 16 << 20;
-const HEAR_OUT: Duration = Duration::from_secs(1);
+const MAX_DRAINED: usize = 16 << 20;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long nothing may come of a body that is read before its request goes. A guess: a client that stalls for longer
 /// is gone.
@@ -126,7 +126,7 @@ impl Prefetched {
 
     /// Reads on for a while and forgets it: a client that is still sending would not read its answer.
     pub async fn drain(self) {
-        drop(timeout(HEAR_OUT, self.discard(HEARD)).await);
+        drop(timeout(DRAIN_TIMEOUT, self.discard(MAX_DRAINED)).await);
     }
 
     async fn discard(mut self, most: usize) -> Result<(), Failed> {

@@ -239,7 +239,7 @@ async fn of_those_that_pass_at_once_a_share_is_told_and_of_others_all() {
     told.house.lets_it_go(&clock).await;
     told.arrived().await.send(ok()).await;
     client.rest().await;
-    told.house.gate.logs().close().await;
+    told.house.gate.telemetry().close().await;
     let lines = told.lines(2).await;
     assert!(lines.len() == 2 && lines[0].contains("refused") && lines[1].contains("\"attempts\":2"), "{lines:?}");
 }
@@ -252,7 +252,7 @@ async fn an_error_of_the_upstream_is_told_whatever_share_is() {
         let error = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
         told.passes(&get("/v1/one/1"), &error).await;
     }
-    told.house.gate.logs().close().await;
+    told.house.gate.telemetry().close().await;
     let lines = told.lines(2).await;
     assert!(lines.len() == 2 && lines[0].contains(":401,") && lines[1].contains(":500,"), "{lines:?}");
 }

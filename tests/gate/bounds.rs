@@ -109,7 +109,7 @@ async fn beyond_so_many_under_way_one_more_is_refused_even_of_no_pool() {
     assert!(came.contains("[queue] max_in_flight") && came.contains("\"in_flight\":1"), "{came}");
     server.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
     client.until("ok").await;
-    let ended = || house.gate.by_route().iter().map(tidegate::proxy::Counted::requests).sum::<u64>();
+    let ended = || house.gate.by_route().iter().map(tidegate::gate::RequestCounts::requests).sum::<u64>();
     house.until("the first has ended, as the second has", |_| ended() == 2).await;
     let mut other = house.connect().await;
     other.send(get).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::proxy::Coalesced;
+use tidegate::gate::Coalesced;
 use tokio::net::TcpListener;
 
 use super::house::{House, Wire, accept, upstream};

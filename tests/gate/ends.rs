@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::proxy::{Counted, Ended};
+use tidegate::gate::{End, RequestCounts};
 
 use super::house::{House, accept, nobody, upstream};
 use super::resend::{ok, refusal};
@@ -24,7 +24,7 @@ pools = []
 
 impl House {
     /// What has come of the requests of this route, once one has ended.
-    async fn told(&self, route: usize) -> Counted {
+    async fn told(&self, route: usize) -> RequestCounts {
         let counted = || self.gate.by_route().swap_remove(route);
         clock::until("it ends", || counted().requests() > 0).await;
         counted()
@@ -56,7 +56,7 @@ async fn an_answer_that_came_to_its_end_has_passed_however_its_end_is_told() {
         };
         let (got, ()) = tokio::join!(house.ask(&request), serve);
         let told = house.told(FREE).await;
-        assert_eq!(Ended::ALL.map(|how| told.ended(how)), [1, 0, 0, 0], "{method} {answer}\n{got}");
+        assert_eq!(End::ALL.map(|how| told.ended(how)), [1, 0, 0, 0], "{method} {answer}\n{got}");
         assert_eq!(told.upstream.count(), 1, "{answer}");
     }
 }
@@ -73,7 +73,7 @@ async fn a_client_that_leaves_in_the_middle_of_its_answer_has_left() {
     client.until("ok").await;
     drop(client);
     let told = house.told(FREE).await;
-    assert_eq!(Ended::ALL.map(|how| told.ended(how)), [0, 0, 0, 1]);
+    assert_eq!(End::ALL.map(|how| told.ended(how)), [0, 0, 0, 1]);
     assert_eq!((told.wait.count(), told.upstream.count()), (1, 1), "what is known of it is counted");
 }
 
@@ -89,7 +89,7 @@ async fn an_answer_that_breaks_off_has_failed() {
     client.until("ok").await;
     drop(server);
     let told = house.told(FREE).await;
-    assert_eq!(Ended::ALL.map(|how| told.ended(how)), [0, 0, 1, 0]);
+    assert_eq!(End::ALL.map(|how| told.ended(how)), [0, 0, 1, 0]);
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_client_that_leaves_while_it_waits_has_left_and_no_wait_is_known() {
     house.until("it waits", |now| now.waiting == 1).await;
     drop(client);
     let told = house.told(ONE).await;
-    assert_eq!(Ended::ALL.map(|how| told.ended(how)), [0, 0, 0, 1]);
+    assert_eq!(End::ALL.map(|how| told.ended(how)), [0, 0, 0, 1]);
     assert_eq!((told.wait.count(), told.upstream.count()), (0, 0));
 }
 
@@ -145,11 +145,11 @@ async fn a_request_without_an_answer_has_failed_and_one_that_is_refused_was_not_
     let house = House::open(POOLS, address).await;
     house.ask("GET /v1/free HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;
     let told = house.told(FREE).await;
-    assert_eq!(Ended::ALL.map(|how| told.ended(how)), [0, 0, 1, 0]);
+    assert_eq!(End::ALL.map(|how| told.ended(how)), [0, 0, 1, 0]);
     house.gate.admission().drain();
     house.ask("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n").await;
     let told = house.told(ONE).await;
-    assert_eq!(Ended::ALL.map(|how| told.ended(how)), [0, 1, 0, 0]);
+    assert_eq!(End::ALL.map(|how| told.ended(how)), [0, 1, 0, 0]);
     assert_eq!(house.gate.refusals(), [((None, "tidegate_draining"), 1)]);
     assert_eq!(told.upstream.count(), 0);
 }
@@ -172,7 +172,7 @@ async fn what_is_sent_again_is_one_request_that_was_retried() {
     };
     let (_, waited) = tokio::join!(house.ask("GET /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n"), serve);
     let told = house.told(ONE).await;
-    assert_eq!((told.requests(), told.ended(Ended::Passed), told.retried), (1, 1, 1));
+    assert_eq!((told.requests(), told.ended(End::Passed), told.retried), (1, 1, 1));
     assert_eq!(told.wait.most, waited);
     assert_eq!(told.upstream.most, Duration::ZERO, "the wait between is no time of the upstream's");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate::admission::Snapshot;
 use tidegate::config::{Config, Source};
-use tidegate::proxy::{self, Gate};
+use tidegate::gate::{self, Gate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -38,7 +38,7 @@ impl House {
         let address = listener.local_addr().expect("an address");
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let serving = proxy::run(gate.clone(), listener, config.server.drain, async move { stopped.notified().await });
+        let serving = gate::run(gate.clone(), listener, config.server.drain, async move { stopped.notified().await });
         Self { address, gate, stop, served: tokio::spawn(serving) }
     }
 

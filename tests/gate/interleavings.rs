@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tidegate::proxy::Ended;
+use tidegate::gate::End;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -325,7 +325,7 @@ impl Run {
         let waits = |client: &usize| matches!(self.clients[*client].0, Client::Waits { .. });
         let waiting: Vec<usize> = (0..CLIENTS).filter(waits).collect();
         let Some(client) = self.rng.choice(waiting) else { return };
-        let left = || self.house.gate.by_route().iter().map(|route| route.ended(Ended::Left)).sum::<u64>();
+        let left = || self.house.gate.by_route().iter().map(|route| route.ended(End::Left)).sum::<u64>();
         let before = left();
         self.clients[client] = (Client::Idle, None);
         until("the gate sees it go", || left() == before + 1).await;

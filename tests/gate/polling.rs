@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate::proxy::Coalesced;
+use tidegate::gate::Coalesced;
 use tokio::net::TcpListener;
 
 use super::coded::{coded, gzip};

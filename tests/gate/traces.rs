@@ -255,5 +255,5 @@ async fn a_collector_that_is_gone_holds_up_nobody() {
     server.until("\r\n\r\n").await;
     server.send(ok()).await;
     assert!(client.rest().await.starts_with("HTTP/1.1 200"));
-    in_time("nobody waits for it", house.gate.logs().close()).await;
+    in_time("nobody waits for it", house.gate.telemetry().close()).await;
 }

@@ -10,8 +10,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tidegate::gate::{self, Gate};
 use tidegate::mock::Mock;
-use tidegate::proxy::{self, Gate};
 use tokio::net::TcpListener;
 
 use super::crowd::Way;
@@ -33,7 +33,7 @@ impl Sockets {
     /// To a gate that serves until the runtime ends.
     pub(crate) async fn to(gate: Gate) -> Self {
         let (listener, address) = listen().await;
-        tokio::spawn(proxy::run(gate, listener, Duration::ZERO, pending()));
+        tokio::spawn(gate::run(gate, listener, Duration::ZERO, pending()));
         Self { client: Client::builder(TokioExecutor::new()).build_http(), gate: address }
     }
 }

@@ -12,8 +12,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use tidegate::admin::{self, Status, Watched};
 use tidegate::config::{Config, Source};
+use tidegate::gate::{self, Gate};
 use tidegate::mock::{Mock, Options};
-use tidegate::proxy::{self, Gate};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -100,7 +100,7 @@ impl Desk {
         let mock = Mock::new(&wide, MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
         let (watched, serves) = (Watched::new(&config, gate.clone()), mock.clone());
-        let (serving, mut served) = (proxy::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
+        let (serving, mut served) = (gate::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
         served.spawn(async move { serves.run(upstream_listener, pending()).await.expect("it serves") });
         served.spawn(async move { serving.await.expect("it serves") });
         served.spawn(async move { admin::run(watched, admin_listener, pending()).await.expect("it serves") });

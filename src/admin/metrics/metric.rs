@@ -6,7 +6,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
 use super::view::View;
-use crate::proxy::Spread;
+use crate::gate::Distribution;
 
 /// One metric: what it is called, what it means, and where its values come from.
 pub(super) struct Metric {
@@ -29,7 +29,7 @@ pub(super) struct Samples(Vec<(Vec<String>, Value)>);
 pub(super) enum Value {
     Count(u64),
     Number(f64),
-    Spread(Spread),
+    Distribution(Distribution),
 }
 
 /// The bounds that a histogram has here, in seconds: every other of those that are counted.
@@ -72,7 +72,7 @@ impl Value {
             Self::Count(count) if kind == MetricType::Counter => encoder.encode_counter(count, NO_EXEMPLAR),
             Self::Count(count) => encoder.encode_gauge(count),
             Self::Number(number) => encoder.encode_gauge(number),
-            Self::Spread(spread) => {
+            Self::Distribution(spread) => {
                 let buckets = buckets(spread);
                 encoder.encode_histogram::<NoLabelSet>(spread.sum.as_secs_f64(), spread.count(), &buckets, None)
             }
@@ -83,7 +83,7 @@ impl Value {
 const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, u64>> = None;
 
 /// How many are between each of [`BOUNDS`] and the one before.
-fn buckets(spread: &Spread) -> Vec<(f64, u64)> {
+fn buckets(spread: &Distribution) -> Vec<(f64, u64)> {
     let (mut cumulated, mut before) = (spread.cumulated().peekable(), 0);
     let up_to = |bound: f64| {
         let mut count = before;
@@ -107,8 +107,8 @@ impl From<f64> for Value {
     }
 }
 
-impl From<&Spread> for Value {
-    fn from(spread: &Spread) -> Self {
-        Self::Spread(spread.clone())
+impl From<&Distribution> for Value {
+    fn from(spread: &Distribution) -> Self {
+        Self::Distribution(spread.clone())
     }
 }

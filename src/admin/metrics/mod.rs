@@ -15,12 +15,12 @@ use prometheus_client::registry::Registry;
 
 use super::scene::Scene;
 use super::status::Status;
-use crate::proxy::Counted;
+use crate::gate::RequestCounts;
 use metric::{Metric, Samples};
 use view::View;
 
 /// Every metric, as Prometheus reads it.
-pub(super) fn text(scene: &Scene, status: &Status, counted: &[Counted]) -> String {
+pub(super) fn text(scene: &Scene, status: &Status, counted: &[RequestCounts]) -> String {
     let (view, mut text) = (View::new(scene, status, counted), String::new());
     let scrape = Scrape { metrics: table::all().map(|metric| (metric, metric.samples(&view))).collect() };
     let mut registry = Registry::with_prefix("tidegate");
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Source};
-    use crate::proxy::Gate;
+    use crate::gate::Gate;
 
     #[tokio::test]
     async fn what_was_held_and_what_was_paced_is_told_of_each_route_that_shares() {

@@ -4,7 +4,7 @@ use prometheus_client::registry::Unit;
 use super::metric::{Metric, Samples};
 use super::pools;
 use super::view::View;
-use crate::proxy::{Counted, Ended};
+use crate::gate::{End, RequestCounts};
 
 /// Every metric, in the order in which a scrape shows them.
 pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
@@ -154,7 +154,7 @@ static REQUESTS: [Metric; 7] = [
         unit: Some(Unit::Seconds),
         help: "How long requests waited for their turn, but for those whose client left before an answer.",
         labels: &["route"],
-        of: |view, samples| view.by_route(samples, |counted: &Counted| &counted.wait),
+        of: |view, samples| view.by_route(samples, |counted: &RequestCounts| &counted.wait),
     },
     Metric {
         name: "upstream",
@@ -162,12 +162,12 @@ static REQUESTS: [Metric; 7] = [
         unit: Some(Unit::Seconds),
         help: "How long the upstream took, from the sending of a request to the last byte of its answer.",
         labels: &["route"],
-        of: |view, samples| view.by_route(samples, |counted: &Counted| &counted.upstream),
+        of: |view, samples| view.by_route(samples, |counted: &RequestCounts| &counted.upstream),
     },
 ];
 
 fn outcomes(view: &View<'_>, samples: &mut Samples) {
     for (route, counted) in &view.routes {
-        Ended::ALL.iter().for_each(|how| samples.put([*route, how.name()], counted.ended(*how)));
+        End::ALL.iter().for_each(|how| samples.put([*route, how.name()], counted.ended(*how)));
     }
 }

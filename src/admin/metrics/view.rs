@@ -3,13 +3,13 @@ use crate::admin::pool::{PoolStatus, counts};
 use crate::admin::scene::Scene;
 use crate::admin::status::Status;
 use crate::config::Pool;
-use crate::proxy::{Coalesced, Counted};
+use crate::gate::{Coalesced, RequestCounts};
 
 /// What metrics come from.
 pub(super) struct View<'a> {
     pub(super) status: &'a Status,
     /// Every route that has had a request, by its name.
-    pub(super) routes: Vec<(&'a str, &'a Counted)>,
+    pub(super) routes: Vec<(&'a str, &'a RequestCounts)>,
     pub(super) pools: Vec<PoolView<'a>>,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct PoolView<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(scene: &'a Scene, status: &'a Status, counted: &'a [Counted]) -> Self {
+    pub(super) fn new(scene: &'a Scene, status: &'a Status, counted: &'a [RequestCounts]) -> Self {
         let routes = scene.routes.routes().zip(counted).filter(|(_, counted)| counted.requests() > 0);
         Self {
             status,
@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     }
 
     /// One value of each route.
-    pub(super) fn by_route<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&'a Counted) -> V) {
+    pub(super) fn by_route<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&'a RequestCounts) -> V) {
         self.routes.iter().for_each(|&(route, counted)| samples.put([route], of(counted)));
     }
 

@@ -1,22 +1,24 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Check;
-use crate::config::Coalesce;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
-use crate::route::{RouteId, Table, Template};
+use crate::route::{Coalescing, RouteId, Table, Template};
 
 /// An answer older than that is news to nobody, and would only be kept. A guess.
 const LONGEST: Duration = Duration::from_mins(1);
 
 impl Check {
-    /// The routes on which identical GETs share a call, and how.
-    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &Table) -> HashMap<RouteId, Coalesce> {
-        file.iter().filter_map(|route| self.route_coalesce(route, table)).collect()
+    /// Sets on each route how identical GETs share a call.
+    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &mut Table) {
+        for route in file {
+            if let Some((id, coalescing)) = self.route_coalesce(route, table) {
+                table.route_mut(id).coalesce = Some(coalescing);
+            }
+        }
     }
 
-    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, Coalesce)> {
+    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, Coalescing)> {
         let reuse = file.reuse.as_ref().and_then(|text| self.reuse(text));
         let Some(written) = file.coalesce.as_ref().filter(|written| *written.get_ref()) else {
             let reuse = file.reuse.as_ref().map(|text| ("reuse without coalesce", text.span()));
@@ -35,7 +37,7 @@ impl Check {
         }
         let (id, _) = table.routes().find(|(_, route)| route.name == template.to_string())?;
         let hold = file.hold.as_ref().is_some_and(|hold| *hold.get_ref());
-        Some((id, Coalesce { reuse: reuse.unwrap_or_default(), hold }))
+        Some((id, Coalescing { reuse: reuse.unwrap_or_default(), hold }))
     }
 
     fn reuse(&mut self, text: &Text) -> Option<Duration> {

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Check;
@@ -9,14 +8,13 @@ use crate::route::{RouteId, Table, Template};
 const SHORTEST: Duration = Duration::from_secs(1);
 
 impl Check {
-    /// The routes that keep those who wait alive, and how often they hear something.
-    pub(super) fn keepalive(
-        &mut self,
-        file: &[file::Route],
-        table: &Table,
-        pools: &[Pool],
-    ) -> HashMap<RouteId, Duration> {
-        file.iter().filter_map(|route| self.route_keepalive(route, table, pools)).collect()
+    /// Sets on each route how often an event stream that waits sends a comment.
+    pub(super) fn keepalive(&mut self, file: &[file::Route], table: &mut Table, pools: &[Pool]) {
+        for route in file {
+            if let Some((id, every)) = self.route_keepalive(route, table, pools) {
+                table.route_mut(id).keepalive = Some(every);
+            }
+        }
     }
 
     fn route_keepalive(&mut self, file: &file::Route, table: &Table, pools: &[Pool]) -> Option<(RouteId, Duration)> {

@@ -48,11 +48,11 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
     let own = check.problems.len();
     let mut pools: Vec<Pool> = written.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
     pools.extend(defaults.learn.then(|| learning::implicit(queue, max_wait)));
-    let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
-    let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
-    let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);
+    let mut routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
+    check.keepalive(file.routes.as_deref().unwrap_or_default(), &mut routes, &pools);
+    check.coalesce(file.routes.as_deref().unwrap_or_default(), &mut routes);
     check.unused_pools(written, &pools, &routes);
-    check.unused_poll_shares(written, &pools, &routes, &coalesce);
+    check.unused_poll_shares(written, &pools, &routes);
     check.uses(file, &routes, &pools, queue);
     if file.is_built_in {
         // What has no effect there beside other settings is nobody's mistake.
@@ -60,19 +60,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
     }
     check.learned_file(&file.upstream, &pools);
     if check.problems.is_empty() {
-        Ok(Config {
-            source,
-            hash: hash(text),
-            server,
-            upstream,
-            queue,
-            clients,
-            log,
-            pools,
-            routes: Arc::new(routes),
-            keepalive,
-            coalesce,
-        })
+        Ok(Config { source, hash: hash(text), server, upstream, queue, clients, log, pools, routes: Arc::new(routes) })
     } else {
         Err(check.problems)
     }

@@ -1,14 +1,14 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use indexmap::IndexMap;
 use toml::Spanned;
 
 use super::Check;
+use crate::config::Pool;
 use crate::config::file;
 use crate::config::report::Problem;
-use crate::config::{Coalesce, Pool};
 use crate::limit::Unit;
-use crate::route::{RouteId, Table};
+use crate::route::Table;
 
 /// What polling may have of a pool that does not say, in hundredths. A guess: the other half is for what is no poll.
 pub(super) const SHARE: u8 = 50;
@@ -31,9 +31,9 @@ impl Check {
         file: &IndexMap<String, Spanned<file::Pool>>,
         pools: &[Pool],
         table: &Table,
-        coalesce: &HashMap<RouteId, Coalesce>,
     ) {
-        let counted = coalesce.keys().flat_map(|&id| table.charges(id)).map(|charge| &pools[charge.pool.0]);
+        let coalesced = table.routes().filter(|(_, route)| route.coalesce.is_some());
+        let counted = coalesced.flat_map(|(id, _)| table.charges(id)).map(|charge| &pools[charge.pool.0]);
         let counted = counted.filter(|pool| pool.limits.unit == Unit::Requests);
         let polled: HashSet<&str> = counted.map(|pool| &*pool.name).collect();
         for (_, pool) in file.iter().filter(|(name, _)| !polled.contains(&***name)) {

@@ -21,13 +21,19 @@ impl Check {
             self.sums(route, &charges, pools);
             let priority = self.parsed(route.priority.as_ref(), "not a priority", "").unwrap_or_default();
             let Some(template) = template else { continue };
-            if let Err(tie) = table.insert(&template, charges, priority) {
-                let label = format!("matches requests of '{}', and is no more specific", table.route(tie.with).name);
-                let mend = "leave those requests to one of the two, or make one more specific";
-                self.problems.push(Problem::new("two routes for one request", route.matches.span(), label, mend));
+            let is_metered = charges.iter().any(|charge| pools[charge.pool.0].limits.unit == Unit::Tokens);
+            match table.insert(&template, charges, priority) {
+                Ok(id) => table.route_mut(id).is_metered = is_metered,
+                Err(tie) => self.two_routes(route, &table.route(tie.with).name),
             }
         }
         table
+    }
+
+    fn two_routes(&mut self, route: &file::Route, other: &str) {
+        let label = format!("matches requests of '{other}', and is no more specific");
+        let mend = "leave those requests to one of the two, or make one more specific";
+        self.problems.push(Problem::new("two routes for one request", route.matches.span(), label, mend));
     }
 
     /// What one of its pools is named for: for requests what is written, for tokens as many as there are.

@@ -48,6 +48,12 @@ struct Crowd {
     calls: TrailingCount,
 }
 
+impl Crowd {
+    fn new(now: Instant) -> Self {
+        Self { things: 0, calls: TrailingCount::new(now) }
+    }
+}
+
 /// A pool that pays for polls.
 #[derive(Clone, Debug)]
 pub struct Payer<P> {
@@ -91,10 +97,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
         thing.asked = now;
         if polls && !mem::replace(&mut thing.is_polled, true) {
             for pool in &thing.pools {
-                self.crowds
-                    .entry(pool.clone())
-                    .or_insert(Crowd { things: 0, calls: TrailingCount::new(now) })
-                    .things += 1;
+                self.crowds.entry(pool.clone()).or_insert_with(|| Crowd::new(now)).things += 1;
             }
         }
     }
@@ -121,9 +124,8 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     pub fn call(&mut self, now: Instant, key: Key) -> Option<Instant> {
         let thing = self.things.get_mut(&key)?;
         for pool in &thing.pools {
-            if let Some(crowd) = self.crowds.get_mut(pool) {
-                crowd.calls.add();
-            }
+            // Its first call goes before it is known to be polled, and counts as a poll all the same.
+            self.crowds.entry(pool.clone()).or_insert_with(|| Crowd::new(now)).calls.add();
         }
         thing.called.replace(now)
     }

@@ -33,6 +33,6 @@ pub use method::method_name;
 pub use path::{climbs, resources};
 pub use precedence::{Beaten, Precedence};
 pub use priority::{ParsePriorityError, Priority};
-pub use table::{Route, Table, Tie};
+pub use table::{Coalescing, Route, Table, Tie};
 pub use template::{ParseTemplateError, Template};
 pub use tokens::estimate;

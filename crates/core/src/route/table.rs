@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -10,15 +11,30 @@ use super::priority::Priority;
 use super::template::Template;
 use super::tree::Node;
 
-/// A kind of request, and what each of that kind takes.
-#[derive(Clone, Debug)]
+/// A kind of request, and how requests of that kind are treated.
+#[derive(Clone, Debug, Default)]
 pub struct Route {
     /// As it is written in the configuration; `default` for requests that match nothing.
     pub name: String,
-    /// From which pools, and how much.
+    /// From which pools it takes, and how much.
     pub charges: Vec<RouteCharge>,
-    /// Before whom it goes.
+    /// Its priority in the queue.
     pub priority: Priority,
+    /// It takes from a pool of tokens, so its responses are read for what they cost.
+    pub is_metered: bool,
+    /// How often an event stream that waits in the queue sends a comment, if it does.
+    pub keepalive: Option<Duration>,
+    /// How identical GETs share one call, if they do.
+    pub coalesce: Option<Coalescing>,
+}
+
+/// How identical GETs of a route share one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coalescing {
+    /// How long a response serves requests that come after it.
+    pub reuse: Duration,
+    /// A poll that would bring nothing new is held for a while, until there is a change.
+    pub hold: bool,
 }
 
 /// Every route, and the default one for whatever matches none of them.
@@ -43,7 +59,7 @@ const DEFAULT: RouteId = RouteId(0);
 
 impl Default for Table {
     fn default() -> Self {
-        let default = Route { name: "default".to_owned(), charges: Vec::new(), priority: Priority::default() };
+        let default = Route { name: "default".to_owned(), ..Route::default() };
         Self { routes: vec![default], templates: Vec::new(), tree: Node::default(), fallback: None }
     }
 }
@@ -67,7 +83,7 @@ impl Table {
     ) -> Result<RouteId, Tie> {
         let id = RouteId(self.routes.len());
         self.tree.insert(template, id).map_err(|with| Tie { with })?;
-        self.routes.push(Route { name: template.to_string(), charges, priority });
+        self.routes.push(Route { name: template.to_string(), charges, priority, ..Route::default() });
         self.templates.push(template.clone());
         Ok(id)
     }
@@ -81,6 +97,11 @@ impl Table {
     #[must_use]
     pub fn route(&self, id: RouteId) -> &Route {
         &self.routes[id.0]
+    }
+
+    /// The route by its id, to configure it.
+    pub fn route_mut(&mut self, id: RouteId) -> &mut Route {
+        &mut self.routes[id.0]
     }
 
     /// What a route matches; nothing for the default one, which takes what is left.

@@ -10,7 +10,7 @@ use crate::admin::{
     CaseName, CountStatus, EventStatus, InForceStatus, RouteStatus, SpreadStatus, Status, WaitingFor, Watched,
 };
 use crate::config::{Config, Source};
-use crate::proxy::Gate;
+use crate::gate::Gate;
 
 const CONFIG: &str = "[pools.calm]\nrequests = [\"300/min\"]\n[pools.full]\nrequests = [\"60/min\"]\n\
     [pools.lower]\nrequests = [\"1000/min\"]\n[[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"calm\", \"full\", \"lower\"]\n";

@@ -1,0 +1,150 @@
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::failure::Failure;
+use super::record::Progress;
+use super::request::ClientRequest;
+use super::{Gate, millis};
+use crate::admission::{Again, Applicant, Permit, QueuedRequest, Turn};
+use crate::limit::Unit;
+use crate::route::{Ask, KeyPart, Priority, method_name};
+use crate::telemetry::RequestedCost;
+use crate::upstream::{Failed, Held};
+
+/// Leave to send a request.
+pub(super) struct Admitted {
+    pub(super) permit: Permit,
+    /// Its place among all requests in flight.
+    pub(super) slot: Held,
+    /// Where it stands in the queue should it be sent again; none if it takes from no pool, as nothing would pace it.
+    pub(super) position: Option<Again>,
+}
+
+/// How long a client may take to send a body that must be read before its request can queue. A guess: as long as requests
+/// usually may wait.
+const BODY_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How long to wait for a body that is read ahead only so that the request can be sent again. A guess: longer than a body
+/// on the way already takes, too short to be noticed.
+const READ_AHEAD_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Gate {
+    /// Waits for a place in every pool of the request's route.
+    ///
+    /// Dropped while it waits, the request leaves the queue; what was read of its body stays with the request.
+    pub(super) async fn admit(
+        &self,
+        request: &mut ClientRequest,
+        position: Option<Again>,
+        progress: &mut Progress,
+    ) -> Result<Admitted, Failure> {
+        if request.needs_body(self) {
+            self.read_body(request).await?;
+        } else {
+            self.read_small_body(request).await?;
+        }
+        let (asks, admission) = (request.asks(self), request.admission(self, position));
+        self.trace_cost(request, &asks, &admission);
+        // With too many requests in flight, refuse before waiting, not after.
+        let slot = self.in_flight.take(1).map_err(Failure::InFlight)?;
+        let (permit, slot) = match self.admission.request(&asks, admission).map_err(Failure::refused)? {
+            Turn::Now(permit) => (permit, slot),
+            Turn::Queued(queued) => {
+                drop(slot);
+                let asked = Instant::now();
+                let permit = Box::pin(self.wait(queued, request)).await?;
+                progress.waited += asked.elapsed();
+                (permit, self.in_flight.overdraw(1))
+            }
+        };
+        let position = (!asks.is_empty()).then_some(permit.again);
+        Ok(Admitted { permit, slot, position })
+    }
+
+    /// Reads the body before the request can queue, as what it asks of its pools depends on the body.
+    pub(super) async fn read_body(&self, request: &mut ClientRequest) -> Result<(), Failure> {
+        if request.body.whole().is_some() {
+            return Ok(());
+        }
+        let read = timeout(BODY_TIMEOUT, self.fill(request)).await;
+        read.unwrap_or(Err(Failure::Upstream(Failed::Slow(BODY_TIMEOUT))))
+    }
+
+    /// Reads a body that fits into the buffer, so that the request can be sent again. If it does not come soon, the request
+    /// is sent as its body comes.
+    async fn read_small_body(&self, request: &mut ClientRequest) -> Result<(), Failure> {
+        let (body, buffer) = (&mut request.body, self.buffer);
+        if !body.is_within(buffer) || !self.bodies.has_plenty() || body.reserve(buffer, &self.bodies).is_err() {
+            return Ok(());
+        }
+        timeout(READ_AHEAD_TIMEOUT, body.fill(buffer)).await.unwrap_or(Ok(())).map_err(Failure::Upstream)
+    }
+
+    /// Reads as much of the body as the buffer takes.
+    async fn fill(&self, request: &mut ClientRequest) -> Result<(), Failure> {
+        request.body.reserve(self.buffer, &self.bodies).map_err(Failure::Bodies)?;
+        request.body.fill(self.buffer).await.map_err(Failure::Upstream)
+    }
+
+    /// Waits for the request's turn, unless its client leaves. The log mentions a long wait.
+    async fn wait(&self, queued: QueuedRequest, request: &mut ClientRequest) -> Result<Permit, Failure> {
+        request.compact();
+        let _queued = request.queued();
+        let (method, route, arrived) = (method_name(request.head.method.as_str()), request.route(), request.arrived);
+        let mention = async {
+            sleep(self.log_wait.saturating_sub(arrived.elapsed())).await;
+            let (route, pools) = (&*self.routes.route(route).name, self.labels.pools(route));
+            tracing::info!(method, route, pools, waited_ms = millis(arrived.elapsed()), "still waiting");
+            pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            turn = queued.turn() => turn.map_err(Failure::refused),
+            left = self.client_leaves(request) => Err(left),
+            never = mention => match never {},
+        }
+    }
+
+    /// Resolves when the client leaves. hyper notices that only once the whole body is read, so it is read meanwhile; behind
+    /// a body larger than the buffer, the socket is watched.
+    async fn client_leaves(&self, request: &mut ClientRequest) -> Failure {
+        if let Err(failure) = self.fill(request).await {
+            return failure;
+        }
+        if request.body.whole().is_none() {
+            request.socket.hung_up().await;
+            return Failure::Upstream(Failed::Body);
+        }
+        pending().await
+    }
+
+    /// Tells the access log and the trace what the request asks of its pools.
+    fn trace_cost(&self, request: &ClientRequest, asks: &[Ask], admission: &Applicant) {
+        let Some(trace) = &request.trace else { return };
+        let counts_tokens = |ask: &&Ask| self.pools[ask.pool.0].limits.unit == Unit::Tokens;
+        trace.set_cost(RequestedCost {
+            model: asks.iter().find_map(|ask| self.model(ask)).map(Into::into),
+            tokens: asks.iter().filter(counts_tokens).filter_map(|ask| ask.cost).max(),
+            priority: Some(priority_name(admission.priority)),
+        });
+    }
+
+    /// The model, if the pool has an instance for each model.
+    fn model<'a>(&self, ask: &'a Ask) -> Option<&'a str> {
+        let is_model = |part: &KeyPart| *part == KeyPart::Body("model".into());
+        let at = self.pools[ask.pool.0].key.iter().position(is_model)?;
+        let model = ask.key.as_deref()?.split(' ').nth(at)?;
+        (model != "-" && model != "?").then_some(model)
+    }
+}
+
+fn priority_name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::High => "high",
+        Priority::Normal => "normal",
+        Priority::Low => "low",
+    }
+}

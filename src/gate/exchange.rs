@@ -1,0 +1,134 @@
+use std::time::{Duration, Instant, SystemTime};
+
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::body::ResponseBody;
+use crate::admission::InFlight;
+use crate::hints::{
+    BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone,
+};
+use crate::upstream::Held;
+
+/// A response of the upstream, and what its request occupies until its last byte.
+pub(super) struct Exchange {
+    pub(super) response: Response<ResponseBody>,
+    /// None once the request is in flight no longer, or its connection carries a WebSocket.
+    pub(super) meter: Option<Box<ResponseMeter>>,
+}
+
+/// What a request occupies while its response comes in, and what the response says it cost.
+pub(super) struct ResponseMeter {
+    in_flight: InFlight,
+    /// Its place among all requests in flight.
+    _slot: Held,
+    sent_at: Instant,
+    /// Finds the tokens used in the response's body, where a pool counts them.
+    usage: Option<BodyDecoder<UsageReader>>,
+}
+
+/// How much of a compressed response is decoded to find the tokens it used, in bytes. A guess: more than any response
+/// that is no file.
+const MAX_DECODED: usize = 8 << 20;
+
+/// How much of a refusal is read. A guess: OpenAI's have less than a thousand bytes (docs/upstream.md §4.1).
+const MAX_REFUSAL: usize = 64 << 10;
+
+/// How long a refusal may take to come; after that it passes through unread. A guess.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Whether the body of a response says what its status means: it may be a refusal, or nothing may be at that path.
+pub(super) fn says_why_in_its_body(status: StatusCode) -> bool {
+    may_refuse(status) || status == StatusCode::NOT_FOUND
+}
+
+/// Whether a response may be a refusal, which was not executed.
+pub(super) fn may_refuse(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+impl Exchange {
+    pub(super) fn new(response: Response<Incoming>, meter: Box<ResponseMeter>) -> Self {
+        Self { response: response.map(Into::into), meter: Some(meter) }
+    }
+
+    /// Its connection carries a WebSocket.
+    pub(super) fn relayed(response: Response<Incoming>) -> Self {
+        Self { response: response.map(Into::into), meter: None }
+    }
+
+    /// Whether the upstream refused the request, and what it said; tells admission.
+    pub(super) async fn classify_refusal(&mut self, meanings: &Meanings) -> Option<Pushback> {
+        if !says_why_in_its_body(self.response.status()) {
+            return None;
+        }
+        let meter = self.meter.as_ref()?;
+        self.response.body_mut().peek(MAX_REFUSAL, REFUSAL_TIMEOUT).await;
+        let (status, headers, seen) =
+            (self.response.status().as_u16(), self.response.headers(), self.response.body().seen());
+        let body = codings(headers).map(|codings| codings.decode(seen, MAX_REFUSAL)).unwrap_or_default();
+        let answer = UpstreamResponse { status, headers, body: &body, now: since_epoch() };
+        let refusal = classify_refusal(&answer, meanings);
+        match &refusal {
+            Some(refusal) => meter.refused(refusal),
+            None => meter.accepted(headers, is_gone(&answer)),
+        }
+        refusal
+    }
+
+    /// Its request is in flight no longer.
+    pub(super) fn release(&mut self) {
+        self.meter = None;
+    }
+}
+
+impl ResponseMeter {
+    pub(super) fn new(in_flight: InFlight, slot: Held, sent_at: Instant) -> Self {
+        Self { in_flight, _slot: slot, sent_at, usage: None }
+    }
+
+    /// The upstream took the request; these headers say what is left, or nothing is at its path.
+    pub(super) fn accepted(&self, headers: &HeaderMap, is_gone: bool) {
+        self.in_flight.accepted(self.sent_at, &allowances(headers, since_epoch()), is_gone);
+    }
+
+    fn refused(&self, refusal: &Pushback) {
+        self.in_flight.refused(self.sent_at, refusal);
+    }
+
+    /// From now on it looks for the tokens used in what it [sees](Self::see).
+    pub(super) fn read_usage(&mut self, headers: &HeaderMap) {
+        self.usage = codings(headers).map(|codings| {
+            let most = if codings.is_plain() { usize::MAX } else { MAX_DECODED };
+            BodyDecoder::new(&codings, most, UsageReader::default())
+        });
+    }
+
+    /// The next piece of the response's body.
+    pub(super) fn see(&mut self, piece: &[u8]) {
+        if let Some(usage) = &mut self.usage {
+            usage.push(piece);
+        }
+    }
+}
+
+impl Drop for ResponseMeter {
+    fn drop(&mut self) {
+        if let Some(tokens) = self.usage.as_ref().and_then(|usage| usage.sink().total()) {
+            self.in_flight.settle(self.sent_at, tokens);
+        }
+    }
+}
+
+/// How the body of a response is compressed; none if that is not known.
+pub(super) fn codings(headers: &HeaderMap) -> Option<Codings> {
+    let values = headers.get_all(CONTENT_ENCODING).into_iter();
+    Codings::named(values.map(|value| value.to_str().unwrap_or("unreadable")))
+}
+
+/// Now, for responses that name a date.
+#[expect(clippy::disallowed_methods, reason = "a date names the time of day, and holds for one response only")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+use std::mem;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::admit::Admitted;
+use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
+use super::failure::Failure;
+use super::record::Progress;
+use super::request::ClientRequest;
+use super::{Gate, headers, relay};
+use crate::upstream::{Failed, Prefetched};
+
+/// A response, and whether its request can be sent again.
+pub(super) struct Forwarded {
+    pub(super) exchange: Exchange,
+    pub(super) can_resend: bool,
+}
+
+impl Gate {
+    /// Sends the request to the upstream, once, and waits for the head of the response.
+    ///
+    /// Dropped at any time, the upstream's connection is closed. Places in windows are committed as the request's head is
+    /// written; those of a request that was never written are refunded.
+    pub(super) async fn forward(
+        &self,
+        request: &mut ClientRequest,
+        Admitted { permit, slot, position }: Admitted,
+        progress: &mut Progress,
+    ) -> Result<Forwarded, Failure> {
+        let (place, in_flight) = permit.split();
+        let (outgoing, can_resend) = self.outgoing(request, position.is_some());
+        let sent = progress.sent();
+        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, sent.into_std()));
+        if let Some(trace) = &request.trace {
+            trace.sent(sent);
+        }
+        let answered = self.upstream.send(outgoing, place, request.target.clone()).await;
+        if let Some(trace) = &request.trace {
+            trace.answered(answered.as_ref().ok().map(|response| response.status().as_u16()));
+        }
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(unanswered) => return Err(Failure::unanswered(unanswered).await),
+        };
+        if says_why_in_its_body(response.status()) {
+            headers::for_client(response.headers_mut());
+            return Ok(Forwarded { exchange: Exchange::new(response, meter), can_resend });
+        }
+        self.typical_latency.record(request.route(), sent.elapsed());
+        meter.accepted(response.headers(), false);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let exchange = self.switch_protocols(request, response, meter)?;
+            return Ok(Forwarded { exchange, can_resend: false });
+        }
+        if self.routes.route(request.route()).is_metered {
+            meter.read_usage(response.headers());
+        }
+        headers::for_client(response.headers_mut());
+        Ok(Forwarded { exchange: Exchange::new(response, meter), can_resend: false })
+    }
+
+    /// The request as the upstream gets it, and whether what is left of it here can be sent again. The body is shared, not
+    /// copied.
+    fn outgoing(&self, request: &mut ClientRequest, is_paced: bool) -> (Request<Prefetched>, bool) {
+        let ClientRequest { head, body, upgrade, .. } = request;
+        let may_keep = body.whole().is_some_and(<[u8]>::is_empty) || self.bodies.has_plenty();
+        let kept = (is_paced && may_keep).then(|| body.share()).flatten();
+        let can_resend = kept.is_some();
+        let mut outgoing = Request::new(mem::replace(body, kept.unwrap_or_default()));
+        *outgoing.method_mut() = head.method.clone();
+        *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
+        headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        (outgoing, can_resend)
+    }
+
+    /// From here on the connection carries a WebSocket; its request is in flight until that ends.
+    fn switch_protocols(
+        &self,
+        request: &mut ClientRequest,
+        mut response: Response<Incoming>,
+        meter: Box<ResponseMeter>,
+    ) -> Result<Exchange, Failure> {
+        let Some(client) = request.upgrade.take() else {
+            return Err(Failure::Upstream(Failed::Senseless("it switches protocols unasked")));
+        };
+        relay::start(self, client, &mut response, meter);
+        Ok(Exchange::relayed(response))
+    }
+}

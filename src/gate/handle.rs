@@ -1,0 +1,73 @@
+//! One request, from its head to the head of its response. Read it from the top: every step is called from here.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use http::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+
+use super::Gate;
+use super::connection::Peer;
+use super::exchange::Exchange;
+use super::failure::Failure;
+use super::headers::come_from_another_site;
+use super::keepalive::EarlyResponse;
+use super::record::{Progress, RequestRecord};
+use super::request::ClientRequest;
+use super::response::{GateBody, respond};
+use super::shared::SharedAnswer;
+
+/// How a request is answered.
+pub(super) enum Answer {
+    /// By the upstream.
+    Upstream(Exchange),
+    /// By a response of the upstream that several requests get.
+    Shared(SharedAnswer),
+    /// Before the upstream is: comments keep an event stream alive until its turn comes.
+    Early(EarlyResponse),
+}
+
+impl Gate {
+    /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's
+    /// connection is closed.
+    pub(super) async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<GateBody> {
+        let request = ClientRequest::read(self, request, peer);
+        let mut record = RequestRecord::start(self, &request);
+        let leaves_http = request.leaves_http();
+        // A panic ends this request, not its connection.
+        let answer = AssertUnwindSafe(self.answer(request, &mut record.progress)).catch_unwind().await;
+        respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http)
+    }
+
+    async fn answer(&self, mut request: ClientRequest, progress: &mut Progress) -> Result<Answer, Failure> {
+        if let Err(failure) = self.check(&request) {
+            return Err(request.reject(failure).await);
+        }
+        if let Some(get) = self.shareable(&request) {
+            // Boxed, as are all ways that few requests take: the others should not carry their size.
+            return Box::pin(self.share(request, get, progress)).await;
+        }
+        // A write may change what GETs share: when it is sent, and until its response is here.
+        let write = self.write_of(&request);
+        if let Some(every) = self.keepalive_of(&request) {
+            return Box::pin(self.keep_alive(request, every, write, progress)).await;
+        }
+        self.attempt(&mut request, progress).await.map(Answer::Upstream)
+    }
+
+    /// Refuses what must never wait in the queue.
+    fn check(&self, request: &ClientRequest) -> Result<(), Failure> {
+        if let Some(quota) = &self.quota {
+            let checked = quota.check(request.client);
+            checked.map_err(|retry_after| Failure::ClientQuota { rate: quota.rate(), retry_after })?;
+        }
+        if request.is_connect() {
+            return Err(Failure::Tunnel);
+        }
+        if self.upstream.adds_key() && come_from_another_site(&request.head.headers) {
+            return Err(Failure::CrossSite);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use http::header::{
+    CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    RETRY_AFTER, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use smallvec::SmallVec;
+
+use super::millis;
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Whether these ask to leave HTTP/1.1 for a WebSocket. No other upgrade goes on: behind one to h2c, say, requests would
+/// pass that nobody counts.
+pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let asks = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    asks && headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Whether a browser sends them for a page that is not the gate's own (<https://www.w3.org/TR/fetch-metadata/>).
+pub(super) fn come_from_another_site(headers: &HeaderMap) -> bool {
+    headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site" || site == "same-site")
+}
+
+/// Takes out what is between client and gate only: what RFC 9110 §7.6.1 says, and what a client tells the gate. Each side
+/// of the gate frames, keeps alive and continues by itself; the wish for a WebSocket and the one for trailers go on.
+pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
+    let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    strip(headers, |name| *name == EXPECT || name.as_str().starts_with("x-tidegate-"));
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if websocket {
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// Takes out what is between gate and upstream only.
+pub(super) fn for_client(headers: &mut HeaderMap) {
+    strip(headers, |_| false);
+}
+
+/// Whether these are of an event stream.
+pub(super) fn are_of_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Whether these say when to come back.
+pub(super) fn has_retry_after(headers: &HeaderMap) -> bool {
+    let says = |name| headers.get(name).is_some_and(|value| value != "0");
+    says(RETRY_AFTER) || says(RETRY_AFTER_MS)
+}
+
+/// Says when to come back.
+pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
+    headers.insert(RETRY_AFTER, HeaderValue::from(millis(wait).div_ceil(1_000)));
+    headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(wait)));
+}
+
+/// Says whether coming back helps, which the official SDKs obey (docs/upstream.md §5.2).
+pub(super) fn set_should_retry(headers: &mut HeaderMap, helps: bool) {
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static(if helps { "true" } else { "false" }));
+}
+
+fn strip(headers: &mut HeaderMap, as_well: impl Fn(&HeaderName) -> bool) {
+    let named: Vec<HeaderName> = tokens(headers, &CONNECTION).filter_map(|name| name.parse().ok()).collect();
+    for name in &named {
+        headers.remove(name);
+    }
+    let is_out = |name: &&HeaderName| HOP_BY_HOP.contains(name) || as_well(name);
+    let out: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_out).cloned().collect();
+    for name in &out {
+        headers.remove(name);
+    }
+}
+
+fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        pairs.collect()
+    }
+
+    #[test]
+    fn what_is_between_client_and_gate_stays_there() {
+        let mut sent = headers(&[
+            ("connection", "keep-alive, X-Mine"),
+            ("x-mine", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, trailers"),
+            ("expect", "100-continue"),
+            ("proxy-authorization", "secret"),
+            ("authorization", "Bearer sk"),
+            ("x-tidegate-client", "web"),
+            ("x-tidegate-max-wait", "30s"),
+        ]);
+        for_upstream(&mut sent, false);
+        assert_eq!(sent, headers(&[("te", "trailers"), ("connection", "te"), ("authorization", "Bearer sk")]));
+    }
+
+    #[test]
+    fn an_upgrade_to_a_websocket_goes_on_and_no_other() {
+        let mut websocket = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]);
+        assert!(asks_for_websocket(&websocket));
+        for_upstream(&mut websocket, true);
+        assert_eq!(websocket, headers(&[("upgrade", "websocket"), ("connection", "upgrade")]));
+        let mut h2c = headers(&[("connection", "Upgrade"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")]);
+        assert!(!asks_for_websocket(&h2c));
+        for_upstream(&mut h2c, false);
+        assert!(h2c.is_empty());
+        assert!(!asks_for_websocket(&headers(&[("upgrade", "websocket")])));
+    }
+}

@@ -1,0 +1,62 @@
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::Gate;
+use super::connection::ConnectionService;
+
+/// How long to leave off accepting when there are no more file descriptors. A guess: some requests end meanwhile.
+const BREATHE: Duration = Duration::from_millis(50);
+
+/// Serves apps on `listener` until `shutdown`; then refuses those who wait and lets the others end within `drain`.
+///
+/// HTTP/1.1 and, by prior knowledge or over TLS, HTTP/2.
+///
+/// # Errors
+/// None for single connections; those that cannot be accepted are logged.
+pub async fn run(
+    gate: Gate,
+    listener: TcpListener,
+    drain: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let service = Arc::new(ConnectionService::new(gate));
+    let connections = TaskTracker::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => drop(connections.spawn(Arc::clone(&service).serve(stream, peer))),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(BREATHE).await;
+                }
+            },
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    service.close();
+    connections.close();
+    end(service.gate(), &connections, drain).await;
+    Ok(())
+}
+
+/// Those who wait are told at once; who is under way may end, and so may relayed connections, until `drain` is over.
+async fn end(gate: &Gate, connections: &TaskTracker, drain: Duration) {
+    gate.admission().drain();
+    gate.relays.close();
+    let ended = async {
+        connections.wait().await;
+        gate.relays.wait().await;
+    };
+    if timeout(drain, ended).await.is_err() {
+        tracing::warn!(drain_s = drain.as_secs(), "answers were still under way; they are cut off");
+        gate.cut.cancel();
+    }
+}
