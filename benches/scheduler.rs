@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use tidegate::admin::Watched;
-use tidegate::admission::{Applicant, Decision, PoolRules, Rules, Scheduler};
+use tidegate::admission::{AdmissionRequest, Decision, PoolRules, Rules, Scheduler};
 use tidegate::config::{Config, Source};
 use tidegate::limit::{Charge, Limits, PoolId};
 use tidegate::proxy::Gate;
@@ -54,7 +54,7 @@ impl Crowd {
         const ONE: [Ask; 1] = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
         self.came += 1;
         let client = ClientId(self.came * 7 % self.clients);
-        let applicant = Applicant { client, ..Applicant::default() };
+        let applicant = AdmissionRequest { client, ..AdmissionRequest::default() };
         let arrival = self.scheduler.arrive(self.now, &ONE, applicant, || 0);
         if let tidegate::admission::Arrival::Granted { charges, .. } = arrival {
             self.sent(&charges);
@@ -111,7 +111,7 @@ fn look() -> f64 {
     let (mut scheduler, now) = (Scheduler::new(rules), time());
     for number in 0..2 * INSTANCES {
         let ask = [Ask { pool: PoolId(0), key: Some((number % INSTANCES).to_string().into()), cost: Some(1) }];
-        let applicant = Applicant { client: ClientId(u64::from(number % 100)), ..Applicant::default() };
+        let applicant = AdmissionRequest { client: ClientId(u64::from(number % 100)), ..AdmissionRequest::default() };
         if let tidegate::admission::Arrival::Granted { charges, .. } = scheduler.arrive(now, &ask, applicant, || 0) {
             scheduler.sent(now, &charges);
         }
@@ -144,7 +144,7 @@ async fn event() -> f64 {
     for number in 0..INSTANCES / 2 {
         let key = Some(format!("model-{number}").into());
         let asks = [0, 1].map(|pool| Ask { pool: PoolId(pool), key: key.clone(), cost: Some(1) });
-        let (place, _) = gate.admission().acquire(&asks, Applicant::default()).await.expect("room").split();
+        let (place, _) = gate.admission().acquire(&asks, AdmissionRequest::default()).await.expect("room").split();
         place.sent();
     }
     let (events, before) = (200, spent());

@@ -24,7 +24,7 @@
 //! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! |   | [`route`] | method and path decide which pools, and how much of each |
 //! |   | [`queue`] | who waits, for what, and who is next |
-//! |   | [`tidegate_core::admission`] | the scheduler: grant, queue or refuse |
+//! |   | [`scheduler`] | the scheduler: grant, queue or refuse |
 //! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
 //!
 //! # One request
@@ -40,8 +40,8 @@
 //! 4. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
 //! 5. `resend`: what comes back as a refusal of the upstream is understood ([`feedback::understand`]), told to admission
 //!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place
-//!    it had ([`admission::Again`]).
-//! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
+//!    it had ([`admission::QueuePosition`]).
+//! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::AdmissionRequest`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
 //! 7. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
@@ -66,4 +66,4 @@ pub mod simulate;
 pub mod store;
 pub mod upstream;
 
-pub use tidegate_core::{coalesce, feedback, limit, meter, queue, route};
+pub use tidegate_core::{coalesce, feedback, limit, meter, queue, route, scheduler};

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::task::Poll;
 use std::time::Duration;
 
-use tidegate::admission::{Admission, Applicant, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
+use tidegate::admission::{Admission, AdmissionRequest, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
 use tidegate::limit::{Limits, PoolId};
 use tidegate::route::Ask;
 use tokio::time::{Instant, advance, timeout};
@@ -27,7 +27,7 @@ fn admission(rate: &str, in_flight: Option<u32>) -> Admission {
 const ONE: [Ask; 1] = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
 
 async fn acquire(admission: &Admission) -> Result<Permit, Refusal> {
-    admission.acquire(&ONE, Applicant::default()).await
+    admission.acquire(&ONE, AdmissionRequest::default()).await
 }
 
 /// What is held, spent and in flight of the pool.

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("meter", &["limit"]),
+    ("scheduler", &["feedback", "limit", "queue", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
     ("config", &["feedback", "limit", "route"]),
     ("store", &["admission", "config", "limit"]),

@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::wording::Wording;
-use crate::admission::{Case, Confidence, Episode, InstanceState};
+use crate::admission::{Cause, Confidence, InstanceState, RefusalBurst};
 use crate::config::Pool;
-use crate::limit::{LearnedUsage, Lesson};
+use crate::limit::{EstimateView, LearnedUsage};
 use crate::route::Table;
 
 /// What is the matter with a pool instance.
@@ -174,7 +174,7 @@ impl EvidenceStatus {
 }
 
 impl RefusedStatus {
-    fn new(pool: &Pool, episode: &Episode, now: Instant) -> Self {
+    fn new(pool: &Pool, episode: &RefusalBurst, now: Instant) -> Self {
         Self {
             ago_ms: millis(now.saturating_duration_since(episode.began)),
             refusals: episode.refusals,
@@ -190,11 +190,11 @@ impl LearnedStatus {
         let ago = |at: Instant| millis(now.saturating_duration_since(at));
         let (lesson, limit) = match learned.lesson {
             None => (None, None),
-            Some(Lesson::Unknown) => (Some("unknown"), None),
-            Some(Lesson::Lower { limit }) => (Some("lower"), Some(limit)),
-            Some(Lesson::Smooth { limit, .. }) => (Some("even"), Some(limit)),
-            Some(Lesson::Shared) => (Some("shared"), None),
-            Some(Lesson::Told { limit, .. }) => (Some("told"), Some(limit)),
+            Some(EstimateView::Unknown) => (Some("unknown"), None),
+            Some(EstimateView::Lower { limit }) => (Some("lower"), Some(limit)),
+            Some(EstimateView::Smooth { limit, .. }) => (Some("even"), Some(limit)),
+            Some(EstimateView::Shared) => (Some("shared"), None),
+            Some(EstimateView::Reported { limit, .. }) => (Some("told"), Some(limit)),
         };
         Self {
             lesson: lesson.map(str::to_owned),
@@ -241,18 +241,18 @@ impl CaseName {
     }
 }
 
-impl From<&Case> for CaseName {
-    fn from(case: &Case) -> Self {
+impl From<&Cause> for CaseName {
+    fn from(case: &Cause) -> Self {
         match case {
-            Case::WithinLimits => Self::WithinLimits,
-            Case::NotEnoughEvidence { .. } => Self::NotEnoughEvidence,
-            Case::OwnLimit { .. } => Self::OwnLimit,
-            Case::Bursts { .. } => Self::Bursts,
-            Case::LowerLimit { .. } => Self::LowerLimit,
-            Case::Shared { .. } => Self::Shared,
-            Case::Throttled { .. } => Self::Throttled,
-            Case::Gone { .. } => Self::Gone,
-            Case::Billing { .. } => Self::Billing,
+            Cause::WithinLimits => Self::WithinLimits,
+            Cause::NotEnoughEvidence { .. } => Self::NotEnoughEvidence,
+            Cause::OwnLimit { .. } => Self::OwnLimit,
+            Cause::Bursts { .. } => Self::Bursts,
+            Cause::LowerLimit { .. } => Self::LowerLimit,
+            Cause::Shared { .. } => Self::Shared,
+            Cause::Throttled { .. } => Self::Throttled,
+            Cause::Gone { .. } => Self::Gone,
+            Cause::Billing { .. } => Self::Billing,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::diagnosis::CaseName;
 use super::pool::{counts, label};
 use super::scene::Scene;
 use super::wording::Wording;
-use crate::admission::{Episode, InstanceState, Snapshot};
+use crate::admission::{InstanceState, RefusalBurst, Snapshot};
 
 /// Refusals of the upstream for one reason, of what was under way together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl EventStatus {
         told.iter().map(|(_, episode, state)| Self::new(scene, state, episode, clock)).collect()
     }
 
-    fn new(scene: &Scene, state: &InstanceState, episode: &Episode, clock: Clock) -> Self {
+    fn new(scene: &Scene, state: &InstanceState, episode: &RefusalBurst, clock: Clock) -> Self {
         let pool = &scene.pools[state.pool.0];
         let wording = Wording { pool, routes: &scene.routes, state, now: clock.now };
         Self {
@@ -55,6 +55,6 @@ impl EventStatus {
     }
 }
 
-fn episodes(state: &InstanceState) -> impl Iterator<Item = &Episode> {
+fn episodes(state: &InstanceState) -> impl Iterator<Item = &RefusalBurst> {
     state.observed.episodes.iter()
 }

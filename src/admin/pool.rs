@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
 use super::scene::Scene;
-use crate::admission::{ClientId, InstanceState, Standing};
+use crate::admission::{ClientId, InstanceState, Waiters};
 use crate::config::Pool;
 use crate::limit::{Rate, Unit};
 use crate::proxy::Clients;
@@ -188,8 +188,8 @@ impl InForceStatus {
     }
 }
 
-impl From<&Standing> for WaitingBy {
-    fn from(standing: &Standing) -> Self {
+impl From<&Waiters> for WaitingBy {
+    fn from(standing: &Waiters) -> Self {
         let [high, normal, low] = standing.by;
         Self { high, normal, low }
     }

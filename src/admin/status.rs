@@ -9,8 +9,8 @@ use super::diagnosis::{CaseName, DiagnosisStatus};
 use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
 use super::scene::Scene;
-use crate::admission::{InstanceState, Tally};
-use crate::feedback::Cause;
+use crate::admission::{InstanceState, RequestTotals};
+use crate::feedback::Cause as RefusalCause;
 use crate::limit::PoolId;
 use crate::proxy::{Coalesced, Connections, Gate, Refused};
 
@@ -193,9 +193,9 @@ fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
     worst.into_iter().take(NAMED).map(named).collect()
 }
 
-impl From<Tally> for TallyStatus {
-    fn from(tally: Tally) -> Self {
-        let Tally { granted, refused, cancelled, given_back, sent, landed } = tally;
+impl From<RequestTotals> for TallyStatus {
+    fn from(tally: RequestTotals) -> Self {
+        let RequestTotals { granted, refused, cancelled, given_back, sent, landed } = tally;
         Self { granted, refused, cancelled, given_back, sent, landed }
     }
 }
@@ -220,7 +220,7 @@ impl RefusalStatus {
 }
 
 impl UpstreamRefusalStatus {
-    fn new(scene: &Scene, (pool, cause, requests): (PoolId, Cause, u64)) -> Self {
+    fn new(scene: &Scene, (pool, cause, requests): (PoolId, RefusalCause, u64)) -> Self {
         let pool = &scene.pools[pool.0];
         Self { pool: pool.name.clone(), counts: counts(pool).to_owned(), cause: cause.to_string(), requests }
     }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
-use super::{Again, Applicant, Arrival, Decision, Permit, Refusal, Rules, Scheduler, Snapshot};
-use crate::limit::{Fill, KeptLesson, Outdated};
+use super::{AdmissionRequest, Arrival, Decision, Permit, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
+use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
@@ -45,9 +45,9 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal`], at once where it is known at once.
-    pub async fn acquire(&self, asks: &[Ask], applicant: Applicant) -> Result<Permit, Refusal> {
+    pub async fn acquire(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Permit, Refusal> {
         if asks.is_empty() {
-            let place = applicant.again.unwrap_or_else(|| Again::nowhere(time::Instant::now().into_std()));
+            let place = applicant.again.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
             return Ok(Permit::new(self, Charges::new(), Duration::ZERO, place));
         }
         let mut verdict = None;
@@ -76,7 +76,7 @@ impl Admission {
 
     /// All that has been learned and is worth keeping over a restart.
     #[must_use]
-    pub fn lessons(&self) -> Vec<KeptLesson> {
+    pub fn lessons(&self) -> Vec<SavedInstance> {
         self.with(|scheduler, _| scheduler.lessons())
     }
 
@@ -84,7 +84,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Outdated`]: it changes nothing.
-    pub fn recall(&self, lesson: &KeptLesson) -> Result<(), Outdated> {
+    pub fn recall(&self, lesson: &SavedInstance) -> Result<(), Outdated> {
         self.with(|scheduler, now| scheduler.recall(now, lesson))
     }
 

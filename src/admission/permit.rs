@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::{Admission, Again};
+use super::{Admission, QueuePosition};
 use crate::feedback::{Allowance, Pushback};
 use crate::queue::Charges;
 use crate::route::RouteId;
@@ -14,7 +14,7 @@ pub struct Permit {
     /// How long it was waited for.
     pub waited: Duration,
     /// Where the request stands should it ask again.
-    pub again: Again,
+    pub again: QueuePosition,
     place: Place,
     in_flight: InFlight,
 }
@@ -36,7 +36,7 @@ pub struct InFlight {
 }
 
 impl Permit {
-    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: Again) -> Self {
+    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: QueuePosition) -> Self {
         let in_flight = InFlight { admission: admission.clone(), charges: charges.clone(), route: RouteId::default() };
         let place = Place { admission: admission.clone(), charges, sent: Cell::new(false) };
         Self { waited, again, place, in_flight }

@@ -4,15 +4,15 @@ use http::header::HeaderName;
 use super::Gate;
 use super::passing::Routed;
 use super::patience::patience;
-use crate::admission::Applicant;
+use crate::admission::AdmissionRequest;
 
 impl Gate {
     /// Who asks, and what it says of itself. The time since its head came is off its patience.
-    pub(super) fn applicant(&self, Routed { arrived, route, who, place, .. }: &Routed) -> Applicant {
+    pub(super) fn applicant(&self, Routed { arrived, route, who, place, .. }: &Routed) -> AdmissionRequest {
         let (headers, shared) = (&arrived.head.headers, &self.shared);
         let route_id = route.found.route();
         let patience = patience(headers, shared.usual.of(route_id));
-        Applicant {
+        AdmissionRequest {
             client: *who,
             priority: shared.clients.priority(shared.routes.priority(&route.found), headers),
             patience: patience.map(|patience| patience.saturating_sub(arrived.came.elapsed())),

@@ -21,7 +21,7 @@ use super::headers::ask_for_websocket;
 use super::peeked::Peeked;
 use super::socket::Socket;
 use super::under_way::UnderWay;
-use crate::admission::{Again, ClientId, Permit};
+use crate::admission::{ClientId, Permit, QueuePosition};
 use crate::log::Story;
 use crate::route::Found;
 use crate::upstream::{Held, Prefetched};
@@ -62,7 +62,7 @@ pub(super) struct Routed {
     pub(super) route: Route,
     pub(super) who: ClientId,
     /// Where it stands should it ask again; nothing where it takes from no pool, so that nobody would pace it.
-    pub(super) place: Option<Again>,
+    pub(super) place: Option<QueuePosition>,
     pub(super) tries: Tries,
 }
 

@@ -4,7 +4,7 @@ use super::Gate;
 use super::client::Clients;
 use super::outcome::{Ended, Outcome, Source};
 use super::passing::Routed;
-use crate::admission::Applicant;
+use crate::admission::AdmissionRequest;
 use crate::limit::Unit;
 use crate::log::{Asked, Entry, Story};
 use crate::route::{Ask, KeyPart, Priority, method_name};
@@ -18,7 +18,7 @@ impl Gate {
     }
 
     /// It asks this of its pools.
-    pub(super) fn tell_asked(&self, routed: &Routed, asks: &[Ask], applicant: &Applicant) {
+    pub(super) fn tell_asked(&self, routed: &Routed, asks: &[Ask], applicant: &AdmissionRequest) {
         let Some(story) = &routed.arrived.story else { return };
         let counts_tokens = |ask: &&Ask| self.shared.pools[ask.pool.0].limits.unit == Unit::Tokens;
         story.asks(Asked {

@@ -7,7 +7,7 @@ use super::tally::Group;
 use super::waits::Waits;
 use crate::admission::InstanceState;
 use crate::config::Pool;
-use crate::limit::{Lesson, PoolId, Rate};
+use crate::limit::{EstimateView, PoolId, Rate};
 
 /// What has come of one pool instance.
 pub(super) struct Instance {
@@ -101,7 +101,7 @@ impl Instance {
             wait_p95_ms: std::mem::take(&mut self.recent).waited().p95,
             full: !state.eta.is_zero() || most.is_some_and(|most| in_flight >= most),
         });
-        self.learned = state.taken.learned.as_ref().and_then(|learned| learned.lesson).and_then(Lesson::limit);
+        self.learned = state.taken.learned.as_ref().and_then(|learned| learned.lesson).and_then(EstimateView::limit);
     }
 
     /// One that the gate has forgotten is idle.

@@ -6,7 +6,7 @@ use super::asking::Asking;
 use super::sharing::{Paying, Role, path_of, paying};
 use super::traffic::Kind;
 use super::world::{Call, Event, World};
-use crate::admission::{Again, Applicant, Arrival, Refusal};
+use crate::admission::{AdmissionRequest, Arrival, QueuePosition, Refusal};
 use crate::coalesce::Payer;
 use crate::feedback::{Cause, Pushback};
 use crate::limit::Unit;
@@ -112,10 +112,10 @@ impl<'t> World<'t> {
         table.asks(found, &Asking { sender, body: body.as_ref(), tokens })
     }
 
-    fn applicant(&self, id: usize, found: &Found) -> Applicant {
+    fn applicant(&self, id: usize, found: &Found) -> AdmissionRequest {
         let (sender, call) = (&self.kind_of(id).sender, &self.calls[id]);
         let of_route = self.config.routes.priority(found);
-        Applicant {
+        AdmissionRequest {
             client: self.senders[self.stream_of(id)],
             priority: sender.priority.map_or(of_route, |own| self.clients.ranked(of_route, own)),
             patience: sender.patience.map(|patience| patience.saturating_sub(self.now - call.came)),
@@ -127,7 +127,7 @@ impl<'t> World<'t> {
     }
 
     /// Has its turn, and is sent.
-    pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<Again>) {
+    pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<QueuePosition>) {
         let (kind, latency) = (self.kind_of(id), self.latency(id));
         if !charges.is_empty() {
             self.scheduler.sent(self.now, &charges);

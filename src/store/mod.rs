@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::config::Pool;
-use crate::limit::KeptLesson;
+use crate::limit::SavedInstance;
 use file::{File, Unread};
 use moment::Moment;
 use page::{Names, Page};
@@ -34,7 +34,7 @@ pub struct Store {
     file: File,
     names: Names,
     /// What the file says.
-    written: Vec<KeptLesson>,
+    written: Vec<SavedInstance>,
     /// The last time it could not be written.
     fails: bool,
 }
@@ -101,7 +101,7 @@ impl Store {
         }
     }
 
-    fn is_written(&mut self, lessons: Vec<KeptLesson>) {
+    fn is_written(&mut self, lessons: Vec<SavedInstance>) {
         self.written = lessons;
         if std::mem::take(&mut self.fails) {
             tracing::info!(file = %self.file.path().display(), "learned_file is written again");

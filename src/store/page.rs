@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::file::Unread;
 use super::moment::Moment;
 use crate::config::Pool;
-use crate::limit::{Finding, Kept, KeptLesson, Outdated, PoolId, Unit};
+use crate::limit::{Outdated, PoolId, SavedEstimate, SavedInstance, SavedLimit, Unit};
 
 /// What the file says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub(super) struct Entry {
     unit: Unit,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     key: String,
-    finding: Finding,
+    finding: SavedLimit,
     since: u64,
     heard: u64,
 }
@@ -59,7 +59,7 @@ impl Default for Page {
 }
 
 impl Page {
-    pub(super) fn of(lessons: &[KeptLesson], names: &Names, now: Moment) -> Self {
+    pub(super) fn of(lessons: &[SavedInstance], names: &Names, now: Moment) -> Self {
         let lessons = lessons.iter().map(|lesson| Entry::of(lesson, names, now));
         Self { version: VERSION, lessons: lessons.collect() }
     }
@@ -82,18 +82,18 @@ impl Page {
 }
 
 impl Entry {
-    fn of(lesson: &KeptLesson, names: &Names, now: Moment) -> Self {
+    fn of(lesson: &SavedInstance, names: &Names, now: Moment) -> Self {
         let Name { pool, unit, .. } = &names.0[lesson.pool.0];
-        let Kept { finding, since, heard } = lesson.kept;
+        let SavedEstimate { finding, since, heard } = lesson.kept;
         let (since, heard) = (now.wall_at(since), now.wall_at(heard));
         Self { pool: pool.clone(), unit: *unit, key: lesson.key.to_string(), finding, since, heard }
     }
 
-    pub(super) fn lesson(&self, names: &Names, now: Moment) -> Result<KeptLesson, Dropped> {
+    pub(super) fn lesson(&self, names: &Names, now: Moment) -> Result<SavedInstance, Dropped> {
         let pool = names.find(self).ok_or(Dropped::NoPool)?;
         let when = |wall| now.when(wall).ok_or(Dropped::Timeless);
-        let kept = Kept { finding: self.finding, since: when(self.since)?, heard: when(self.heard)? };
-        Ok(KeptLesson { pool, key: Arc::from(&*self.key), kept })
+        let kept = SavedEstimate { finding: self.finding, since: when(self.since)?, heard: when(self.heard)? };
+        Ok(SavedInstance { pool, key: Arc::from(&*self.key), kept })
     }
 }
 

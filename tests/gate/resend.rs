@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::admission::{Snapshot, Tally};
+use tidegate::admission::{RequestTotals, Snapshot};
 use tidegate::config::{Config, Source};
 use tidegate::mock::{Mock, Options, Refusal, Weather};
 use tokio::net::TcpListener;
@@ -301,7 +301,7 @@ async fn a_client_that_leaves_while_it_waits_once_more_leaves_nothing() {
     house.until("it waits", |now| now.waiting == 1).await;
     assert_eq!(house.gate.admission().snapshot().tally.landed, 1, "it is in flight no longer");
     drop(client);
-    let over = Tally { granted: 1, refused: 0, cancelled: 1, given_back: 0, sent: 1, landed: 1 };
+    let over = RequestTotals { granted: 1, refused: 0, cancelled: 1, given_back: 0, sent: 1, landed: 1 };
     house.until("nothing is left", |now| now.waiting == 0 && now.tally == over).await;
 }
 

@@ -10,17 +10,17 @@
 //! | [`feedback`] | what the upstream's answers say about its limits |
 //! | [`route`] | method and path decide which pools, and how much of each |
 //! | [`queue`] | which requests wait, for what, and which is next |
-//! | [`admission`] | the scheduler: grant, queue or refuse |
+//! | [`scheduler`] | the scheduler: grant, queue or refuse |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
 
-pub mod admission;
 pub mod coalesce;
 pub mod feedback;
 pub mod limit;
 pub mod meter;
 pub mod queue;
 pub mod route;
+pub mod scheduler;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::file::Unread;
 use super::moment::Moment;
 use super::page::{Dropped, Names, Page};
 use super::{EVERY, Store};
-use crate::limit::Finding;
+use crate::limit::SavedLimit;
 use scene::{CONFIG, Scene, admission, config, lessons, log, now, rate};
 
 /// The clock of instants stands still, and the one on the wall goes on: it makes what was learned older.
@@ -69,10 +69,10 @@ async fn what_means_nothing_any_more_is_dropped_and_the_rest_holds() {
         let known = scene.known_after_restart(&config(text));
         known.iter().map(|lesson| lesson.kept.finding).collect::<Vec<_>>()
     };
-    let told = ["500/min", "30000/min"].map(|limit| Finding::Told { limit: rate(limit) });
+    let told = ["500/min", "30000/min"].map(|limit| SavedLimit::Reported { limit: rate(limit) });
     assert_eq!(findings(&CONFIG.replace("posts", "others")), told, "another pool");
     assert_eq!(findings(&CONFIG.replace("300/min", "180/min")), told, "a lower limit");
-    let lower = Finding::Lower { limit: rate("180/min") };
+    let lower = SavedLimit::Lower { limit: rate("180/min") };
     assert_eq!(findings(&CONFIG.replace("key = [\"body.model\"]", "")), [lower], "a pool that is no longer keyed");
 }
 

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use super::{Lesson, Pool, Rate};
+use super::{EstimateView, Pool, Rate};
 
 /// What of a limit is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl Pool {
         configured.map(move |window| Fill { limit: window.rate(), used: window.used(now) }).chain(learned)
     }
 
-    fn learned_fill(&self, now: Instant, lesson: Lesson) -> Option<Fill> {
+    fn learned_fill(&self, now: Instant, lesson: EstimateView) -> Option<Fill> {
         let limit = lesson.limit()?;
-        if let Lesson::Told { left, .. } = lesson {
+        if let EstimateView::Reported { left, .. } = lesson {
             return Some(Fill { limit, used: u64::from(limit.amount()).saturating_sub(left) });
         }
         let since = now.checked_sub(limit.per())?;

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::learned::{Basis, Learned};
 use super::window::Window;
-use super::{Learn, Lesson, Pool, Rate};
+use super::{EstimateView, Learn, Pool, Rate};
 
 /// What an answer tells of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Hint {
     /// The limit.
     pub limit: Rate,
     /// What is left of it; what was left when this one was counted, if it was taken.
@@ -17,7 +17,7 @@ pub struct Told {
 
 /// How well a refusal fits a pool; of two the greater fits better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fit {
+pub struct RefusalFit {
     /// It was under way when this pool's limit was met.
     same: bool,
     /// How near the count is to that at the last refusal, in parts ([`ALIKE_PARTS`]).
@@ -30,7 +30,7 @@ pub struct Fit {
 
 /// How full a pool instance is, by the window that is nearest to its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
+pub struct FillLevel {
     /// What the window holds.
     pub used: u64,
     /// What it may hold, where that is configured.
@@ -41,14 +41,14 @@ pub struct Level {
 
 impl Pool {
     /// The upstream took a request that was sent at about `sent_at`.
-    pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Told>) {
+    pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Hint>) {
         if self.learn == Learn::Never {
             return;
         }
         if let Some(learned) = &mut self.learned {
             learned.is_well(sent_at);
         }
-        if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
+        if let Some(Hint { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
             let spent = self.log().spent_since(sent_at).saturating_sub(cost.into());
             let margin = self.margin;
             let bucket = self.learned().told(now, limit, margin);
@@ -71,11 +71,11 @@ impl Pool {
 
     /// The upstream refused a request that was sent at about `sent_at`, by this pool's limit, and said to stay away for so
     /// long. What it refuses it has not counted.
-    pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, told: Option<Told>) {
+    pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, told: Option<Hint>) {
         if self.learn == Learn::Never {
             return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
-        if let Some(Told { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
+        if let Some(Hint { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
             let margin = self.margin;
             let bucket = self.learned().told(now, limit, margin);
             if let Some(left) = left {
@@ -156,20 +156,20 @@ impl Pool {
 
     /// What has been learned of it, if anything.
     #[must_use]
-    pub fn lesson(&self, now: Instant) -> Option<Lesson> {
+    pub fn lesson(&self, now: Instant) -> Option<EstimateView> {
         self.learned.as_deref().and_then(|learned| learned.usage(now).lesson)
     }
 
     /// How well a refusal of what was sent at about `sent_at` fits this pool.
-    pub fn fits(&mut self, now: Instant, sent_at: Instant) -> Fit {
+    pub fn fits(&mut self, now: Instant, sent_at: Instant) -> RefusalFit {
         if self.windows.is_empty() {
-            return Fit::default();
+            return RefusalFit::default();
         }
         let log = self.log();
         let (used, fill) = (log.used(now), log.used_thousandths());
-        let Some(learned) = self.learned.as_deref() else { return Fit { fill, ..Fit::default() } };
+        let Some(learned) = self.learned.as_deref() else { return RefusalFit { fill, ..RefusalFit::default() } };
         let likeness = |then: u64| then.min(used) * ALIKE_PARTS / then.max(used).max(1);
-        Fit {
+        RefusalFit {
             same: learned.is_under_way(sent_at),
             alike: learned.used_then().map_or(0, likeness),
             known: learned.holds_less(),
@@ -178,13 +178,13 @@ impl Pool {
     }
 
     /// How full it is.
-    pub fn level(&mut self, now: Instant) -> Level {
+    pub fn level(&mut self, now: Instant) -> FillLevel {
         if self.windows.is_empty() {
-            return Level { used: 0, limit: None, since: Duration::ZERO };
+            return FillLevel { used: 0, limit: None, since: Duration::ZERO };
         }
         let log = self.log();
         let (used, limit) = (log.used(now), (!log.is_open()).then(|| log.rate()));
-        Level { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
+        FillLevel { used, limit, since: log.oldest().map_or(Duration::ZERO, |oldest| now - oldest) }
     }
 
     /// What the window held when something was sent at about `sent_at`.
@@ -200,7 +200,7 @@ impl Pool {
     #[must_use]
     pub fn is_as_told(&self, now: Instant) -> bool {
         self.learned.as_ref().map(|learned| learned.usage(now)).is_none_or(|learned| {
-            matches!(learned.lesson, None | Some(Lesson::Told { .. })) && learned.not_until.is_none()
+            matches!(learned.lesson, None | Some(EstimateView::Reported { .. })) && learned.not_until.is_none()
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, Reserved};
+use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, ReservedRoom};
 
 /// So many instances a pool has at most. A guess: more keys than an organization uses.
 const MOST_KEYS: usize = 10_000;
@@ -35,7 +35,7 @@ pub struct Charge {
 
 /// What is taken of one instance, for people to read.
 #[derive(Clone, Debug)]
-pub struct Usage {
+pub struct InstanceUsage {
     /// Its pool.
     pub pool: PoolId,
     /// Its key; empty where the pool has none.
@@ -171,7 +171,7 @@ impl Ledger {
         &mut self,
         now: Instant,
         charges: &[Charge],
-        reserved: impl Fn(InstanceId) -> Option<Reserved>,
+        reserved: impl Fn(InstanceId) -> Option<ReservedRoom>,
     ) -> Result<(), (InstanceId, NotYet)> {
         let kept = charges.iter().filter_map(|charge| {
             let pool = self.pool_mut(charge.instance);
@@ -253,7 +253,7 @@ impl Ledger {
     }
 
     /// Whether this one pool has room for a charge, beside what is reserved.
-    pub fn has_room(&mut self, now: Instant, charge: Charge, reserved: Option<Reserved>) -> bool {
+    pub fn has_room(&mut self, now: Instant, charge: Charge, reserved: Option<ReservedRoom>) -> bool {
         let pool = self.pool_mut(charge.instance);
         let remains = reserved.is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
         remains && pool.check(now, charge.cost).is_ok()
@@ -301,7 +301,7 @@ impl Ledger {
     }
 
     /// What is taken of an instance, if it is still there.
-    pub fn usage(&mut self, now: Instant, id: InstanceId) -> Option<Usage> {
+    pub fn usage(&mut self, now: Instant, id: InstanceId) -> Option<InstanceUsage> {
         Some(self.instances.get_mut(id.index())?.usage(now))
     }
 
@@ -327,8 +327,8 @@ impl Instance {
         Self { pool_id, key, pool: Pool::new(limits), named: 0 }
     }
 
-    fn usage(&mut self, now: Instant) -> Usage {
+    fn usage(&mut self, now: Instant) -> InstanceUsage {
         let (taken, fill) = (self.pool.usage(now), self.pool.fill(now));
-        Usage { pool: self.pool_id, key: Arc::clone(&self.key), taken, fill }
+        InstanceUsage { pool: self.pool_id, key: Arc::clone(&self.key), taken, fill }
     }
 }

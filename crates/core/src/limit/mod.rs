@@ -15,18 +15,18 @@ mod ledger;
 mod pace;
 mod pool;
 mod rate;
-mod recall;
+mod saved;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
 
 pub use fill::Fill;
-pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
-pub use learning::{Fit, Level, Told};
-pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
-pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
+pub use learned::{EstimateView, LearnedUsage, Outdated, SavedEstimate, SavedLimit};
+pub use learning::{FillLevel, Hint, RefusalFit};
+pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, PoolId};
+pub use pool::{Learn, Limits, Pool, PoolUsage, ReservedRoom, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
-pub use recall::KeptLesson;
+pub use saved::SavedInstance;
 
 use std::time::Instant;
 

@@ -133,7 +133,7 @@ impl Limits {
 
 /// Room that is kept for somebody who will go later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reserved {
+pub struct ReservedRoom {
     /// What it will take.
     pub cost: u32,
     /// When.
@@ -235,8 +235,8 @@ impl Pool {
     /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight
     /// nobody can say, so that a place there is kept for the last second only.
     #[must_use]
-    pub fn leaves(&self, now: Instant, cost: u32, reserved: Reserved) -> bool {
-        let Reserved { cost: kept, at } = reserved;
+    pub fn leaves(&self, now: Instant, cost: u32, reserved: ReservedRoom) -> bool {
+        let ReservedRoom { cost: kept, at } = reserved;
         let is_soon = at <= now + SOON;
         self.most_in_flight.is_none_or(|most| !is_soon || self.in_flight + 1 < most.get())
             && self.windows().all(|window| window.leaves(now, self.held, cost, kept, at))

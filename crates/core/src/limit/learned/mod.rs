@@ -1,14 +1,14 @@
 //! What the upstream's answers have taught of one pool instance. It tightens what is configured and never loosens it,
 //! shows itself, and is forgotten after a while.
 
-mod belief;
 mod bucket;
-mod kept;
-mod lesson;
+mod estimate;
 mod lower;
+mod saved;
 mod seeking;
 mod shared;
 mod smooth;
+mod view;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use super::pace::Pace;
 use super::window::Window;
 use super::{NotYet, Rate};
-use belief::Belief;
 use bucket::Bucket;
-pub use kept::{Finding, Kept, Outdated};
-pub use lesson::{LearnedUsage, Lesson};
+use estimate::Estimate;
 use lower::Lower;
+pub use saved::{Outdated, SavedEstimate, SavedLimit};
 use seeking::Seeking;
 use smooth::Smooth;
+pub use view::{EstimateView, LearnedUsage};
 
 /// How long what has been learned is kept without being confirmed. A guess: limits change with the day and the tier.
 const KEPT: Duration = Duration::from_hours(1);
@@ -87,14 +87,14 @@ impl Basis {
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
-    belief: Belief,
+    belief: Estimate,
     since: Option<Instant>,
     /// When the upstream last said something of it.
     heard: Option<Instant>,
     /// When it last had before the start, where it is known from then.
     recalled: Option<Instant>,
     not_until: Option<Instant>,
-    episode: Option<Episode>,
+    episode: Option<BurstStart>,
     /// What the window held when the upstream last refused, by this limit or another.
     suspected: Option<u64>,
     /// How often it was refused in all.
@@ -107,7 +107,7 @@ pub(super) struct Learned {
 
 /// From the first refusal until all who were under way by then have been answered: they were refused for the same reason.
 #[derive(Clone, Copy, Debug)]
-struct Episode {
+struct BurstStart {
     began: Instant,
     /// What the window held by then.
     used: u64,
@@ -115,7 +115,7 @@ struct Episode {
     taken: u64,
 }
 
-impl Episode {
+impl BurstStart {
     /// Whether the upstream has taken more since, and refused at about the same count again.
     fn is_like(&self, used: u64, taken: u64) -> bool {
         taken > self.taken && self.used >= FEWEST && used.abs_diff(self.used) * SAME_PART <= self.used
@@ -126,7 +126,7 @@ impl Learned {
     /// Nothing is known.
     pub(super) fn nothing() -> Self {
         Self {
-            belief: Belief::Nothing,
+            belief: Estimate::Nothing,
             since: None,
             heard: None,
             recalled: None,
@@ -143,7 +143,7 @@ impl Learned {
     pub(super) fn unknown() -> Self {
         let one = NonZeroU32::MIN;
         let pace = Rate::new(one, DISCOVERY).map(|rate| Pace::new(rate, Duration::ZERO, one));
-        Self { belief: pace.map_or(Belief::Nothing, Belief::Unknown), ..Self::nothing() }
+        Self { belief: pace.map_or(Estimate::Nothing, Estimate::Unknown), ..Self::nothing() }
     }
 
     /// The limits that it adds.
@@ -199,7 +199,7 @@ impl Learned {
 
     pub(super) fn forget_less(&mut self) {
         if self.holds_less() {
-            (self.belief, self.episode, self.not_until) = (Belief::Nothing, None, None);
+            (self.belief, self.episode, self.not_until) = (Estimate::Nothing, None, None);
         }
     }
 
@@ -217,30 +217,30 @@ impl Learned {
 
     /// What a request costs by the upstream's own count, as far as that is known, that we take for so much.
     pub(super) fn scaled(&self, cost: u32) -> u32 {
-        if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
+        if let Estimate::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
     }
 
     /// Whether answers tell what is left, and not refusals alone.
     pub(super) fn is_told_what_is_left(&self) -> bool {
-        matches!(&self.belief, Belief::Bucket(bucket) if bucket.is_synced())
+        matches!(&self.belief, Estimate::Bucket(bucket) if bucket.is_synced())
     }
 
     pub(super) fn told_limit(&self) -> Option<Rate> {
-        if let Belief::Bucket(bucket) = &self.belief { Some(bucket.limit()) } else { None }
+        if let Estimate::Bucket(bucket) = &self.belief { Some(bucket.limit()) } else { None }
     }
 
     pub(super) fn bucket_mut(&mut self) -> Option<&mut Bucket> {
-        if let Belief::Bucket(bucket) = &mut self.belief { Some(bucket) } else { None }
+        if let Estimate::Bucket(bucket) = &mut self.belief { Some(bucket) } else { None }
     }
 
     /// The upstream has told its figures.
     pub(super) fn told(&mut self, now: Instant, limit: Rate, margin: Duration) -> &mut Bucket {
         self.heard = Some(now);
-        if !matches!(&self.belief, Belief::Bucket(bucket) if bucket.limit() == limit) {
-            let before = self.pace().filter(|_| matches!(self.belief, Belief::Bucket(_))).cloned();
-            self.believe(now, Belief::Bucket(Bucket::new(limit, margin, before)));
+        if !matches!(&self.belief, Estimate::Bucket(bucket) if bucket.limit() == limit) {
+            let before = self.pace().filter(|_| matches!(self.belief, Estimate::Bucket(_))).cloned();
+            self.believe(now, Estimate::Bucket(Bucket::new(limit, margin, before)));
         }
-        let Belief::Bucket(bucket) = &mut self.belief else { unreachable!("it has just been made") };
+        let Estimate::Bucket(bucket) = &mut self.belief else { unreachable!("it has just been made") };
         bucket
     }
 
@@ -276,8 +276,8 @@ impl Learned {
             }
             return;
         }
-        let before = self.episode.replace(Episode { began: now, used, taken: log.total() });
-        if matches!(self.belief, Belief::Nothing | Belief::Unknown(_)) {
+        let before = self.episode.replace(BurstStart { began: now, used, taken: log.total() });
+        if matches!(self.belief, Estimate::Nothing | Estimate::Unknown(_)) {
             return self.learn(now, used, before, basis, log);
         }
         let (rest, belief) = self.belief.refused(now, used, basis, log);
@@ -320,16 +320,16 @@ impl Learned {
         self.heard = Some(now);
         self.refusals += 1;
         let used = log.used(now);
-        let episode = Episode { began: now, used, taken: log.total() };
+        let episode = BurstStart { began: now, used, taken: log.total() };
         if self.episode.replace(episode).is_none_or(|before| before.began + basis.per < now) {
-            self.believe(now, Belief::Lower(Lower::ramp(now, used, basis, log)));
+            self.believe(now, Estimate::Lower(Lower::ramp(now, used, basis, log)));
         }
     }
 
     /// The first lesson, from how much went before the refusal and how fast.
-    fn learn(&mut self, now: Instant, used: u64, before: Option<Episode>, basis: Basis, log: &mut Window) {
+    fn learn(&mut self, now: Instant, used: u64, before: Option<BurstStart>, basis: Basis, log: &mut Window) {
         if basis.limit.is_none() {
-            return self.believe(now, Belief::Seeking(Seeking::new(now, used, log.oldest())));
+            return self.believe(now, Estimate::Seeking(Seeking::new(now, used, log.oldest())));
         }
         let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / BURST_PART >= now);
         let far_below = basis.limit.is_some_and(|limit| used * FAR_BELOW_PART <= u64::from(limit));
@@ -338,9 +338,9 @@ impl Learned {
             && at_once
             && let Some(smooth) = Smooth::new(now, used, basis)
         {
-            self.believe(now, Belief::Smooth(smooth));
+            self.believe(now, Estimate::Smooth(smooth));
         } else if !far_below || as_before {
-            self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
+            self.believe(now, Estimate::Lower(Lower::new(now, used, basis, log)));
         } else {
             // Far below the limit, and not for a burst: pacing cannot help, so it is asked again after a while.
             self.unexplained += 1;
@@ -357,7 +357,7 @@ impl Learned {
         self.belief.refine(now, used);
     }
 
-    fn believe(&mut self, now: Instant, belief: Belief) {
+    fn believe(&mut self, now: Instant, belief: Estimate) {
         (self.belief, self.since) = (belief, Some(now));
     }
 }

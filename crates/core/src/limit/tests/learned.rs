@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::history::{History, Step, any_answered_history};
 use super::{capped, just_before, start};
-use crate::limit::{Lesson, Limits, NotYet, Pool, Shape, Unit};
+use crate::limit::{EstimateView, Limits, NotYet, Pool, Shape, Unit};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -43,7 +43,7 @@ proptest! {
         for step in &steps {
             let _ = history.step(step);
             let lesson = history.pool.usage(history.now).learned.and_then(|learned| learned.lesson);
-            if let Some(Lesson::Lower { limit } | Lesson::Smooth { limit, .. }) = lesson {
+            if let Some(EstimateView::Lower { limit } | EstimateView::Smooth { limit, .. }) = lesson {
                 let same = limits.requests.iter().filter(|rate| rate.per() == limit.per());
                 let configured = same.map(|rate| rate.amount()).max();
                 prop_assert!(configured.is_none_or(|configured| limit.amount() <= configured), "{limit}");
@@ -78,7 +78,7 @@ fn used(rate: &str, requests: u32) -> (Pool, std::time::Instant) {
 
 fn limit_in_force(pool: &mut Pool, now: std::time::Instant) -> Option<u32> {
     let lesson = pool.usage(now).learned.and_then(|learned| learned.lesson)?;
-    let Lesson::Lower { limit } = lesson else { panic!("{lesson:?}") };
+    let EstimateView::Lower { limit } = lesson else { panic!("{lesson:?}") };
     Some(limit.amount())
 }
 

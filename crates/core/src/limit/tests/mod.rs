@@ -2,9 +2,9 @@
 
 mod fills;
 mod history;
-mod kept;
 mod learned;
 mod ledger;
+mod saved;
 
 mod paces;
 mod reserved;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::history::{History, any_history};
 use super::{just_before, wait};
-use crate::limit::{Limits, NotYet, Reserved};
+use crate::limit::{Limits, NotYet, ReservedRoom};
 
 proptest! {
     #[test]
@@ -42,7 +42,7 @@ proptest! {
             now = at;
         }
         prop_assert_eq!(pool.check(now, cost), Ok(()));
-        let reserved = Reserved { cost: kept, at: now + later };
+        let reserved = ReservedRoom { cost: kept, at: now + later };
         let leaves = pool.leaves(now, cost, reserved);
         pool.hold(cost);
         pool.spend(now, cost);
