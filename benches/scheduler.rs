@@ -65,7 +65,7 @@ impl Crowd {
     /// The one in flight is over, and the next goes.
     fn complete(&mut self) {
         let over = self.granted.pop_front().expect("one is in flight");
-        self.scheduler.land(self.now, &over);
+        self.scheduler.release(self.now, &over);
         for decision in self.scheduler.take_decisions() {
             let Decision::Grant { charges, .. } = decision else { panic!("refused") };
             self.sent(&charges);
@@ -74,7 +74,7 @@ impl Crowd {
     }
 
     fn sent(&mut self, charges: &[Charge]) {
-        self.scheduler.sent(self.now, charges);
+        self.scheduler.commit(self.now, charges);
     }
 
     /// Microseconds for one arrival, one grant and one completion.
@@ -113,7 +113,7 @@ fn look() -> f64 {
         let ask = [Ask { pool: PoolId(0), key: Some((number % INSTANCES).to_string().into()), cost: Some(1) }];
         let applicant = AdmissionRequest { client: ClientId(u64::from(number % 100)), ..AdmissionRequest::default() };
         if let tidegate::admission::Arrival::Granted { charges, .. } = scheduler.arrive(now, &ask, applicant, || 0) {
-            scheduler.sent(now, &charges);
+            scheduler.commit(now, &charges);
         }
     }
     let looks = 20;

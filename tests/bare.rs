@@ -71,7 +71,8 @@ impl Bare {
         loop {
             let asked = Instant::now();
             let client = self.clients.identify(request.headers(), HERE);
-            let applicant = AdmissionRequest { client, route: found.route(), again, ..AdmissionRequest::default() };
+            let applicant =
+                AdmissionRequest { client, route: found.route(), position: again, ..AdmissionRequest::default() };
             let permit = self.gate.admission().acquire(&asks, applicant).await.ok()?;
             waited += asked.elapsed();
             again = Some(permit.again);

@@ -7,7 +7,7 @@ use crate::route::RouteId;
 impl Wording<'_> {
     /// What to do, if there is anything.
     pub(super) fn advice(&self) -> Option<String> {
-        let advice = match self.state.diagnosis.case {
+        let advice = match self.state.diagnosis.cause {
             Cause::WithinLimits | Cause::NotEnoughEvidence { refused: None } => return None,
             Cause::NotEnoughEvidence { .. } => {
                 "Wait and see: the gate sends it again and keeps below what was refused; another refusal will tell."
@@ -45,11 +45,11 @@ impl Wording<'_> {
     fn own_limit_advice(&self, bound: ReachedLimit) -> String {
         let name = &self.pool.name;
         match bound {
-            ReachedLimit::Window { told: false, .. } => format!(
+            ReachedLimit::Window { reported: false, .. } => format!(
                 "Send less of it, or, if your account has more, write more into [pools.{name}]: the upstream refused none."
             ),
             ReachedLimit::InFlight(_) => format!("Raise in_flight in [pools.{name}], or make the answers shorter."),
-            ReachedLimit::Window { told: true, .. } | ReachedLimit::Exhausted { .. } => {
+            ReachedLimit::Window { reported: true, .. } | ReachedLimit::Exhausted { .. } => {
                 "Send less of it, use another model beside it, or have the account's limit raised.".to_owned()
             }
         }

@@ -47,7 +47,7 @@ impl Admission {
     /// [`Refusal`], at once where it is known at once.
     pub async fn acquire(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Permit, Refusal> {
         if asks.is_empty() {
-            let place = applicant.again.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
+            let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
             return Ok(Permit::new(self, Charges::new(), Duration::ZERO, place));
         }
         let mut verdict = None;
@@ -57,7 +57,7 @@ impl Admission {
             waiter
         };
         let ticket = match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
-            Arrival::Granted { charges, place } => {
+            Arrival::Granted { charges, position: place } => {
                 return Ok(Permit::new(self, charges, Duration::ZERO, place).on(applicant.route));
             }
             Arrival::Refused(refusal) => return Err(refusal),
@@ -76,16 +76,16 @@ impl Admission {
 
     /// All that has been learned and is worth keeping over a restart.
     #[must_use]
-    pub fn lessons(&self) -> Vec<SavedInstance> {
-        self.with(|scheduler, _| scheduler.lessons())
+    pub fn saved_estimates(&self) -> Vec<SavedInstance> {
+        self.with(|scheduler, _| scheduler.saved_estimates())
     }
 
     /// What was learned before a restart holds again, as long as it would have without.
     ///
     /// # Errors
     /// [`Outdated`]: it changes nothing.
-    pub fn recall(&self, lesson: &SavedInstance) -> Result<(), Outdated> {
-        self.with(|scheduler, now| scheduler.recall(now, lesson))
+    pub fn recall(&self, saved: &SavedInstance) -> Result<(), Outdated> {
+        self.with(|scheduler, now| scheduler.recall(now, saved))
     }
 
     /// How much of what is asked for there is, and is used; nothing where no limit is known.
@@ -138,7 +138,7 @@ impl Admission {
     fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Verdict>>>) {
         for decision in decisions {
             let (waiter, verdict) = match decision {
-                Decision::Grant { waiter, charges, place } => {
+                Decision::Grant { waiter, charges, position: place } => {
                     let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived());
                     (waiter, Ok(Permit::new(self, charges, waited, place)))
                 }

@@ -59,7 +59,7 @@ impl Place {
     /// changes nothing.
     pub fn sent(&self) {
         if !self.sent.replace(true) && !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.sent(now, &self.charges));
+            self.admission.with(|scheduler, now| scheduler.commit(now, &self.charges));
         }
     }
 }
@@ -94,7 +94,7 @@ impl InFlight {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.sent.get() && !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.give_back(now, &self.charges));
+            self.admission.with(|scheduler, now| scheduler.refund(now, &self.charges));
         }
     }
 }
@@ -102,7 +102,7 @@ impl Drop for Place {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.land(now, &self.charges));
+            self.admission.with(|scheduler, now| scheduler.release(now, &self.charges));
         }
     }
 }

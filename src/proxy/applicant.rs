@@ -19,7 +19,7 @@ impl Gate {
             route: route_id,
             returns: returns(headers),
             bytes: arrived.body.may_hold(shared.buffer),
-            again: *place,
+            position: *place,
         }
     }
 }

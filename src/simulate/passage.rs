@@ -96,7 +96,7 @@ impl<'t> World<'t> {
         }
         let applicant = self.applicant(id, &found);
         match self.scheduler.arrive(self.now, &asks, applicant, || id) {
-            Arrival::Granted { charges, place } => self.goes(id, charges, Some(place)),
+            Arrival::Granted { charges, position: place } => self.goes(id, charges, Some(place)),
             Arrival::Refused(refusal) => self.is_refused(id, &refusal),
             Arrival::Queued { .. } => {
                 self.waiting += 1;
@@ -122,7 +122,7 @@ impl<'t> World<'t> {
             route: call.route,
             returns: (sender.retries > 0).then_some(call.returns),
             bytes: sender.body.len() as u64,
-            again: call.place,
+            position: call.place,
         }
     }
 
@@ -130,7 +130,7 @@ impl<'t> World<'t> {
     pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<QueuePosition>) {
         let (kind, latency) = (self.kind_of(id), self.latency(id));
         if !charges.is_empty() {
-            self.scheduler.sent(self.now, &charges);
+            self.scheduler.commit(self.now, &charges);
         }
         self.under_way += 1;
         let call = &mut self.calls[id];
@@ -156,7 +156,7 @@ impl<'t> World<'t> {
             self.tally.upstream_refuses(route, self.stream_of(id), &self.calls[id].instances);
             self.scheduler.refused(self.now, &charges, sent_at, &LIMIT);
         }
-        self.scheduler.land(self.now, &charges);
+        self.scheduler.release(self.now, &charges);
         if is_taken { self.is_served(id) } else { self.asks(id) }
     }
 

@@ -199,7 +199,7 @@ impl<'t> World<'t> {
             for decision in decisions {
                 self.waiting -= 1;
                 match decision {
-                    Decision::Grant { waiter, charges, place } => {
+                    Decision::Grant { waiter, charges, position: place } => {
                         self.tally.leaves_line(&self.calls[waiter].instances);
                         self.goes(waiter, charges, Some(place));
                     }

@@ -60,8 +60,8 @@ impl Scene {
     /// What is learned of each pool instance, by the instance's key.
     fn lessons(&self) -> Vec<(String, EstimateView)> {
         let instances = self.house.gate.admission().snapshot().instances.into_iter();
-        let lesson = |learned: tidegate::limit::LearnedUsage| learned.lesson;
-        instances.filter_map(|state| Some((state.key.to_string(), state.taken.learned.and_then(lesson)?))).collect()
+        let lesson = |learned: tidegate::limit::LearnedUsage| learned.estimate;
+        instances.filter_map(|state| Some((state.key.to_string(), state.usage.learned.and_then(lesson)?))).collect()
     }
 }
 

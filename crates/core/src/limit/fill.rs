@@ -32,18 +32,18 @@ impl Pool {
 
     /// Of each limit in force, configured or learned.
     fn fills(&mut self, now: Instant) -> impl Iterator<Item = Fill> {
-        let learned = self.lesson(now).and_then(|lesson| self.learned_fill(now, lesson));
+        let learned = self.estimate(now).and_then(|estimate| self.learned_fill(now, estimate));
         let configured = self.windows.iter_mut().filter(|window| !window.is_open());
         configured.map(move |window| Fill { limit: window.rate(), used: window.used(now) }).chain(learned)
     }
 
-    fn learned_fill(&self, now: Instant, lesson: EstimateView) -> Option<Fill> {
-        let limit = lesson.limit()?;
-        if let EstimateView::Reported { left, .. } = lesson {
+    fn learned_fill(&self, now: Instant, estimate: EstimateView) -> Option<Fill> {
+        let limit = estimate.limit()?;
+        if let EstimateView::Reported { left, .. } = estimate {
             return Some(Fill { limit, used: u64::from(limit.amount()).saturating_sub(left) });
         }
         let since = now.checked_sub(limit.per())?;
-        let used = self.windows.iter().map(|log| log.spent_since(since)).max()?;
+        let used = self.windows.iter().map(|log| log.committed_since(since)).max()?;
         Some(Fill { limit, used })
     }
 }

@@ -11,7 +11,7 @@ use super::{EstimateView, Learn, Pool, Rate};
 pub struct Hint {
     /// The limit.
     pub limit: Rate,
-    /// What is left of it; what was left when this one was counted, if it was taken.
+    /// What is left of it; what was left when this one was counted, if it was accepted.
     pub left: Option<u64>,
 }
 
@@ -41,25 +41,25 @@ pub struct FillLevel {
 
 impl Pool {
     /// The upstream took a request that was sent at about `sent_at`.
-    pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, told: Option<Hint>) {
+    pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, reported: Option<Hint>) {
         if self.learn == Learn::Never {
             return;
         }
         if let Some(learned) = &mut self.learned {
             learned.is_well(sent_at);
         }
-        if let Some(Hint { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
-            let spent = self.log().spent_since(sent_at).saturating_sub(cost.into());
+        if let Some(Hint { limit, left }) = reported.filter(|reported| self.is_news(reported.limit)) {
+            let spent = self.log().committed_since(sent_at).saturating_sub(cost.into());
             let margin = self.margin;
-            let bucket = self.learned().told(now, limit, margin);
+            let bucket = self.learned().reported(now, limit, margin);
             if let Some(left) = left {
                 bucket.sync(now, left, now.saturating_duration_since(sent_at), spent);
             }
             bucket.accepted();
             return;
         }
-        if told.is_some() {
-            self.forget_told();
+        if reported.is_some() {
+            self.forget_reported();
         }
         if let (Some(learned), log, basis) = self.parts() {
             learned.accepted(now, sent_at, basis, log);
@@ -71,13 +71,13 @@ impl Pool {
 
     /// The upstream refused a request that was sent at about `sent_at`, by this pool's limit, and said to stay away for so
     /// long. What it refuses it has not counted.
-    pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, told: Option<Hint>) {
+    pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, reported: Option<Hint>) {
         if self.learn == Learn::Never {
             return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
-        if let Some(Hint { limit, left }) = told.filter(|told| self.is_news(told.limit)) {
+        if let Some(Hint { limit, left }) = reported.filter(|reported| self.is_news(reported.limit)) {
             let margin = self.margin;
-            let bucket = self.learned().told(now, limit, margin);
+            let bucket = self.learned().reported(now, limit, margin);
             if let Some(left) = left {
                 bucket.set(now, left);
             }
@@ -88,13 +88,13 @@ impl Pool {
         }
     }
 
-    /// What a request costs that we take for so much, by the upstream's count as far as refusals have told it.
+    /// What a request costs that we take for so much, by the upstream's count as far as refusals have reported it.
     #[must_use]
     pub fn scaled(&self, cost: u32) -> u32 {
         self.learned.as_deref().map_or(cost, |learned| learned.scaled(cost))
     }
 
-    /// A refusal says how much had been asked for that was taken for `charged`.
+    /// A refusal says how much had been asked for that was accepted for `charged`.
     pub fn measure(&mut self, requested: u64, charged: u32) {
         if let Some(bucket) = self.learned.as_deref_mut().and_then(Learned::bucket_mut) {
             bucket.measure(requested, charged);
@@ -103,18 +103,18 @@ impl Pool {
 
     /// What was sent at about `sent_at` has not counted after all.
     pub fn unspend(&mut self, now: Instant, sent_at: Instant, cost: u32) {
-        self.windows_mut().for_each(|window| window.unspend(now, sent_at, cost));
+        self.windows_mut().for_each(|window| window.uncommit(now, sent_at, cost));
     }
 
-    /// What was sent at about `sent_at` has cost more, or less, than it was taken for.
-    pub fn correct(&mut self, now: Instant, sent_at: Instant, taken: u32, cost: u32) {
-        match cost.checked_sub(taken) {
-            Some(more) => self.windows_mut().for_each(|window| window.spend(now, more)),
-            None => self.unspend(now, sent_at, taken - cost),
+    /// What was sent at about `sent_at` has cost more, or less, than it was accepted for.
+    pub fn correct(&mut self, now: Instant, sent_at: Instant, accepted: u32, cost: u32) {
+        match cost.checked_sub(accepted) {
+            Some(more) => self.windows_mut().for_each(|window| window.commit(now, more)),
+            None => self.unspend(now, sent_at, accepted - cost),
         }
-        // A bucket is told what is left of it.
-        if self.learned.as_deref().is_none_or(|learned| !learned.is_told_what_is_left()) {
-            self.paces_mut().for_each(|pace| pace.correct(now, taken, cost));
+        // A bucket is reported what is left of it.
+        if self.learned.as_deref().is_none_or(|learned| !learned.is_synced()) {
+            self.paces_mut().for_each(|pace| pace.correct(now, accepted, cost));
         }
     }
 
@@ -141,23 +141,23 @@ impl Pool {
         self.stay_away(now, hint.unwrap_or_default().max(time));
     }
 
-    /// The limit that the upstream has told, if that is what is believed.
+    /// The limit that the upstream has reported, if that is what is believed.
     #[must_use]
-    pub fn told_limit(&self) -> Option<Rate> {
-        self.learned.as_deref().and_then(Learned::told_limit)
+    pub fn reported_limit(&self) -> Option<Rate> {
+        self.learned.as_deref().and_then(Learned::reported_limit)
     }
 
     /// The upstream tells no less than is configured.
-    fn forget_told(&mut self) {
-        if self.told_limit().is_some() {
+    fn forget_reported(&mut self) {
+        if self.reported_limit().is_some() {
             self.learned = None;
         }
     }
 
     /// What has been learned of it, if anything.
     #[must_use]
-    pub fn lesson(&self, now: Instant) -> Option<EstimateView> {
-        self.learned.as_deref().and_then(|learned| learned.usage(now).lesson)
+    pub fn estimate(&self, now: Instant) -> Option<EstimateView> {
+        self.learned.as_deref().and_then(|learned| learned.usage(now).estimate)
     }
 
     /// How well a refusal of what was sent at about `sent_at` fits this pool.
@@ -193,14 +193,14 @@ impl Pool {
             return 0;
         }
         let log = self.log();
-        log.used(now).saturating_sub(log.spent_since(sent_at))
+        log.used(now).saturating_sub(log.committed_since(sent_at))
     }
 
-    /// Whether whoever waits now waits for its limits as they are configured or told, and not for what the upstream refused.
+    /// Whether whoever waits now waits for its limits as they are configured or reported, and not for what the upstream refused.
     #[must_use]
-    pub fn is_as_told(&self, now: Instant) -> bool {
+    pub fn is_as_reported(&self, now: Instant) -> bool {
         self.learned.as_ref().map(|learned| learned.usage(now)).is_none_or(|learned| {
-            matches!(learned.lesson, None | Some(EstimateView::Reported { .. })) && learned.not_until.is_none()
+            matches!(learned.estimate, None | Some(EstimateView::Reported { .. })) && learned.not_until.is_none()
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Fill, Learn, Limits, NotYet, Pool, PoolUsage, ReservedRoom};
+use super::{Fill, LaterCharge, Learn, Limits, NotYet, Pool, PoolUsage};
 
 /// So many instances a pool has at most. A guess: more keys than an organization uses.
 const MOST_KEYS: usize = 10_000;
@@ -33,7 +33,7 @@ pub struct Charge {
     pub cost: u32,
 }
 
-/// What is taken of one instance, for people to read.
+/// What is used of one instance, for people to read.
 #[derive(Clone, Debug)]
 pub struct InstanceUsage {
     /// Its pool.
@@ -41,7 +41,7 @@ pub struct InstanceUsage {
     /// Its key; empty where the pool has none.
     pub key: Arc<str>,
     /// The numbers.
-    pub taken: PoolUsage,
+    pub usage: PoolUsage,
     /// What of the limit in force is used, where there is one.
     pub fill: Option<Fill>,
 }
@@ -61,15 +61,15 @@ pub struct InstanceUsage {
 /// let [posts, runs] = [0, 1].map(|pool| Charge { instance: ledger.instance(PoolId(pool), None), cost: 1 });
 /// let (now, charges) = (Instant::now(), [posts, runs]);
 ///
-/// ledger.take(now, &charges, |_| None).expect("both pools have room"); // reserve
-/// ledger.spend(now, &charges); // commit; `give_back` instead if the request is never sent
-/// ledger.land(&charges); // release
+/// ledger.reserve(now, &charges, |_| None).expect("both pools have room"); // reserve
+/// ledger.commit(now, &charges); // commit; `refund` instead if the request is never sent
+/// ledger.release(&charges); // release
 ///
 /// // The pool of runs is full now, so a second request takes nothing from that of posts either.
-/// let (full, _) = ledger.take(now, &charges, |_| None).unwrap_err();
+/// let (full, _) = ledger.reserve(now, &charges, |_| None).unwrap_err();
 /// assert_eq!(full, runs.instance);
-/// let posts = ledger.usage(now, posts.instance).expect("a pool without keys stays").taken;
-/// assert_eq!((posts.windows[0].1, posts.held, posts.in_flight), (1, 0, 0));
+/// let posts = ledger.usage(now, posts.instance).expect("a pool without keys stays").usage;
+/// assert_eq!((posts.windows[0].1, posts.reserved, posts.in_flight), (1, 0, 0));
 /// # Ok::<(), ParseRateError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -90,8 +90,8 @@ struct Instance {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
-    /// How many requests that wait name this instance: while any does, it stays.
-    named: u32,
+    /// How many requests that wait pin this instance: while any does, it stays.
+    pins: u32,
 }
 
 impl Ledger {
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     /// The instance of `pool` for `key`, made if there is none. A keyed one is dropped by [`Ledger::sweep`] once it is
-    /// idle and no longer [`named`](Ledger::name).
+    /// idle and no longer [`pins`](Ledger::pin).
     pub fn instance(&mut self, pool: PoolId, key: Option<&str>) -> InstanceId {
         let Some(key) = key else { return InstanceId(u32::try_from(pool.0).expect("fewer than 2^32 pools")) };
         match self.families[pool.0].get(key).map(|(family, _)| Arc::clone(family)) {
@@ -153,52 +153,52 @@ impl Ledger {
         self.get(id).pool_id
     }
 
-    /// A request that waits names these instances: they stay until it waits [no more](Ledger::unname).
-    pub fn name(&mut self, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.get_mut(charge.instance).named += 1);
+    /// A request that waits names these instances: they stay until it waits [no more](Ledger::unpin).
+    pub fn pin(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).pins += 1);
     }
 
     /// The request waits no more.
-    pub fn unname(&mut self, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.get_mut(charge.instance).named -= 1);
+    pub fn unpin(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.get_mut(charge.instance).pins -= 1);
     }
 
-    /// Takes a place in every pool of `charges`, or in none. Where a pool has room `reserved` for another, it must remain.
+    /// Takes a place in every pool of `charges`, or in none. Where a pool has room `later` for another, it must remain.
     ///
     /// # Errors
     /// The instance that keeps it longest, and until when.
-    pub fn take(
+    pub fn reserve(
         &mut self,
         now: Instant,
         charges: &[Charge],
-        reserved: impl Fn(InstanceId) -> Option<ReservedRoom>,
+        later: impl Fn(InstanceId) -> Option<LaterCharge>,
     ) -> Result<(), (InstanceId, NotYet)> {
         let kept = charges.iter().filter_map(|charge| {
             let pool = self.pool_mut(charge.instance);
-            let remains = reserved(charge.instance).is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
+            let remains = later(charge.instance).is_none_or(|later| pool.leaves(now, charge.cost, later));
             let verdict = pool.check(now, charge.cost).and(if remains { Ok(()) } else { Err(NotYet::Freed) });
             verdict.err().map(|not_yet| (not_yet, charge.instance))
         });
         if let Some((not_yet, instance)) = kept.max() {
             return Err((instance, not_yet));
         }
-        charges.iter().for_each(|charge| self.pool_mut(charge.instance).hold(charge.cost));
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).reserve(charge.cost));
         Ok(())
     }
 
     /// The request was sent at `now`.
-    pub fn spend(&mut self, now: Instant, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.pool_mut(charge.instance).spend(now, charge.cost));
+    pub fn commit(&mut self, now: Instant, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).commit(now, charge.cost));
     }
 
     /// The request was granted and never sent.
-    pub fn give_back(&mut self, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.pool_mut(charge.instance).give_back(charge.cost));
+    pub fn refund(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).refund(charge.cost));
     }
 
     /// The request is over, sent or not.
-    pub fn land(&mut self, charges: &[Charge]) {
-        charges.iter().for_each(|charge| self.pool_mut(charge.instance).land());
+    pub fn release(&mut self, charges: &[Charge]) {
+        charges.iter().for_each(|charge| self.pool_mut(charge.instance).release());
     }
 
     /// See [`Pool::turn_of`].
@@ -252,10 +252,10 @@ impl Ledger {
         self.families[pool].retain(|_, (family, _)| *family != key);
     }
 
-    /// Whether this one pool has room for a charge, beside what is reserved.
-    pub fn has_room(&mut self, now: Instant, charge: Charge, reserved: Option<ReservedRoom>) -> bool {
+    /// Whether this one pool has room for a charge, beside what is later.
+    pub fn has_room(&mut self, now: Instant, charge: Charge, later: Option<LaterCharge>) -> bool {
         let pool = self.pool_mut(charge.instance);
-        let remains = reserved.is_none_or(|reserved| pool.leaves(now, charge.cost, reserved));
+        let remains = later.is_none_or(|later| pool.leaves(now, charge.cost, later));
         remains && pool.check(now, charge.cost).is_ok()
     }
 
@@ -265,7 +265,7 @@ impl Ledger {
         self.families.iter_mut().for_each(|families| families.retain(|_, (_, until)| *until > now));
         let keyed: Vec<InstanceId> = self.keyed.iter().flat_map(|keyed| keyed.values().copied()).collect();
         for id in keyed {
-            if self.get(id).named == 0 && !is_kept(id.index()) && self.pool_mut(id).is_idle(now) {
+            if self.get(id).pins == 0 && !is_kept(id.index()) && self.pool_mut(id).is_idle(now) {
                 self.remove(id);
             }
         }
@@ -288,7 +288,7 @@ impl Ledger {
         self.keyed.iter().map(HashMap::len).sum()
     }
 
-    /// Every instance: its pool, its key and what is taken of it.
+    /// Every instance: its pool, its key and what is used of it.
     pub(super) fn pools(&self) -> impl Iterator<Item = (PoolId, &Arc<str>, &Pool)> {
         self.instances.iter().map(|(_, instance)| (instance.pool_id, &instance.key, &instance.pool))
     }
@@ -300,7 +300,7 @@ impl Ledger {
         self.instances.iter().map(|(slot, _)| id(slot)).collect()
     }
 
-    /// What is taken of an instance, if it is still there.
+    /// What is used of an instance, if it is still there.
     pub fn usage(&mut self, now: Instant, id: InstanceId) -> Option<InstanceUsage> {
         Some(self.instances.get_mut(id.index())?.usage(now))
     }
@@ -324,11 +324,11 @@ impl InstanceId {
 
 impl Instance {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
-        Self { pool_id, key, pool: Pool::new(limits), named: 0 }
+        Self { pool_id, key, pool: Pool::new(limits), pins: 0 }
     }
 
     fn usage(&mut self, now: Instant) -> InstanceUsage {
-        let (taken, fill) = (self.pool.usage(now), self.pool.fill(now));
-        InstanceUsage { pool: self.pool_id, key: Arc::clone(&self.key), taken, fill }
+        let (usage, fill) = (self.pool.usage(now), self.pool.fill(now));
+        InstanceUsage { pool: self.pool_id, key: Arc::clone(&self.key), usage, fill }
     }
 }

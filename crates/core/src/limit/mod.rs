@@ -24,7 +24,7 @@ pub use fill::Fill;
 pub use learned::{EstimateView, LearnedUsage, Outdated, SavedEstimate, SavedLimit};
 pub use learning::{FillLevel, Hint, RefusalFit};
 pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, PoolId};
-pub use pool::{Learn, Limits, Pool, PoolUsage, ReservedRoom, Shape, Unit};
+pub use pool::{LaterCharge, Learn, Limits, Pool, PoolUsage, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
 pub use saved::SavedInstance;
 

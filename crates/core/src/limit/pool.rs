@@ -55,13 +55,13 @@ pub enum Shape {
     /// let at = |seconds| start + Duration::from_secs(seconds);
     ///
     /// for now in [at(0), at(20)] {
-    ///     ledger.take(now, &charges, |_| None).expect("the window has room");
-    ///     ledger.spend(now, &charges);
+    ///     ledger.reserve(now, &charges, |_| None).expect("the window has room");
+    ///     ledger.commit(now, &charges);
     /// }
     /// // The window is full until the first request has left it.
-    /// let taken = ledger.take(at(40), &charges, |_| None);
-    /// assert_eq!(taken, Err((charges[0].instance, NotYet::Until(at(60)))));
-    /// assert_eq!(ledger.take(at(60), &charges, |_| None), Ok(()));
+    /// let reserved = ledger.reserve(at(40), &charges, |_| None);
+    /// assert_eq!(reserved, Err((charges[0].instance, NotYet::Until(at(60)))));
+    /// assert_eq!(ledger.reserve(at(60), &charges, |_| None), Ok(()));
     /// # Ok::<(), tidegate_core::limit::ParseRateError>(())
     /// ```
     #[default]
@@ -80,11 +80,11 @@ pub enum Shape {
     ///
     /// // The burst goes at once, and then one request a second.
     /// for _ in 0..2 {
-    ///     ledger.take(now, &charges, |_| None).expect("the burst has room");
-    ///     ledger.spend(now, &charges);
+    ///     ledger.reserve(now, &charges, |_| None).expect("the burst has room");
+    ///     ledger.commit(now, &charges);
     /// }
-    /// let taken = ledger.take(now, &charges, |_| None);
-    /// assert_eq!(taken, Err((charges[0].instance, NotYet::Until(now + Duration::from_secs(1)))));
+    /// let reserved = ledger.reserve(now, &charges, |_| None);
+    /// assert_eq!(reserved, Err((charges[0].instance, NotYet::Until(now + Duration::from_secs(1)))));
     /// # Ok::<(), tidegate_core::limit::ParseRateError>(())
     /// ```
     Smooth {
@@ -133,7 +133,7 @@ impl Limits {
 
 /// Room that is kept for somebody who will go later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReservedRoom {
+pub struct LaterCharge {
     /// What it will take.
     pub cost: u32,
     /// When.
@@ -150,7 +150,7 @@ pub struct Pool {
     pub(super) learned: Option<Box<Learned>>,
     pub(super) learn: Learn,
     pub(super) margin: Duration,
-    held: u64,
+    reserved: u64,
     in_flight: u32,
 }
 
@@ -160,7 +160,7 @@ pub struct PoolUsage {
     /// Each limit with what its window holds now.
     pub windows: Vec<(Rate, u64)>,
     /// Granted and not sent yet (cost).
-    pub held: u64,
+    pub reserved: u64,
     /// Granted and not over yet (requests).
     pub in_flight: u32,
     /// What the upstream has taught of it.
@@ -189,7 +189,7 @@ impl Pool {
                 .then(|| Box::new(Learned::unknown())),
             learn: limits.learn,
             margin: limits.margin,
-            held: 0,
+            reserved: 0,
             in_flight: 0,
         }
     }
@@ -222,12 +222,12 @@ impl Pool {
     pub fn check(&mut self, now: Instant, cost: u32) -> Result<(), NotYet> {
         let room = self.most_in_flight.is_none_or(|most| self.in_flight < most.get());
         let mut verdict = if room { Ok(()) } else { Err(NotYet::Freed) };
-        let held = self.held;
+        let reserved = self.reserved;
         for window in self.windows_mut() {
-            verdict = longest(verdict, window.check(now, held, cost));
+            verdict = longest(verdict, window.check(now, reserved, cost));
         }
         for pace in self.paces() {
-            verdict = longest(verdict, pace.check(now, held, cost));
+            verdict = longest(verdict, pace.check(now, reserved, cost));
         }
         self.learned.as_ref().map_or(verdict, |learned| longest(verdict, learned.check(now)))
     }
@@ -235,12 +235,12 @@ impl Pool {
     /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight
     /// nobody can say, so that a place there is kept for the last second only.
     #[must_use]
-    pub fn leaves(&self, now: Instant, cost: u32, reserved: ReservedRoom) -> bool {
-        let ReservedRoom { cost: kept, at } = reserved;
+    pub fn leaves(&self, now: Instant, cost: u32, later: LaterCharge) -> bool {
+        let LaterCharge { cost: kept, at } = later;
         let is_soon = at <= now + SOON;
         self.most_in_flight.is_none_or(|most| !is_soon || self.in_flight + 1 < most.get())
-            && self.windows().all(|window| window.leaves(now, self.held, cost, kept, at))
-            && self.paces().all(|pace| pace.leaves(now, self.held, cost, kept, at))
+            && self.windows().all(|window| window.leaves(now, self.reserved, cost, kept, at))
+            && self.paces().all(|pace| pace.leaves(now, self.reserved, cost, kept, at))
     }
 
     /// How much may go from now on until `by`, by the rates alone, if all of it goes as early as it may.
@@ -252,32 +252,32 @@ impl Pool {
     }
 
     /// Takes a place, from the grant on.
-    pub fn hold(&mut self, cost: u32) {
-        self.held += u64::from(cost);
+    pub fn reserve(&mut self, cost: u32) {
+        self.reserved += u64::from(cost);
         self.in_flight += 1;
     }
 
-    /// The request was sent: what was held is spent.
-    pub fn spend(&mut self, now: Instant, cost: u32) {
-        self.held -= u64::from(cost);
-        self.windows_mut().for_each(|window| window.spend(now, cost));
-        self.paces_mut().for_each(|pace| pace.spend(now, cost));
+    /// The request was sent: what was reserved is committed.
+    pub fn commit(&mut self, now: Instant, cost: u32) {
+        self.reserved -= u64::from(cost);
+        self.windows_mut().for_each(|window| window.commit(now, cost));
+        self.paces_mut().for_each(|pace| pace.commit(now, cost));
     }
 
-    /// The request was never sent: what was held is free again.
-    pub fn give_back(&mut self, cost: u32) {
-        self.held -= u64::from(cost);
+    /// The request was never sent: what was reserved is free again.
+    pub fn refund(&mut self, cost: u32) {
+        self.reserved -= u64::from(cost);
     }
 
     /// The request is over, sent or not.
-    pub fn land(&mut self) {
+    pub fn release(&mut self) {
         self.in_flight -= 1;
     }
 
     /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight
     /// nobody can say.
     pub fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
-        let ahead = ahead + self.held;
+        let ahead = ahead + self.reserved;
         let opens = self.opens(now);
         let windows = self.windows_mut().map(|window| window.turn_of(now, ahead, own));
         let by_windows = windows.max().unwrap_or(now);
@@ -297,7 +297,7 @@ impl Pool {
 
     /// Nothing of it is taken, and nothing that was taken still counts.
     pub fn is_idle(&mut self, now: Instant) -> bool {
-        self.held == 0
+        self.reserved == 0
             && self.in_flight == 0
             && self.learned.as_ref().is_none_or(|learned| learned.is_stale(now))
             && self.windows_mut().all(|window| window.used(now) == 0)
@@ -309,7 +309,7 @@ impl Pool {
         let bounded = self.windows.iter_mut().filter(|window| !window.is_open());
         let windows = bounded.map(|window| (window.rate(), window.used(now))).collect();
         let learned = self.learned.as_ref().map(|learned| learned.usage(now));
-        PoolUsage { windows, held: self.held, in_flight: self.in_flight, learned }
+        PoolUsage { windows, reserved: self.reserved, in_flight: self.in_flight, learned }
     }
 }
 

@@ -129,8 +129,8 @@ impl<W> Queue<W> {
 
     /// How many places are kept of this instance.
     #[must_use]
-    pub fn kept_for(&self, instance: InstanceId) -> usize {
-        self.stops.get(instance.index()).map_or(0, |stop| stop.kept)
+    pub fn reserved_for(&self, instance: InstanceId) -> usize {
+        self.stops.get(instance.index()).map_or(0, |stop| stop.reserved)
     }
 
     /// How much memory those take who wait for this instance, in bytes.

@@ -9,12 +9,12 @@ use crate::route::RouteId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
     /// What.
-    pub case: Cause,
+    pub cause: Cause,
     /// How sure.
     pub confidence: Confidence,
 }
 
-/// How sure a case is.
+/// How sure a cause is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Confidence {
     /// It is not.
@@ -56,14 +56,14 @@ pub enum Cause {
         /// What is configured.
         configured: Option<Rate>,
         /// The upstream says so itself.
-        told: bool,
+        reported: bool,
         /// Since when that is known.
         since: Option<Instant>,
     },
     /// Somebody else takes from the same allotment.
     Shared {
-        /// How much was taken by the gate at each refusal, at least and at most.
-        taken: (u64, u64),
+        /// How much the gate had used at each refusal: the least and the most.
+        used: (u64, u64),
         /// Of how much.
         limit: Option<u64>,
     },
@@ -104,7 +104,7 @@ pub enum ReachedLimit {
         /// What of it is used.
         used: u64,
         /// The upstream has told it.
-        told: bool,
+        reported: bool,
     },
     /// So many at once.
     InFlight(u32),

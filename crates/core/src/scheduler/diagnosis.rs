@@ -1,4 +1,4 @@
-//! What is the matter with a pool instance: a case, from the evidence, or none where that does not suffice.
+//! What is the matter with a pool instance: a cause, from the evidence, or none where that does not suffice.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use crate::limit::{EstimateView, LearnedUsage, PoolUsage, Rate};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InstanceFacts<'a> {
     pub(super) now: Instant,
-    pub(super) taken: &'a PoolUsage,
+    pub(super) usage: &'a PoolUsage,
     pub(super) most_in_flight: Option<NonZeroU32>,
-    pub(super) observed: &'a Evidence,
+    pub(super) evidence: &'a Evidence,
 }
 
 // "Tuned": with this figure each scenario in `tests/scenarios` gets the diagnosis that it names. Other figures may do
@@ -54,15 +54,15 @@ const EVENLY: u64 = 10;
 const COUNTED: u64 = 5;
 const STEADY: u64 = 2;
 
-/// The first case that the evidence makes.
-pub(super) fn diagnose(patient: InstanceFacts<'_>) -> Diagnosis {
-    let cases = [
+/// The first cause that the evidence makes.
+pub(super) fn diagnose(facts: InstanceFacts<'_>) -> Diagnosis {
+    let causes = [
         InstanceFacts::billing,
         InstanceFacts::gone,
         InstanceFacts::overload,
         InstanceFacts::exhausted,
-        InstanceFacts::somebody_says_the_upstream,
-        InstanceFacts::told,
+        InstanceFacts::shared_by_figures,
+        InstanceFacts::reported,
         InstanceFacts::bursts,
         InstanceFacts::idle,
         InstanceFacts::steady,
@@ -74,20 +74,20 @@ pub(super) fn diagnose(patient: InstanceFacts<'_>) -> Diagnosis {
         InstanceFacts::within,
     ];
     let nothing = Diagnosis::not_sure(Cause::NotEnoughEvidence { refused: None });
-    cases.iter().find_map(|case| case(&patient)).unwrap_or(nothing)
+    causes.iter().find_map(|cause| cause(&facts)).unwrap_or(nothing)
 }
 
 impl InstanceFacts<'_> {
     /// It says so itself, and has taken no more since than it refused.
     fn billing(&self) -> Option<Diagnosis> {
-        let last = self.observed.episodes.last().filter(|last| last.cause == RefusalCause::Billing)?;
+        let last = self.evidence.bursts.last().filter(|last| last.cause == RefusalCause::Billing)?;
         let refusals = self.refusals_of(RefusalCause::Billing);
-        let is_over = self.observed.taken_since > refusals.into();
+        let is_over = self.evidence.accepted_since > refusals.into();
         (!is_over).then(|| Diagnosis::sure(Cause::Billing { refusals, last: last.began }))
     }
 
     fn gone(&self) -> Option<Diagnosis> {
-        let (route, answers) = self.observed.missing?;
+        let (route, answers) = self.evidence.missing?;
         Some(Diagnosis::sure(Cause::Gone { route, answers }))
     }
 
@@ -101,37 +101,37 @@ impl InstanceFacts<'_> {
     /// A limit of a day, say.
     fn exhausted(&self) -> Option<Diagnosis> {
         let until = self.learned()?.not_until?;
-        let figures = self.observed.episodes.last()?.figures.filter(|figures| figures.per > HOUR)?;
+        let figures = self.evidence.bursts.last()?.figures.filter(|figures| figures.per > HOUR)?;
         Some(Diagnosis::sure(Cause::OwnLimit { limit: ReachedLimit::Exhausted { figures, until } }))
     }
 
     /// The figures of several refusals say that much more is used than what was sent from here.
-    fn somebody_says_the_upstream(&self) -> Option<Diagnosis> {
-        let said = self.recent(RefusalCause::Limit).filter_map(|episode| Some((episode, episode.figures?.used?)));
+    fn shared_by_figures(&self) -> Option<Diagnosis> {
+        let said = self.recent(RefusalCause::Limit).filter_map(|burst| Some((burst, burst.figures?.used?)));
         let foreign: Vec<&RefusalBurst> =
-            said.filter(|(episode, used)| episode.level.used * FOREIGN < *used).map(|(episode, _)| episode).collect();
+            said.filter(|(burst, used)| burst.level.used * FOREIGN < *used).map(|(burst, _)| burst).collect();
         let limit = foreign.last()?.figures?.limit;
-        (foreign.len() > 1).then(|| Diagnosis::seen(foreign.len(), Cause::Shared { taken: range(&foreign), limit }))
+        (foreign.len() > 1).then(|| Diagnosis::seen(foreign.len(), Cause::Shared { used: range(&foreign), limit }))
     }
 
     /// Figures that the upstream tells, and which are lower than configured or used up.
-    fn told(&self) -> Option<Diagnosis> {
-        let EstimateView::Reported { limit, left } = self.learned()?.lesson? else { return None };
+    fn reported(&self) -> Option<Diagnosis> {
+        let EstimateView::Reported { limit, left } = self.learned()?.estimate? else { return None };
         if let Some(configured) = self.configured_per(limit.per()) {
-            let (since, told) = (self.learned()?.since, true);
-            return Some(Diagnosis::sure(Cause::LowerLimit { limit, configured: Some(configured), told, since }));
+            let (since, reported) = (self.learned()?.since, true);
+            return Some(Diagnosis::sure(Cause::LowerLimit { limit, configured: Some(configured), reported, since }));
         }
         let used = u64::from(limit.amount()).saturating_sub(left);
-        let bound = ReachedLimit::Window { limit, used, told: true };
+        let bound = ReachedLimit::Window { limit, used, reported: true };
         self.is_short().then(|| Diagnosis::sure(Cause::OwnLimit { limit: bound }))
     }
 
     /// It refused a burst far below the limit, and takes what comes evenly.
     fn bursts(&self) -> Option<Diagnosis> {
-        let LearnedUsage { lesson: Some(EstimateView::Smooth { limit, burst }), since, .. } = *self.learned()? else {
+        let LearnedUsage { estimate: Some(EstimateView::Smooth { limit, burst }), since, .. } = *self.learned()? else {
             return None;
         };
-        let (burst_then, taken) = (self.recent(RefusalCause::Limit).next()?.level.used, self.observed.taken_since);
+        let (burst_then, taken) = (self.recent(RefusalCause::Limit).next()?.level.used, self.evidence.accepted_since);
         let holds = burst_then >= OFTEN as u64 && taken >= burst_then.max(EVENLY);
         holds.then(|| {
             let windows = usize::try_from(taken / u64::from(limit.amount()).max(1)).unwrap_or(usize::MAX);
@@ -141,10 +141,10 @@ impl InstanceFacts<'_> {
 
     /// It refused again and again while next to nothing was used, and not at the same count.
     fn idle(&self) -> Option<Diagnosis> {
-        let idle: Vec<&RefusalBurst> = self.recent(RefusalCause::Limit).filter(|episode| episode.is_idle()).collect();
+        let idle: Vec<&RefusalBurst> = self.recent(RefusalCause::Limit).filter(|burst| burst.is_idle()).collect();
         let (least, most) = range(&idle);
         let is_steady = least >= COUNTED && least * STEADY >= most;
-        let enough = idle.len() >= OFTEN || idle.iter().filter(|episode| episode.level.used == 0).count() > 1;
+        let enough = idle.len() >= OFTEN || idle.iter().filter(|burst| burst.level.used == 0).count() > 1;
         (enough && !is_steady).then(|| Diagnosis::seen(idle.len(), self.throttled(RefusalCause::Limit)))
     }
 
@@ -162,16 +162,16 @@ impl InstanceFacts<'_> {
         let settled = self.settled();
         let is_over = self.has_taken_more_than(range(&settled).0);
         let refused = if is_over { self.recent(RefusalCause::Limit).collect() } else { settled };
-        let is_believed = matches!(self.learned()?.lesson, Some(EstimateView::Shared));
+        let is_believed = matches!(self.learned()?.estimate, Some(EstimateView::Shared));
         let limit = refused.last()?.level.limit?.amount().into();
         let varies = self.recent(RefusalCause::Limit).count() >= OFTEN && !is_alike(&refused);
-        let case = Cause::Shared { taken: range(&refused), limit: Some(limit) };
-        (refused.len() > 1 && is_believed || varies).then(|| Diagnosis::seen(refused.len(), case))
+        let cause = Cause::Shared { used: range(&refused), limit: Some(limit) };
+        (refused.len() > 1 && is_believed || varies).then(|| Diagnosis::seen(refused.len(), cause))
     }
 
     /// It refused again and again at the same count.
     fn lower(&self) -> Option<Diagnosis> {
-        let EstimateView::Lower { limit } = self.learned()?.lesson? else { return None };
+        let EstimateView::Lower { limit } = self.learned()?.estimate? else { return None };
         let refused = self.settled();
         (refused.len() > 1).then(|| self.lower_than_configured(limit, &refused)).flatten()
     }
@@ -183,32 +183,32 @@ impl InstanceFacts<'_> {
         let is_lower = configured.is_none_or(|configured| {
             limit.amount() * 100 < configured.amount() * NEAR && !self.has_taken_more_than(limit.amount().into())
         });
-        let case = Cause::LowerLimit { limit, configured, told: false, since };
-        is_lower.then(|| Diagnosis::seen(refused.len(), case))
+        let cause = Cause::LowerLimit { limit, configured, reported: false, since };
+        is_lower.then(|| Diagnosis::seen(refused.len(), cause))
     }
 
     /// The least that was taken at one of these refusals, or at one before that is not far below.
     fn least_taken(&self, refused: &[&RefusalBurst]) -> u64 {
         let least = range(refused).0;
-        let before = self.recent(RefusalCause::Limit).map(|episode| episode.level.used);
+        let before = self.recent(RefusalCause::Limit).map(|burst| burst.level.used);
         before.filter(|used| (least - least.min(*used)) * 100 <= least * ALIKE).min().unwrap_or(least)
     }
 
     /// A lower limit is in force that was learned long ago, or before the gate was started.
     fn remembered(&self) -> Option<Diagnosis> {
-        let EstimateView::Lower { limit } = self.learned()?.lesson? else { return None };
+        let EstimateView::Lower { limit } = self.learned()?.estimate? else { return None };
         let (configured, since) = (self.configured_per(limit.per()), self.learned()?.since);
-        let is_known = self.learned()?.recalled || self.observed.episodes.len() > 1;
+        let is_known = self.learned()?.recalled || self.evidence.bursts.len() > 1;
         let is_old = is_known && self.recent(RefusalCause::Limit).next().is_none();
-        let case = Cause::LowerLimit { limit, configured, told: false, since };
-        is_old.then(|| Diagnosis::seen(1, case))
+        let cause = Cause::LowerLimit { limit, configured, reported: false, since };
+        is_old.then(|| Diagnosis::seen(1, cause))
     }
 
     /// It refused lately, and nothing above explains it.
     fn unexplained(&self) -> Option<Diagnosis> {
-        let given_back = self.learned().filter(|learned| learned.lesson.is_none()).and_then(|learned| learned.since);
+        let given_back = self.learned().filter(|learned| learned.estimate.is_none()).and_then(|learned| learned.since);
         let refused = [RefusalCause::Limit, RefusalCause::Overload].into_iter().flat_map(|cause| self.recent(cause));
-        let mut refused = refused.filter(|episode| given_back.is_none_or(|since| since < episode.began));
+        let mut refused = refused.filter(|burst| given_back.is_none_or(|since| since < burst.began));
         let refused = refused.next().copied()?;
         Some(Diagnosis::not_sure(Cause::NotEnoughEvidence { refused: Some(refused) }))
     }
@@ -218,46 +218,46 @@ impl InstanceFacts<'_> {
     }
 
     fn within(&self) -> Option<Diagnosis> {
-        (self.observed.taken > 0).then(|| Diagnosis::sure(Cause::WithinLimits))
+        (self.evidence.accepted > 0).then(|| Diagnosis::sure(Cause::WithinLimits))
     }
 
     /// There was not always room.
     fn is_short(&self) -> bool {
-        self.observed.short > 0
+        self.evidence.short > 0
     }
 
     /// The limit that is used the most.
     fn bound(&self) -> Option<ReachedLimit> {
-        let in_flight = self.most_in_flight.filter(|most| self.taken.in_flight >= most.get() || !self.has_windows());
+        let in_flight = self.most_in_flight.filter(|most| self.usage.in_flight >= most.get() || !self.has_windows());
         if let Some(most) = in_flight {
             return Some(ReachedLimit::InFlight(most.get()));
         }
         let fill = |limit: Rate, used: u64| used * 1_000 / u64::from(limit.amount());
-        let &(limit, used) = self.taken.windows.iter().max_by_key(|&&(limit, used)| fill(limit, used))?;
-        Some(ReachedLimit::Window { limit, used, told: false })
+        let &(limit, used) = self.usage.windows.iter().max_by_key(|&&(limit, used)| fill(limit, used))?;
+        Some(ReachedLimit::Window { limit, used, reported: false })
     }
 
     fn has_windows(&self) -> bool {
-        !self.taken.windows.is_empty()
+        !self.usage.windows.is_empty()
     }
 
     fn configured_per(&self, per: Duration) -> Option<Rate> {
-        let mut configured = self.taken.windows.iter().map(|&(limit, _)| limit);
+        let mut configured = self.usage.windows.iter().map(|&(limit, _)| limit);
         configured.find(|limit| limit.per() == per)
     }
 
     fn learned(&self) -> Option<&LearnedUsage> {
-        self.taken.learned.as_ref()
+        self.usage.learned.as_ref()
     }
 
     fn throttled(&self, cause: RefusalCause) -> Cause {
-        let most = self.recent(cause).map(|episode| episode.level.used).max().unwrap_or_default();
-        let limit = self.recent(cause).last().and_then(|episode| episode.level.limit);
+        let most = self.recent(cause).map(|burst| burst.level.used).max().unwrap_or_default();
+        let limit = self.recent(cause).last().and_then(|burst| burst.level.limit);
         Cause::Throttled { cause, refusals: self.refusals_of(cause), most, limit }
     }
 
     fn refusals_of(&self, cause: RefusalCause) -> u32 {
-        self.recent(cause).map(|episode| episode.refusals).sum()
+        self.recent(cause).map(|burst| burst.refusals).sum()
     }
 
     /// The recent refusals by a limit but the first, where there are several: that met what had been saved up before.
@@ -269,15 +269,15 @@ impl InstanceFacts<'_> {
 
     /// Since the last refusal it has taken much more than this at once.
     fn has_taken_more_than(&self, used: u64) -> bool {
-        self.observed.peak * 100 > used * MORE
+        self.evidence.peak * 100 > used * MORE
     }
 
     fn recent(&self, cause: RefusalCause) -> impl Iterator<Item = &RefusalBurst> {
-        let is_recent = move |episode: &&RefusalBurst| {
-            let per = episode.level.limit.map_or(MINUTE, Rate::per);
-            episode.cause == cause && self.now < episode.began + per * WINDOWS
+        let is_recent = move |burst: &&RefusalBurst| {
+            let per = burst.level.limit.map_or(MINUTE, Rate::per);
+            burst.cause == cause && self.now < burst.began + per * WINDOWS
         };
-        self.observed.episodes.iter().filter(is_recent)
+        self.evidence.bursts.iter().filter(is_recent)
     }
 }
 
@@ -292,22 +292,22 @@ impl RefusalBurst {
 }
 
 impl Diagnosis {
-    fn sure(case: Cause) -> Self {
-        Self { case, confidence: Confidence::High }
+    fn sure(cause: Cause) -> Self {
+        Self { cause, confidence: Confidence::High }
     }
 
-    fn seen(times: usize, case: Cause) -> Self {
-        Self { case, confidence: if times > OFTEN { Confidence::High } else { Confidence::Fair } }
+    fn seen(times: usize, cause: Cause) -> Self {
+        Self { cause, confidence: if times > OFTEN { Confidence::High } else { Confidence::Fair } }
     }
 
-    fn not_sure(case: Cause) -> Self {
-        Self { case, confidence: Confidence::None }
+    fn not_sure(cause: Cause) -> Self {
+        Self { cause, confidence: Confidence::None }
     }
 }
 
 /// The least and the most that was taken.
 fn range(episodes: &[&RefusalBurst]) -> (u64, u64) {
-    let taken = || episodes.iter().map(|episode| episode.level.used);
+    let taken = || episodes.iter().map(|burst| burst.level.used);
     (taken().min().unwrap_or_default(), taken().max().unwrap_or_default())
 }
 

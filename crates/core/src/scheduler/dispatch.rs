@@ -22,8 +22,8 @@ impl<W> Scheduler<W> {
 
     /// Lets those go who are stopped here, in their order, until one is kept.
     fn pump_one(&mut self, now: Instant, instance: InstanceId) {
-        // While the head is tried, the room that it has reserved elsewhere is free: it must not be in its own way.
-        let ended = self.reservations.end(instance);
+        // While the head is tried, the room that it has later elsewhere is free: it must not be in its own way.
+        let ended = self.backfill.end(instance);
         // Each round takes the first head away from here, to the upstream or to the pool that keeps it, or ends the
         // loop because this instance keeps it. So the loop ends.
         while let Some((ticket, waiting)) = self.queue.first_at(instance) {
@@ -33,11 +33,11 @@ impl<W> Scheduler<W> {
                 continue;
             }
             let holder = ended.as_ref().map(|ended| ended.seq).filter(|&seq| seq == ticket.seq());
-            let reserved = |at| self.reservations.binding(holder, at);
-            match self.ledger.take(now, &charges, reserved) {
+            let later = |at| self.backfill.binding(holder, at);
+            match self.ledger.reserve(now, &charges, later) {
                 Ok(()) => self.grant(ticket),
                 Err((at, not_yet)) => {
-                    self.keep(ticket, &charges, at, not_yet);
+                    self.stop(ticket, &charges, at, not_yet);
                     if at == instance {
                         break;
                     }
@@ -45,20 +45,20 @@ impl<W> Scheduler<W> {
             }
         }
         // If it no longer reserves that room, those who had to leave it free may go.
-        let ended = ended.filter(|ended| !self.reservations.is_made_again(instance, ended));
+        let ended = ended.filter(|ended| !self.backfill.is_made_again(instance, ended));
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
     }
 
     /// A head that goes before everybody else is kept by one of its pools.
-    fn keep(&mut self, ticket: Ticket, charges: &[Charge], at: InstanceId, not_yet: NotYet) {
+    fn stop(&mut self, ticket: Ticket, charges: &[Charge], at: InstanceId, not_yet: NotYet) {
         self.queue.stop_at(ticket, at);
         self.wake(at, not_yet);
-        let ended = self.reservations.end(at);
+        let ended = self.backfill.end(at);
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
         if let NotYet::Until(until) = not_yet
             && charges.len() > 1
         {
-            self.reservations.make(at, ticket.seq(), charges, until);
+            self.backfill.make(at, ticket.seq(), charges, until);
         }
     }
 
@@ -66,9 +66,9 @@ impl<W> Scheduler<W> {
         let Some(waiting) = self.queue.serve(ticket) else { return };
         self.forget(ticket, &waiting);
         let Waiting { charges, arrived, waiter, .. } = waiting;
-        self.tally.granted += 1;
-        let place = QueuePosition { seq: ticket.seq(), arrived };
-        self.decisions.push(Decision::Grant { waiter, charges, place });
+        self.totals.granted += 1;
+        let position = QueuePosition { seq: ticket.seq(), arrived };
+        self.decisions.push(Decision::Grant { waiter, charges, position });
     }
 
     /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who

@@ -1,4 +1,4 @@
-//! What is seen of every pool instance, beside the state: who asks, what is taken, and what is refused. Diagnoses rest on
+//! What is seen of every pool instance, beside the state: who asks, what is accepted, and what is refused. Diagnoses rest on
 //! it.
 
 use std::collections::VecDeque;
@@ -17,13 +17,13 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// How long an instance that nobody uses is kept for what was refused there. A guess: as long as what is learned of it.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// How many episodes of refusals are remembered. A guess: a diagnosis needs three or four of one kind.
-const EPISODES: usize = 16;
+/// How many bursts of refusals are remembered. A guess: a diagnosis needs three or four of one kind.
+const MAX_BURSTS: usize = 16;
 
 /// Of how many routes it is remembered whether their endpoints are there. A guess: more than share a pool as shipped.
 const ROUTES: usize = 16;
 
-/// For this part of a window a refusal belongs to the episode before. A guess: it meets the same full window.
+/// For this part of a window a refusal belongs to the burst before. A guess: it meets the same full window.
 const SETTLES_PART: u32 = 2;
 
 /// So often in a row an endpoint must be missing. A guess: one 404 is a wrong id.
@@ -43,9 +43,9 @@ struct Record {
     page: Page,
     before: Page,
     /// The last of them last.
-    episodes: VecDeque<RefusalBurst>,
-    /// How many were taken since the last of them.
-    taken_since: u64,
+    bursts: VecDeque<RefusalBurst>,
+    /// How many were accepted since the last of them.
+    accepted_since: u64,
     /// How much was used at most when it took one of them.
     peak: u64,
     refused: RefusalCounts,
@@ -64,11 +64,11 @@ pub struct RefusalCounts {
 /// What is counted in a minute, in requests.
 #[derive(Clone, Debug, Default)]
 struct Page {
-    askers: Requesters,
+    requesters: Requesters,
     waited: u64,
     turned_away: u64,
     short: u64,
-    taken: u64,
+    accepted: u64,
 }
 
 /// Whether the endpoint of a route is there.
@@ -99,21 +99,21 @@ pub struct RefusalBurst {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// Asked for it.
-    pub asked: u64,
+    pub requested: u64,
     /// Had to wait for it.
     pub waited: u64,
     /// Were refused by the gate.
     pub turned_away: u64,
     /// Had to wait or were refused because of its own limit, and not because of what the upstream refused.
     pub short: u64,
-    /// Were taken by the upstream.
-    pub taken: u64,
-    /// Who asked how often, the most first.
-    pub askers: Vec<(Requester, u64)>,
+    /// Were accepted by the upstream.
+    pub accepted: u64,
+    /// Who requested how often, the most first.
+    pub requesters: Vec<(Requester, u64)>,
     /// What the upstream refused, the last of it last.
-    pub episodes: Vec<RefusalBurst>,
-    /// How many it has taken since.
-    pub taken_since: u64,
+    pub bursts: Vec<RefusalBurst>,
+    /// How many it has accepted since.
+    pub accepted_since: u64,
     /// How much was used at most when it took one of them.
     pub peak: u64,
     /// A kind of request to which there is nothing any more, and how often in a row it was answered so.
@@ -124,8 +124,8 @@ pub struct Evidence {
 
 impl EvidenceLog {
     /// A request asks for a place, which it had not before.
-    pub(super) fn asked(&mut self, now: Instant, instance: InstanceId, asker: Requester) {
-        self.page(now, instance).askers.ask(asker, 1);
+    pub(super) fn requested(&mut self, now: Instant, instance: InstanceId, asker: Requester) {
+        self.page(now, instance).requesters.ask(asker, 1);
     }
 
     /// A request must wait for this instance: for its own limit, or for what the upstream refused.
@@ -150,11 +150,11 @@ impl EvidenceLog {
 
     /// The upstream took a request of this route, the last of so much that was `used`; `gone` where it knows nothing at that
     /// path.
-    pub(super) fn taken(&mut self, now: Instant, instance: InstanceId, used: u64, route: RouteId, gone: bool) {
+    pub(super) fn accepted(&mut self, now: Instant, instance: InstanceId, used: u64, route: RouteId, gone: bool) {
         let record = self.record(now, instance);
         record.peak = record.peak.max(used);
-        record.page.taken += 1;
-        record.taken_since += 1;
+        record.page.accepted += 1;
+        record.accepted_since += 1;
         record.answered(route, gone);
     }
 
@@ -171,15 +171,15 @@ impl EvidenceLog {
     }
 
     /// What was seen of this instance.
-    pub(super) fn observed(&mut self, now: Instant, instance: InstanceId) -> Evidence {
+    pub(super) fn view(&mut self, now: Instant, instance: InstanceId) -> Evidence {
         let known = self.of.get(instance.index()).is_some_and(Option::is_some);
-        if known { self.record(now, instance).observed(now) } else { Evidence::default() }
+        if known { self.record(now, instance).view(now) } else { Evidence::default() }
     }
 
     /// Whether an instance is to be kept for what was seen there.
     pub(super) fn keeps(&self, now: Instant, slot: usize) -> bool {
         let record = self.of.get(slot).and_then(Option::as_ref);
-        record.and_then(|record| record.episodes.back()).is_some_and(|last| now < last.began + KEPT)
+        record.and_then(|record| record.bursts.back()).is_some_and(|last| now < last.began + KEPT)
     }
 
     /// Forgets the instances that are there no more.
@@ -208,8 +208,8 @@ impl Record {
             began: now,
             page: Page::default(),
             before: Page::default(),
-            episodes: VecDeque::new(),
-            taken_since: 0,
+            bursts: VecDeque::new(),
+            accepted_since: 0,
             peak: 0,
             refused: RefusalCounts::default(),
             endpoints: SmallVec::new(),
@@ -241,18 +241,18 @@ impl Record {
 
     fn refused(&mut self, now: Instant, sent_at: Instant, level: FillLevel, pushback: &Pushback) {
         self.refused.by_upstream += 1;
-        (self.taken_since, self.peak) = (0, 0);
+        (self.accepted_since, self.peak) = (0, 0);
         let cause = pushback.cause;
-        match self.episodes.back_mut() {
+        match self.bursts.back_mut() {
             Some(last) if last.cause == cause && (sent_at <= last.began || now < last.settles()) => {
                 last.refusals += 1;
                 last.level.used = last.level.used.min(level.used);
             }
             _ => {
-                if self.episodes.len() == EPISODES {
-                    self.episodes.pop_front();
+                if self.bursts.len() == MAX_BURSTS {
+                    self.bursts.pop_front();
                 }
-                self.episodes.push_back(RefusalBurst {
+                self.bursts.push_back(RefusalBurst {
                     began: now,
                     refusals: 1,
                     cause,
@@ -263,19 +263,19 @@ impl Record {
         }
     }
 
-    fn observed(&self, now: Instant) -> Evidence {
-        let mut askers = self.page.askers.clone();
-        askers.add(&self.before.askers);
-        let is_kept = |episode: &&RefusalBurst| now < episode.began + KEPT;
+    fn view(&self, now: Instant) -> Evidence {
+        let mut requesters = self.page.requesters.clone();
+        requesters.add(&self.before.requesters);
+        let is_kept = |burst: &&RefusalBurst| now < burst.began + KEPT;
         Evidence {
-            asked: askers.total(),
+            requested: requesters.total(),
             waited: self.page.waited + self.before.waited,
             turned_away: self.page.turned_away + self.before.turned_away,
             short: self.page.short + self.before.short,
-            taken: self.page.taken + self.before.taken,
-            askers: askers.ranked(),
-            episodes: self.episodes.iter().filter(is_kept).copied().collect(),
-            taken_since: self.taken_since,
+            accepted: self.page.accepted + self.before.accepted,
+            requesters: requesters.ranked(),
+            bursts: self.bursts.iter().filter(is_kept).copied().collect(),
+            accepted_since: self.accepted_since,
             peak: self.peak,
             missing: self.endpoints.iter().find_map(Endpoint::is_gone),
             refused: self.refused,
@@ -293,8 +293,8 @@ impl RefusalBurst {
 
 impl Page {
     fn clear(&mut self) {
-        self.askers.clear();
-        (self.waited, self.turned_away, self.short, self.taken) = (0, 0, 0, 0);
+        self.requesters.clear();
+        (self.waited, self.turned_away, self.short, self.accepted) = (0, 0, 0, 0);
     }
 }
 

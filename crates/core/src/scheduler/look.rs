@@ -26,7 +26,7 @@ impl<W> Scheduler<W> {
         let snapshot = Snapshot {
             at: now,
             waiting: self.queue.len(),
-            tally: self.tally,
+            totals: self.totals,
             draining: self.draining,
             refusals: refusals.collect(),
             instances: Vec::with_capacity(ids.len()),
@@ -36,21 +36,21 @@ impl<W> Scheduler<W> {
     }
 
     fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut WaitersByInstance) -> Option<InstanceState> {
-        let InstanceUsage { pool, key, taken, fill } = self.ledger.usage(now, id)?;
-        let observed = self.evidence.observed(now, id);
+        let InstanceUsage { pool, key, usage, fill } = self.ledger.usage(now, id)?;
+        let evidence = self.evidence.view(now, id);
         let most_in_flight = self.ledger.limits(pool).in_flight;
-        let diagnosis = diagnose(InstanceFacts { now, taken: &taken, most_in_flight, observed: &observed });
+        let diagnosis = diagnose(InstanceFacts { now, usage: &usage, most_in_flight, evidence: &evidence });
         Some(InstanceState {
             pool,
             key,
             fill,
-            standing: crowd.at(id),
+            waiters: crowd.at(id),
             waiting: self.queue.waiting_for(id),
             head_goes: self.head_goes(id),
-            stalled_since: self.stalled_since(now, id, &taken),
+            stalled_since: self.stalled_since(now, id, &usage),
             eta: self.turn_of_stranger(now, id).saturating_duration_since(now),
-            taken,
-            observed,
+            usage,
+            evidence,
             diagnosis,
         })
     }

@@ -9,7 +9,7 @@ use crate::feedback::{Allowance, Cause as RefusalCause, Figures, Pushback};
 use crate::limit::{Charge, Hint, InstanceId, Rate, Unit};
 use crate::route::RouteId;
 
-/// Limits of longer windows are not paced: who has used one up is told at once. A guess: nobody waits for a day.
+/// Limits of longer windows are not paced: who has used one up is reported at once. A guess: nobody waits for a day.
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// How long a hint is believed that names no such window. A guess: the longest of a minute's limits was 60.6 s
@@ -20,12 +20,15 @@ impl<W> Scheduler<W> {
     /// The upstream took a request that was sent at `sent_at`, and its answer says what is left.
     pub fn accepted(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, allowances: &[Allowance]) {
         for &Charge { instance, cost } in charges {
-            let told = self.told(instance, allowances);
-            let known = self.ledger.pool_mut(instance).told_limit();
-            if told.zip(known).is_some_and(|(told, known)| told.limit != known && told.limit.per() == known.per()) {
+            let reported = self.reported(instance, allowances);
+            let known = self.ledger.pool_mut(instance).reported_limit();
+            if reported
+                .zip(known)
+                .is_some_and(|(reported, known)| reported.limit != known && reported.limit.per() == known.per())
+            {
                 self.ledger.part(instance);
             }
-            self.ledger.pool_mut(instance).accepted(now, sent_at, cost, told);
+            self.ledger.pool_mut(instance).accepted(now, sent_at, cost, reported);
         }
         self.pump_charged(now, charges);
     }
@@ -59,7 +62,7 @@ impl<W> Scheduler<W> {
     pub fn answered(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, route: RouteId, gone: bool) {
         for &Charge { instance, cost } in charges {
             let used = self.ledger.pool_mut(instance).used_at(now, sent_at) + u64::from(cost);
-            self.evidence.taken(now, instance, used, route, gone);
+            self.evidence.accepted(now, instance, used, route, gone);
         }
     }
 
@@ -100,13 +103,13 @@ impl<W> Scheduler<W> {
             return;
         };
         self.witness(now, instance, sent_at, pushback);
-        let told = figures.and_then(told_by);
+        let reported = figures.and_then(reported_by);
         for instance in [Some(instance), family].into_iter().flatten() {
             let pool = self.ledger.pool_mut(instance);
             if figures.is_some_and(|figures| figures.per > LONGEST) {
                 pool.stay_away(now, hint.unwrap_or(LONGEST));
             } else {
-                pool.refused(now, sent_at, hint, told);
+                pool.refused(now, sent_at, hint, reported);
             }
         }
         let charge = charges.iter().find(|charge| charge.instance == instance).filter(|_| unit == Unit::Tokens);
@@ -145,11 +148,11 @@ impl<W> Scheduler<W> {
     }
 
     /// What an answer tells of this instance.
-    fn told(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Hint> {
+    fn reported(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Hint> {
         let limits = self.limits_of(instance);
         limits.model_part?;
-        let of_unit = allowances.iter().filter(|told| told.unit == limits.unit && told.per <= LONGEST);
-        let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|told| told.per)?;
+        let of_unit = allowances.iter().filter(|reported| reported.unit == limits.unit && reported.per <= LONGEST);
+        let Allowance { limit, per, remaining, .. } = *of_unit.min_by_key(|reported| reported.per)?;
         Some(Hint { limit: rate(limit, per)?, left: remaining })
     }
 
@@ -165,7 +168,7 @@ fn hint_of(pushback: &Pushback) -> Option<Duration> {
 }
 
 /// What a refusal tells of a limit.
-fn told_by(figures: Figures) -> Option<Hint> {
+fn reported_by(figures: Figures) -> Option<Hint> {
     let limit = figures.limit?;
     let left = figures.used.map(|used| limit.saturating_sub(used));
     Some(Hint { limit: rate(limit, figures.per)?, left })

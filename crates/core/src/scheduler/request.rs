@@ -14,15 +14,15 @@ pub struct AdmissionRequest {
     pub patience: Option<Duration>,
     /// Which kind of request it is.
     pub route: RouteId,
-    /// How often the same request has been refused and come again; nothing if its client does not say.
+    /// How often the same request has been refused and come position; nothing if its client does not say.
     pub returns: Option<u32>,
     /// How much memory it takes while it waits.
     pub bytes: u64,
     /// Where it stands if it went before, and the upstream refused it.
-    pub again: Option<QueuePosition>,
+    pub position: Option<QueuePosition>,
 }
 
-/// The place of a request that has gone, for when the upstream refuses it and it asks again: nobody who came later goes
+/// The place of a request that has gone, for when the upstream refuses it and it asks position: nobody who came later goes
 /// before it, and what it waited before counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueuePosition {

@@ -21,18 +21,18 @@ const BEYOND: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// When those who were refused have been told to come back: one by one, so that they do not come as a herd; and the places
-/// that are kept for those of whom it is known that they will.
+/// that are reserved for those of whom it is known that they will.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RetryReservations {
     next: HashMap<InstanceId, Instant>,
     beyond: u32,
-    kept: HashMap<(Flow, RouteId), VecDeque<RetryReservation>>,
+    reserved: HashMap<(Flow, RouteId), VecDeque<RetryReservation>>,
     ends: BTreeMap<(Instant, Seq), (Flow, RouteId)>,
-    /// How many are kept for each client.
+    /// How many are reserved for each client.
     of: HashMap<ClientId, usize>,
 }
 
-/// A place that is kept for somebody who was told to come back.
+/// A place that is reserved for somebody who was told to come back.
 #[derive(Clone, Debug)]
 pub(super) struct RetryReservation {
     pub(super) flow: Flow,
@@ -68,18 +68,18 @@ impl RetryReservations {
     }
 
     /// Keeps a place.
-    pub(super) fn keep(&mut self, route: RouteId, promise: RetryReservation) {
-        let key = (promise.flow.clone(), route);
-        *self.of.entry(promise.flow.client).or_default() += 1;
-        self.ends.insert((promise.ends, promise.seq), key.clone());
-        self.kept.entry(key).or_default().push_back(promise);
+    pub(super) fn reserve(&mut self, route: RouteId, reservation: RetryReservation) {
+        let key = (reservation.flow.clone(), route);
+        *self.of.entry(reservation.flow.client).or_default() += 1;
+        self.ends.insert((reservation.ends, reservation.seq), key.clone());
+        self.reserved.entry(key).or_default().push_back(reservation);
     }
 
-    /// Somebody comes back to the place that was kept for him.
-    pub(super) fn redeem(&mut self, route: RouteId, flow: &Flow) -> Option<RetryReservation> {
+    /// Somebody comes back to the place that was reserved for him.
+    pub(super) fn claim(&mut self, route: RouteId, flow: &Flow) -> Option<RetryReservation> {
         let key = (flow.clone(), route);
-        let seq = self.kept.get(&key)?.front()?.seq;
-        self.take(&key, seq)
+        let seq = self.reserved.get(&key)?.front()?.seq;
+        self.remove(&key, seq)
     }
 
     /// One that nobody came back to in time.
@@ -89,49 +89,49 @@ impl RetryReservations {
             return None;
         }
         let key = key.clone();
-        self.take(&key, seq)
+        self.remove(&key, seq)
     }
 
-    fn take(&mut self, key: &(Flow, RouteId), seq: Seq) -> Option<RetryReservation> {
-        let kept = self.kept.get_mut(key)?;
-        let at = kept.iter().position(|promise| promise.seq == seq)?;
-        let promise = kept.remove(at)?;
-        if kept.is_empty() {
-            self.kept.remove(key);
+    fn remove(&mut self, key: &(Flow, RouteId), seq: Seq) -> Option<RetryReservation> {
+        let reserved = self.reserved.get_mut(key)?;
+        let at = reserved.iter().position(|reservation| reservation.seq == seq)?;
+        let reservation = reserved.remove(at)?;
+        if reserved.is_empty() {
+            self.reserved.remove(key);
         }
-        self.ends.remove(&(promise.ends, seq));
+        self.ends.remove(&(reservation.ends, seq));
         let of_client = self.of.entry(key.0.client).or_default();
         *of_client -= 1;
         if *of_client == 0 {
             self.of.remove(&key.0.client);
         }
-        Some(promise)
+        Some(reservation)
     }
 
-    /// How many places are kept.
+    /// How many places are reserved.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// How many are kept for a client.
+    /// How many are reserved for a client.
     pub(super) fn of(&self, client: ClientId) -> usize {
         self.of.get(&client).copied().unwrap_or(0)
     }
 
-    /// When the next place is kept no more.
+    /// When the next place is reserved no more.
     pub(super) fn next_end(&self) -> Option<Instant> {
         self.ends.first_key_value().map(|(&(ends, _), _)| ends)
     }
 
-    /// All places are kept no more.
+    /// All places are reserved no more.
     pub(super) fn drain(&mut self) -> Vec<RetryReservation> {
         self.ends.clear();
         self.of.clear();
-        std::mem::take(&mut self.kept).into_values().flatten().collect()
+        std::mem::take(&mut self.reserved).into_values().flatten().collect()
     }
 
     /// Whether anybody has been told when to come back, and need not have come by now.
-    pub(super) fn has_told(&self) -> bool {
+    pub(super) fn has_reported(&self) -> bool {
         !self.next.is_empty()
     }
 
@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn each_refused_gets_a_time_of_its_own_between_one_second_and_sixty() {
         let at = idle();
-        let (mut promises, now) = (RetryReservations::default(), crate::tests::any_instant());
+        let (mut reservations, now) = (RetryReservations::default(), crate::tests::any_instant());
         let gap = Duration::from_millis(700);
-        let told: Vec<_> = (0..80).map(|_| promises.slot(now, at, now, gap)).collect();
+        let told: Vec<_> = (0..80).map(|_| reservations.slot(now, at, now, gap)).collect();
         assert_eq!(told[..3], [1_000, 1_700, 2_400].map(Duration::from_millis));
         assert!(told.iter().all(|wait| (SOONEST..=LATEST).contains(wait)), "{told:?}");
         let mut distinct = told.clone();
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn what_was_promised_for_a_past_time_is_forgotten() {
         let at = idle();
-        let (mut promises, now) = (RetryReservations::default(), crate::tests::any_instant());
-        promises.slot(now, at, now, SOONEST);
-        promises.sweep(now + LATEST);
-        assert!(promises.next.is_empty());
+        let (mut reservations, now) = (RetryReservations::default(), crate::tests::any_instant());
+        reservations.slot(now, at, now, SOONEST);
+        reservations.sweep(now + LATEST);
+        assert!(reservations.next.is_empty());
     }
 }

@@ -8,16 +8,16 @@ use crate::limit::{Outdated, SavedInstance};
 impl<W> Scheduler<W> {
     /// All that has been learned and is worth keeping.
     #[must_use]
-    pub fn lessons(&self) -> Vec<SavedInstance> {
-        self.ledger.kept()
+    pub fn saved_estimates(&self) -> Vec<SavedInstance> {
+        self.ledger.saved_estimates()
     }
 
     /// What was learned before holds again.
     ///
     /// # Errors
     /// [`Outdated`]: it changes nothing.
-    pub fn recall(&mut self, now: Instant, lesson: &SavedInstance) -> Result<(), Outdated> {
-        let recalled = self.ledger.recall(now, lesson);
+    pub fn recall(&mut self, now: Instant, estimate: &SavedInstance) -> Result<(), Outdated> {
+        let recalled = self.ledger.recall(now, estimate);
         self.sweep_at.get_or_insert(now + SWEEP);
         recalled
     }

@@ -16,11 +16,11 @@ pub struct RequestTotals {
     /// Left before their turn.
     pub cancelled: u64,
     /// Were given a permit and never sent.
-    pub given_back: u64,
+    pub refunded: u64,
     /// Were sent.
     pub sent: u64,
     /// Were given a permit and are over, sent or not.
-    pub landed: u64,
+    pub released: u64,
 }
 
 /// The state of the gate at one moment.
@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// How many wait.
     pub waiting: usize,
     /// What has happened so far.
-    pub tally: RequestTotals,
+    pub totals: RequestTotals,
     /// Whether the gate is stopping.
     pub draining: bool,
     /// What the upstream has refused so far, of each pool and for each reason.
@@ -47,12 +47,12 @@ pub struct InstanceState {
     pub pool: PoolId,
     /// Its key; empty where the pool has none.
     pub key: Arc<str>,
-    /// What is taken.
-    pub taken: PoolUsage,
+    /// What is usage.
+    pub usage: PoolUsage,
     /// What of its limit in force is used, where there is one.
     pub fill: Option<Fill>,
     /// Who waits that needs it.
-    pub standing: Waiters,
+    pub waiters: Waiters,
     /// How many they are.
     pub waiting: usize,
     /// When the first who is stopped here goes, where that is known.
@@ -62,7 +62,7 @@ pub struct InstanceState {
     /// How long one who comes now would wait for it, as far as the rates say.
     pub eta: Duration,
     /// What was seen of it lately.
-    pub observed: Evidence,
+    pub evidence: Evidence,
     /// What is the matter with it.
     pub diagnosis: Diagnosis,
 }

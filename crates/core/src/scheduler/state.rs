@@ -43,7 +43,7 @@ pub enum Arrival {
         /// Its places.
         charges: Charges,
         /// Where it stands.
-        place: QueuePosition,
+        position: QueuePosition,
     },
     /// It waits; a [`Decision`] will follow.
     Queued {
@@ -66,7 +66,7 @@ pub enum Decision<W> {
         /// Its places.
         charges: Charges,
         /// Where it stands.
-        place: QueuePosition,
+        position: QueuePosition,
     },
     /// It will not go.
     Refuse {
@@ -101,11 +101,11 @@ pub enum Decision<W> {
 /// let asks = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
 /// let (now, minute) = (Instant::now(), Duration::from_mins(1));
 ///
-/// // The first request goes at once, and counts from the moment at which it is sent.
+/// // The first request goes at once, and counts from the moment at which it is commit.
 /// let first = scheduler.arrive(now, &asks, AdmissionRequest::default(), || "first");
 /// let Arrival::Granted { charges, .. } = first else { panic!("{first:?}") };
-/// scheduler.sent(now, &charges);
-/// scheduler.land(now, &charges);
+/// scheduler.commit(now, &charges);
+/// scheduler.release(now, &charges);
 ///
 /// // The second waits for a minute, and the third would wait for longer than it may.
 /// let second = scheduler.arrive(now, &asks, AdmissionRequest::default(), || "second");
@@ -128,14 +128,14 @@ pub struct Scheduler<W> {
     /// When an instance at which somebody is stopped will have room again, both ways round.
     pub(super) wakes: BTreeSet<(Instant, InstanceId)>,
     pub(super) wake_of: BTreeMap<InstanceId, Instant>,
-    pub(super) reservations: Backfill,
+    pub(super) backfill: Backfill,
     pub(super) to_pump: Vec<InstanceId>,
     pub(super) sweep_at: Option<Instant>,
     /// When it is looked whether those who wait would still go in time.
     pub(super) review_at: Option<Instant>,
-    pub(super) promises: RetryReservations,
+    pub(super) retries: RetryReservations,
     pub(super) decisions: Vec<Decision<W>>,
-    pub(super) tally: RequestTotals,
+    pub(super) totals: RequestTotals,
     /// What the upstream refused, of each pool and for each reason.
     pub(super) refusals: BTreeMap<(PoolId, RefusalCause), u64>,
     pub(super) evidence: EvidenceLog,
@@ -154,13 +154,13 @@ impl<W> Scheduler<W> {
             deadlines: BTreeSet::new(),
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
-            reservations: Backfill::default(),
+            backfill: Backfill::default(),
             to_pump: Vec::new(),
             sweep_at: None,
             review_at: None,
-            promises: RetryReservations::default(),
+            retries: RetryReservations::default(),
             decisions: Vec::new(),
-            tally: RequestTotals::default(),
+            totals: RequestTotals::default(),
             refusals: BTreeMap::new(),
             evidence: EvidenceLog::default(),
             draining: false,
@@ -172,17 +172,17 @@ impl<W> Scheduler<W> {
         &mut self,
         now: Instant,
         asks: &[Ask],
-        applicant: AdmissionRequest,
+        request: AdmissionRequest,
         waiter: impl FnOnce() -> W,
     ) -> Arrival {
-        let arrival = match self.admit(now, asks, applicant) {
-            Ok(Admit::Now { charges, place }) => Arrival::Granted { charges, place },
+        let arrival = match self.admit(now, asks, request) {
+            Ok(Admit::Now { charges, position }) => Arrival::Granted { charges, position },
             Ok(Admit::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
             Err(refusal) => Arrival::Refused(refusal),
         };
         match arrival {
-            Arrival::Granted { .. } => self.tally.granted += 1,
-            Arrival::Refused(_) => self.tally.refused += 1,
+            Arrival::Granted { .. } => self.totals.granted += 1,
+            Arrival::Refused(_) => self.totals.refused += 1,
             Arrival::Queued { .. } => {}
         }
         arrival
@@ -191,29 +191,29 @@ impl<W> Scheduler<W> {
     /// A request that waits goes away; whether it still waited.
     pub fn cancel(&mut self, now: Instant, ticket: Ticket) -> bool {
         let Some((_, stopped_at)) = self.leave(ticket) else { return false };
-        self.tally.cancelled += 1;
+        self.totals.cancelled += 1;
         self.pump(now, stopped_at);
         true
     }
 
-    /// A granted request was sent.
-    pub fn sent(&mut self, now: Instant, charges: &[Charge]) {
-        self.tally.sent += 1;
-        self.ledger.spend(now, charges);
+    /// A granted request was commit.
+    pub fn commit(&mut self, now: Instant, charges: &[Charge]) {
+        self.totals.sent += 1;
+        self.ledger.commit(now, charges);
         self.pump_charged(now, charges);
     }
 
-    /// A granted request was never sent, and never will be.
-    pub fn give_back(&mut self, now: Instant, charges: &[Charge]) {
-        self.tally.given_back += 1;
-        self.ledger.give_back(charges);
+    /// A granted request was never commit, and never will be.
+    pub fn refund(&mut self, now: Instant, charges: &[Charge]) {
+        self.totals.refunded += 1;
+        self.ledger.refund(charges);
         self.pump_charged(now, charges);
     }
 
     /// A granted request is over.
-    pub fn land(&mut self, now: Instant, charges: &[Charge]) {
-        self.tally.landed += 1;
-        self.ledger.land(charges);
+    pub fn release(&mut self, now: Instant, charges: &[Charge]) {
+        self.totals.released += 1;
+        self.ledger.release(charges);
         self.pump_charged(now, charges);
     }
 
@@ -229,13 +229,13 @@ impl<W> Scheduler<W> {
         self.deadlines.clear();
         self.wakes.clear();
         self.wake_of.clear();
-        self.reservations.clear();
-        for promise in self.promises.drain() {
-            self.ledger.unname(&promise.charges);
+        self.backfill.clear();
+        for reservation in self.retries.drain() {
+            self.ledger.unpin(&reservation.charges);
         }
         for waiting in self.queue.drain() {
-            self.ledger.unname(&waiting.charges);
-            self.tally.refused += 1;
+            self.ledger.unpin(&waiting.charges);
+            self.totals.refused += 1;
             self.decisions.push(Decision::Refuse { waiter: waiting.waiter, refusal: Refusal::DRAINING });
         }
     }
@@ -245,7 +245,7 @@ impl<W> Scheduler<W> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|&(at, _)| at);
         let wake = self.wakes.first().map(|&(at, _)| at);
-        [deadline, wake, self.queue.next_ageing(), self.promises.next_end(), self.review_at, self.sweep_at]
+        [deadline, wake, self.queue.next_ageing(), self.retries.next_end(), self.review_at, self.sweep_at]
             .into_iter()
             .flatten()
             .min()
@@ -270,7 +270,7 @@ impl<W> Scheduler<W> {
         while let Some(instance) = self.queue.age(now) {
             self.pump(now, [instance]);
         }
-        self.end_promises(now);
+        self.expire_retries(now);
         while let Some(&(at, ticket)) = self.deadlines.first()
             && at <= now
         {
@@ -282,8 +282,8 @@ impl<W> Scheduler<W> {
         if self.sweep_at.is_some_and(|at| at <= now) {
             self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
             self.evidence.sweep(|slot| self.ledger.holds(slot));
-            self.promises.sweep(now);
-            self.sweep_at = (self.ledger.keyed() > 0 || self.promises.has_told()).then_some(now + SWEEP);
+            self.retries.sweep(now);
+            self.sweep_at = (self.ledger.keyed() > 0 || self.retries.has_reported()).then_some(now + SWEEP);
         }
     }
 
@@ -305,10 +305,10 @@ impl<W> Scheduler<W> {
     }
 
     fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
-        let Wait { newcomer, stopped_at, deadline, arrived, turn } = wait;
-        let Entry { flow, charges, seq, returns, bytes } = newcomer;
-        self.ledger.name(&charges);
-        let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_told(now);
+        let Wait { entry, stopped_at, deadline, arrived, turn } = wait;
+        let Entry { flow, charges, seq, returns, bytes } = entry;
+        self.ledger.pin(&charges);
+        let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_reported(now);
         self.evidence.waited(now, stopped_at, for_own_limit);
         let waiting = Waiting { charges, arrived, turn, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
@@ -330,10 +330,10 @@ impl<W> Scheduler<W> {
     /// It waits no more.
     pub(super) fn forget(&mut self, ticket: Ticket, waiting: &Waiting<W>) {
         self.deadlines.remove(&(waiting.deadline, ticket));
-        self.ledger.unname(&waiting.charges);
+        self.ledger.unpin(&waiting.charges);
     }
 
-    /// The forecast had promised a turn in time; what is in flight, was sent late, or went before it has made it later.
+    /// The forecast had promised a turn in time; what is in flight, was commit late, or went before it has made it later.
     pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket) {
         let Some((flow, waiting)) = self.queue.find(ticket) else { return };
         let (flow, charges, arrived, deadline) =
@@ -355,9 +355,9 @@ impl<W> Scheduler<W> {
             eta: turn - arrived,
             max_wait: deadline - arrived,
         };
-        let newcomer = Entry { flow, charges, seq: ticket.seq(), returns, bytes };
-        let refusal = self.refuse(now, reason, &newcomer, instance, turn, deadline - arrived);
-        self.tally.refused += 1;
+        let entry = Entry { flow, charges, seq: ticket.seq(), returns, bytes };
+        let refusal = self.refuse(now, reason, &entry, instance, turn, deadline - arrived);
+        self.totals.refused += 1;
         self.decisions.push(Decision::Refuse { waiter, refusal });
         self.pump(now, stopped_at);
     }

@@ -67,7 +67,7 @@ impl Estimate {
     }
 
     /// In words for people.
-    pub(super) fn lesson(&self, now: Instant) -> Option<EstimateView> {
+    pub(super) fn estimate(&self, now: Instant) -> Option<EstimateView> {
         match self {
             Self::Nothing => None,
             Self::Unknown(_) | Self::Seeking(_) => Some(EstimateView::Unknown),
@@ -133,7 +133,7 @@ impl Estimate {
         }
     }
 
-    /// Of what was under way when the upstream refused, less was taken than it seemed.
+    /// Of what was under way when the upstream refused, less was accepted than it seemed.
     pub(super) fn refine(&mut self, now: Instant, used: u64) {
         match self {
             Self::Lower(lower) => lower.refine(now, used),

@@ -154,7 +154,7 @@ impl Lower {
     }
 
     /// What has held; of what is being tried nobody knows yet.
-    pub(super) fn finding(&self) -> SavedLimit {
+    pub(super) fn to_saved(&self) -> SavedLimit {
         match self.stage {
             Stage::Ramp { .. } => SavedLimit::Ramp { limit: self.limit() },
             Stage::Hold { .. } | Stage::Probe { .. } => SavedLimit::Lower { limit: rate(self.safe, self.basis) },

@@ -9,7 +9,7 @@ use super::{Basis, Estimate, KEPT, Learned};
 use crate::limit::Rate;
 use crate::limit::window::Window;
 
-/// What of a lesson is worth keeping over a restart. How much somebody else takes, say, is not.
+/// What of an estimate is worth keeping over a restart. How much somebody else takes, say, is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SavedLimit {
@@ -39,18 +39,18 @@ pub enum SavedLimit {
     },
 }
 
-/// A finding with its age.
+/// An estimated limit with its age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedEstimate {
     /// What was found.
-    pub finding: SavedLimit,
+    pub limit: SavedLimit,
     /// Since when it is believed.
     pub since: Instant,
     /// When the upstream last said something of it.
     pub heard: Instant,
 }
 
-/// Why what was kept does not hold any more.
+/// Why what was saved does not hold any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Outdated {
     /// The upstream has not spoken of it for so long that it is forgotten.
@@ -82,26 +82,26 @@ impl SavedEstimate {
 
 impl Learned {
     /// What is worth keeping of it, if anything is.
-    pub(in crate::limit) fn kept(&self) -> Option<SavedEstimate> {
-        let finding = match &self.belief {
+    pub(in crate::limit) fn saved(&self) -> Option<SavedEstimate> {
+        let limit = match &self.estimate {
             Estimate::Nothing | Estimate::Unknown(_) | Estimate::Seeking(_) | Estimate::Shared(_) => return None,
-            Estimate::Lower(lower) => lower.finding(),
-            Estimate::Smooth(smooth) => smooth.finding(),
+            Estimate::Lower(lower) => lower.to_saved(),
+            Estimate::Smooth(smooth) => smooth.to_saved(),
             Estimate::Bucket(bucket) => SavedLimit::Reported { limit: bucket.limit() },
         };
-        Some(SavedEstimate { finding, since: self.since?, heard: self.heard? })
+        Some(SavedEstimate { limit, since: self.since?, heard: self.heard? })
     }
 
-    /// What was kept holds again; `log` is the window that it speaks of. Nothing where it needs one and there is none.
+    /// What was saved holds again; `log` is the window that it speaks of. Nothing where it needs one and there is none.
     pub(in crate::limit) fn recalled(
         now: Instant,
-        kept: SavedEstimate,
+        saved: SavedEstimate,
         margin: Duration,
         log: Option<&Window>,
     ) -> Option<Self> {
         let log = log.map(|log| (Basis::of(log, margin), log));
-        let belief = match (kept.finding, log) {
-            (SavedLimit::Reported { limit }, _) => Estimate::Bucket(Bucket::recalled(kept.heard, limit, margin)),
+        let estimate = match (saved.limit, log) {
+            (SavedLimit::Reported { limit }, _) => Estimate::Bucket(Bucket::recalled(saved.heard, limit, margin)),
             (SavedLimit::Lower { limit }, Some((basis, log))) => {
                 Estimate::Lower(Lower::recalled(now, limit, basis, log))
             }
@@ -113,8 +113,8 @@ impl Learned {
             }
             (_, None) => return None,
         };
-        let (since, heard) = (Some(kept.since), Some(kept.heard));
-        Some(Self { belief, since, heard, recalled: heard, ..Self::nothing() })
+        let (since, heard) = (Some(saved.since), Some(saved.heard));
+        Some(Self { estimate, since, heard, recalled: heard, ..Self::nothing() })
     }
 
     /// Whether the upstream has said anything of it.

@@ -53,7 +53,7 @@ impl Smooth {
         Some(smooth)
     }
 
-    pub(super) fn finding(&self) -> SavedLimit {
+    pub(super) fn to_saved(&self) -> SavedLimit {
         SavedLimit::Smooth { limit: self.limit(), burst: self.burst, slower: self.slower }
     }
 

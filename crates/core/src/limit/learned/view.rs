@@ -2,10 +2,10 @@ use std::time::Instant;
 
 use crate::limit::Rate;
 
-/// What a belief is, for people to read.
+/// What an estimate is, for people to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EstimateView {
-    /// No answer has told the limits yet.
+    /// No answer has reported the limits yet.
     Unknown,
     /// The limit is lower than configured, or there is one where none is configured.
     Lower {
@@ -34,7 +34,7 @@ pub enum EstimateView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearnedUsage {
     /// The limit, if anything is known of it beyond the configuration.
-    pub lesson: Option<EstimateView>,
+    pub estimate: Option<EstimateView>,
     /// Since when.
     pub since: Option<Instant>,
     /// It is known from before the start, and no answer has spoken of it since.

@@ -8,8 +8,8 @@ fn the_load_is_by_the_tightest_limit_and_by_the_learned_one_where_that_is_tighte
     let limits = |rates| crate::limit::Limits { learn: crate::limit::Learn::Tighten, ..capped(rates) };
     let (mut ledger, now) = (Ledger::new(vec![limits(&["10/s", "100/min"]), limits(&[])]), start());
     let instance = ledger.instance(PoolId(0), None);
-    ledger.pool_mut(instance).hold(1);
-    ledger.pool_mut(instance).spend(now, 1);
+    ledger.pool_mut(instance).reserve(1);
+    ledger.pool_mut(instance).commit(now, 1);
     let load = |text: &str, used| Some(Fill { limit: text.parse().expect("a rate"), used });
     assert_eq!(ledger.load(now, PoolId(0), None), load("100/min", 1));
     assert_eq!(ledger.load(now, PoolId(1), None), None, "nothing is known");
@@ -27,8 +27,8 @@ fn the_fill_is_of_the_limit_of_which_most_is_used_whichever_is_the_tightest() {
     let instance = ledger.instance(PoolId(0), None);
     let fill = |text: &str, used| Some(Fill { limit: text.parse().expect("a rate"), used });
     for _ in 0..3 {
-        ledger.pool_mut(instance).hold(1);
-        ledger.pool_mut(instance).spend(now, 1);
+        ledger.pool_mut(instance).reserve(1);
+        ledger.pool_mut(instance).commit(now, 1);
     }
     assert_eq!(ledger.pool_mut(instance).fill(now), fill("10/s", 3));
     let later = now + Duration::from_secs(5);

@@ -6,8 +6,8 @@ mod learned;
 mod ledger;
 mod saved;
 
+mod later;
 mod paces;
-mod reserved;
 mod windows;
 
 use std::num::NonZeroU32;

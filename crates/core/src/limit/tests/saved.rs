@@ -18,13 +18,13 @@ fn rate(text: &str) -> Rate {
 }
 
 fn kept(finding: SavedLimit, heard: Instant) -> SavedEstimate {
-    SavedEstimate { finding, since: heard, heard }
+    SavedEstimate { limit: finding, since: heard, heard }
 }
 
 fn spend(pool: &mut Pool, now: Instant) {
-    pool.hold(1);
-    pool.spend(now, 1);
-    pool.land();
+    pool.reserve(1);
+    pool.commit(now, 1);
+    pool.release();
 }
 
 /// A pool of which so many are spent within so long, and the end of that.
@@ -42,13 +42,13 @@ fn refused(count: u32, within: Duration) -> (Pool, Instant) {
 }
 
 fn lesson(pool: &mut Pool, now: Instant) -> Option<EstimateView> {
-    pool.usage(now).learned.and_then(|learned| learned.lesson)
+    pool.usage(now).learned.and_then(|learned| learned.estimate)
 }
 
 /// Starts again with what was kept.
 fn started_again(pool: &Pool, limits: &Limits, now: Instant) -> Pool {
     let mut again = Pool::new(limits);
-    again.recall(now, pool.kept().expect("something is kept")).expect("it holds");
+    again.recall(now, pool.saved().expect("something is kept")).expect("it holds");
     again
 }
 
@@ -58,14 +58,14 @@ fn what_was_learned_is_in_force_again() {
     even.0.refused(even.1 + SECOND, even.1 + SECOND, None, None);
     let (mut ramp, now) = spent(&capped(&["300/min"]), 90, MINUTE / 2);
     ramp.ramp(now, None);
-    assert_eq!(ramp.kept().map(|kept| kept.finding), Some(SavedLimit::Ramp { limit: rate("60/min") }));
+    assert_eq!(ramp.saved().map(|kept| kept.limit), Some(SavedLimit::Ramp { limit: rate("60/min") }));
     for (pool, now) in [&mut lower, &mut even, &mut (ramp, now)] {
         let mut again = started_again(pool, &capped(&["300/min"]), *now + SECOND);
         let (before, after) = (pool.usage(*now).learned.expect("a lesson"), again.usage(*now).learned);
         let after = after.expect("a lesson");
-        assert_eq!((after.lesson, after.since), (before.lesson, before.since));
+        assert_eq!((after.estimate, after.since), (before.estimate, before.since));
         assert!(after.recalled && !before.recalled, "{after:?} after {before:?}");
-        assert_eq!(again.kept(), pool.kept());
+        assert_eq!(again.saved(), pool.saved());
     }
     let (lower, even) = (lesson(&mut lower.0, lower.1), lesson(&mut even.0, even.1));
     assert_eq!(lower, Some(EstimateView::Lower { limit: rate("180/min") }));
@@ -89,7 +89,7 @@ fn of_a_limit_that_was_told_is_left_what_has_come_back_since_then() {
     again.accepted(now + 11 * SECOND, now + 10 * SECOND, 1, Some(Hint { limit: rate("60/min"), left: Some(40) }));
     let learned = again.usage(now + 11 * SECOND).learned.expect("a lesson");
     assert_eq!(
-        (learned.lesson, learned.recalled),
+        (learned.estimate, learned.recalled),
         (Some(EstimateView::Reported { limit: rate("60/min"), left: 40 }), false)
     );
 }
@@ -97,7 +97,7 @@ fn of_a_limit_that_was_told_is_left_what_has_come_back_since_then() {
 #[test]
 fn it_is_forgotten_when_it_would_have_been_without_the_restart() {
     let (pool, heard) = refused(180, MINUTE / 2);
-    let lesson = pool.kept().expect("something is kept");
+    let lesson = pool.saved().expect("something is kept");
     let mut again = Pool::new(&capped(&["300/min"]));
     assert_eq!(again.recall(heard + HOUR, lesson), Err(Outdated::Expired));
     again.recall(just_before(heard + HOUR), lesson).expect("it holds");
@@ -116,7 +116,7 @@ fn more_is_tried_after_a_window() {
         }
     }
     assert_eq!(lesson(&mut again, now + MINUTE), Some(EstimateView::Lower { limit: rate("185/min") }));
-    let kept = again.kept().map(|kept| kept.finding);
+    let kept = again.saved().map(|kept| kept.limit);
     assert_eq!(kept, Some(SavedLimit::Lower { limit: rate("180/min") }), "of what is tried nobody knows yet");
 }
 
@@ -166,10 +166,10 @@ fn what_is_known_by_now_is_better_than_what_was() {
 fn nothing_is_kept_of_what_passes_or_is_not_known() {
     let limits = Limits { learn: Learn::Discover, ..capped(&[]) };
     let mut pool = Pool::new(&limits);
-    assert_eq!(pool.kept(), None);
+    assert_eq!(pool.saved(), None);
     pool.back_off(start(), start(), Some(MINUTE));
     pool.accepted(start(), start(), 1, None);
-    assert_eq!(pool.kept(), None);
+    assert_eq!(pool.saved(), None);
 }
 
 /// Limits, and a finding that may be of one of them.
@@ -207,10 +207,10 @@ proptest! {
             if taught.check(now, cost).is_ok() {
                 prop_assert_eq!(plain.check(now, cost), Ok(()), "with {:?}", finding);
                 for pool in [&mut plain, &mut taught] {
-                    pool.hold(cost);
-                    pool.spend(now, cost);
+                    pool.reserve(cost);
+                    pool.commit(now, cost);
                     pool.accepted(now, now, cost, None);
-                    pool.land();
+                    pool.release();
                 }
             }
         }

@@ -16,8 +16,8 @@ const NOW: u32 = 30;
 /// A pool of 300 a minute, of which something was seen.
 struct Seen {
     began: Instant,
-    taken: PoolUsage,
-    observed: Evidence,
+    usage: PoolUsage,
+    evidence: Evidence,
 }
 
 impl Seen {
@@ -25,14 +25,20 @@ impl Seen {
     fn calm(taken: u64) -> Self {
         let usage = PoolUsage { windows: vec![(rate(300), taken)], ..PoolUsage::default() };
         let asker = (Requester::default(), taken);
-        let observed = Evidence { asked: taken, taken, taken_since: taken, askers: vec![asker], ..Evidence::default() };
-        Self { began: start(), taken: usage, observed }
+        let evidence = Evidence {
+            requested: taken,
+            accepted: taken,
+            accepted_since: taken,
+            requesters: vec![asker],
+            ..Evidence::default()
+        };
+        Self { began: start(), usage, evidence }
     }
 
     /// The upstream refused with so much used, a minute apart, the last time a minute ago.
     fn refused(mut self, cause: RefusalCause, used: &[u64]) -> Self {
         let first = NOW - u32::try_from(used.len()).expect("a few");
-        let limit = self.taken.windows.first().map(|&(limit, _)| limit);
+        let limit = self.usage.windows.first().map(|&(limit, _)| limit);
         let episode = |(&used, minute)| RefusalBurst {
             began: self.after(minute),
             refusals: 2,
@@ -40,36 +46,37 @@ impl Seen {
             level: FillLevel { used, limit, since: MINUTE },
             figures: None,
         };
-        self.observed.episodes = used.iter().zip(first..).map(episode).collect();
+        self.evidence.bursts = used.iter().zip(first..).map(episode).collect();
         self
     }
 
     fn learned(mut self, lesson: Option<EstimateView>) -> Self {
         let since = Some(self.after(25));
         let (not_until, refused_at, used_then, refusals, recalled) = (None, None, 0, 2, false);
-        self.taken.learned = Some(LearnedUsage { lesson, since, recalled, not_until, refused_at, used_then, refusals });
+        self.usage.learned =
+            Some(LearnedUsage { estimate: lesson, since, recalled, not_until, refused_at, used_then, refusals });
         self
     }
 
     /// With what its refusals say.
     fn saying(mut self, figures: Figures) -> Self {
-        self.observed.episodes.iter_mut().for_each(|episode| episode.figures = Some(figures));
+        self.evidence.bursts.iter_mut().for_each(|episode| episode.figures = Some(figures));
         self
     }
 
     fn taken_since(mut self, taken: u64, peak: u64) -> Self {
-        (self.observed.taken_since, self.observed.peak) = (taken, peak);
+        (self.evidence.accepted_since, self.evidence.peak) = (taken, peak);
         self
     }
 
     fn waited(mut self, times: u64) -> Self {
-        (self.observed.waited, self.observed.short) = (times, times);
+        (self.evidence.waited, self.evidence.short) = (times, times);
         self
     }
 
     fn diagnosis(&self) -> Diagnosis {
-        let Self { taken, observed, .. } = self;
-        diagnose(InstanceFacts { now: self.after(NOW), taken, most_in_flight: NonZeroU32::new(50), observed })
+        let Self { usage, evidence, .. } = self;
+        diagnose(InstanceFacts { now: self.after(NOW), usage, most_in_flight: NonZeroU32::new(50), evidence })
     }
 
     /// So many minutes after the beginning.
@@ -78,7 +85,7 @@ impl Seen {
     }
 
     fn case(&self) -> Cause {
-        self.diagnosis().case
+        self.diagnosis().cause
     }
 }
 
@@ -91,7 +98,7 @@ fn lower(limit: u32) -> EstimateView {
 }
 
 fn is_unclear(seen: &Seen) -> bool {
-    matches!(seen.diagnosis(), Diagnosis { case: Cause::NotEnoughEvidence { .. }, confidence: Confidence::None })
+    matches!(seen.diagnosis(), Diagnosis { cause: Cause::NotEnoughEvidence { .. }, confidence: Confidence::None })
 }
 
 #[test]
@@ -102,10 +109,10 @@ fn what_is_taken_and_never_refused_is_within_limits_and_what_is_not_taken_is_not
 
 #[test]
 fn who_waits_for_what_is_configured_is_at_his_own_limit() {
-    let bound = ReachedLimit::Window { limit: rate(300), used: 290, told: false };
+    let bound = ReachedLimit::Window { limit: rate(300), used: 290, reported: false };
     assert_eq!(Seen::calm(290).waited(20).case(), Cause::OwnLimit { limit: bound });
     let mut in_flight = Seen::calm(20).waited(20);
-    in_flight.taken.in_flight = 50;
+    in_flight.usage.in_flight = 50;
     assert_eq!(in_flight.case(), Cause::OwnLimit { limit: ReachedLimit::InFlight(50) });
 }
 
@@ -113,7 +120,7 @@ fn who_waits_for_what_is_configured_is_at_his_own_limit() {
 fn one_refusal_proves_nothing_and_several_at_one_count_a_lower_limit() {
     assert!(is_unclear(&Seen::calm(180).refused(RefusalCause::Limit, &[180]).learned(Some(lower(180)))));
     let twice = Seen::calm(180).refused(RefusalCause::Limit, &[180, 183]).learned(Some(lower(181)));
-    let Diagnosis { case: Cause::LowerLimit { limit, configured, .. }, confidence } = twice.diagnosis() else {
+    let Diagnosis { cause: Cause::LowerLimit { limit, configured, .. }, confidence } = twice.diagnosis() else {
         panic!("{:?}", twice.diagnosis())
     };
     assert_eq!((limit, configured, confidence), (rate(180), Some(rate(300)), Confidence::Fair));
@@ -125,8 +132,8 @@ fn one_refusal_proves_nothing_and_several_at_one_count_a_lower_limit() {
 fn what_was_learned_before_the_gate_started_is_said_while_it_is_in_force() {
     let mut seen = Seen::calm(90).learned(Some(lower(180)));
     assert_eq!(seen.case(), Cause::WithinLimits, "nothing was refused");
-    seen.taken.learned.as_mut().expect("learned").recalled = true;
-    let Diagnosis { case: Cause::LowerLimit { limit, .. }, confidence } = seen.diagnosis() else {
+    seen.usage.learned.as_mut().expect("learned").recalled = true;
+    let Diagnosis { cause: Cause::LowerLimit { limit, .. }, confidence } = seen.diagnosis() else {
         panic!("it is lower")
     };
     assert_eq!((limit, confidence), (rate(180), Confidence::Fair));
@@ -141,23 +148,23 @@ fn a_limit_that_has_been_exceeded_since_is_not_lower() {
 #[test]
 fn a_limit_that_is_given_back_is_forgotten_for_the_diagnosis() {
     let back = Seen::calm(180).refused(RefusalCause::Limit, &[180, 183, 181, 181, 180, 182, 182, 180, 181]);
-    let mut back = Seen { observed: Evidence { peak: 290, ..back.observed }, ..back }.learned(None);
+    let mut back = Seen { evidence: Evidence { peak: 290, ..back.evidence }, ..back }.learned(None);
     let now = Some(back.after(NOW));
-    back.taken.learned.as_mut().expect("learned").since = now;
+    back.usage.learned.as_mut().expect("learned").since = now;
     assert_eq!(back.case(), Cause::WithinLimits);
 }
 
 #[test]
 fn counts_that_vary_are_of_somebody_else() {
     let varies = Seen::calm(180).refused(RefusalCause::Limit, &[290, 180, 240, 160]).learned(Some(lower(160)));
-    assert_eq!(varies.case(), Cause::Shared { taken: (160, 240), limit: Some(300) });
+    assert_eq!(varies.case(), Cause::Shared { used: (160, 240), limit: Some(300) });
 }
 
 #[test]
 fn the_figures_of_refusals_tell_of_somebody_else() {
     let figures = Figures { unit: Unit::Requests, per: MINUTE, limit: Some(500), used: Some(490), requested: Some(1) };
     let told = |times: &[u64]| Seen::calm(90).refused(RefusalCause::Limit, times).learned(None).saying(figures);
-    assert_eq!(told(&[90, 80]).case(), Cause::Shared { taken: (80, 90), limit: Some(500) });
+    assert_eq!(told(&[90, 80]).case(), Cause::Shared { used: (80, 90), limit: Some(500) });
     assert!(is_unclear(&told(&[90])), "it may be from before the gate ran");
 }
 
@@ -198,7 +205,7 @@ fn billing_is_said_at_once_and_is_over_when_something_is_taken() {
 #[test]
 fn what_is_gone_is_gone_whatever_else_is_seen() {
     let mut gone = Seen::calm(290).waited(20);
-    gone.observed.missing = Some((RouteId(3), 7));
+    gone.evidence.missing = Some((RouteId(3), 7));
     assert_eq!(gone.case(), Cause::Gone { route: RouteId(3), answers: 7 });
 }
 
@@ -206,11 +213,15 @@ fn what_is_gone_is_gone_whatever_else_is_seen() {
 fn a_limit_that_the_upstream_tells_is_lower_or_is_one_s_own() {
     let told = |limit| Some(EstimateView::Reported { limit: rate(limit), left: 10 });
     let lower = Seen::calm(90).learned(told(100));
-    let expected =
-        Cause::LowerLimit { limit: rate(100), configured: Some(rate(300)), told: true, since: Some(lower.after(25)) };
-    assert_eq!(lower.diagnosis(), Diagnosis { case: expected, confidence: Confidence::High });
-    let unwritten = |seen: Seen| Seen { taken: PoolUsage { windows: Vec::new(), ..seen.taken }, ..seen };
-    let bound = ReachedLimit::Window { limit: rate(100), used: 90, told: true };
+    let expected = Cause::LowerLimit {
+        limit: rate(100),
+        configured: Some(rate(300)),
+        reported: true,
+        since: Some(lower.after(25)),
+    };
+    assert_eq!(lower.diagnosis(), Diagnosis { cause: expected, confidence: Confidence::High });
+    let unwritten = |seen: Seen| Seen { usage: PoolUsage { windows: Vec::new(), ..seen.usage }, ..seen };
+    let bound = ReachedLimit::Window { limit: rate(100), used: 90, reported: true };
     assert_eq!(unwritten(Seen::calm(90).learned(told(100)).waited(3)).case(), Cause::OwnLimit { limit: bound });
     assert_eq!(unwritten(Seen::calm(90).learned(told(100))).case(), Cause::WithinLimits);
 }

@@ -33,7 +33,7 @@ impl Desk {
     /// One is sent.
     fn sends(&mut self, client: u64) -> Charges {
         let Arrival::Granted { charges, .. } = self.asks(client) else { panic!("there is room") };
-        self.scheduler.sent(self.now, &charges);
+        self.scheduler.commit(self.now, &charges);
         charges
     }
 
@@ -41,7 +41,7 @@ impl Desk {
     fn succeeds(&mut self, client: u64) {
         let charges = self.sends(client);
         self.scheduler.answered(self.now, &charges, self.now, RouteId(1), false);
-        self.scheduler.land(self.now, &charges);
+        self.scheduler.release(self.now, &charges);
     }
 
     fn is_refused(&mut self, cause: RefusalCause) {
@@ -52,7 +52,7 @@ impl Desk {
     fn refuse(&mut self, charges: &Charges, sent_at: std::time::Instant, cause: RefusalCause) {
         let pushback = Pushback { cause, figures: None, family: None, retry_after: None };
         self.scheduler.refused(self.now, charges, sent_at, &pushback);
-        self.scheduler.land(self.now, charges);
+        self.scheduler.release(self.now, charges);
     }
 
     fn waits(&mut self, time: Duration) {
@@ -62,7 +62,7 @@ impl Desk {
 
     fn observed(&mut self) -> Evidence {
         let snapshot = self.scheduler.snapshot(self.now);
-        snapshot.instances.into_iter().next_back().expect("the pool").observed
+        snapshot.instances.into_iter().next_back().expect("the pool").evidence
     }
 }
 
@@ -71,18 +71,18 @@ fn who_asks_how_often_is_remembered_for_a_minute_or_two() {
     let mut desk = Desk::new("100/s", None);
     [7, 8, 7].into_iter().for_each(|client| desk.succeeds(client));
     let observed = desk.observed();
-    assert_eq!((observed.asked, observed.taken), (3, 3));
+    assert_eq!((observed.requested, observed.accepted), (3, 3));
     assert_eq!(
-        observed.askers.iter().map(|(asker, times)| (asker.client.0, *times)).collect::<Vec<_>>(),
+        observed.requesters.iter().map(|(asker, times)| (asker.client.0, *times)).collect::<Vec<_>>(),
         [(7, 2), (8, 1)]
     );
     desk.waits(MINUTE);
-    assert_eq!(desk.observed().asked, 3, "the minute before counts");
+    assert_eq!(desk.observed().requested, 3, "the minute before counts");
     desk.waits(MINUTE);
-    assert_eq!((desk.observed().asked, desk.observed().taken), (0, 0));
+    assert_eq!((desk.observed().requested, desk.observed().accepted), (0, 0));
     desk.succeeds(7);
     desk.waits(MINUTE * 2);
-    assert_eq!((desk.observed().asked, desk.observed().taken), (0, 0), "whoever looks between");
+    assert_eq!((desk.observed().requested, desk.observed().accepted), (0, 0), "whoever looks between");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn refusals_of_what_was_under_way_together_are_one_episode() {
     desk.refuse(&first, sent_at, RefusalCause::Limit);
     desk.waits(MINUTE);
     desk.refuse(&second, sent_at, RefusalCause::Limit);
-    let episodes = desk.observed().episodes;
+    let episodes = desk.observed().bursts;
     assert_eq!(episodes.iter().map(|episode| (episode.refusals, episode.level.used)).collect::<Vec<_>>(), [(2, 0)]);
 }
 
@@ -114,12 +114,12 @@ fn what_is_taken_counts_from_the_last_refusal_on() {
     let mut desk = Desk::new("300/min", None);
     desk.succeeds(1);
     desk.is_refused(RefusalCause::Billing);
-    assert_eq!((desk.observed().taken_since, desk.observed().peak), (0, 0));
+    assert_eq!((desk.observed().accepted_since, desk.observed().peak), (0, 0));
     for _ in 0..3 {
         desk.waits(SECOND);
         desk.succeeds(1);
     }
-    assert_eq!((desk.observed().taken_since, desk.observed().peak), (3, 4));
+    assert_eq!((desk.observed().accepted_since, desk.observed().peak), (3, 4));
 }
 
 #[test]
@@ -129,11 +129,11 @@ fn the_last_sixteen_episodes_are_remembered_for_an_hour() {
         desk.waits(SECOND);
         desk.is_refused(RefusalCause::Billing);
     }
-    assert_eq!(desk.observed().episodes.len(), 16);
+    assert_eq!(desk.observed().bursts.len(), 16);
     desk.waits(MINUTE * 59);
-    assert_eq!(desk.observed().episodes.len(), 16);
+    assert_eq!(desk.observed().bursts.len(), 16);
     desk.waits(MINUTE);
-    assert_eq!(desk.observed().episodes.len(), 0);
+    assert_eq!(desk.observed().bursts.len(), 0);
 }
 
 #[test]
@@ -153,5 +153,5 @@ fn the_next_instance_at_a_place_inherits_no_evidence() {
     desk.waits(MINUTE * 3);
     desk.ask[0].key = Some("other".into());
     desk.succeeds(1);
-    assert_eq!(desk.observed().asked, 1);
+    assert_eq!(desk.observed().requested, 1);
 }

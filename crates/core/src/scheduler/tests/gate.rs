@@ -134,8 +134,8 @@ impl<W: Copy> Gate<W> {
 
     fn goes(&mut self, who: W, charges: &[Charge]) {
         self.went.push((who, self.millis()));
-        self.scheduler.sent(self.now, charges);
-        self.scheduler.land(self.now, charges);
+        self.scheduler.commit(self.now, charges);
+        self.scheduler.release(self.now, charges);
     }
 
     fn millis(&self) -> u128 {

@@ -68,7 +68,7 @@ fn applicant() -> impl Strategy<Value = AdmissionRequest> {
             patience,
             route: RouteId(route),
             returns,
-            again: None,
+            position: None,
             bytes,
         },
     )
@@ -123,9 +123,9 @@ impl World {
     /// Holds what the scheduler says against what the world knows.
     fn compare(&mut self) {
         let snapshot = self.scheduler.snapshot(self.now);
-        assert_eq!(snapshot.tally, self.tally);
-        assert_eq!(self.tally.granted, self.tally.given_back + self.tally.sent + self.held.len() as u64);
-        assert_eq!(self.tally.granted, self.tally.landed + self.in_flight.len() as u64);
+        assert_eq!(snapshot.totals, self.tally);
+        assert_eq!(self.tally.granted, self.tally.refunded + self.tally.sent + self.held.len() as u64);
+        assert_eq!(self.tally.granted, self.tally.released + self.in_flight.len() as u64);
         let over = self.tally.granted + self.tally.refused + self.tally.cancelled;
         assert_eq!(u64::from(self.arrived), over + self.waiting.len() as u64);
         assert_eq!(snapshot.waiting, self.waiting.len());
@@ -138,7 +138,7 @@ impl World {
             let taken = self.taken(&name);
             assert!(limits.in_flight.is_none_or(|most| taken.in_flight <= most.get()));
             assert!(taken.windows.iter().all(|&(rate, used)| used <= rate.amount().into()), "over: {taken:?}");
-            assert_eq!(instance.taken, taken);
+            assert_eq!(instance.usage, taken);
         }
     }
 
@@ -148,11 +148,11 @@ impl World {
             let counts = |(at, sent, _): &&(Instant, Name, u32)| sent == name && self.now < *at + span;
             self.sent.iter().filter(counts).map(|&(.., cost)| u64::from(cost)).sum()
         };
-        let held = self.held.iter().filter_map(|(_, costs)| costs.get(name)).copied().map(u64::from).sum();
+        let reserved = self.held.iter().filter_map(|(_, costs)| costs.get(name)).copied().map(u64::from).sum();
         let in_flight = self.in_flight.iter().filter(|(_, costs)| costs.contains_key(name)).count();
         PoolUsage {
             windows: limits.requests.iter().map(|&rate| (rate, sent_since(rate.per() + limits.margin))).collect(),
-            held,
+            reserved,
             in_flight: u32::try_from(in_flight).expect("few"),
             learned: None,
         }
@@ -194,8 +194,8 @@ proptest! {
         prop_assert_eq!(snapshot.waiting, 0);
         prop_assert_eq!(snapshot.instances.len(), POOLS, "keys are left");
         for instance in snapshot.instances {
-            prop_assert!(instance.taken.windows.iter().all(|&(_, used)| used == 0));
-            prop_assert_eq!((instance.taken.held, instance.taken.in_flight), (0, 0));
+            prop_assert!(instance.usage.windows.iter().all(|&(_, used)| used == 0));
+            prop_assert_eq!((instance.usage.reserved, instance.usage.in_flight), (0, 0));
         }
     }
 }

@@ -29,7 +29,7 @@ impl View {
         let applicant = AdmissionRequest { client: ClientId(client), priority, ..AdmissionRequest::default() };
         match self.scheduler.arrive(self.now, &asks, applicant, || ()) {
             Arrival::Granted { charges, .. } => {
-                self.scheduler.sent(self.now, &charges);
+                self.scheduler.commit(self.now, &charges);
                 Some(charges)
             }
             Arrival::Queued { .. } => None,
@@ -61,13 +61,13 @@ fn those_who_wait_are_told_by_priority_and_by_client_at_each_of_their_pools() {
     }
     let of = |clients: &[(u64, usize)]| clients.iter().map(|&(client, count)| (ClientId(client), count)).collect();
     let here = view.looks_at(0);
-    assert_eq!(here.standing, Waiters { by: [1, 2, 1], of: of(&[(2, 3), (1, 1)]) });
+    assert_eq!(here.waiters, Waiters { by: [1, 2, 1], of: of(&[(2, 3), (1, 1)]) });
     assert_eq!((here.waiting, here.head_goes), (4, Some(view.now + 10 * SECOND)));
     let there = view.looks_at(1);
-    assert_eq!(there.standing, Waiters { by: [0, 1, 0], of: of(&[(2, 1)]) });
+    assert_eq!(there.waiters, Waiters { by: [0, 1, 0], of: of(&[(2, 1)]) });
     assert_eq!(there.head_goes, None, "nobody is stopped there");
     view.scheduler.drain();
-    assert_eq!(view.looks_at(0).standing, Waiters::default());
+    assert_eq!(view.looks_at(0).waiters, Waiters::default());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn whoever_is_kept_for_longer_than_he_was_told_is_stalled() {
     let told = view.now;
     view.waits(5 * SECOND);
     assert_eq!(view.looks_at(0).stalled_since, Some(told), "by the rates it would have gone at once");
-    view.scheduler.land(view.now, &first);
+    view.scheduler.release(view.now, &first);
     assert_eq!(view.looks_at(0).stalled_since, None);
 }
 
@@ -96,7 +96,7 @@ fn a_pool_of_which_nobody_goes_as_the_upstream_refused_is_stalled_since_then() {
     view.scheduler.refused(view.now, &charges, sent, &pushback);
     view.waits(SECOND);
     let seen = view.looks_at(0);
-    assert_eq!((seen.stalled_since, seen.observed.refused.by_upstream), (Some(refused), 1));
+    assert_eq!((seen.stalled_since, seen.evidence.refused.by_upstream), (Some(refused), 1));
     assert_eq!(view.scheduler.snapshot(view.now).refusals, [(seen.pool, RefusalCause::Limit, 1)]);
     view.waits(30 * SECOND);
     assert_eq!(view.looks_at(0).stalled_since, None);
@@ -107,5 +107,5 @@ fn what_costs_more_than_a_pool_ever_admits_is_refused_and_counted() {
     let mut view = View::of(vec![capped_pool("2/s")]);
     let arrival = view.scheduler.arrive(view.now, &[costing(0, 3)], AdmissionRequest::default(), || ());
     assert!(matches!(arrival, Arrival::Refused(_)));
-    assert_eq!(view.looks_at(0).observed.refused.by_gate, 1);
+    assert_eq!(view.looks_at(0).evidence.refused.by_gate, 1);
 }

@@ -90,7 +90,7 @@ fn who_leaves_costs_nothing() {
         gate.scheduler.cancel(gate.now, ticket);
     }
     assert_eq!(gate.play(), [("first", 0), ("stays", 1_000)]);
-    assert_eq!(gate.scheduler.snapshot(gate.now).tally.cancelled, 2);
+    assert_eq!(gate.scheduler.snapshot(gate.now).totals.cancelled, 2);
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn a_place_that_is_given_back_goes_to_the_next() {
     };
     gate.comes("next", &on([0]));
     gate.wait(SECOND);
-    gate.scheduler.give_back(gate.now, &charges);
-    gate.scheduler.land(gate.now, &charges);
+    gate.scheduler.refund(gate.now, &charges);
+    gate.scheduler.release(gate.now, &charges);
     gate.hear();
     assert_eq!(gate.went, [("next", 1_000)]);
 }
@@ -128,11 +128,11 @@ fn a_place_in_flight_goes_to_the_next_when_the_answer_has_ended() {
     else {
         panic!("room")
     };
-    gate.scheduler.sent(gate.now, &charges);
+    gate.scheduler.commit(gate.now, &charges);
     gate.comes("next", &on([0]));
     gate.wait(SECOND);
     assert_eq!(gate.went, []);
-    gate.scheduler.land(gate.now, &charges);
+    gate.scheduler.release(gate.now, &charges);
     gate.hear();
     assert_eq!(gate.went, [("next", 1_000)]);
 }

@@ -82,27 +82,27 @@ impl World {
         let Some((charges, costs)) = take(&mut self.held, which) else { return };
         for (name, cost) in costs {
             let now = self.now;
-            self.pool(&name).spend(now, cost);
+            self.pool(&name).commit(now, cost);
             self.sent.push((self.now, name, cost));
         }
         self.tally.sent += 1;
-        self.scheduler.sent(self.now, &charges);
+        self.scheduler.commit(self.now, &charges);
     }
 
     /// One who was granted never will be sent.
     pub(super) fn give_back(&mut self, which: Index) {
         let Some((charges, costs)) = take(&mut self.held, which) else { return };
-        costs.iter().for_each(|(name, &cost)| self.pool(name).give_back(cost));
-        self.tally.given_back += 1;
-        self.scheduler.give_back(self.now, &charges);
+        costs.iter().for_each(|(name, &cost)| self.pool(name).refund(cost));
+        self.tally.refunded += 1;
+        self.scheduler.refund(self.now, &charges);
     }
 
     /// One who was granted is over.
     pub(super) fn land(&mut self, which: Index) {
         let Some((charges, costs)) = take(&mut self.in_flight, which) else { return };
-        costs.keys().for_each(|name| self.pool(name).land());
-        self.tally.landed += 1;
-        self.scheduler.land(self.now, &charges);
+        costs.keys().for_each(|name| self.pool(name).release());
+        self.tally.released += 1;
+        self.scheduler.release(self.now, &charges);
     }
 
     pub(super) fn drain(&mut self) {
@@ -164,7 +164,7 @@ impl World {
     fn grant(&mut self, charges: Charges, costs: Costs) {
         assert!(!self.draining, "nobody goes any more");
         assert_eq!(sorted(charges.iter().map(|charge| charge.cost)), sorted(costs.values().copied()));
-        costs.iter().for_each(|(name, &cost)| self.pool(name).hold(cost));
+        costs.iter().for_each(|(name, &cost)| self.pool(name).reserve(cost));
         self.held.push((charges.clone(), costs.clone()));
         self.in_flight.push((charges, costs));
         self.tally.granted += 1;

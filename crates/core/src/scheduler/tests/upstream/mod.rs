@@ -201,9 +201,10 @@ impl World {
                     .iter()
                     .map(|&pool| Ask { pool: PoolId(pool), key: None, cost: Some(1) })
                     .collect();
-                let applicant = AdmissionRequest { client: ClientId(client), again, ..AdmissionRequest::default() };
+                let applicant =
+                    AdmissionRequest { client: ClientId(client), position: again, ..AdmissionRequest::default() };
                 match self.scheduler.arrive(self.now, &ask, applicant, || client) {
-                    Arrival::Granted { charges, place } => self.goes(client, charges, place),
+                    Arrival::Granted { charges, position } => self.goes(client, charges, position),
                     Arrival::Queued { .. } => drop(self.waiting.insert(client)),
                     Arrival::Refused(_) => self.failed += 1,
                 }
@@ -222,7 +223,7 @@ impl World {
                     Some(pushback) => self.scheduler.refused(self.now, &charges, sent_at, pushback),
                     None => self.scheduler.accepted(self.now, &charges, sent_at, &[]),
                 }
-                self.scheduler.land(self.now, &charges);
+                self.scheduler.release(self.now, &charges);
                 if pushback.is_none() {
                     return self.comes(client);
                 }
@@ -262,7 +263,7 @@ impl World {
     fn goes(&mut self, client: u64, charges: Charges, place: QueuePosition) {
         self.under_way += 1;
         let sent_at = self.now;
-        self.scheduler.sent(self.now, &charges);
+        self.scheduler.commit(self.now, &charges);
         let there = self.takes();
         self.at(there, Event::Reaches { client, trip: Trip { charges, place, sent_at } });
     }
@@ -276,9 +277,9 @@ impl World {
         let mut decisions: VecDeque<_> = self.scheduler.take_decisions().into();
         while let Some(decision) = decisions.pop_front() {
             match decision {
-                Decision::Grant { waiter, charges, place } => {
+                Decision::Grant { waiter, charges, position } => {
                     self.waiting.remove(&waiter);
-                    self.goes(waiter, charges, place);
+                    self.goes(waiter, charges, position);
                 }
                 Decision::Refuse { waiter, .. } => {
                     self.waiting.remove(&waiter);
@@ -292,13 +293,13 @@ impl World {
     /// Nobody waits, and nothing is held or in flight.
     pub(super) fn is_empty(&mut self) -> bool {
         let now = self.scheduler.snapshot(self.now);
-        now.waiting == 0 && now.instances.iter().all(|state| state.taken.held == 0 && state.taken.in_flight == 0)
+        now.waiting == 0 && now.instances.iter().all(|state| state.usage.reserved == 0 && state.usage.in_flight == 0)
     }
 
     /// What each pool has learned by now.
     pub(super) fn lessons(&mut self) -> Vec<Option<EstimateView>> {
         let instances = self.scheduler.snapshot(self.now).instances;
-        instances.iter().map(|instance| instance.taken.learned.and_then(|learned| learned.lesson)).collect()
+        instances.iter().map(|instance| instance.usage.learned.and_then(|learned| learned.estimate)).collect()
     }
 
     /// What was taken and what others left of it, but for the last window.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::history::{History, any_history};
 use super::{just_before, wait};
-use crate::limit::{Limits, NotYet, ReservedRoom};
+use crate::limit::{LaterCharge, Limits, NotYet};
 
 proptest! {
     #[test]
@@ -42,10 +42,10 @@ proptest! {
             now = at;
         }
         prop_assert_eq!(pool.check(now, cost), Ok(()));
-        let reserved = ReservedRoom { cost: kept, at: now + later };
-        let leaves = pool.leaves(now, cost, reserved);
-        pool.hold(cost);
-        pool.spend(now, cost);
-        prop_assert_eq!(leaves, pool.check(reserved.at, kept).is_ok());
+        let later = LaterCharge { cost: kept, at: now + later };
+        let leaves = pool.leaves(now, cost, later);
+        pool.reserve(cost);
+        pool.commit(now, cost);
+        prop_assert_eq!(leaves, pool.check(later.at, kept).is_ok());
     }
 }
