@@ -8,25 +8,21 @@
 //! upstream (that instant is the one that counts, as it is the nearest to the one the upstream counts), and **in flight**
 //! until the last byte of the answer. A held place that was never sent is given back.
 
-mod fill;
 mod learned;
-mod learning;
 mod ledger;
 mod pace;
 mod pool;
 mod rate;
-mod saved;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
 
-pub use fill::Fill;
 pub use learned::{EstimateView, LearnedUsage, Outdated, SavedEstimate, SavedLimit};
-pub use learning::{FillLevel, Hint, RefusalFit};
-pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, PoolId};
-pub use pool::{LaterCharge, Learn, Limits, Pool, PoolUsage, Shape, Unit};
+pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, PoolId, SavedInstance};
+#[cfg(test)]
+pub(crate) use pool::Pool;
+pub use pool::{Fill, FillLevel, Hint, LaterCharge, Learn, Limits, PoolUsage, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
-pub use saved::SavedInstance;
 
 use std::time::Instant;
 

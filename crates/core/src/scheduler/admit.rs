@@ -166,7 +166,7 @@ impl<W> Scheduler<W> {
         let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
         if limits.unit == Unit::Tokens {
             let most = if limits.requests.is_empty() { u32::MAX } else { limits.capacity() };
-            return Ok(self.ledger.pool_mut(instance).scaled(sum).min(most));
+            return Ok(self.ledger.scaled(instance, sum).min(most));
         }
         let cost = if is_known { sum } else { sum.min(limits.capacity()) };
         let never_fits = |never: Never| Refusal {
@@ -292,7 +292,7 @@ impl<W> Scheduler<W> {
         let early = if is_late { (patience / EARLY_PART).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.retries.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
         self.sweep_at.get_or_insert(now + SWEEP);
-        let for_own_limit = self.ledger.pool_mut(at).is_as_reported(now);
+        let for_own_limit = self.ledger.is_as_reported(now, at);
         self.evidence.turned_away(now, at, for_own_limit);
         let Entry { flow, charges, seq, returns, .. } = entry;
         let left = returns.map_or(SDK_RETURNS, |returns| returns.left);
@@ -307,7 +307,7 @@ impl<W> Scheduler<W> {
             self.retries
                 .reserve(route, RetryReservation::new(flow.clone(), charges.clone(), *seq, turn, now + retry_after));
         }
-        let learned = self.ledger.pool_mut(at).estimate(now).and_then(EstimateView::limit);
+        let learned = self.ledger.estimate(now, at).and_then(EstimateView::limit);
         Refusal { reason, retry_after, pointless: !in_reach, learned }
     }
 

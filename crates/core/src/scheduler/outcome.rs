@@ -19,39 +19,35 @@ const BELIEVED: Duration = Duration::from_mins(10);
 impl<W> Scheduler<W> {
     /// The upstream took a request that was sent at `sent_at`, and its answer says what is left.
     pub fn accepted(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, allowances: &[Allowance]) {
-        for &Charge { instance, cost } in charges {
-            let reported = self.reported(instance, allowances);
-            let known = self.ledger.pool_mut(instance).reported_limit();
-            if reported
-                .zip(known)
-                .is_some_and(|(reported, known)| reported.limit != known && reported.limit.per() == known.per())
-            {
-                self.ledger.part(instance);
+        for &charge in charges {
+            let hint = self.hint(charge.instance, allowances);
+            let known = self.ledger.reported_limit(charge.instance);
+            let differs = |(hint, known): (Hint, Rate)| hint.limit != known && hint.limit.per() == known.per();
+            if hint.zip(known).is_some_and(differs) {
+                self.ledger.part(charge.instance);
             }
-            self.ledger.pool_mut(instance).accepted(now, sent_at, cost, reported);
+            self.ledger.accepted(now, charge, sent_at, hint);
         }
         self.pump_charged(now, charges);
     }
 
     /// The upstream refused a request that was sent at `sent_at`.
     pub fn refused(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
-        let hint = hint_of(pushback);
-        for &Charge { instance, cost } in charges {
-            self.ledger.pool_mut(instance).unspend(now, sent_at, cost);
-        }
+        let wait = wait_of(pushback);
+        charges.iter().for_each(|&charge| self.ledger.uncommit(now, charge, sent_at));
         if pushback.cause != RefusalCause::Limit && pushback.cause != RefusalCause::TooLarge {
             charges.iter().for_each(|charge| self.witness(now, charge.instance, sent_at, pushback));
         }
         match pushback.cause {
             RefusalCause::Limit => self.limited(now, charges, sent_at, pushback),
             RefusalCause::Ramp => {
-                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).ramp(now, hint));
+                charges.iter().for_each(|charge| self.ledger.ramp(now, charge.instance, wait));
             }
             RefusalCause::Overload => {
-                charges.iter().for_each(|charge| self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint));
+                charges.iter().for_each(|charge| self.ledger.back_off(now, charge.instance, sent_at, wait));
             }
             RefusalCause::TooLarge => {
-                charges.iter().for_each(|charge| self.count_refusal(charge.instance, RefusalCause::TooLarge))
+                charges.iter().for_each(|charge| self.count_refusal(charge.instance, RefusalCause::TooLarge));
             }
             RefusalCause::Billing => {}
         }
@@ -61,7 +57,7 @@ impl<W> Scheduler<W> {
     /// The upstream took a request of this route that was sent at `sent_at`; `gone` where it knows nothing at that path.
     pub fn answered(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, route: RouteId, gone: bool) {
         for &Charge { instance, cost } in charges {
-            let used = self.ledger.pool_mut(instance).used_at(now, sent_at) + u64::from(cost);
+            let used = self.ledger.used_at(now, instance, sent_at) + u64::from(cost);
             self.evidence.accepted(now, instance, used, route, gone);
         }
     }
@@ -69,7 +65,7 @@ impl<W> Scheduler<W> {
     /// Remembers a refusal.
     fn witness(&mut self, now: Instant, instance: InstanceId, sent_at: Instant, pushback: &Pushback) {
         self.count_refusal(instance, pushback.cause);
-        let level = self.ledger.pool_mut(instance).level(now);
+        let level = self.ledger.level(now, instance);
         self.evidence.refused(now, instance, sent_at, level, pushback);
     }
 
@@ -81,9 +77,9 @@ impl<W> Scheduler<W> {
     /// The answer to a request that was sent at `sent_at` has ended, and said what it has cost in tokens.
     pub fn settle(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, tokens: u64) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        for &Charge { instance, cost } in charges {
-            if self.limits_of(instance).unit == Unit::Tokens {
-                self.ledger.pool_mut(instance).correct(now, sent_at, cost, tokens);
+        for &charge in charges {
+            if self.limits_of(charge.instance).unit == Unit::Tokens {
+                self.ledger.correct(now, charge, sent_at, tokens);
             }
         }
         self.pump_charged(now, charges);
@@ -91,30 +87,29 @@ impl<W> Scheduler<W> {
 
     /// A limit is reached: of the pool that the refusal names or, where it names none, of the one that it fits best.
     fn limited(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, pushback: &Pushback) {
-        let (figures, hint) = (pushback.figures, hint_of(pushback));
+        let (figures, wait) = (pushback.figures, wait_of(pushback));
         let unit = figures.map_or(Unit::Requests, |figures| figures.unit);
         let family = self.join(now, charges, unit, pushback);
         let Some(instance) = self.culprit(now, charges, sent_at, unit) else {
             // Nothing here counts what it is about, and yet it must not be sent again at once.
             for charge in charges {
                 self.witness(now, charge.instance, sent_at, pushback);
-                self.ledger.pool_mut(charge.instance).back_off(now, sent_at, hint);
+                self.ledger.back_off(now, charge.instance, sent_at, wait);
             }
             return;
         };
         self.witness(now, instance, sent_at, pushback);
-        let reported = figures.and_then(reported_by);
+        let hint = figures.and_then(hint_by);
         for instance in [Some(instance), family].into_iter().flatten() {
-            let pool = self.ledger.pool_mut(instance);
             if figures.is_some_and(|figures| figures.per > LONGEST) {
-                pool.stay_away(now, hint.unwrap_or(LONGEST));
+                self.ledger.stay_away(now, instance, wait.unwrap_or(LONGEST));
             } else {
-                pool.refused(now, sent_at, hint, reported);
+                self.ledger.refused(now, instance, sent_at, wait, hint);
             }
         }
         let charge = charges.iter().find(|charge| charge.instance == instance).filter(|_| unit == Unit::Tokens);
         if let (Some(requested), Some(charge)) = (figures.and_then(|figures| figures.requested), charge) {
-            self.ledger.pool_mut(instance).measure(requested, charge.cost);
+            self.ledger.measure(*charge, requested);
         }
     }
 
@@ -136,19 +131,11 @@ impl<W> Scheduler<W> {
     fn culprit(&mut self, now: Instant, charges: &[Charge], sent_at: Instant, unit: Unit) -> Option<InstanceId> {
         let of_unit = charges.iter().filter(|charge| self.limits_of(charge.instance).unit == unit);
         let suspects: SmallVec<[InstanceId; 2]> = of_unit.map(|charge| charge.instance).collect();
-        let fit = suspects.iter().map(|&instance| (self.ledger.pool_mut(instance).fits(now, sent_at), instance));
-        let (_, culprit) = fit.max_by_key(|&(fit, _)| fit)?;
-        for &suspect in &suspects {
-            self.ledger.pool_mut(suspect).suspect(now);
-            if suspect != culprit {
-                self.ledger.pool_mut(suspect).acquit();
-            }
-        }
-        Some(culprit)
+        self.ledger.blame(now, &suspects, sent_at)
     }
 
     /// What an answer tells of this instance.
-    fn reported(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Hint> {
+    fn hint(&self, instance: InstanceId, allowances: &[Allowance]) -> Option<Hint> {
         let limits = self.limits_of(instance);
         limits.model_part?;
         let of_unit = allowances.iter().filter(|reported| reported.unit == limits.unit && reported.per <= LONGEST);
@@ -162,13 +149,13 @@ impl<W> Scheduler<W> {
 }
 
 /// How long to stay away; a hint that nothing explains is not believed for long.
-fn hint_of(pushback: &Pushback) -> Option<Duration> {
+fn wait_of(pushback: &Pushback) -> Option<Duration> {
     let is_long = pushback.figures.is_some_and(|figures| figures.per > LONGEST);
     pushback.retry_after.map(|hint| hint.min(if is_long { LONGEST } else { BELIEVED }))
 }
 
 /// What a refusal tells of a limit.
-fn reported_by(figures: Figures) -> Option<Hint> {
+fn hint_by(figures: Figures) -> Option<Hint> {
     let limit = figures.limit?;
     let left = figures.used.map(|used| limit.saturating_sub(used));
     Some(Hint { limit: rate(limit, figures.per)?, left })

@@ -308,7 +308,7 @@ impl<W> Scheduler<W> {
         let Wait { entry, stopped_at, deadline, arrived, turn } = wait;
         let Entry { flow, charges, seq, returns, bytes } = entry;
         self.ledger.pin(&charges);
-        let for_own_limit = self.ledger.pool_mut(stopped_at).is_as_reported(now);
+        let for_own_limit = self.ledger.is_as_reported(now, stopped_at);
         self.evidence.waited(now, stopped_at, for_own_limit);
         let waiting = Waiting { charges, arrived, turn, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);

@@ -133,7 +133,7 @@ impl History {
     fn refuse(&mut self, which: Index, hint: Option<Duration>) {
         let refused = self.unanswered.swap_remove(which.index(self.unanswered.len()));
         let (sent_at, cost) = refused;
-        self.pool.unspend(self.now, sent_at, cost);
+        self.pool.uncommit(self.now, sent_at, cost);
         self.pool.refused(self.now, sent_at, hint, None);
         let at = self.sent.iter().position(|&sent| sent == refused).expect("it was sent");
         self.sent.remove(at);

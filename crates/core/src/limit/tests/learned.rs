@@ -139,10 +139,10 @@ fn who_is_refused_a_window_late_says_nothing_of_the_count() {
         pool.reserve(1);
         pool.commit(now, 1);
     }
-    pool.unspend(now + Duration::from_secs(1), now, 1);
+    pool.uncommit(now + Duration::from_secs(1), now, 1);
     pool.refused(now + Duration::from_secs(1), now, None, None);
     let late = now + Duration::from_secs(61);
-    pool.unspend(late, now, 1);
+    pool.uncommit(late, now, 1);
     pool.refused(late, now, None, None);
     assert_eq!(limit_in_force(&mut pool, late), Some(199));
 }

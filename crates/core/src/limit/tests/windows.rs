@@ -156,9 +156,9 @@ fn each_of_those_who_went_together_and_were_refused_is_given_back() {
         pool.release();
     }
     for left in (0..10).rev() {
-        pool.unspend(began, began, 1);
+        pool.uncommit(began, began, 1);
         assert_eq!(pool.usage(began).windows[0].1, left);
     }
-    pool.unspend(began, began, 1);
+    pool.uncommit(began, began, 1);
     assert_eq!(pool.usage(began).windows[0].1, 0);
 }

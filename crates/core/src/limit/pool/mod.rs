@@ -1,3 +1,7 @@
+mod fill;
+mod learning;
+mod saved;
+
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -7,6 +11,9 @@ use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
 use super::window::Window;
 use super::{Never, NotYet, Rate};
+pub use fill::Fill;
+pub(super) use learning::RefusalFit;
+pub use learning::{FillLevel, Hint};
 
 /// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute
 /// (docs/upstream.md §1 and §2).
@@ -142,7 +149,7 @@ pub struct LaterCharge {
 
 /// One instance of a pool: its limits and what is taken of them.
 #[derive(Clone, Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// Those that are configured; one that keeps nobody where none is, and limits are learned.
     pub(super) windows: Vec<Window>,
     paces: Vec<Pace>,
@@ -170,7 +177,7 @@ pub struct PoolUsage {
 impl Pool {
     /// An instance of which nothing is taken.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let paces = match limits.shape {
             Shape::Window => Vec::new(),
             Shape::Smooth { burst } => {
@@ -219,7 +226,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`NotYet`] of the limit that keeps it longest.
-    pub fn check(&mut self, now: Instant, cost: u32) -> Result<(), NotYet> {
+    pub(crate) fn check(&mut self, now: Instant, cost: u32) -> Result<(), NotYet> {
         let room = self.most_in_flight.is_none_or(|most| self.in_flight < most.get());
         let mut verdict = if room { Ok(()) } else { Err(NotYet::Freed) };
         let reserved = self.reserved;
@@ -235,7 +242,7 @@ impl Pool {
     /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight
     /// nobody can say, so that a place there is kept for the last second only.
     #[must_use]
-    pub fn leaves(&self, now: Instant, cost: u32, later: LaterCharge) -> bool {
+    pub(crate) fn leaves(&self, now: Instant, cost: u32, later: LaterCharge) -> bool {
         let LaterCharge { cost: kept, at } = later;
         let is_soon = at <= now + SOON;
         self.most_in_flight.is_none_or(|most| !is_soon || self.in_flight + 1 < most.get())
@@ -245,38 +252,38 @@ impl Pool {
 
     /// How much may go from now on until `by`, by the rates alone, if all of it goes as early as it may.
     #[must_use]
-    pub fn room_by(&self, now: Instant, by: Instant) -> u64 {
+    pub(crate) fn room_by(&self, now: Instant, by: Instant) -> u64 {
         let from = self.opens(now).min(by);
         let windows = self.windows().map(|window| window.room_by(from, by));
         windows.chain(self.paces().map(|pace| pace.room_by(from, by))).min().unwrap_or(u64::MAX)
     }
 
     /// Takes a place, from the grant on.
-    pub fn reserve(&mut self, cost: u32) {
+    pub(crate) fn reserve(&mut self, cost: u32) {
         self.reserved += u64::from(cost);
         self.in_flight += 1;
     }
 
     /// The request was sent: what was reserved is committed.
-    pub fn commit(&mut self, now: Instant, cost: u32) {
+    pub(crate) fn commit(&mut self, now: Instant, cost: u32) {
         self.reserved -= u64::from(cost);
         self.windows_mut().for_each(|window| window.commit(now, cost));
         self.paces_mut().for_each(|pace| pace.commit(now, cost));
     }
 
     /// The request was never sent: what was reserved is free again.
-    pub fn refund(&mut self, cost: u32) {
+    pub(crate) fn refund(&mut self, cost: u32) {
         self.reserved -= u64::from(cost);
     }
 
     /// The request is over, sent or not.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.in_flight -= 1;
     }
 
     /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight
     /// nobody can say.
-    pub fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
+    pub(crate) fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
         let ahead = ahead + self.reserved;
         let opens = self.opens(now);
         let windows = self.windows_mut().map(|window| window.turn_of(now, ahead, own));
@@ -289,14 +296,14 @@ impl Pool {
     /// When something that costs `own` would go after `before` more of which none goes before `first`: the earliest
     /// that the rates allow, whatever else is taken.
     #[must_use]
-    pub fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
+    pub(crate) fn turn_after(&self, first: Instant, before: u64, own: u32) -> Instant {
         let windows = self.windows().map(|window| window.turn_after(first, before, own));
         let paces = self.paces().map(|pace| pace.turn_after(first, before, own));
         windows.chain(paces).max().unwrap_or(first)
     }
 
     /// Nothing of it is taken, and nothing that was taken still counts.
-    pub fn is_idle(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
         self.reserved == 0
             && self.in_flight == 0
             && self.learned.as_ref().is_none_or(|learned| learned.is_stale(now))
@@ -305,7 +312,7 @@ impl Pool {
     }
 
     /// What is taken at `now`.
-    pub fn usage(&mut self, now: Instant) -> PoolUsage {
+    pub(crate) fn usage(&mut self, now: Instant) -> PoolUsage {
         let bounded = self.windows.iter_mut().filter(|window| !window.is_open());
         let windows = bounded.map(|window| (window.rate(), window.used(now))).collect();
         let learned = self.learned.as_ref().map(|learned| learned.usage(now));

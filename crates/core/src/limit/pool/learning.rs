@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::learned::{Basis, Learned};
-use super::window::Window;
-use super::{EstimateView, Learn, Pool, Rate};
+use super::{Learn, Pool};
+use crate::limit::learned::{Basis, Learned};
+use crate::limit::window::Window;
+use crate::limit::{EstimateView, Rate};
 
 /// What an answer tells of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Hint {
 
 /// How well a refusal fits a pool; of two the greater fits better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RefusalFit {
+pub(crate) struct RefusalFit {
     /// It was under way when this pool's limit was met.
     same: bool,
     /// How near the count is to that at the last refusal, in parts ([`ALIKE_PARTS`]).
@@ -41,7 +42,7 @@ pub struct FillLevel {
 
 impl Pool {
     /// The upstream took a request that was sent at about `sent_at`.
-    pub fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, reported: Option<Hint>) {
+    pub(crate) fn accepted(&mut self, now: Instant, sent_at: Instant, cost: u32, reported: Option<Hint>) {
         if self.learn == Learn::Never {
             return;
         }
@@ -71,7 +72,7 @@ impl Pool {
 
     /// The upstream refused a request that was sent at about `sent_at`, by this pool's limit, and said to stay away for so
     /// long. What it refuses it has not counted.
-    pub fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, reported: Option<Hint>) {
+    pub(crate) fn refused(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>, reported: Option<Hint>) {
         if self.learn == Learn::Never {
             return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
@@ -90,27 +91,27 @@ impl Pool {
 
     /// What a request costs that we take for so much, by the upstream's count as far as refusals have reported it.
     #[must_use]
-    pub fn scaled(&self, cost: u32) -> u32 {
+    pub(crate) fn scaled(&self, cost: u32) -> u32 {
         self.learned.as_deref().map_or(cost, |learned| learned.scaled(cost))
     }
 
     /// A refusal says how much had been asked for that was accepted for `charged`.
-    pub fn measure(&mut self, requested: u64, charged: u32) {
+    pub(crate) fn measure(&mut self, requested: u64, charged: u32) {
         if let Some(bucket) = self.learned.as_deref_mut().and_then(Learned::bucket_mut) {
             bucket.measure(requested, charged);
         }
     }
 
     /// What was sent at about `sent_at` has not counted after all.
-    pub fn unspend(&mut self, now: Instant, sent_at: Instant, cost: u32) {
+    pub(crate) fn uncommit(&mut self, now: Instant, sent_at: Instant, cost: u32) {
         self.windows_mut().for_each(|window| window.uncommit(now, sent_at, cost));
     }
 
     /// What was sent at about `sent_at` has cost more, or less, than it was accepted for.
-    pub fn correct(&mut self, now: Instant, sent_at: Instant, accepted: u32, cost: u32) {
+    pub(crate) fn correct(&mut self, now: Instant, sent_at: Instant, accepted: u32, cost: u32) {
         match cost.checked_sub(accepted) {
             Some(more) => self.windows_mut().for_each(|window| window.commit(now, more)),
-            None => self.unspend(now, sent_at, accepted - cost),
+            None => self.uncommit(now, sent_at, accepted - cost),
         }
         // A bucket is reported what is left of it.
         if self.learned.as_deref().is_none_or(|learned| !learned.is_synced()) {
@@ -119,7 +120,7 @@ impl Pool {
     }
 
     /// The rate has grown faster than the upstream wants.
-    pub fn ramp(&mut self, now: Instant, hint: Option<Duration>) {
+    pub(crate) fn ramp(&mut self, now: Instant, hint: Option<Duration>) {
         if self.learn == Learn::Never {
             return self.stay_away(now, hint.unwrap_or(PAUSE).max(SHORTEST));
         }
@@ -131,19 +132,19 @@ impl Pool {
     }
 
     /// Nobody goes for so long.
-    pub fn stay_away(&mut self, now: Instant, time: Duration) {
+    pub(crate) fn stay_away(&mut self, now: Instant, time: Duration) {
         self.learned().stay_away(now + time);
     }
 
     /// The upstream has too much to do: nobody goes for a while, longer each time.
-    pub fn back_off(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>) {
+    pub(crate) fn back_off(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>) {
         let time = self.learned().back_off(now, sent_at);
         self.stay_away(now, hint.unwrap_or_default().max(time));
     }
 
     /// The limit that the upstream has reported, if that is what is believed.
     #[must_use]
-    pub fn reported_limit(&self) -> Option<Rate> {
+    pub(crate) fn reported_limit(&self) -> Option<Rate> {
         self.learned.as_deref().and_then(Learned::reported_limit)
     }
 
@@ -156,12 +157,12 @@ impl Pool {
 
     /// What has been learned of it, if anything.
     #[must_use]
-    pub fn estimate(&self, now: Instant) -> Option<EstimateView> {
+    pub(crate) fn estimate(&self, now: Instant) -> Option<EstimateView> {
         self.learned.as_deref().and_then(|learned| learned.usage(now).estimate)
     }
 
     /// How well a refusal of what was sent at about `sent_at` fits this pool.
-    pub fn fits(&mut self, now: Instant, sent_at: Instant) -> RefusalFit {
+    pub(crate) fn fits(&mut self, now: Instant, sent_at: Instant) -> RefusalFit {
         if self.windows.is_empty() {
             return RefusalFit::default();
         }
@@ -178,7 +179,7 @@ impl Pool {
     }
 
     /// How full it is.
-    pub fn level(&mut self, now: Instant) -> FillLevel {
+    pub(crate) fn level(&mut self, now: Instant) -> FillLevel {
         if self.windows.is_empty() {
             return FillLevel { used: 0, limit: None, since: Duration::ZERO };
         }
@@ -188,7 +189,7 @@ impl Pool {
     }
 
     /// What the window held when something was sent at about `sent_at`.
-    pub fn used_at(&mut self, now: Instant, sent_at: Instant) -> u64 {
+    pub(crate) fn used_at(&mut self, now: Instant, sent_at: Instant) -> u64 {
         if self.windows.is_empty() {
             return 0;
         }
@@ -198,14 +199,14 @@ impl Pool {
 
     /// Whether whoever waits now waits for its limits as they are configured or reported, and not for what the upstream refused.
     #[must_use]
-    pub fn is_as_reported(&self, now: Instant) -> bool {
+    pub(crate) fn is_as_reported(&self, now: Instant) -> bool {
         self.learned.as_ref().map(|learned| learned.usage(now)).is_none_or(|learned| {
             matches!(learned.estimate, None | Some(EstimateView::Reported { .. })) && learned.not_until.is_none()
         })
     }
 
     /// The upstream refused at this count, whichever pool it was.
-    pub fn suspect(&mut self, now: Instant) {
+    pub(crate) fn suspect(&mut self, now: Instant) {
         if !self.windows.is_empty() {
             let used = self.log().used(now);
             self.learned().suspect(used);
@@ -213,7 +214,7 @@ impl Pool {
     }
 
     /// It was another pool's limit all the time.
-    pub fn acquit(&mut self) {
+    pub(crate) fn acquit(&mut self) {
         if let Some(learned) = &mut self.learned {
             learned.forget_less();
         }

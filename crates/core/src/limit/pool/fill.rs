@@ -1,6 +1,7 @@
 use std::time::Instant;
 
-use super::{EstimateView, Pool, Rate};
+use super::Pool;
+use crate::limit::{EstimateView, Rate};
 
 /// What of a limit is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,12 @@ impl Fill {
 
 impl Pool {
     /// The limit in force that is nearest to its end, as far as it counts what goes; nothing where none is known.
-    pub fn fill(&mut self, now: Instant) -> Option<Fill> {
+    pub(crate) fn fill(&mut self, now: Instant) -> Option<Fill> {
         self.fills(now).max_by(|one, other| one.ratio().total_cmp(&other.ratio()))
     }
 
     /// The limit in force that lets the fewest go, over time; nothing where none is known.
-    pub fn tightest(&mut self, now: Instant) -> Option<Fill> {
+    pub(crate) fn tightest(&mut self, now: Instant) -> Option<Fill> {
         self.fills(now).max_by_key(|fill| fill.limit.interval())
     }
 

@@ -1,10 +1,15 @@
+mod feedback;
+mod saved;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Fill, LaterCharge, Learn, Limits, NotYet, Pool, PoolUsage};
+use super::pool::Pool;
+use super::{Fill, LaterCharge, Learn, Limits, NotYet, PoolUsage};
+pub use saved::SavedInstance;
 
 /// So many instances a pool has at most. A guess: more keys than an organization uses.
 const MOST_KEYS: usize = 10_000;
@@ -218,8 +223,8 @@ impl Ledger {
         self.pool(id).room_by(now, by)
     }
 
-    /// The pool of an instance.
-    pub fn pool_mut(&mut self, id: InstanceId) -> &mut Pool {
+    /// The pool of an instance: for the ledger only, which takes from all pools of a request or from none.
+    fn pool_mut(&mut self, id: InstanceId) -> &mut Pool {
         &mut self.get_mut(id).pool
     }
 
@@ -289,7 +294,7 @@ impl Ledger {
     }
 
     /// Every instance: its pool, its key and what is used of it.
-    pub(super) fn pools(&self) -> impl Iterator<Item = (PoolId, &Arc<str>, &Pool)> {
+    fn pools(&self) -> impl Iterator<Item = (PoolId, &Arc<str>, &Pool)> {
         self.instances.iter().map(|(_, instance)| (instance.pool_id, &instance.key, &instance.pool))
     }
 
