@@ -66,4 +66,4 @@ pub mod simulate;
 pub mod store;
 pub mod upstream;
 
-pub use tidegate_core::{coalesce, feedback, limit, meter, queue, route, scheduler};
+pub use tidegate_core::{coalesce, feedback, limit, meter, queue, refusal, route, scheduler};

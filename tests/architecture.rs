@@ -6,23 +6,24 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &["limit"]),
     ("route", &["limit"]),
     ("queue", &["limit", "route"]),
     ("meter", &["limit"]),
-    ("scheduler", &["feedback", "limit", "queue", "route"]),
+    ("refusal", &["limit"]),
+    ("scheduler", &["feedback", "limit", "queue", "refusal", "route"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
-    ("config", &["feedback", "limit", "route"]),
+    ("config", &["feedback", "limit", "refusal", "route"]),
     ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
     ("log", &["config", "upstream"]),
-    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "log", "route", "upstream"]),
+    ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "log", "refusal", "route", "upstream"]),
     ("admin", &["admission", "config", "feedback", "limit", "log", "proxy", "route"]),
     ("mock", &["config", "limit", "meter", "route"]),
-    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"]),
+    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "queue", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "log", "meter", "mock", "proxy", "route", "simulate", "store"]),
 ];
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::passing::Tries;
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
-use crate::limit::{PoolId, Rate};
+use crate::limit::Rate;
+use crate::refusal::Code;
 use crate::upstream::{Exhausted, Failed, Unanswered};
 
 /// When a client is told to come back, at the soonest and at the latest: what openai-python and openai-node obey
@@ -170,76 +171,14 @@ fn exhausted(message: String, details: Value) -> Described {
 }
 
 fn refused(reason: Reason, pools: &[Pool]) -> Described {
-    let name = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
-    let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
-    let too_many = |code, message: String| Described::new(StatusCode::TOO_MANY_REQUESTS, code, message);
-    match reason {
-        Reason::QueueFull { pool: None, waiting, eta } => Described {
-            details: with_eta(json!({ "waiting": waiting }), eta),
-            ..too_many(
-                "tidegate_queue_full",
-                format!(
-                    "the queue is full: {waiting} wait in all, as many as may; your turn would come in {}.",
-                    seconds(eta)
-                ),
-            )
-        },
-        Reason::QueueFull { pool: Some(pool), waiting, eta } => Described {
-            details: with_eta(details(pool, waiting), eta),
-            ..too_many(
-                "tidegate_queue_full",
-                format!(
-                    "{} has {waiting} waiting, as many as may; your turn would come in {}.",
-                    name(pool),
-                    seconds(eta)
-                ),
-            )
-        },
-        Reason::TooManyBytes { pool, bytes } => too_many_bytes(&pools[pool.0], bytes),
-        Reason::NoQueue { pool, eta } => Described {
-            details: with_eta(details(pool, 0), eta),
-            ..too_many(
-                "tidegate_queue_full",
-                format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
-            )
-        },
-        Reason::WaitTooLong { pool, waiting, ahead, eta, max_wait } => {
-            let before = if ahead == waiting { String::new() } else { format!(", {ahead} of them before you") };
-            let mut details = with_eta(details(pool, waiting), eta);
-            details["position"] = json!(ahead + 1);
-            let message = format!(
-                "{} has {waiting} waiting{before}; your turn would come in {}, and you wait at most {}.",
-                name(pool),
-                seconds(eta),
-                seconds(max_wait)
-            );
-            Described { details, ..too_many("tidegate_wait_too_long", message) }
-        }
-        Reason::NeverFits { pool, limit, cost } => Described {
-            details: details(pool, 0),
-            ..too_many(
-                "tidegate_never_fits",
-                format!("this request costs {cost}, more than {} ever admits at {limit}.", name(pool)),
-            )
-        },
-        Reason::Draining => Described::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "tidegate_draining",
-            "the gate is stopping; send it again to the one that follows.",
-        ),
+    let status = match reason.code() {
+        Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::TOO_MANY_REQUESTS,
+    };
+    Described {
+        details: reason.details(pools),
+        ..Described::new(status, reason.code().as_str(), reason.message(pools))
     }
-}
-
-fn too_many_bytes(pool: &Pool, bytes: u64) -> Described {
-    let message = format!(
-        "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
-         max_bytes of the pool makes some.",
-        pool.name, pool.max_bytes
-    );
-    let details = json!({
-        "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
-    });
-    Described { details, ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message) }
 }
 
 fn unanswered(failed: &Failed) -> Described {
@@ -252,20 +191,11 @@ fn unanswered(failed: &Failed) -> Described {
     Described::new(status, code, format!("{failed}."))
 }
 
-fn with_eta(mut details: Value, eta: Duration) -> Value {
-    details["eta_ms"] = json!(u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
-    details
-}
-
-/// Rounded up: a turn promised in 0 s would be now.
-fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_millis().div_ceil(1_000))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Config, Source};
+    use crate::limit::PoolId;
 
     /// What a refusal by the pool of this configuration looks like.
     fn described(reason: Reason) -> (String, Value) {

@@ -10,7 +10,6 @@ use crate::admission::{AdmissionRequest, Arrival, QueuePosition, Refusal};
 use crate::coalesce::Payer;
 use crate::feedback::{Cause, Pushback};
 use crate::limit::Unit;
-use crate::proxy::describe;
 use crate::queue::Charges;
 use crate::route::{Ask, Asks, Body, Found};
 
@@ -162,10 +161,9 @@ impl<'t> World<'t> {
 
     /// The scheduler says no.
     pub(super) fn is_refused(&mut self, id: usize, refusal: &Refusal) {
-        let (_, body) = describe(refusal, &self.config.pools);
-        let error = &body["error"];
-        let pool = error["tidegate"]["pool"].as_str().unwrap_or("[queue] max_waiting");
-        let why = format!("{} ({pool})", error["code"].as_str().unwrap_or_default());
+        let reason = refusal.reason;
+        let pool = reason.pool().map_or("[queue] max_waiting", |pool| &self.config.pools[pool.0].name);
+        let why = format!("{} ({pool})", reason.code().as_str());
         self.is_turned_away(id, &why, refusal.retry_after, refusal.pointless);
     }
 

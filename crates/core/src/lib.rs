@@ -11,6 +11,7 @@
 //! | [`route`] | method and path decide which pools, and how much of each |
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`scheduler`] | the scheduler: grant, queue or refuse |
+//! | [`refusal`] | why the gate refuses a request, in one type |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
 
@@ -19,6 +20,7 @@ pub mod feedback;
 pub mod limit;
 pub mod meter;
 pub mod queue;
+pub mod refusal;
 pub mod route;
 pub mod scheduler;
 

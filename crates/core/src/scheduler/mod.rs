@@ -12,7 +12,6 @@ mod evidence;
 mod forecast;
 mod look;
 mod outcome;
-mod refusal;
 mod request;
 mod requesters;
 mod retries;
@@ -26,7 +25,6 @@ mod waiters;
 pub use cause::{Cause, Confidence, Diagnosis, ReachedLimit};
 pub use evidence::{Evidence, RefusalBurst, RefusalCounts};
 pub use look::Rest;
-pub use refusal::{Reason, Refusal};
 pub use request::{AdmissionRequest, QueuePosition};
 pub use requesters::Requester;
 pub use snapshot::{InstanceState, RequestTotals, Snapshot};
@@ -34,6 +32,7 @@ pub use state::{Arrival, Decision, Rules, Scheduler};
 pub use waiters::Waiters;
 
 pub use crate::queue::ClientId;
+pub use crate::refusal::{Reason, Refusal};
 
 use std::time::Duration;
 
