@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("proxy", &["admission", "coalesce", "config", "feedback", "limit", "log", "refusal", "route", "upstream"]),
     ("admin", &["admission", "config", "feedback", "limit", "log", "proxy", "route"]),
     ("mock", &["config", "limit", "meter", "route"]),
-    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "queue", "route"]),
+    ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"]),
     ("cli", &["admin", "admission", "config", "limit", "log", "meter", "mock", "proxy", "route", "simulate", "store"]),
 ];
 
