@@ -5,7 +5,7 @@
 //! Thinking is separate from waiting. The ground floor is a crate of its own, `tidegate-core` in `crates/core`, and is
 //! arithmetic: `now` is an argument, nothing waits, and nothing there knows tokio, HTTP, a clock or a lock; Cargo keeps
 //! runtimes out of it. Above it, in this crate, one room waits; above that, HTTP; at the top, people. A room uses only the
-//! rooms below it (`tests/architecture.rs` lists which, and holds that).
+//! rooms below it (`make house` finds import circles).
 //!
 //! | floor | room | one purpose |
 //! |---|---|---|
