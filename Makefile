@@ -1,8 +1,8 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk page soundness frames screenshots crowd soak learning matrix bench profile deny image \
-	nginx valgrind promtool chromium clean
+.PHONY: test lint unit program metrics sdk page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
+	image nginx valgrind promtool chromium clean
 
 test: lint unit metrics sdk page
 
@@ -69,9 +69,16 @@ bench: nginx
 	cargo bench --locked --profile dist --bench scheduler --bench tokens --bench forwarding --bench simulate
 
 # What a forwarded POST costs in instructions, by function; `make profile ARGS="model --top 60"` asks for less and more.
-profile: valgrind
-	cargo build --locked --profile profiling --bin tidegate
+profile: profiling
 	tools/profile/run $(ARGS)
+
+profiling: valgrind
+	cargo build --locked --profile profiling --bin tidegate
+
+# The order of the house: shared names, impls away from their type, import circles, sizes. `make house ARGS=--post` also counts
+# the files that one POST passes, for which it needs what `make profile` needs; `ARGS=--all` names all offenders.
+house:
+	tools/house/run $(ARGS)
 
 # Licences, advisories, duplicates (the advisories come from the network).
 deny:

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use tidegate::admin::Watched;
-use tidegate::admission::{Applicant, Decision, PoolRules, Rules, Scheduler};
+use tidegate::admission::{AdmissionRequest, Decision, PoolRules, Rules, Scheduler};
 use tidegate::config::{Config, Source};
 use tidegate::gate::Gate;
 use tidegate::limit::{Charge, Limits, PoolId};
@@ -54,7 +54,7 @@ impl Crowd {
         const ONE: [Ask; 1] = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
         self.came += 1;
         let client = ClientId(self.came * 7 % self.clients);
-        let applicant = Applicant { client, ..Applicant::default() };
+        let applicant = AdmissionRequest { client, ..AdmissionRequest::default() };
         let arrival = self.scheduler.arrive(self.now, &ONE, applicant, || 0);
         if let tidegate::admission::Arrival::Granted { charges, .. } = arrival {
             self.sent(&charges);
@@ -65,7 +65,7 @@ impl Crowd {
     /// The one in flight is over, and the next goes.
     fn complete(&mut self) {
         let over = self.granted.pop_front().expect("one is in flight");
-        self.scheduler.land(self.now, &over);
+        self.scheduler.release(self.now, &over);
         for decision in self.scheduler.take_decisions() {
             let Decision::Grant { charges, .. } = decision else { panic!("refused") };
             self.sent(&charges);
@@ -74,7 +74,7 @@ impl Crowd {
     }
 
     fn sent(&mut self, charges: &[Charge]) {
-        self.scheduler.sent(self.now, charges);
+        self.scheduler.commit(self.now, charges);
     }
 
     /// Microseconds for one arrival, one grant and one completion.
@@ -111,9 +111,9 @@ fn look() -> f64 {
     let (mut scheduler, now) = (Scheduler::new(rules), time());
     for number in 0..2 * INSTANCES {
         let ask = [Ask { pool: PoolId(0), key: Some((number % INSTANCES).to_string().into()), cost: Some(1) }];
-        let applicant = Applicant { client: ClientId(u64::from(number % 100)), ..Applicant::default() };
+        let applicant = AdmissionRequest { client: ClientId(u64::from(number % 100)), ..AdmissionRequest::default() };
         if let tidegate::admission::Arrival::Granted { charges, .. } = scheduler.arrive(now, &ask, applicant, || 0) {
-            scheduler.sent(now, &charges);
+            scheduler.commit(now, &charges);
         }
     }
     let looks = 20;
@@ -144,7 +144,7 @@ async fn event() -> f64 {
     for number in 0..INSTANCES / 2 {
         let key = Some(format!("model-{number}").into());
         let asks = [0, 1].map(|pool| Ask { pool: PoolId(pool), key: key.clone(), cost: Some(1) });
-        let (place, _) = gate.admission().acquire(&asks, Applicant::default()).await.expect("room").split();
+        let (place, _) = gate.admission().acquire(&asks, AdmissionRequest::default()).await.expect("room").split();
         place.sent();
     }
     let (events, before) = (200, spent());

@@ -5,7 +5,7 @@
 //! Thinking is separate from waiting. The ground floor is a crate of its own, `tidegate-core` in `crates/core`, and is
 //! arithmetic: `now` is an argument, nothing waits, and nothing there knows tokio, HTTP, a clock or a lock; Cargo keeps
 //! runtimes out of it. Above it, in this crate, one room waits; above that, HTTP; at the top, people. A room uses only the
-//! rooms below it (`tests/architecture.rs` lists which, and holds that).
+//! rooms below it (`make house` finds import circles).
 //!
 //! | floor | room | one purpose |
 //! |---|---|---|
@@ -25,7 +25,7 @@
 //! |   | [`route`] | method and path decide which pools, and how much of each |
 //! |   | [`client`] | who sends it: identity, quota, patience, priority |
 //! |   | [`queue`] | who waits, for what, and who is next |
-//! |   | [`tidegate_core::admission`] | the scheduler: grant, queue or refuse |
+//! |   | [`scheduler`] | the scheduler: grant, queue or refuse |
 //! |   | [`fingerprint`] | a stable short name for a value that may be secret |
 //! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
 //!
@@ -42,8 +42,8 @@
 //! 4. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
 //! 5. `resend`: what comes back as a refusal of the upstream is understood ([`hints::classify_refusal`]), told to admission
 //!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place
-//!    it had ([`admission::Again`]).
-//! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
+//!    it had ([`admission::QueuePosition`]).
+//! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::AdmissionRequest`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
 //! 7. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
@@ -68,4 +68,4 @@ pub mod store;
 pub mod telemetry;
 pub mod upstream;
 
-pub use tidegate_core::{client, coalesce, fingerprint, hints, limit, meter, queue, route};
+pub use tidegate_core::{client, coalesce, fingerprint, hints, limit, meter, queue, refusal, route, scheduler};

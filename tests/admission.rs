@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::task::Poll;
 use std::time::Duration;
 
-use tidegate::admission::{Admission, Applicant, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
+use tidegate::admission::{Admission, AdmissionRequest, Permit, PoolRules, Reason, Refusal, Rules, Snapshot};
 use tidegate::limit::{Limits, PoolId};
 use tidegate::route::Ask;
 use tokio::time::{Instant, advance, timeout};
@@ -27,13 +27,13 @@ fn admission(rate: &str, in_flight: Option<u32>) -> Admission {
 const ONE: [Ask; 1] = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
 
 async fn acquire(admission: &Admission) -> Result<Permit, Refusal> {
-    admission.acquire(&ONE, Applicant::default()).await
+    admission.acquire(&ONE, AdmissionRequest::default()).await
 }
 
 /// What is held, spent and in flight of the pool.
 fn taken(now: &Snapshot) -> (u64, u64, u32) {
-    let taken = &now.instances[0].taken;
-    (taken.held, taken.windows[0].1, taken.in_flight)
+    let taken = &now.instances[0].usage;
+    (taken.reserved, taken.windows[0].1, taken.in_flight)
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,8 +55,8 @@ async fn a_permit_that_is_dropped_gives_its_place_to_the_next() {
     assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
     drop(first);
     assert_eq!(waiting.await.expect("the place of the first").waited, Duration::ZERO);
-    let tally = admission.snapshot().tally;
-    assert_eq!((tally.granted, tally.given_back, tally.sent), (2, 2, 0));
+    let tally = admission.snapshot().totals;
+    assert_eq!((tally.granted, tally.refunded, tally.sent), (2, 2, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,9 +138,9 @@ async fn whenever_a_client_goes_away_all_is_given_back_or_spent_once() {
         let now = admission.snapshot();
         let (held, _, in_flight) = taken(&now);
         assert_eq!((now.waiting, held, in_flight), (0, 0, 0), "cut after {cut_at} ms");
-        let tally = now.tally;
-        assert_eq!(tally.granted, tally.sent + tally.given_back, "cut after {cut_at} ms");
-        assert_eq!(tally.granted, tally.landed, "cut after {cut_at} ms");
+        let tally = now.totals;
+        assert_eq!(tally.granted, tally.sent + tally.refunded, "cut after {cut_at} ms");
+        assert_eq!(tally.granted, tally.released, "cut after {cut_at} ms");
     }
     advance(MINUTE).await;
     assert_eq!(taken(&admission.snapshot()), (0, 0, 0));
@@ -188,9 +188,9 @@ async fn at_whichever_poll_a_request_is_dropped_it_ends_once_and_the_next_goes()
             let now = admission.snapshot();
             let (held, spent, in_flight) = taken(&now);
             assert_eq!((now.waiting, held, in_flight), (0, 0, 0), "{cut:?} after {polls}: {now:?}");
-            let tally = now.tally;
-            assert_eq!(tally.granted, tally.sent + tally.given_back, "{cut:?} after {polls}: {now:?}");
-            assert_eq!((tally.granted, tally.sent), (tally.landed, spent), "{cut:?} after {polls}: {now:?}");
+            let tally = now.totals;
+            assert_eq!(tally.granted, tally.sent + tally.refunded, "{cut:?} after {polls}: {now:?}");
+            assert_eq!((tally.granted, tally.sent), (tally.released, spent), "{cut:?} after {polls}: {now:?}");
             // It waits for its turn, for a connection and for its answer.
             assert_eq!(over, polls > 3, "{cut:?} after {polls}");
             if over {

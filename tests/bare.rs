@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tidegate::admin::Watched;
-use tidegate::admission::{Applicant, InFlight, Permit};
+use tidegate::admission::{AdmissionRequest, InFlight, Permit};
 use tidegate::client::Clients;
 use tidegate::config::Config;
 use tidegate::gate::Gate;
@@ -72,7 +72,8 @@ impl Bare {
         loop {
             let asked = Instant::now();
             let client = self.clients.identify(request.headers(), HERE);
-            let applicant = Applicant { client, route: found.route(), again, ..Applicant::default() };
+            let applicant =
+                AdmissionRequest { client, route: found.route(), position: again, ..AdmissionRequest::default() };
             let permit = self.gate.admission().acquire(&asks, applicant).await.ok()?;
             waited += asked.elapsed();
             again = Some(permit.again);

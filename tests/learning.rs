@@ -2,7 +2,7 @@
 //! event to the next: what is learned of their limits is used, and hardly anything is refused.
 //!
 //! `benches/learning` does the same on real sockets and in real time. What is learned of limits that only refusals tell is
-//! in `src/admission/tests/upstream`.
+//! in `crates/core/src/scheduler/tests/upstream`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -2,7 +2,7 @@
 //! and how much of its limit is used.
 //!
 //! `cargo bench --bench learning` (or `make learning`) takes eight minutes, with minutes of sixty seconds; `--minute 6s`
-//! after `--` less. `tests/learning.rs` and `src/admission/tests/upstream` hold the same on virtual clocks.
+//! after `--` less. `tests/learning.rs` and `crates/core/src/scheduler/tests/upstream` hold the same on virtual clocks.
 
 mod crowd;
 mod hidden;

@@ -34,7 +34,7 @@ pub(super) fn kinds() -> Vec<Kind> {
         kind("Chinese", include_str!("texts/chinese.txt")),
         kind("Japanese", include_str!("texts/japanese.txt")),
         kind("Korean", include_str!("texts/korean.txt")),
-        kind("Rust", include_str!("../../crates/core/src/admission/scheduler.rs")),
+        kind("Rust", include_str!("../../crates/core/src/scheduler/state.rs")),
         kind("Rust, tests", include_str!("../../crates/core/src/queue/tests.rs")),
         kind("Python", include_str!("../../tests/sdk/python/test_assistants.py")),
         kind("JavaScript", include_str!("../../tests/sdk/node/sdk.test.mjs")),

@@ -1,5 +1,5 @@
 use super::wording::{Wording, is_of_assistants};
-use crate::admission::{Bound, Case};
+use crate::admission::{Cause, ReachedLimit};
 use crate::hints::RefusalCause;
 use crate::limit::{Rate, Unit};
 use crate::route::RouteId;
@@ -7,33 +7,33 @@ use crate::route::RouteId;
 impl Wording<'_> {
     /// What to do, if there is anything.
     pub(super) fn advice(&self) -> Option<String> {
-        let advice = match self.state.diagnosis.case {
-            Case::WithinLimits | Case::NotEnoughEvidence { refused: None } => return None,
-            Case::NotEnoughEvidence { .. } => {
+        let advice = match self.state.diagnosis.cause {
+            Cause::WithinLimits | Cause::NotEnoughEvidence { refused: None } => return None,
+            Cause::NotEnoughEvidence { .. } => {
                 "Wait and see: the gate sends it again and keeps below what was refused; another refusal will tell."
                     .into()
             }
-            Case::OwnLimit { limit } => self.own_limit_advice(limit),
-            Case::Bursts { burst, .. } => format!(
+            Cause::OwnLimit { limit } => self.own_limit_advice(limit),
+            Cause::Bursts { burst, .. } => format!(
                 "Nothing is lost. To have it from the start, write shape = \"smooth\", burst = {burst} in [pools.{}].",
                 self.pool.name
             ),
-            Case::LowerLimit { limit, configured, .. } => self.lower_advice(limit, configured),
-            Case::Shared { .. } => {
+            Cause::LowerLimit { limit, configured, .. } => self.lower_advice(limit, configured),
+            Cause::Shared { .. } => {
                 "Find who else uses this organization's keys, and send it through this gate too, or write down a share \
                  for each. Until then the gate takes what is left."
                     .into()
             }
-            Case::Throttled { cause: RefusalCause::Ramp, .. } => {
+            Cause::Throttled { cause: RefusalCause::Ramp, .. } => {
                 "Let the load grow by no more than half in 15 minutes; the gate now holds it to that.".into()
             }
-            Case::Throttled { .. } => {
+            Cause::Throttled { .. } => {
                 "Nothing on this side helps: sending less changes nothing. The gate backs off and tries again; see the \
                  upstream's status page."
                     .into()
             }
-            Case::Gone { route, .. } => self.gone_advice(route),
-            Case::Billing { .. } => {
+            Cause::Gone { route, .. } => self.gone_advice(route),
+            Cause::Billing { .. } => {
                 "Waiting cannot help: look at plan, balance and spend limits, of the organization and \
                                      of the project."
                     .into()
@@ -42,14 +42,14 @@ impl Wording<'_> {
         Some(advice)
     }
 
-    fn own_limit_advice(&self, bound: Bound) -> String {
+    fn own_limit_advice(&self, bound: ReachedLimit) -> String {
         let name = &self.pool.name;
         match bound {
-            Bound::Window { told: false, .. } => format!(
+            ReachedLimit::Window { reported: false, .. } => format!(
                 "Send less of it, or, if your account has more, write more into [pools.{name}]: the upstream refused none."
             ),
-            Bound::InFlight(_) => format!("Raise in_flight in [pools.{name}], or make the answers shorter."),
-            Bound::Window { told: true, .. } | Bound::Exhausted { .. } => {
+            ReachedLimit::InFlight(_) => format!("Raise in_flight in [pools.{name}], or make the answers shorter."),
+            ReachedLimit::Window { reported: true, .. } | ReachedLimit::Exhausted { .. } => {
                 "Send less of it, use another model beside it, or have the account's limit raised.".to_owned()
             }
         }

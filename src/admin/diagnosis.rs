@@ -3,17 +3,17 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::wording::Wording;
-use crate::admission::{Case, Confidence, Episode, InstanceState};
+use crate::admission::{Cause, Confidence, InstanceState, RefusalBurst};
 use crate::config::Pool;
-use crate::limit::{LearnedUsage, Lesson};
+use crate::limit::{EstimateView, LearnedUsage};
 use crate::route::Table;
 
 /// What is the matter with a pool instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiagnosisStatus {
-    /// Which case it is.
-    pub case: CaseName,
+    /// Which cause it is.
+    pub cause: CauseName,
     /// How sure that is.
     pub confidence: Sureness,
     /// The same in a sentence or two, with the numbers it rests on.
@@ -24,11 +24,11 @@ pub struct DiagnosisStatus {
     pub evidence: EvidenceStatus,
 }
 
-/// A case; of two the later is the worse.
+/// A cause; of two the later is the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum CaseName {
+pub enum CauseName {
     /// What is allowed suffices.
     WithinLimits,
     /// Nobody can say.
@@ -49,7 +49,7 @@ pub enum CaseName {
     Billing,
 }
 
-/// How sure a case is.
+/// How sure a cause is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -67,27 +67,27 @@ pub enum Sureness {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EvidenceStatus {
     /// Asked for it.
-    pub asked: u64,
+    pub requested: u64,
     /// Had to wait for it.
     pub waited: u64,
     /// Were refused by the gate.
     pub turned_away: u64,
-    /// Were taken by the upstream.
-    pub taken: u64,
-    /// Were taken since the upstream last refused.
-    pub taken_since: u64,
-    /// How much was used at most when one of those was taken.
+    /// Were accepted by the upstream.
+    pub accepted: u64,
+    /// Were accepted since the upstream last refused.
+    pub accepted_since: u64,
+    /// How much was used at most when one of those was accepted.
     pub peak: u64,
     /// Who asks most.
-    pub askers: Vec<AskerStatus>,
+    pub requesters: Vec<RequesterStatus>,
     /// What the upstream refused in the last hour, the last of it last; those that were under way together are one.
-    pub refused: Vec<RefusedStatus>,
+    pub refusal_bursts: Vec<RefusalBurstStatus>,
 }
 
 /// Who asks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct AskerStatus {
+pub struct RequesterStatus {
     /// Whose requests, by its label.
     pub client: String,
     /// Of which kind.
@@ -99,7 +99,7 @@ pub struct AskerStatus {
 /// Refusals of the upstream for one reason, of what was under way together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RefusedStatus {
+pub struct RefusalBurstStatus {
     /// How long ago the first came back.
     pub ago_ms: u64,
     /// How many.
@@ -116,8 +116,8 @@ pub struct RefusedStatus {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LearnedStatus {
-    /// What the upstream's limit is taken for: `unknown`, `lower`, `even`, `shared` or `told`.
-    pub lesson: Option<String>,
+    /// What the upstream's limit is taken for: `unknown`, `lower`, `even`, `shared` or `reported`.
+    pub estimate: Option<String>,
     /// The limit, where that is known.
     pub limit: Option<String>,
     /// The same as so many a second.
@@ -143,7 +143,7 @@ impl DiagnosisStatus {
     pub(super) fn new(pool: &Pool, routes: &Table, state: &InstanceState, now: Instant) -> Self {
         let wording = Wording { pool, routes, state, now };
         Self {
-            case: (&state.diagnosis.case).into(),
+            cause: (&state.diagnosis.cause).into(),
             confidence: state.diagnosis.confidence.into(),
             text: wording.text(),
             advice: wording.advice(),
@@ -154,33 +154,33 @@ impl DiagnosisStatus {
 
 impl EvidenceStatus {
     fn new(pool: &Pool, routes: &Table, state: &InstanceState, now: Instant) -> Self {
-        let observed = &state.observed;
-        let askers = observed.askers.iter().take(NAMED).map(|(asker, requests)| AskerStatus {
-            client: asker.client.to_string(),
-            route: routes.route(asker.route).name.clone(),
+        let evidence = &state.evidence;
+        let requesters = evidence.requesters.iter().take(NAMED).map(|(requester, requests)| RequesterStatus {
+            client: requester.client.to_string(),
+            route: routes.route(requester.route).name.clone(),
             requests: *requests,
         });
         Self {
-            asked: observed.asked,
-            waited: observed.waited,
-            turned_away: observed.turned_away,
-            taken: observed.taken,
-            taken_since: observed.taken_since,
-            peak: observed.peak,
-            askers: askers.collect(),
-            refused: observed.episodes.iter().map(|episode| RefusedStatus::new(pool, episode, now)).collect(),
+            requested: evidence.requested,
+            waited: evidence.waited,
+            turned_away: evidence.turned_away,
+            accepted: evidence.accepted,
+            accepted_since: evidence.accepted_since,
+            peak: evidence.peak,
+            requesters: requesters.collect(),
+            refusal_bursts: evidence.bursts.iter().map(|burst| RefusalBurstStatus::new(pool, burst, now)).collect(),
         }
     }
 }
 
-impl RefusedStatus {
-    fn new(pool: &Pool, episode: &Episode, now: Instant) -> Self {
+impl RefusalBurstStatus {
+    fn new(pool: &Pool, burst: &RefusalBurst, now: Instant) -> Self {
         Self {
-            ago_ms: millis(now.saturating_duration_since(episode.began)),
-            refusals: episode.refusals,
-            cause: episode.cause.to_string(),
-            used: episode.level.used,
-            limit: episode.level.limit.map(|limit| pool.rate_text(limit)),
+            ago_ms: millis(now.saturating_duration_since(burst.began)),
+            refusals: burst.refusals,
+            cause: burst.cause.to_string(),
+            used: burst.level.used,
+            limit: burst.level.limit.map(|limit| pool.rate_text(limit)),
         }
     }
 }
@@ -188,16 +188,16 @@ impl RefusedStatus {
 impl LearnedStatus {
     pub(super) fn new(pool: &Pool, learned: &LearnedUsage, now: Instant) -> Self {
         let ago = |at: Instant| millis(now.saturating_duration_since(at));
-        let (lesson, limit) = match learned.lesson {
+        let (estimate, limit) = match learned.estimate {
             None => (None, None),
-            Some(Lesson::Unknown) => (Some("unknown"), None),
-            Some(Lesson::Lower { limit }) => (Some("lower"), Some(limit)),
-            Some(Lesson::Smooth { limit, .. }) => (Some("even"), Some(limit)),
-            Some(Lesson::Shared) => (Some("shared"), None),
-            Some(Lesson::Told { limit, .. }) => (Some("told"), Some(limit)),
+            Some(EstimateView::Unknown) => (Some("unknown"), None),
+            Some(EstimateView::Lower { limit }) => (Some("lower"), Some(limit)),
+            Some(EstimateView::Smooth { limit, .. }) => (Some("even"), Some(limit)),
+            Some(EstimateView::Shared) => (Some("shared"), None),
+            Some(EstimateView::Reported { limit, .. }) => (Some("reported"), Some(limit)),
         };
         Self {
-            lesson: lesson.map(str::to_owned),
+            estimate: estimate.map(str::to_owned),
             limit: limit.map(|limit| pool.rate_text(limit.rounded())),
             limit_per_s: limit.map(|limit| f64::from(limit.amount()) / limit.per().as_secs_f64()),
             for_ms: learned.since.map(ago),
@@ -210,8 +210,8 @@ impl LearnedStatus {
     }
 }
 
-impl CaseName {
-    /// Every case there is.
+impl CauseName {
+    /// Every cause there is.
     pub const ALL: [Self; 9] = [
         Self::WithinLimits,
         Self::NotEnoughEvidence,
@@ -241,18 +241,18 @@ impl CaseName {
     }
 }
 
-impl From<&Case> for CaseName {
-    fn from(case: &Case) -> Self {
-        match case {
-            Case::WithinLimits => Self::WithinLimits,
-            Case::NotEnoughEvidence { .. } => Self::NotEnoughEvidence,
-            Case::OwnLimit { .. } => Self::OwnLimit,
-            Case::Bursts { .. } => Self::Bursts,
-            Case::LowerLimit { .. } => Self::LowerLimit,
-            Case::Shared { .. } => Self::Shared,
-            Case::Throttled { .. } => Self::Throttled,
-            Case::Gone { .. } => Self::Gone,
-            Case::Billing { .. } => Self::Billing,
+impl From<&Cause> for CauseName {
+    fn from(cause: &Cause) -> Self {
+        match cause {
+            Cause::WithinLimits => Self::WithinLimits,
+            Cause::NotEnoughEvidence { .. } => Self::NotEnoughEvidence,
+            Cause::OwnLimit { .. } => Self::OwnLimit,
+            Cause::Bursts { .. } => Self::Bursts,
+            Cause::LowerLimit { .. } => Self::LowerLimit,
+            Cause::Shared { .. } => Self::Shared,
+            Cause::Throttled { .. } => Self::Throttled,
+            Cause::Gone { .. } => Self::Gone,
+            Cause::Billing { .. } => Self::Billing,
         }
     }
 }

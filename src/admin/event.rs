@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use super::diagnosis::CaseName;
+use super::diagnosis::CauseName;
 use super::pool::{counts, label};
 use super::scene::Scene;
 use super::wording::Wording;
-use crate::admission::{Episode, InstanceState, Snapshot};
+use crate::admission::{InstanceState, RefusalBurst, Snapshot};
 
 /// Refusals of the upstream for one reason, of what was under way together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub struct EventStatus {
     /// How many.
     pub refusals: u32,
     /// What they mean, as in `[upstream.refusals]`.
-    pub cause: String,
+    pub refusal_cause: String,
     /// What is the matter with that instance by now.
-    pub case: CaseName,
+    pub cause: CauseName,
     /// The same in a sentence or two.
     pub text: String,
 }
@@ -33,28 +33,28 @@ const TOLD: usize = 100;
 impl EventStatus {
     /// The last of the last hour, the newest last.
     pub(super) fn all(scene: &Scene, snapshot: &Snapshot, clock: Clock) -> Vec<Self> {
-        let of = |state| -> Vec<_> { episodes(state).map(|episode| (episode.began, episode, state)).collect() };
+        let of = |state| -> Vec<_> { bursts(state).map(|burst| (burst.began, burst, state)).collect() };
         let mut all: Vec<_> = snapshot.instances.iter().flat_map(of).collect();
         all.sort_by_key(|&(began, ..)| began);
         let told = &all[all.len().saturating_sub(TOLD)..];
-        told.iter().map(|(_, episode, state)| Self::new(scene, state, episode, clock)).collect()
+        told.iter().map(|(_, burst, state)| Self::new(scene, state, burst, clock)).collect()
     }
 
-    fn new(scene: &Scene, state: &InstanceState, episode: &Episode, clock: Clock) -> Self {
+    fn new(scene: &Scene, state: &InstanceState, burst: &RefusalBurst, clock: Clock) -> Self {
         let pool = &scene.pools[state.pool.0];
         let wording = Wording { pool, routes: &scene.routes, state, now: clock.now };
         Self {
-            at_ms: clock.ms_at(episode.began),
+            at_ms: clock.ms_at(burst.began),
             pool: label(&pool.name, &state.key, counts(pool)),
             key: (!state.key.is_empty()).then(|| state.key.to_string()),
-            refusals: episode.refusals,
-            cause: episode.cause.to_string(),
-            case: (&state.diagnosis.case).into(),
+            refusals: burst.refusals,
+            refusal_cause: burst.cause.to_string(),
+            cause: (&state.diagnosis.cause).into(),
             text: wording.text(),
         }
     }
 }
 
-fn episodes(state: &InstanceState) -> impl Iterator<Item = &Episode> {
-    state.observed.episodes.iter()
+fn bursts(state: &InstanceState) -> impl Iterator<Item = &RefusalBurst> {
+    state.evidence.bursts.iter()
 }

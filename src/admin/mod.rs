@@ -21,7 +21,9 @@ mod status;
 mod wording;
 
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
-pub use diagnosis::{AskerStatus, CaseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusedStatus, Sureness};
+pub use diagnosis::{
+    CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
+};
 pub use event::EventStatus;
 pub use explain::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use fare::{Fare, Refused, Verdict};
@@ -30,7 +32,7 @@ pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
 pub use pulse::{PulsePool, PulseStatus};
 pub use status::{
-    BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TallyStatus,
+    BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
     UpstreamRefusalStatus, Worst,
 };
 

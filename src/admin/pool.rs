@@ -2,9 +2,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnosis::{CaseName, DiagnosisStatus, LearnedStatus, millis};
+use super::diagnosis::{CauseName, DiagnosisStatus, LearnedStatus, millis};
 use super::scene::Scene;
-use crate::admission::{ClientId, InstanceState, Standing};
+use crate::admission::{ClientId, InstanceState, Waiters};
 use crate::client::Clients;
 use crate::config::Pool;
 use crate::limit::{Rate, Unit};
@@ -26,7 +26,7 @@ pub struct PoolStatus {
     /// The limit that is nearest to its end, configured or learned; nothing where none is known.
     pub in_force: Option<InForceStatus>,
     /// Granted and not sent yet (cost).
-    pub held: u64,
+    pub reserved: u64,
     /// Granted and not over yet (requests).
     pub in_flight: u32,
     /// How many may be at most.
@@ -105,9 +105,9 @@ impl PoolStatus {
     /// Whether there is something to be said of it.
     #[must_use]
     pub fn is_finding(&self) -> bool {
-        match self.diagnosis.case {
-            CaseName::WithinLimits => false,
-            CaseName::NotEnoughEvidence => self.diagnosis.advice.is_some(),
+        match self.diagnosis.cause {
+            CauseName::WithinLimits => false,
+            CauseName::NotEnoughEvidence => self.diagnosis.advice.is_some(),
             _ => true,
         }
     }
@@ -126,20 +126,20 @@ impl PoolStatus {
             key: (!state.key.is_empty()).then(|| state.key.to_string()),
             counts: counts(pool).to_owned(),
             routes: scene.routes_of[state.pool.0].clone(),
-            limits: state.taken.windows.iter().map(|&(limit, used)| LimitStatus::new(limit, used)).collect(),
+            limits: state.usage.windows.iter().map(|&(limit, used)| LimitStatus::new(limit, used)).collect(),
             in_force: InForceStatus::new(pool, state),
-            held: state.taken.held,
-            in_flight: state.taken.in_flight,
+            reserved: state.usage.reserved,
+            in_flight: state.usage.in_flight,
             max_in_flight: pool.limits.in_flight.map(Into::into),
             waiting: state.waiting,
-            waiting_by: WaitingBy::from(&state.standing),
-            waiting_for: state.standing.of.iter().map(|&waits| waits.into()).collect(),
+            waiting_by: WaitingBy::from(&state.waiters),
+            waiting_for: state.waiters.of.iter().map(|&waits| waits.into()).collect(),
             eta_ms: millis(state.eta),
             head_goes_in_ms: state.head_goes.map(left),
-            refused: state.observed.refused.by_gate,
-            upstream_refused: state.observed.refused.by_upstream,
+            refused: state.evidence.refused.by_gate,
+            upstream_refused: state.evidence.refused.by_upstream,
             stalled_ms: state.stalled_since.map(|since| millis(now.saturating_duration_since(since))),
-            learned: state.taken.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
+            learned: state.usage.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
             diagnosis: DiagnosisStatus::new(pool, &scene.routes, state, now),
         }
     }
@@ -175,7 +175,7 @@ impl InForceStatus {
         let in_flight = pool.limits.in_flight.map(|most| Self {
             limit: format!("{most} in flight"),
             max: u32::from(most).into(),
-            used: state.taken.in_flight.into(),
+            used: state.usage.in_flight.into(),
         });
         by_rate.into_iter().chain(in_flight).max_by(|one, other| one.ratio().total_cmp(&other.ratio()))
     }
@@ -188,8 +188,8 @@ impl InForceStatus {
     }
 }
 
-impl From<&Standing> for WaitingBy {
-    fn from(standing: &Standing) -> Self {
+impl From<&Waiters> for WaitingBy {
+    fn from(standing: &Waiters) -> Self {
         let [high, normal, low] = standing.by;
         Self { high, normal, low }
     }

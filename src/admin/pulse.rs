@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::Clock;
-use super::diagnosis::CaseName;
+use super::diagnosis::CauseName;
 use super::pool::{InForceStatus, counts, eta_ms};
 use super::scene::Scene;
 use crate::admission::{InstanceState, Snapshot};
@@ -51,7 +51,7 @@ pub struct PulsePool {
     /// How long one that comes now would wait.
     pub eta_ms: u32,
     /// What is the matter with it.
-    pub case: CaseName,
+    pub cause: CauseName,
 }
 
 /// Says how the gate is once a second, to all who listen at once; while nobody does it costs nothing.
@@ -133,21 +133,21 @@ impl PulseStatus {
 struct Weighed<'s> {
     state: &'s InstanceState,
     in_force: Option<InForceStatus>,
-    case: CaseName,
+    cause: CauseName,
     weight: (bool, usize, u64),
 }
 
 impl<'s> Weighed<'s> {
     fn new(scene: &Scene, state: &'s InstanceState) -> Self {
-        let (in_force, case) =
-            (InForceStatus::new(&scene.pools[state.pool.0], state), CaseName::from(&state.diagnosis.case));
+        let (in_force, cause) =
+            (InForceStatus::new(&scene.pools[state.pool.0], state), CauseName::from(&state.diagnosis.cause));
         let fullness = in_force.as_ref().map_or(0, |in_force| in_force.used * 1_000 / in_force.max.max(1));
-        let weight = (case > CaseName::NotEnoughEvidence, state.waiting, fullness);
-        Self { state, in_force, case, weight }
+        let weight = (cause > CauseName::NotEnoughEvidence, state.waiting, fullness);
+        Self { state, in_force, cause, weight }
     }
 
     fn told(self, scene: &Scene) -> PulsePool {
-        let Self { state, in_force, case, .. } = self;
+        let Self { state, in_force, cause, .. } = self;
         let pool = &scene.pools[state.pool.0];
         let (used, max, limit) =
             in_force.map_or((0, None, None), |limit| (limit.used, Some(limit.max), Some(limit.limit)));
@@ -158,10 +158,10 @@ impl<'s> Weighed<'s> {
             used,
             max,
             in_force: limit,
-            in_flight: state.taken.in_flight,
+            in_flight: state.usage.in_flight,
             waiting: state.waiting,
             eta_ms: eta_ms(state.eta),
-            case,
+            cause,
         }
     }
 }

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::counts::{ClientStatus, RouteStatus};
-use super::diagnosis::{CaseName, DiagnosisStatus};
+use super::diagnosis::{CauseName, DiagnosisStatus};
 use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
 use super::scene::Scene;
-use crate::admission::{InstanceState, Tally};
+use crate::admission::{InstanceState, RequestTotals};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
@@ -42,7 +42,7 @@ pub struct Status {
     /// What is held of bodies.
     pub buffered: BufferedStatus,
     /// What has happened since the start, in requests.
-    pub tally: TallyStatus,
+    pub totals: TotalsStatus,
     /// Every pool instance.
     pub pools: Vec<PoolStatus>,
     /// Every route that has had a request.
@@ -70,7 +70,7 @@ pub struct Worst {
     /// Which instance of it; nothing where it has only one.
     pub key: Option<String>,
     /// What is the matter.
-    pub case: CaseName,
+    pub cause: CauseName,
     /// The same in a sentence or two.
     pub text: String,
 }
@@ -78,7 +78,7 @@ pub struct Worst {
 /// What has happened since the start, in requests that take from a pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct TallyStatus {
+pub struct TotalsStatus {
     /// Were given a permit.
     pub granted: u64,
     /// Were refused by the gate.
@@ -86,11 +86,11 @@ pub struct TallyStatus {
     /// Left before their turn.
     pub cancelled: u64,
     /// Were given a permit and never sent.
-    pub given_back: u64,
+    pub refunded: u64,
     /// Were sent to the upstream.
     pub sent: u64,
     /// Are over.
-    pub landed: u64,
+    pub released: u64,
 }
 
 /// ConnectionCounts of clients.
@@ -160,7 +160,7 @@ impl Status {
             waiting: snapshot.waiting,
             connections: gate.connections().into(),
             buffered: gate.buffered().into(),
-            tally: snapshot.tally.into(),
+            totals: snapshot.totals.into(),
             worst: worst(&pools),
             pools,
             routes: RouteStatus::all(scene, gate),
@@ -185,18 +185,18 @@ pub const STATUS_SCHEMA: &str = include_str!("../../docs/status.schema.json");
 
 fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
     let mut worst: Vec<&PoolStatus> = pools.iter().filter(|pool| pool.is_finding()).collect();
-    worst.sort_by_key(|pool| Reverse(pool.diagnosis.case));
+    worst.sort_by_key(|pool| Reverse(pool.diagnosis.cause));
     let named = |pool: &PoolStatus| {
-        let DiagnosisStatus { case, text, .. } = &pool.diagnosis;
-        Worst { name: pool.name.clone(), key: pool.key.clone(), case: *case, text: text.clone() }
+        let DiagnosisStatus { cause, text, .. } = &pool.diagnosis;
+        Worst { name: pool.name.clone(), key: pool.key.clone(), cause: *cause, text: text.clone() }
     };
     worst.into_iter().take(NAMED).map(named).collect()
 }
 
-impl From<Tally> for TallyStatus {
-    fn from(tally: Tally) -> Self {
-        let Tally { granted, refused, cancelled, given_back, sent, landed } = tally;
-        Self { granted, refused, cancelled, given_back, sent, landed }
+impl From<RequestTotals> for TotalsStatus {
+    fn from(totals: RequestTotals) -> Self {
+        let RequestTotals { granted, refused, cancelled, refunded, sent, released } = totals;
+        Self { granted, refused, cancelled, refunded, sent, released }
     }
 }
 

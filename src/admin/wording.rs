@@ -2,10 +2,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::admission::{Asker, Bound, Case, Episode, InstanceState, Observed};
+use crate::admission::{Cause, Evidence, InstanceState, ReachedLimit, RefusalBurst, Requester};
 use crate::config::Pool;
 use crate::hints::{LimitFigures, RefusalCause};
-use crate::limit::{Lesson, Rate, Unit};
+use crate::limit::{EstimateView, Rate, Unit};
 use crate::route::{RouteId, Table};
 
 /// A diagnosis in words: what it is, with the numbers it rests on, and what to do.
@@ -18,68 +18,68 @@ pub(super) struct Wording<'a> {
 
 impl Wording<'_> {
     pub(super) fn text(&self) -> String {
-        match self.state.diagnosis.case {
-            Case::WithinLimits => format!("Within limits: {}", self.calm()),
-            Case::NotEnoughEvidence { refused } => format!("Not enough evidence: {}", self.unclear(refused)),
-            Case::OwnLimit { limit } => format!("At your own limit: {}", self.own_limit(limit)),
-            Case::Bursts { limit, burst, since } => self.bursts(limit, burst, since),
-            Case::LowerLimit { limit, configured, told, since } => self.lower(limit, configured, told, since),
-            Case::Shared { taken, limit } => shared(taken, limit),
-            Case::Throttled { cause, refusals, most, limit } => self.throttled(cause, refusals, most, limit),
-            Case::Gone { route, answers } => self.gone(route, answers),
-            Case::Billing { refusals, last } => self.billing(refusals, last),
+        match self.state.diagnosis.cause {
+            Cause::WithinLimits => format!("Within limits: {}", self.calm()),
+            Cause::NotEnoughEvidence { refused } => format!("Not enough evidence: {}", self.unclear(refused)),
+            Cause::OwnLimit { limit } => format!("At your own limit: {}", self.own_limit(limit)),
+            Cause::Bursts { limit, burst, since } => self.bursts(limit, burst, since),
+            Cause::LowerLimit { limit, configured, reported, since } => self.lower(limit, configured, reported, since),
+            Cause::Shared { used: taken, limit } => shared(taken, limit),
+            Cause::Throttled { cause, refusals, most, limit } => self.throttled(cause, refusals, most, limit),
+            Cause::Gone { route, answers } => self.gone(route, answers),
+            Cause::Billing { refusals, last } => self.billing(refusals, last),
         }
     }
 
     fn calm(&self) -> String {
-        let Observed { taken, ref episodes, .. } = self.state.observed;
-        let refusals: u64 = episodes.iter().map(|episode| u64::from(episode.refusals)).sum();
-        let refused = match episodes.last() {
+        let Evidence { accepted, ref bursts, .. } = self.state.evidence;
+        let refusals: u64 = bursts.iter().map(|burst| u64::from(burst.refusals)).sum();
+        let refused = match bursts.last() {
             None => "none refused".to_owned(),
             Some(last) => format!("in the last hour {} refused, last for {}", counted(refusals), last.cause),
         };
-        format!("{}; lately {} taken, {refused}, and nobody waits.", self.fill(), counted(taken))
+        format!("{}; lately {} taken, {refused}, and nobody waits.", self.fill(), counted(accepted))
     }
 
     /// What of its limits is used.
     fn fill(&self) -> String {
-        let learned = self.state.taken.learned.and_then(|learned| learned.lesson);
-        if let Some(Lesson::Told { limit, left }) = learned {
+        let learned = self.state.usage.learned.and_then(|learned| learned.estimate);
+        if let Some(EstimateView::Reported { limit, left }) = learned {
             let used = u64::from(limit.amount()).saturating_sub(left);
             return format!("{used} of {} used, as the upstream tells", self.rate(limit));
         }
-        let fills = self.state.taken.windows.iter().map(|&(limit, used)| format!("{used} of {}", self.rate(limit)));
+        let fills = self.state.usage.windows.iter().map(|&(limit, used)| format!("{used} of {}", self.rate(limit)));
         let fills = fills.collect::<Vec<_>>().join(", ");
         if fills.is_empty() { "no limit is known".to_owned() } else { format!("{fills} used") }
     }
 
-    fn unclear(&self, refused: Option<Episode>) -> String {
-        let lesson = self.state.taken.learned.and_then(|learned| learned.lesson);
+    fn unclear(&self, refused: Option<RefusalBurst>) -> String {
+        let estimate = self.state.usage.learned.and_then(|learned| learned.estimate);
         match refused {
-            Some(Episode { began, refusals, level, .. }) => format!(
+            Some(RefusalBurst { began, refusals, level, .. }) => format!(
                 "{} ago the upstream refused {}, with {} used, and has taken {} since; that has more than one explanation.",
                 self.ago(began),
                 counted(refusals.into()),
                 self.of(level.used, level.limit),
-                self.state.observed.taken_since,
+                self.state.evidence.accepted_since,
             ),
-            None if lesson == Some(Lesson::Unknown) => {
+            None if estimate == Some(EstimateView::Unknown) => {
                 "no answer has told the limits yet, so requests go one at a time.".to_owned()
             }
             None => "nothing was answered lately.".to_owned(),
         }
     }
 
-    fn own_limit(&self, bound: Bound) -> String {
+    fn own_limit(&self, bound: ReachedLimit) -> String {
         let reached = match bound {
-            Bound::Window { limit, used, told: false } => format!("{used} of {} used", self.rate(limit)),
-            Bound::Window { limit, used, told: true } => {
+            ReachedLimit::Window { limit, used, reported: false } => format!("{used} of {} used", self.rate(limit)),
+            ReachedLimit::Window { limit, used, reported: true } => {
                 format!("{used} of {} used, as the upstream tells", self.rate(limit))
             }
-            Bound::InFlight(most) => format!("{} of {most} in flight", self.state.taken.in_flight),
-            Bound::Exhausted { figures, until } => return self.exhausted(figures, until),
+            ReachedLimit::InFlight(most) => format!("{} of {most} in flight", self.state.usage.in_flight),
+            ReachedLimit::Exhausted { figures, until } => return self.exhausted(figures, until),
         };
-        let Observed { asked, waited, turned_away, .. } = self.state.observed;
+        let Evidence { requested: asked, waited, turned_away, .. } = self.state.evidence;
         let turned_away = if turned_away > 0 { format!(", {turned_away} were refused") } else { String::new() };
         let waiting = match self.state.waiting {
             0 => "none waits now".to_owned(),
@@ -90,8 +90,8 @@ impl Wording<'_> {
 
     /// Who uses it: which kind of request the most, and whose.
     fn who(&self) -> String {
-        let Observed { asked, askers, .. } = &self.state.observed;
-        let (routes, clients) = (totals(askers, |asker| asker.route), totals(askers, |asker| asker.client));
+        let Evidence { requested: asked, requesters, .. } = &self.state.evidence;
+        let (routes, clients) = (totals(requesters, |asker| asker.route), totals(requesters, |asker| asker.client));
         let (Some((route, by_route)), Some((client, by_client))) = (routes.first(), clients.first()) else {
             return String::new();
         };
@@ -122,7 +122,7 @@ impl Wording<'_> {
     }
 
     fn bursts(&self, limit: Rate, burst: u32, since: Option<Instant>) -> String {
-        let Observed { taken_since, .. } = self.state.observed;
+        let Evidence { accepted_since: taken_since, .. } = self.state.evidence;
         format!(
             "The upstream refuses bursts: it refused after {burst} at once, far below {}. Sent evenly{}, {} were taken and \
              none refused.",
@@ -147,7 +147,7 @@ impl Wording<'_> {
         if told {
             return format!("{says}{since}. The upstream says so itself.");
         }
-        let refused = || self.state.observed.episodes.iter().filter(|episode| episode.cause == RefusalCause::Limit);
+        let refused = || self.state.evidence.bursts.iter().filter(|episode| episode.cause == RefusalCause::Limit);
         if refused().next().is_none() {
             return format!("{says}{since}, as was learned before this gate was started.");
         }
@@ -213,9 +213,9 @@ fn shared((least, most): (u64, u64), limit: Option<u64>) -> String {
 }
 
 /// How often each asked, who asks most first.
-fn totals<K: Copy + Ord>(askers: &[(Asker, u64)], of: impl Fn(&Asker) -> K) -> Vec<(K, u64)> {
+fn totals<K: Copy + Ord>(requesters: &[(Requester, u64)], of: impl Fn(&Requester) -> K) -> Vec<(K, u64)> {
     let mut totals = BTreeMap::<K, u64>::new();
-    askers.iter().for_each(|(asker, times)| *totals.entry(of(asker)).or_default() += times);
+    requesters.iter().for_each(|(asker, times)| *totals.entry(of(asker)).or_default() += times);
     let mut totals: Vec<(K, u64)> = totals.into_iter().collect();
     totals.sort_by_key(|&(_, times)| Reverse(times));
     totals

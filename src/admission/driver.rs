@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
-use super::{Again, Applicant, Arrival, Decision, Permit, Refusal, Rules, Scheduler, Snapshot};
-use crate::limit::{Fill, KeptLesson, Outdated};
+use super::{AdmissionRequest, Arrival, Decision, Permit, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
+use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
 
@@ -60,9 +60,9 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal`], where it is known at once.
-    pub fn request(&self, asks: &[Ask], applicant: Applicant) -> Result<Turn, Refusal> {
+    pub fn request(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Turn, Refusal> {
         if asks.is_empty() {
-            let place = applicant.again.unwrap_or_else(|| Again::nowhere(time::Instant::now().into_std()));
+            let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
             return Ok(Turn::Now(Permit::new(self, Charges::new(), Duration::ZERO, place)));
         }
         let (route, mut verdict) = (applicant.route, None);
@@ -72,7 +72,7 @@ impl Admission {
             waiter
         };
         match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
-            Arrival::Granted { charges, place } => {
+            Arrival::Granted { charges, position: place } => {
                 Ok(Turn::Now(Permit::new(self, charges, Duration::ZERO, place).on(route)))
             }
             Arrival::Refused(refusal) => Err(refusal),
@@ -87,7 +87,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal`], at once where it is known at once.
-    pub async fn acquire(&self, asks: &[Ask], applicant: Applicant) -> Result<Permit, Refusal> {
+    pub async fn acquire(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Permit, Refusal> {
         match self.request(asks, applicant)? {
             Turn::Now(permit) => Ok(permit),
             Turn::Queued(queued) => queued.turn().await,
@@ -101,16 +101,16 @@ impl Admission {
 
     /// All that has been learned and is worth keeping over a restart.
     #[must_use]
-    pub fn lessons(&self) -> Vec<KeptLesson> {
-        self.with(|scheduler, _| scheduler.lessons())
+    pub fn saved_estimates(&self) -> Vec<SavedInstance> {
+        self.with(|scheduler, _| scheduler.saved_estimates())
     }
 
     /// What was learned before a restart holds again, as long as it would have without.
     ///
     /// # Errors
     /// [`Outdated`]: it changes nothing.
-    pub fn recall(&self, lesson: &KeptLesson) -> Result<(), Outdated> {
-        self.with(|scheduler, now| scheduler.recall(now, lesson))
+    pub fn recall(&self, saved: &SavedInstance) -> Result<(), Outdated> {
+        self.with(|scheduler, now| scheduler.recall(now, saved))
     }
 
     /// How much of what is asked for there is, and is used; nothing where no limit is known.
@@ -163,7 +163,7 @@ impl Admission {
     fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Verdict>>>) {
         for decision in decisions {
             let (waiter, verdict) = match decision {
-                Decision::Grant { waiter, charges, place } => {
+                Decision::Grant { waiter, charges, position: place } => {
                     let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived());
                     (waiter, Ok(Permit::new(self, charges, waited, place)))
                 }

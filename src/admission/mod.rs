@@ -5,4 +5,4 @@ mod permit;
 
 pub use driver::{Admission, QueuedRequest, Turn};
 pub use permit::{InFlight, Permit, Place};
-pub use tidegate_core::admission::*;
+pub use tidegate_core::scheduler::*;

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::{Admission, Again};
+use super::{Admission, QueuePosition};
 use crate::hints::{Allowance, Pushback};
 use crate::queue::Charges;
 use crate::route::RouteId;
@@ -14,7 +14,7 @@ pub struct Permit {
     /// How long it was waited for.
     pub waited: Duration,
     /// Where the request stands should it ask again.
-    pub again: Again,
+    pub again: QueuePosition,
     place: Place,
     in_flight: InFlight,
 }
@@ -36,7 +36,7 @@ pub struct InFlight {
 }
 
 impl Permit {
-    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: Again) -> Self {
+    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: QueuePosition) -> Self {
         let in_flight = InFlight { admission: admission.clone(), charges: charges.clone(), route: RouteId::default() };
         let place = Place { admission: admission.clone(), charges, sent: Cell::new(false) };
         Self { waited, again, place, in_flight }
@@ -59,7 +59,7 @@ impl Place {
     /// changes nothing.
     pub fn sent(&self) {
         if !self.sent.replace(true) && !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.sent(now, &self.charges));
+            self.admission.with(|scheduler, now| scheduler.commit(now, &self.charges));
         }
     }
 }
@@ -94,7 +94,7 @@ impl InFlight {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.sent.get() && !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.give_back(now, &self.charges));
+            self.admission.with(|scheduler, now| scheduler.refund(now, &self.charges));
         }
     }
 }
@@ -102,7 +102,7 @@ impl Drop for Place {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.land(now, &self.charges));
+            self.admission.with(|scheduler, now| scheduler.release(now, &self.charges));
         }
     }
 }

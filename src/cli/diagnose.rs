@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::asking::Asking;
 use super::output::output;
-use crate::admin::{CaseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus};
+use crate::admin::{CauseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus};
 
 /// Say what limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do. Asks a running gate.
 #[derive(Debug, Args)]
@@ -50,9 +50,9 @@ struct Report<'s> {
 impl<'s> Report<'s> {
     fn new(status: &'s Status) -> Self {
         let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| pool.is_finding());
-        findings.sort_by_key(|pool| (Reverse(pool.diagnosis.case), Reverse(pool.diagnosis.evidence.asked)));
+        findings.sort_by_key(|pool| (Reverse(pool.diagnosis.cause), Reverse(pool.diagnosis.evidence.requested)));
         findings.dedup_by(|pool, before| pool.diagnosis.text == before.diagnosis.text);
-        let within = calm.iter().filter(|pool| pool.diagnosis.case == CaseName::WithinLimits).count();
+        let within = calm.iter().filter(|pool| pool.diagnosis.cause == CauseName::WithinLimits).count();
         Self { findings, within, unknown: calm.len() - within, refused: &status.upstream_refusals }
     }
 
@@ -95,8 +95,8 @@ impl<'s> Report<'s> {
     }
 
     fn print_hidden(&self, out: &mut impl Write) -> Result<()> {
-        let hidden = self.named(|case| matches!(case, CaseName::LowerLimit | CaseName::Bursts | CaseName::Shared));
-        let unclear = self.named(|case| case == CaseName::NotEnoughEvidence);
+        let hidden = self.named(|case| matches!(case, CauseName::LowerLimit | CauseName::Bursts | CauseName::Shared));
+        let unclear = self.named(|case| case == CauseName::NotEnoughEvidence);
         let answer = match (hidden.is_empty(), unclear.is_empty()) {
             (false, _) => format!("Yes: {hidden}."),
             (true, false) => format!("Perhaps: {unclear}."),
@@ -106,7 +106,7 @@ impl<'s> Report<'s> {
     }
 
     fn print_throttling(&self, out: &mut impl Write) -> Result<()> {
-        let throttled = self.named(|case| case == CaseName::Throttled);
+        let throttled = self.named(|case| case == CauseName::Throttled);
         let answer = if throttled.is_empty() { "No.".to_owned() } else { format!("Yes: {throttled}.") };
         Ok(writeln!(out, "\nIs the upstream throttling?\n  {answer}")?)
     }
@@ -136,8 +136,8 @@ impl<'s> Report<'s> {
     }
 
     /// The pools of which this is true.
-    fn named(&self, is_meant: impl Fn(CaseName) -> bool) -> String {
-        let meant = self.findings.iter().filter(|pool| is_meant(pool.diagnosis.case));
+    fn named(&self, is_meant: impl Fn(CauseName) -> bool) -> String {
+        let meant = self.findings.iter().filter(|pool| is_meant(pool.diagnosis.cause));
         meant.take(WRITTEN).map(|pool| pool.label()).collect::<Vec<_>>().join(", ")
     }
 }

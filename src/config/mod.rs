@@ -25,6 +25,7 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::client::ClientSettings;
 use crate::hints::RefusalCause;
 use crate::limit::{Limits, PoolId, Rate, Unit};
+use crate::refusal::PoolText;
 use crate::route::{KeyPart, Table};
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
@@ -267,5 +268,19 @@ impl Pool {
             Unit::Requests => rate.to_string(),
             Unit::Tokens => rate.to_string().replacen('/', " tokens/", 1),
         }
+    }
+}
+
+impl PoolText for Pool {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn limits(&self) -> String {
+        self.limits_text()
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::record::Progress;
 use super::request::ClientRequest;
 use super::{Gate, millis};
-use crate::admission::{Again, Applicant, Permit, QueuedRequest, Turn};
+use crate::admission::{AdmissionRequest, Permit, QueuePosition, QueuedRequest, Turn};
 use crate::limit::Unit;
 use crate::route::{Ask, KeyPart, Priority, method_name};
 use crate::telemetry::RequestedCost;
@@ -20,7 +20,7 @@ pub(super) struct Admitted {
     /// Its place among all requests in flight.
     pub(super) slot: Held,
     /// Where it stands in the queue should it be sent again; none if it takes from no pool, as nothing would pace it.
-    pub(super) position: Option<Again>,
+    pub(super) position: Option<QueuePosition>,
 }
 
 /// How long a client may take to send a body that must be read before its request can queue. A guess: as long as requests
@@ -38,7 +38,7 @@ impl Gate {
     pub(super) async fn admit(
         &self,
         request: &mut ClientRequest,
-        position: Option<Again>,
+        position: Option<QueuePosition>,
         progress: &mut Progress,
     ) -> Result<Admitted, Failure> {
         if request.needs_body(self) {
@@ -122,7 +122,7 @@ impl Gate {
     }
 
     /// Tells the access log and the trace what the request asks of its pools.
-    fn trace_cost(&self, request: &ClientRequest, asks: &[Ask], admission: &Applicant) {
+    fn trace_cost(&self, request: &ClientRequest, asks: &[Ask], admission: &AdmissionRequest) {
         let Some(trace) = &request.trace else { return };
         let counts_tokens = |ask: &&Ask| self.pools[ask.pool.0].limits.unit == Unit::Tokens;
         trace.set_cost(RequestedCost {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
+use crate::refusal::Code;
 use crate::upstream::{Exhausted, Failed, Unanswered};
 
 /// When a client is told to come back, at the soonest and at the latest: what openai-python and openai-node obey
@@ -39,7 +40,7 @@ pub(super) enum Failure {
 /// As an OpenAI SDK reads it.
 pub(super) struct ErrorResponse {
     pub(super) status: StatusCode,
-    pub(super) code: &'static str,
+    pub(super) code: Code,
     message: String,
     details: Value,
     pub(super) retry_after: Option<Duration>,
@@ -62,7 +63,7 @@ impl ErrorResponse {
     fn json(&self) -> Value {
         let kind = if self.status == StatusCode::TOO_MANY_REQUESTS { "rate_limit_error" } else { "server_error" };
         let error = json!({
-            "message": format!("Tidegate: {}", self.message), "type": kind, "param": null, "code": self.code,
+            "message": format!("Tidegate: {}", self.message), "type": kind, "param": null, "code": self.code.as_str(),
             "tidegate": self.details,
         });
         json!({ "error": error })
@@ -77,7 +78,7 @@ impl ErrorResponse {
         self
     }
 
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), details: json!({}), retry_after: None, is_hopeless: false }
     }
 }
@@ -119,7 +120,7 @@ impl Failure {
                 is_hopeless: *retry_after > LATEST,
                 ..ErrorResponse::new(
                     StatusCode::TOO_MANY_REQUESTS,
-                    "tidegate_client_quota",
+                    Code::ClientQuota,
                     format!("this client may send {rate}, and has."),
                 )
             },
@@ -137,23 +138,23 @@ impl Failure {
             Self::Upstream(failed) => unanswered(failed),
             Self::NoStream { status, said } => ErrorResponse::new(
                 StatusCode::BAD_GATEWAY,
-                "tidegate_no_stream",
+                Code::NoStream,
                 format!("the upstream answered {status} and no event stream: {said}"),
             ),
             Self::Tunnel => ErrorResponse::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "tidegate_no_tunnel",
+                Code::NoTunnel,
                 "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
                  with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
             ),
             Self::CrossSite => ErrorResponse::new(
                 StatusCode::FORBIDDEN,
-                "tidegate_cross_site",
+                Code::CrossSite,
                 "the gate adds the key to what it sends (upstream.api_key_env), and does not do so for web pages.",
             ),
             Self::Panicked => ErrorResponse::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "tidegate_internal_error",
+                Code::InternalError,
                 "a defect in the gate ended this request; its log says where.",
             ),
         }
@@ -166,107 +167,33 @@ fn exhausted(message: String, details: Value) -> ErrorResponse {
     ErrorResponse {
         details,
         retry_after: Some(retry_after),
-        ..ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message)
+        ..ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, Code::QueueFull, message)
     }
 }
 
 fn refused(reason: Reason, pools: &[Pool]) -> ErrorResponse {
-    let name = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
-    let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
-    let too_many = |code, message: String| ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, code, message);
-    match reason {
-        Reason::QueueFull { pool: None, waiting, eta } => ErrorResponse {
-            details: with_eta(json!({ "waiting": waiting }), eta),
-            ..too_many(
-                "tidegate_queue_full",
-                format!(
-                    "the queue is full: {waiting} wait in all, as many as may; your turn would come in {}.",
-                    seconds(eta)
-                ),
-            )
-        },
-        Reason::QueueFull { pool: Some(pool), waiting, eta } => ErrorResponse {
-            details: with_eta(details(pool, waiting), eta),
-            ..too_many(
-                "tidegate_queue_full",
-                format!(
-                    "{} has {waiting} waiting, as many as may; your turn would come in {}.",
-                    name(pool),
-                    seconds(eta)
-                ),
-            )
-        },
-        Reason::TooManyBytes { pool, bytes } => too_many_bytes(&pools[pool.0], bytes),
-        Reason::NoQueue { pool, eta } => ErrorResponse {
-            details: with_eta(details(pool, 0), eta),
-            ..too_many(
-                "tidegate_queue_full",
-                format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
-            )
-        },
-        Reason::WaitTooLong { pool, waiting, ahead, eta, max_wait } => {
-            let before = if ahead == waiting { String::new() } else { format!(", {ahead} of them before you") };
-            let mut details = with_eta(details(pool, waiting), eta);
-            details["position"] = json!(ahead + 1);
-            let message = format!(
-                "{} has {waiting} waiting{before}; your turn would come in {}, and you wait at most {}.",
-                name(pool),
-                seconds(eta),
-                seconds(max_wait)
-            );
-            ErrorResponse { details, ..too_many("tidegate_wait_too_long", message) }
-        }
-        Reason::NeverFits { pool, limit, cost } => ErrorResponse {
-            details: details(pool, 0),
-            ..too_many(
-                "tidegate_never_fits",
-                format!("this request costs {cost}, more than {} ever admits at {limit}.", name(pool)),
-            )
-        },
-        Reason::Draining => ErrorResponse::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "tidegate_draining",
-            "the gate is stopping; send it again to the one that follows.",
-        ),
-    }
-}
-
-fn too_many_bytes(pool: &Pool, bytes: u64) -> ErrorResponse {
-    let message = format!(
-        "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
-         max_bytes of the pool makes some.",
-        pool.name, pool.max_bytes
-    );
-    let details = json!({
-        "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
-    });
-    ErrorResponse { details, ..ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message) }
+    let status = match reason.code() {
+        Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::TOO_MANY_REQUESTS,
+    };
+    ErrorResponse { details: reason.details(pools), ..ErrorResponse::new(status, reason.code(), reason.message(pools)) }
 }
 
 fn unanswered(failed: &Failed) -> ErrorResponse {
     let (status, code) = match failed {
-        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
-        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
-        Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
-        Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
+        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
+        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, Code::UpstreamTimeout),
+        Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Code::BadRequest),
+        Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, Code::BadRequest),
     };
     ErrorResponse::new(status, code, format!("{failed}."))
-}
-
-fn with_eta(mut details: Value, eta: Duration) -> Value {
-    details["eta_ms"] = json!(u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
-    details
-}
-
-/// Rounded up: a turn promised in 0 s would be now.
-fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_millis().div_ceil(1_000))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Config, Source};
+    use crate::limit::PoolId;
 
     /// What a refusal by the pool of this configuration looks like.
     fn error(reason: Reason) -> (String, Value) {

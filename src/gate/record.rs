@@ -122,7 +122,7 @@ impl RequestRecord {
         let response = failure.response(&self.gate.pools);
         self.completes(response.status, Source::Tidegate);
         self.outcome.end = if failure.is_refusal() { End::Refused } else { End::Failed };
-        (self.outcome.code, self.outcome.pool) = (Some(response.code), failure.pool());
+        (self.outcome.code, self.outcome.pool) = (Some(response.code.as_str()), failure.pool());
         response
     }
 

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::headers::asks_for_websocket;
 use super::socket::Socket;
 use super::state::GateState;
-use crate::admission::{Again, Applicant, ClientId};
+use crate::admission::{AdmissionRequest, ClientId, QueuePosition};
 use crate::client::{patience, requested_priority};
 use crate::route::{Asks, Body, Facts, Found, RouteId};
 use crate::telemetry::{QueuedSpan, RequestTrace};
@@ -79,19 +79,19 @@ impl ClientRequest {
     }
 
     /// How it asks for admission; `position` is its place in the queue, if it had one before.
-    pub(super) fn admission(&self, gate: &GateState, position: Option<Again>) -> Applicant {
+    pub(super) fn admission(&self, gate: &GateState, position: Option<QueuePosition>) -> AdmissionRequest {
         let headers = &self.head.headers;
         if tracing::enabled!(tracing::Level::DEBUG) && requested_priority(headers).is_err() {
             tracing::debug!("an x-tidegate-priority other than high, normal or low is ignored");
         }
-        Applicant {
+        AdmissionRequest {
             client: self.client,
             priority: gate.clients.priority(gate.routes.priority(&self.found), headers),
             patience: self.patience(gate),
             route: self.route(),
             returns: retry_count(headers),
             bytes: self.body.may_hold(gate.buffer),
-            again: position,
+            position,
         }
     }
 

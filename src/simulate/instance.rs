@@ -7,7 +7,7 @@ use super::tally::Group;
 use super::waits::Waits;
 use crate::admission::InstanceState;
 use crate::config::Pool;
-use crate::limit::{Lesson, PoolId, Rate};
+use crate::limit::{EstimateView, PoolId, Rate};
 
 /// What has come of one pool instance.
 pub(super) struct Instance {
@@ -87,8 +87,8 @@ impl Instance {
 
     /// Looks at it; in the mean of what is used it `counts` as long as there is traffic.
     pub(super) fn sample(&mut self, state: &InstanceState, counts: bool) {
-        let in_flight = f64::from(state.taken.in_flight);
-        let windows = state.taken.windows.iter().map(|&(rate, used)| ratio(used, rate.amount().into()));
+        let in_flight = f64::from(state.usage.in_flight);
+        let windows = state.usage.windows.iter().map(|&(rate, used)| ratio(used, rate.amount().into()));
         let most = self.most_in_flight.map(|most| f64::from(most.get()));
         let shares: Vec<f64> = windows.chain(most.map(|most| in_flight / most)).collect();
         for (used, share) in self.limits.iter_mut().zip(&shares) {
@@ -101,7 +101,7 @@ impl Instance {
             wait_p95_ms: std::mem::take(&mut self.recent).waited().p95,
             full: !state.eta.is_zero() || most.is_some_and(|most| in_flight >= most),
         });
-        self.learned = state.taken.learned.as_ref().and_then(|learned| learned.lesson).and_then(Lesson::limit);
+        self.learned = state.usage.learned.as_ref().and_then(|learned| learned.estimate).and_then(EstimateView::limit);
     }
 
     /// One that the gate has forgotten is idle.

@@ -6,9 +6,8 @@ use super::asking::Asking;
 use super::sharing::{Paying, Role, path_of, paying};
 use super::traffic::Kind;
 use super::world::{Call, Event, World};
-use crate::admission::{Again, Applicant, Arrival, Refusal};
+use crate::admission::{AdmissionRequest, Arrival, QueuePosition, Refusal};
 use crate::coalesce::Payer;
-use crate::gate::describe;
 use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
 use crate::queue::Charges;
@@ -96,7 +95,7 @@ impl<'t> World<'t> {
         }
         let applicant = self.applicant(id, &found);
         match self.scheduler.arrive(self.now, &asks, applicant, || id) {
-            Arrival::Granted { charges, place } => self.goes(id, charges, Some(place)),
+            Arrival::Granted { charges, position: place } => self.goes(id, charges, Some(place)),
             Arrival::Refused(refusal) => self.is_refused(id, &refusal),
             Arrival::Queued { .. } => {
                 self.waiting += 1;
@@ -112,25 +111,25 @@ impl<'t> World<'t> {
         table.asks(found, &Asking { sender, body: body.as_ref(), tokens })
     }
 
-    fn applicant(&self, id: usize, found: &Found) -> Applicant {
+    fn applicant(&self, id: usize, found: &Found) -> AdmissionRequest {
         let (sender, call) = (&self.kind_of(id).sender, &self.calls[id]);
         let of_route = self.config.routes.priority(found);
-        Applicant {
+        AdmissionRequest {
             client: self.senders[self.stream_of(id)],
             priority: sender.priority.map_or(of_route, |own| self.clients.granted_priority(of_route, own)),
             patience: sender.patience.map(|patience| patience.saturating_sub(self.now - call.came)),
             route: call.route,
             returns: (sender.retries > 0).then_some(call.returns),
             bytes: sender.body.len() as u64,
-            again: call.place,
+            position: call.place,
         }
     }
 
     /// Has its turn, and is sent.
-    pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<Again>) {
+    pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<QueuePosition>) {
         let (kind, latency) = (self.kind_of(id), self.latency(id));
         if !charges.is_empty() {
-            self.scheduler.sent(self.now, &charges);
+            self.scheduler.commit(self.now, &charges);
         }
         self.under_way += 1;
         let call = &mut self.calls[id];
@@ -156,16 +155,15 @@ impl<'t> World<'t> {
             self.tally.upstream_refuses(route, self.stream_of(id), &self.calls[id].instances);
             self.scheduler.refused(self.now, &charges, sent_at, &LIMIT);
         }
-        self.scheduler.land(self.now, &charges);
+        self.scheduler.release(self.now, &charges);
         if is_taken { self.is_served(id) } else { self.asks(id) }
     }
 
     /// The scheduler says no.
     pub(super) fn is_refused(&mut self, id: usize, refusal: &Refusal) {
-        let (_, body) = describe(refusal, &self.config.pools);
-        let error = &body["error"];
-        let pool = error["tidegate"]["pool"].as_str().unwrap_or("[queue] max_waiting");
-        let why = format!("{} ({pool})", error["code"].as_str().unwrap_or_default());
+        let reason = refusal.reason;
+        let pool = reason.pool().map_or("[queue] max_waiting", |pool| &self.config.pools[pool.0].name);
+        let why = format!("{} ({pool})", reason.code().as_str());
         self.is_turned_away(id, &why, refusal.retry_after, refusal.pointless);
     }
 

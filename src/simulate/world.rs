@@ -11,7 +11,7 @@ use super::sharing::{Lead, Sharing};
 use super::tally::Tally;
 use super::traffic::{Arrivals, Kind, Listed, Poll, Traffic};
 use super::upstream::Upstream;
-use crate::admission::{Again, ClientId, Decision, Scheduler};
+use crate::admission::{ClientId, Decision, QueuePosition, Scheduler};
 use crate::client::Clients;
 use crate::coalesce::Ticket;
 use crate::config::Config;
@@ -86,7 +86,7 @@ pub(super) struct Call {
     /// How often it has come back.
     pub(super) returns: u32,
     pub(super) charges: Charges,
-    pub(super) place: Option<Again>,
+    pub(super) place: Option<QueuePosition>,
     pub(super) sent_at: Instant,
     pub(super) is_taken: bool,
     pub(super) lead: Option<Lead>,
@@ -200,7 +200,7 @@ impl<'t> World<'t> {
             for decision in decisions {
                 self.waiting -= 1;
                 match decision {
-                    Decision::Grant { waiter, charges, place } => {
+                    Decision::Grant { waiter, charges, position: place } => {
                         self.tally.leaves_line(&self.calls[waiter].instances);
                         self.goes(waiter, charges, Some(place));
                     }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::config::Pool;
-use crate::limit::KeptLesson;
+use crate::limit::SavedInstance;
 use file::{File, Unread};
 use moment::Moment;
 use page::{Names, Page};
@@ -34,7 +34,7 @@ pub struct Store {
     file: File,
     names: Names,
     /// What the file says.
-    written: Vec<KeptLesson>,
+    written: Vec<SavedInstance>,
     /// The last time it could not be written.
     fails: bool,
 }
@@ -68,15 +68,17 @@ impl Store {
 
     fn recall_page(&self, page: &Page, admission: &Admission, now: Moment) {
         let mut recalled = 0_usize;
-        for entry in &page.lessons {
-            let lesson = entry.lesson(&self.names, now);
-            match lesson.and_then(|lesson| Ok(admission.recall(&lesson)?)) {
+        for entry in &page.estimates {
+            let estimate = entry.estimate(&self.names, now);
+            match estimate.and_then(|estimate| Ok(admission.recall(&estimate)?)) {
                 Ok(()) => recalled += 1,
-                Err(reason) => tracing::debug!(pool = entry.pool, %reason, "a lesson from before the start is dropped"),
+                Err(reason) => {
+                    tracing::debug!(pool = entry.pool, %reason, "an estimate from before the start is dropped")
+                }
             }
         }
-        if !page.lessons.is_empty() {
-            tracing::info!(recalled, of = page.lessons.len(), "what was learned before the start holds again");
+        if !page.estimates.is_empty() {
+            tracing::info!(recalled, of = page.estimates.len(), "what was learned before the start holds again");
         }
     }
 
@@ -88,21 +90,21 @@ impl Store {
 
     /// Writes what is known, if that has changed. Cancelled halfway, the file is the old one or the new one.
     async fn save(&mut self, admission: &Admission) {
-        let lessons = admission.lessons();
-        if lessons == self.written {
+        let estimates = admission.saved_estimates();
+        if estimates == self.written {
             return;
         }
-        let text = Page::of(&lessons, &self.names, Moment::now()).text();
+        let text = Page::of(&estimates, &self.names, Moment::now()).text();
         let file = self.file.clone();
         let writing = tokio::task::spawn_blocking(move || file.write(&text));
         match writing.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(()) => self.is_written(lessons),
+            Ok(()) => self.is_written(estimates),
             Err(error) => self.is_not_written(&error),
         }
     }
 
-    fn is_written(&mut self, lessons: Vec<KeptLesson>) {
-        self.written = lessons;
+    fn is_written(&mut self, estimates: Vec<SavedInstance>) {
+        self.written = estimates;
         if std::mem::take(&mut self.fails) {
             tracing::info!(file = %self.file.path().display(), "learned_file is written again");
         }

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::file::Unread;
 use super::moment::Moment;
 use crate::config::Pool;
-use crate::limit::{Finding, Kept, KeptLesson, Outdated, PoolId, Unit};
+use crate::limit::{Outdated, PoolId, SavedEstimate, SavedInstance, SavedLimit, Unit};
 
 /// What the file says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Page {
     /// The form in which it says it.
     version: u32,
-    pub(super) lessons: Vec<Entry>,
+    pub(super) estimates: Vec<Entry>,
 }
 
 /// What has been learned of one pool instance. Times are in seconds since the Unix epoch.
@@ -23,7 +23,7 @@ pub(super) struct Entry {
     unit: Unit,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     key: String,
-    finding: Finding,
+    limit: SavedLimit,
     since: u64,
     heard: u64,
 }
@@ -54,14 +54,14 @@ const VERSION: u32 = 1;
 
 impl Default for Page {
     fn default() -> Self {
-        Self { version: VERSION, lessons: Vec::new() }
+        Self { version: VERSION, estimates: Vec::new() }
     }
 }
 
 impl Page {
-    pub(super) fn of(lessons: &[KeptLesson], names: &Names, now: Moment) -> Self {
-        let lessons = lessons.iter().map(|lesson| Entry::of(lesson, names, now));
-        Self { version: VERSION, lessons: lessons.collect() }
+    pub(super) fn of(estimates: &[SavedInstance], names: &Names, now: Moment) -> Self {
+        let estimates = estimates.iter().map(|estimate| Entry::of(estimate, names, now));
+        Self { version: VERSION, estimates: estimates.collect() }
     }
 
     pub(super) fn read(text: &str) -> Result<Self, Unread> {
@@ -82,18 +82,18 @@ impl Page {
 }
 
 impl Entry {
-    fn of(lesson: &KeptLesson, names: &Names, now: Moment) -> Self {
-        let Name { pool, unit, .. } = &names.0[lesson.pool.0];
-        let Kept { finding, since, heard } = lesson.kept;
+    fn of(estimate: &SavedInstance, names: &Names, now: Moment) -> Self {
+        let Name { pool, unit, .. } = &names.0[estimate.pool.0];
+        let SavedEstimate { limit, since, heard } = estimate.estimate;
         let (since, heard) = (now.wall_at(since), now.wall_at(heard));
-        Self { pool: pool.clone(), unit: *unit, key: lesson.key.to_string(), finding, since, heard }
+        Self { pool: pool.clone(), unit: *unit, key: estimate.key.to_string(), limit, since, heard }
     }
 
-    pub(super) fn lesson(&self, names: &Names, now: Moment) -> Result<KeptLesson, Dropped> {
+    pub(super) fn estimate(&self, names: &Names, now: Moment) -> Result<SavedInstance, Dropped> {
         let pool = names.find(self).ok_or(Dropped::NoPool)?;
         let when = |wall| now.when(wall).ok_or(Dropped::Timeless);
-        let kept = Kept { finding: self.finding, since: when(self.since)?, heard: when(self.heard)? };
-        Ok(KeptLesson { pool, key: Arc::from(&*self.key), kept })
+        let estimate = SavedEstimate { limit: self.limit, since: when(self.since)?, heard: when(self.heard)? };
+        Ok(SavedInstance { pool, key: Arc::from(&*self.key), estimate })
     }
 }
 

@@ -43,8 +43,8 @@ fn diagnose_answers_the_four_questions() {
     }
     let json = heard(&["diagnose", "--json"], &[("TIDEGATE_ADMIN", &admin.to_string())]).said;
     let json: Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(json["findings"][0]["diagnosis"]["case"], "gone", "{json:#}");
-    assert_eq!(json["findings"][0]["diagnosis"]["evidence"]["asked"], 6, "{json:#}");
+    assert_eq!(json["findings"][0]["diagnosis"]["cause"], "gone", "{json:#}");
+    assert_eq!(json["findings"][0]["diagnosis"]["evidence"]["requested"], 6, "{json:#}");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn explain_says_what_the_running_gate_knows() {
         || serde_json::from_str::<Value>(&tidegate(&[&explain[..], &["--json"]].concat(), &[]).said).expect("JSON");
     // As JSON it does not say that the gate has been too slow.
     let known = comes(json, |json| json["pools"][0].get("diagnosis").is_some());
-    assert_eq!(known["pools"][0]["diagnosis"]["case"], "gone");
+    assert_eq!(known["pools"][0]["diagnosis"]["cause"], "gone");
     drop(gate);
     let alone = json();
     assert!(alone["pools"][0].get("diagnosis").is_none() && alone["pools"][0].get("learned").is_none(), "{alone}");

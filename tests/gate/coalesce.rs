@@ -339,7 +339,7 @@ async fn what_comes_slowly_is_for_one_after_five_seconds() {
     let (house, listener) = open().await;
     let (mut clients, mut server) = crowd(&house, &listener, 2).await;
     server.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n").await;
-    house.until("its head has come", |now| now.instances[0].observed.taken > 0).await;
+    house.until("its head has come", |now| now.instances[0].evidence.accepted > 0).await;
     clock.step(Duration::from_secs(5).saturating_sub(LEAST)).await;
     nothing_else_comes(&house, &listener).await;
     clock.step(LEAST).await;

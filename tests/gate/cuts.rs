@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tidegate::admission::{InstanceState, Snapshot, Tally};
+use tidegate::admission::{InstanceState, RequestTotals, Snapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -38,24 +38,25 @@ const HALF: &str = "POST /v1/cut HTTP/1.1\r\nHost: o\r\nContent-Length: 10\r\n\r
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HALF_OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok";
 
-const NOTHING: Tally = Tally { granted: 0, refused: 0, cancelled: 0, given_back: 0, sent: 0, landed: 0 };
-const SENT: Tally = Tally { granted: 1, sent: 1, landed: 1, ..NOTHING };
-const GIVEN_BACK: Tally = Tally { granted: 1, given_back: 1, landed: 1, ..NOTHING };
+const NOTHING: RequestTotals =
+    RequestTotals { granted: 0, refused: 0, cancelled: 0, refunded: 0, sent: 0, released: 0 };
+const SENT: RequestTotals = RequestTotals { granted: 1, sent: 1, released: 1, ..NOTHING };
+const GIVEN_BACK: RequestTotals = RequestTotals { granted: 1, refunded: 1, released: 1, ..NOTHING };
 
 /// Nobody waits, nothing is held or in flight, and every place that was granted is accounted for.
 pub(super) fn is_even(now: &Snapshot) -> bool {
-    let Tally { granted, given_back, sent, landed, .. } = now.tally;
+    let RequestTotals { granted, refunded: given_back, sent, released: landed, .. } = now.totals;
     let taken =
-        |instance: &InstanceState| (instance.waiting, instance.taken.held, instance.taken.in_flight) != (0, 0, 0);
+        |instance: &InstanceState| (instance.waiting, instance.usage.reserved, instance.usage.in_flight) != (0, 0, 0);
     now.waiting == 0 && !now.instances.iter().any(taken) && granted == given_back + sent && granted == landed
 }
 
 impl House {
     /// Waits until everything is over, and checks what it has come to, in the tally and in the window.
-    async fn ends(&self, tally: Tally) {
-        self.until("all is over", |now| is_even(now) && now.tally == tally).await;
+    async fn ends(&self, tally: RequestTotals) {
+        self.until("all is over", |now| is_even(now) && now.totals == tally).await;
         let instances = self.gate.admission().snapshot().instances;
-        let spent: u64 = instances.iter().flat_map(|at| &at.taken.windows).map(|(_, used)| used).sum();
+        let spent: u64 = instances.iter().flat_map(|at| &at.usage.windows).map(|(_, used)| used).sum();
         assert_eq!(spent, tally.sent, "what the window holds");
     }
 
@@ -114,7 +115,7 @@ async fn a_client_that_leaves_while_it_waits_has_spent_nothing() {
         house.until("nobody waits", |now| now.waiting == 0).await;
         server.send(OK).await;
         drop(first);
-        house.ends(Tally { granted: left, sent: left, landed: left, cancelled: left, ..NOTHING }).await;
+        house.ends(RequestTotals { granted: left, sent: left, released: left, cancelled: left, ..NOTHING }).await;
     }
 }
 
@@ -135,7 +136,7 @@ async fn a_client_that_leaves_as_its_turn_comes_gives_it_to_the_next() {
         drop(leaving);
         first.until("ok").await;
         house.until("all is over", is_even).await;
-        let Tally { granted, cancelled, refused, .. } = house.gate.admission().snapshot().tally;
+        let RequestTotals { granted, cancelled, refused, .. } = house.gate.admission().snapshot().totals;
         assert_eq!((granted + cancelled, refused), (2, 0), "after {step}");
     }
 }
@@ -154,7 +155,7 @@ impl House {
 #[tokio::test]
 async fn a_client_that_leaves_while_the_upstream_is_connected_to_has_spent_nothing() {
     let (house, client, _hole) = House::connecting(ONE).await;
-    assert_eq!(house.gate.admission().snapshot().tally.granted, 1);
+    assert_eq!(house.gate.admission().snapshot().totals.granted, 1);
     drop(client);
     house.ends(GIVEN_BACK).await;
 }
@@ -260,7 +261,7 @@ async fn a_gate_that_stops_ends_who_waits_and_who_is_under_way_once() {
     assert!(waiting.rest().await.starts_with("HTTP/1.1 503"));
     server.send(OK).await;
     client.until("ok").await;
-    house.ends(Tally { refused: 1, ..SENT }).await;
+    house.ends(RequestTotals { refused: 1, ..SENT }).await;
     house.stopped().await;
 }
 
@@ -362,10 +363,10 @@ fn at_whichever_turn_a_request_is_cut_it_ends_once() {
             let (now, heads, over) = cut_after(turns, cut, refusals);
             assert!(is_even(&now), "{cut:?} after {turns}: {now:?}");
             assert!(
-                now.tally.granted <= 1 + refusals && heads <= now.tally.sent,
+                now.totals.granted <= 1 + refusals && heads <= now.totals.sent,
                 "{cut:?} after {turns}: {heads} {now:?}"
             );
-            let outcome = (now.tally.granted, now.tally.given_back, now.tally.sent);
+            let outcome = (now.totals.granted, now.totals.refunded, now.totals.sent);
             assert!(stages.contains(&outcome), "{cut:?} after {turns}: {outcome:?}");
             outcomes.insert(outcome);
             turns = if over { 0 } else { turns + 1 + turns / 300 };

@@ -133,7 +133,7 @@ async fn the_wait_and_the_time_of_the_upstream_are_told_apart() {
         house.ask(request).await;
     };
     tokio::join!(ask_twice, serve);
-    house.until("both are over", |now| now.tally.landed == 2).await;
+    house.until("both are over", |now| now.totals.released == 2).await;
     let told = house.told(ONE).await;
     assert_eq!((told.requests(), told.wait.count(), told.upstream.count()), (2, 2, 2));
     assert_eq!((told.wait.most, told.upstream.most), (WAIT, slow));

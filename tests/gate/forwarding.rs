@@ -230,9 +230,9 @@ async fn an_upgraded_connection_is_relayed_and_in_flight_until_it_ends() {
     server.until("up").await;
     server.send("down").await;
     client.until("down").await;
-    assert_eq!(house.gate.admission().snapshot().instances[0].taken.in_flight, 1);
+    assert_eq!(house.gate.admission().snapshot().instances[0].usage.in_flight, 1);
     drop((client, server));
-    house.until("nothing is in flight", |now| now.instances[0].taken.in_flight == 0).await;
+    house.until("nothing is in flight", |now| now.instances[0].usage.in_flight == 0).await;
 }
 
 #[tokio::test]
@@ -241,10 +241,10 @@ async fn a_request_that_finds_no_upstream_costs_nothing() {
     let house = House::open(ONE, address).await;
     let came = house.ask("POST /v1/one HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx").await;
     assert!(came.starts_with("HTTP/1.1 502") && came.contains("tidegate_upstream_unreachable"), "{came}");
-    house.until("it has landed", |now| now.tally.landed == 1).await;
+    house.until("it has landed", |now| now.totals.released == 1).await;
     let now = house.gate.admission().snapshot();
-    assert_eq!((now.tally.sent, now.tally.given_back), (0, 1));
-    assert_eq!(now.instances[0].taken.windows[0].1, 0);
+    assert_eq!((now.totals.sent, now.totals.refunded), (0, 1));
+    assert_eq!(now.instances[0].usage.windows[0].1, 0);
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn a_client_that_leaves_while_it_waits_leaves_the_queue() {
     client.send("POST /v1/one HTTP/1.1\r\nHost: o\r\nContent-Length: 3\r\n\r\nabc").await;
     house.until("one waits", |now| now.waiting == 1).await;
     drop(client);
-    house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1).await;
+    house.until("nobody waits", |now| now.waiting == 0 && now.totals.cancelled == 1).await;
     drop(first);
 }
 

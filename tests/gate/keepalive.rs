@@ -79,7 +79,7 @@ impl<'c> Waiting<'c> {
         let (mut server, _) = self.go().await;
         server.send(answer).await;
         let came = self.client.until("0\r\n\r\n").await;
-        self.house.until("nothing is left", |now| now.instances[0].taken.in_flight == 0 && now.waiting == 0).await;
+        self.house.until("nothing is left", |now| now.instances[0].usage.in_flight == 0 && now.waiting == 0).await;
         came
     }
 }
@@ -117,10 +117,10 @@ async fn its_place_is_in_flight_to_the_last_byte() {
     let (mut server, _) = waiting.go().await;
     server.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n").await;
     waiting.client.until("data: 1\n\n").await;
-    assert_eq!(waiting.house.gate.admission().snapshot().instances[0].taken.in_flight, 1);
+    assert_eq!(waiting.house.gate.admission().snapshot().instances[0].usage.in_flight, 1);
     drop(server);
     waiting.client.until("0\r\n\r\n").await;
-    waiting.house.until("it has landed", |now| now.instances[0].taken.in_flight == 0).await;
+    waiting.house.until("it has landed", |now| now.instances[0].usage.in_flight == 0).await;
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_client_that_leaves_between_two_comments_leaves_the_queue() {
     let mut waiting = Waiting::with(&clock, STREAM).await;
     waiting.kept().await;
     drop(waiting.client);
-    waiting.house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1).await;
+    waiting.house.until("nobody waits", |now| now.waiting == 0 && now.totals.cancelled == 1).await;
 }
 
 #[tokio::test]

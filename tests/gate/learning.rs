@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tidegate::config::{Config, Source};
-use tidegate::limit::Lesson;
+use tidegate::limit::EstimateView;
 use tidegate::mock::{Mock, Options, Quotas};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -58,10 +58,10 @@ impl Scene {
     }
 
     /// What is learned of each pool instance, by the instance's key.
-    fn lessons(&self) -> Vec<(String, Lesson)> {
+    fn lessons(&self) -> Vec<(String, EstimateView)> {
         let instances = self.house.gate.admission().snapshot().instances.into_iter();
-        let lesson = |learned: tidegate::limit::LearnedUsage| learned.lesson;
-        instances.filter_map(|state| Some((state.key.to_string(), state.taken.learned.and_then(lesson)?))).collect()
+        let lesson = |learned: tidegate::limit::LearnedUsage| learned.estimate;
+        instances.filter_map(|state| Some((state.key.to_string(), state.usage.learned.and_then(lesson)?))).collect()
     }
 }
 
@@ -134,7 +134,10 @@ async fn models_that_share_a_limit_share_a_pool_once_a_refusal_names_their_famil
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     let shared = scene.lessons().into_iter().find(|(key, _)| key == "gpt-4-family -").map(|(_, lesson)| lesson);
-    assert!(matches!(shared, Some(Lesson::Told { limit, .. }) if limit.to_string() == "60/min"), "{shared:?}");
+    assert!(
+        matches!(shared, Some(EstimateView::Reported { limit, .. }) if limit.to_string() == "60/min"),
+        "{shared:?}"
+    );
     let both = async || [scene.ask(&chat("gpt-4a")).await, scene.ask(&chat("gpt-4b")).await];
     // One of the two may not have been refused yet, and learns it now.
     let answers = scene.play(both()).await;

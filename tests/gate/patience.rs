@@ -67,7 +67,7 @@ async fn who_would_lose_patience_is_told_at_once() {
     assert_refused(&house, "x-tidegate-max-wait: 1m 30s", "90 s").await;
     assert_refused(&house, "x-tidegate-max-wait: 0", "0 s").await;
     assert_refused(&house, "User-Agent: OpenAI/JS 6.1.0", "290 s").await;
-    assert_eq!(house.gate.admission().snapshot().tally.refused, 5);
+    assert_eq!(house.gate.admission().snapshot().totals.refused, 5);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn six_hundred_pollers_delay_no_post() {
             assert_eq!(post(&mut posting, "/v1/threads", "{}").await.wait_ms(), 0, "at {:?}", loops.now());
             posts += 1;
         }
-        let granted = house.gate.admission().snapshot().tally.granted;
+        let granted = house.gate.admission().snapshot().totals.granted;
         assert_eq!(granted, loops.calls() as u64 + u64::from(posts), "at {:?}", loops.now());
         loops.tick(&clock).await;
     }
@@ -134,5 +134,5 @@ async fn fifty_pollers_make_one_call_an_interval() {
     }
     let all = house.gate.coalesced().swap_remove(0);
     assert_eq!((all.calls, all.calls + all.saved), (10, all.asked), "an answer serves for 300 ms");
-    assert_eq!(house.gate.admission().snapshot().tally.granted, 10);
+    assert_eq!(house.gate.admission().snapshot().totals.granted, 10);
 }

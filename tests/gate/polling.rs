@@ -102,7 +102,7 @@ impl Scene {
     /// answer to so many calls.
     async fn look(&self, calls: u64) {
         self.reach(500).await;
-        self.house.until("the answer has come", |now| now.tally.landed == calls).await;
+        self.house.until("the answer has come", |now| now.totals.released == calls).await;
         turn().await;
         assert_eq!(self.calls() as u64, calls);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate::admission::{Snapshot, Tally};
+use tidegate::admission::{RequestTotals, Snapshot};
 use tidegate::config::{Config, Source};
 use tidegate::mock::{Mock, Options, Refusal, Weather};
 use tokio::net::TcpListener;
@@ -106,7 +106,7 @@ async fn answered_once_by(house: &House, listener: &TcpListener, request: &str, 
 
 /// Nobody waits, and all that was sent has landed.
 pub(crate) fn is_over(now: &Snapshot) -> bool {
-    now.waiting == 0 && now.tally.granted == now.tally.landed && now.tally.sent == now.tally.landed
+    now.waiting == 0 && now.totals.granted == now.totals.released && now.totals.sent == now.totals.released
 }
 
 pub(crate) fn has(came: &str, header: &str) -> bool {
@@ -199,7 +199,7 @@ async fn no_client_sees_a_refusal_where_three_in_ten_are_refused() {
     let stats = mock.stats();
     assert_eq!((stats.admitted, stats.admitted + stats.denied), (200, attempts));
     assert!(stats.denied > 20, "{stats:?}");
-    house.until("all is over", |now| is_over(now) && now.tally.sent == attempts).await;
+    house.until("all is over", |now| is_over(now) && now.totals.sent == attempts).await;
 }
 
 #[tokio::test]
@@ -299,10 +299,10 @@ async fn a_client_that_leaves_while_it_waits_once_more_leaves_nothing() {
     server.until("body").await;
     server.send(&refusal()).await;
     house.until("it waits", |now| now.waiting == 1).await;
-    assert_eq!(house.gate.admission().snapshot().tally.landed, 1, "it is in flight no longer");
+    assert_eq!(house.gate.admission().snapshot().totals.released, 1, "it is in flight no longer");
     drop(client);
-    let over = Tally { granted: 1, refused: 0, cancelled: 1, given_back: 0, sent: 1, landed: 1 };
-    house.until("nothing is left", |now| now.waiting == 0 && now.tally == over).await;
+    let over = RequestTotals { granted: 1, refused: 0, cancelled: 1, refunded: 0, sent: 1, released: 1 };
+    house.until("nothing is left", |now| now.waiting == 0 && now.totals == over).await;
 }
 
 #[tokio::test]

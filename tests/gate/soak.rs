@@ -177,8 +177,9 @@ impl Met {
             if matches!(cut, Cut::Sent(_)) { leave(stream, chance) } else { crowd.push((stream, cut)) }
         }
         let came = self.came() + crowd.len() as u64;
-        let has_come =
-            |now: &Snapshot| now.tally.granted + now.tally.refused + now.tally.cancelled + now.waiting as u64 >= came;
+        let has_come = |now: &Snapshot| {
+            now.totals.granted + now.totals.refused + now.totals.cancelled + now.waiting as u64 >= came
+        };
         house.until("all have come", has_come).await;
         let (leaving, staying): (Vec<_>, Vec<_>) = crowd.into_iter().partition(|(_, cut)| matches!(cut, Cut::Come));
         self.left += leaving.len() as u64;
@@ -212,7 +213,7 @@ async fn crowds_cut_anywhere_leave_nothing_behind() {
         met.meet(&house, &clock, &mut chance).await;
     }
     house.until("nothing is left", is_even).await;
-    let tally = house.gate.admission().snapshot().tally;
+    let tally = house.gate.admission().snapshot().totals;
     assert_eq!(tally.granted + tally.refused + tally.cancelled, met.came(), "{tally:?}, {met:?}");
     assert!(tally.cancelled > 0, "nobody left while it waited: {tally:?}");
     assert!(tally.refused >= met.refused && tally.sent >= met.served, "{tally:?}, {met:?}");

@@ -162,7 +162,7 @@ async fn a_wait_and_each_call_are_spans_within_it() {
     let freed = async {
         traced.house.lets_it_wait(&clock, Duration::from_millis(30)).await;
         server.send(ok()).await;
-        traced.house.until("it is sent", |now| now.tally.sent == 2).await;
+        traced.house.until("it is sent", |now| now.totals.sent == 2).await;
         traced.house.lets_it_go(&clock).await
     };
     let answers = [refusal(), ok()];

@@ -127,8 +127,8 @@ async fn a_client_that_leaves_in_the_middle_of_a_large_upload_leaves_the_queue()
     uploader.0.write_all(&vec![b'x'; MB + MB / 4]).await.expect("sends");
     house.until("it waits", |now| now.waiting == 1).await;
     drop(uploader);
-    house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1).await;
-    assert_eq!(house.gate.admission().snapshot().tally.granted, 1);
+    house.until("nobody waits", |now| now.waiting == 0 && now.totals.cancelled == 1).await;
+    assert_eq!(house.gate.admission().snapshot().totals.granted, 1);
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_body_that_could_not_be_read_takes_all_there_is() {
     let taking = tokio::spawn(take(listener, 20));
     let came = send_and_read(&house, "/v1/vector_stores", "\u{feff}{\"file_ids\": [1]}", 0).await;
     assert!(came.starts_with("HTTP/1.1 200"), "{came}");
-    assert_eq!(house.gate.admission().snapshot().instances[0].taken.windows[0].1, 50);
+    assert_eq!(house.gate.admission().snapshot().instances[0].usage.windows[0].1, 50);
     taking.await.expect("no panic");
 }
 
@@ -233,11 +233,11 @@ async fn a_client_that_resets_a_stuck_upload_is_seen_and_costs_nothing() {
     house.until("it waits", |now| now.waiting == 1).await;
     uploader.set_zero_linger().expect("a reset");
     drop(uploader);
-    house.until("nobody waits", |now| now.waiting == 0 && now.tally.cancelled == 1).await;
+    house.until("nobody waits", |now| now.waiting == 0 && now.totals.cancelled == 1).await;
     server.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     first.until("ok").await;
-    house.until("nothing is in flight", |now| now.instances[0].taken.in_flight == 0).await;
-    assert_eq!(house.gate.admission().snapshot().tally.granted, 1);
+    house.until("nothing is in flight", |now| now.instances[0].usage.in_flight == 0).await;
+    assert_eq!(house.gate.admission().snapshot().totals.granted, 1);
 }
 
 #[tokio::test]
@@ -263,6 +263,6 @@ async fn an_upload_over_http_2_leaves_the_queue_with_its_stream_or_its_connectio
             uploading.abort();
         }
         let what = format!("nobody waits (the connection has gone too: {connection_too})");
-        house.until(&what, |now| now.waiting == 0 && now.tally.cancelled == 1).await;
+        house.until(&what, |now| now.waiting == 0 && now.totals.cancelled == 1).await;
     }
 }

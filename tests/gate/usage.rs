@@ -65,11 +65,11 @@ impl Asked {
 
 /// How many tokens count.
 fn taken(now: &Snapshot) -> u64 {
-    now.instances.iter().flat_map(|instance| &instance.taken.windows).map(|&(_, used)| used).sum()
+    now.instances.iter().flat_map(|instance| &instance.usage.windows).map(|&(_, used)| used).sum()
 }
 
 async fn takes(house: &House, tokens: u64) {
-    let landed = |now: &Snapshot| now.tally.landed == now.tally.granted;
+    let landed = |now: &Snapshot| now.totals.released == now.totals.granted;
     house.until(&format!("{tokens} tokens count"), |now| landed(now) && taken(now) == tokens).await;
 }
 

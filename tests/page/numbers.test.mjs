@@ -81,7 +81,7 @@ test("a tank is as full as /status says and the upstream has counted, and the li
   assert.equal(pools.find(({ pool }) => pool === "posts").admitted, 40);
   await becomesEqual(
     () => texts("#sent"),
-    async () => [`${(await status()).tally.sent}`],
+    async () => [`${(await status()).totals.sent}`],
   );
   assert.equal(await tank("posts").getByRole("meter").getAttribute("aria-valuenow"), "40");
   assert.equal(await tank("posts").locator(".dots i").count(), 12);
@@ -167,7 +167,7 @@ test("a pool's page has its limits, its routes and who asks", async () => {
     async () => (await rows("routes")).map(([name]) => name),
     () => ["POST /v1/threads"],
   );
-  const askers = async () => (await status()).pools.find(({ name }) => name === "posts").diagnosis.evidence.askers;
+  const askers = async () => (await status()).pools.find(({ name }) => name === "posts").diagnosis.evidence.requesters;
   await becomesEqual(
     async () => (await rows("clients")).map(([client, , asked]) => [client, asked]).sort(),
     async () => (await askers()).map(({ client, requests }) => [client, `${requests}`]).sort(),

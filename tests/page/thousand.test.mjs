@@ -56,6 +56,6 @@ test("it follows the load, and comes to show what the gate says", async () => {
   );
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
   world.crowd.stop();
-  await becomesEqual(sent, async () => (await getJson(`${world.gate.admin}/status`)).tally.sent);
+  await becomesEqual(sent, async () => (await getJson(`${world.gate.admin}/status`)).totals.sent);
   assert.equal(await page.locator("#pulse").getAttribute("data-state"), "live");
 });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde::Deserialize;
-use tidegate::admin::{CaseName, PoolStatus, Status, Watched};
+use tidegate::admin::{CauseName, PoolStatus, Status, Watched};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate::gate::Gate;
 use tidegate::mock::{Mock, Options};
@@ -57,7 +57,7 @@ pub(crate) struct Scenario {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
-    case: CaseName,
+    cause: CauseName,
     pool: String,
     /// What the key of the instance contains.
     #[serde(default)]
@@ -119,7 +119,7 @@ impl Scenario {
         let _crowds = self.start(&Arc::new(Sockets::to(gate).await));
         let is_seen = || {
             let outcome = self.outcome(&watched);
-            (outcome.status.tally.landed >= SEEN && outcome.is_right()).then_some(outcome)
+            (outcome.status.totals.released >= SEEN && outcome.is_right()).then_some(outcome)
         };
         in_time(&self.name, async {
             loop {
@@ -151,7 +151,7 @@ impl Scenario {
 
 impl Outcome {
     pub(crate) fn is_right(&self) -> bool {
-        self.instance().is_some_and(|pool| pool.diagnosis.case == self.expected.case)
+        self.instance().is_some_and(|pool| pool.diagnosis.cause == self.expected.cause)
     }
 
     /// Everything that the gate says of the instance.
@@ -164,14 +164,14 @@ impl Outcome {
         let is_meant = |status: &&PoolStatus| {
             status.name == *pool && status.counts == *counts && status.key.as_deref().unwrap_or_default().contains(key)
         };
-        self.status.pools.iter().filter(is_meant).max_by_key(|status| status.diagnosis.evidence.asked)
+        self.status.pools.iter().filter(is_meant).max_by_key(|status| status.diagnosis.evidence.requested)
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self { name, expected, .. }, right) = (self, if self.is_right() { "right" } else { "WRONG" });
-        write!(f, "{right} {name:<36} {:?} of {}: ", expected.case, expected.pool)?;
+        write!(f, "{right} {name:<36} {:?} of {}: ", expected.cause, expected.pool)?;
         match self.instance() {
             Some(pool) => f.write_str(&pool.diagnosis.text),
             None => f.write_str("there is no such instance"),

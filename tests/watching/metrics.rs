@@ -79,7 +79,7 @@ async fn labels_say_what_the_configuration_says_and_nothing_of_keys() {
         "tidegate_pool_instances{pool=\"chat\",counts=\"requests\"} 2",
         "tidegate_pool_used_ratio{pool=\"few\",counts=\"requests\"} 1.0",
         "tidegate_pool_learned_instances{pool=\"chat\",counts=\"requests\"} 2",
-        "tidegate_pool_diagnosis{pool=\"chat\",counts=\"requests\",case=\"billing\"} 1",
+        "tidegate_pool_diagnosis{pool=\"chat\",counts=\"requests\",cause=\"billing\"} 1",
         "tidegate_requests_total{route=\"POST /v1/threads\",outcome=\"refused\"} 1",
         "tidegate_refusals_total{pool=\"few\",code=\"tidegate_wait_too_long\"} 1",
         "tidegate_upstream_refusals_total{pool=\"chat\",counts=\"tokens\",cause=\"billing\"} 1",

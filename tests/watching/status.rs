@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use tidegate::admin::{CaseName, PoolStatus, Status};
+use tidegate::admin::{CauseName, PoolStatus, Status};
 
 use super::desk::{BODY, Desk, KEY, LATENCY, POOLS, TURN};
 
@@ -66,10 +66,10 @@ async fn what_the_upstream_refused_is_an_event_and_is_put_down_to_its_pools() {
     let refusals = &status.upstream_refusals;
     let of: Vec<_> = refusals.iter().map(|one| (&*one.pool, &*one.counts, &*one.cause, one.requests)).collect();
     assert_eq!(of, [("chat", "requests", "billing", 1), ("chat", "tokens", "billing", 1)]);
-    let events: Vec<_> = status.events.iter().map(|event| (&*event.pool, &*event.cause, event.case)).collect();
+    let events: Vec<_> = status.events.iter().map(|event| (&*event.pool, &*event.refusal_cause, event.cause)).collect();
     assert_eq!(
         events,
-        [("chat gpt-4o", "billing", CaseName::Billing), ("chat gpt-4o (tokens)", "billing", CaseName::Billing)]
+        [("chat gpt-4o", "billing", CauseName::Billing), ("chat gpt-4o (tokens)", "billing", CauseName::Billing)]
     );
     let event = &status.events[0];
     assert!(event.text.starts_with("Billing:") && event.refusals == 1, "{event:?}");

@@ -18,6 +18,8 @@ class Counts:
     """By function how often it is called, and by caller and function as well."""
     edges: Counter = field(default_factory=Counter)
     """By caller and function, what the function takes for the caller."""
+    files: Counter = field(default_factory=Counter)
+    """By source file, the instructions of its lines, wherever the compiler has put them."""
 
     @property
     def total(self):
@@ -30,7 +32,7 @@ class Counts:
         def per(one, two):
             return Counter({name: (two[name] - one[name]) / requests for name in one.keys() | two.keys()})
 
-        counted = ("own", "inclusive", "calls", "edges")
+        counted = ("own", "inclusive", "calls", "edges", "files")
         return Counts(*(per(getattr(self, what), getattr(other, what)) for what in counted))
 
 
@@ -40,6 +42,7 @@ def read(path):
     What a function calls of itself is not added to it again; in a longer circle it is, as in callgrind_annotate.
     """
     counts, names, function, callee = Counts(), {}, None, None
+    paths, path = {}, None
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             key, _, value = line.rstrip("\n").partition("=")
@@ -51,12 +54,20 @@ def read(path):
                     function = names[number]
                 else:
                     callee = names[number]
+            elif key in ("fl", "fi", "fe", "cfi", "cfl"):
+                number, name = NAMED.fullmatch(value).groups()
+                if name is not None:
+                    paths[number] = name
+                if key[0] == "f":
+                    path = paths[number]
             elif key == "calls":
                 for called in (callee, (function, callee)):
                     counts.calls[called] += int(value.split()[0])
                 counts.edges[function, callee] += int(next(lines).split()[1])
             elif line[:1] in "+-*0123456789" and function:
-                counts.own[function] += int(line.split()[1])
+                cost = int(line.split()[1])
+                counts.own[function] += cost
+                counts.files[path] += cost
     counts.inclusive.update(counts.own)
     for (caller, callee), cost in counts.edges.items():
         if caller != callee:

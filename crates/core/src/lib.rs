@@ -11,12 +11,12 @@
 //! | [`route`] | method and path decide which pools, and how much of each |
 //! | [`client`] | who sends it: identity, quota, patience, priority |
 //! | [`queue`] | which requests wait, for what, and which is next |
-//! | [`admission`] | the scheduler: grant, queue or refuse |
+//! | [`scheduler`] | the scheduler: grant, queue or refuse |
+//! | [`refusal`] | why the gate refuses a request, in one type |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! | [`fingerprint`] | a stable short name for a value that may be secret |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
 
-pub mod admission;
 pub mod client;
 pub mod coalesce;
 pub mod fingerprint;
@@ -24,7 +24,9 @@ pub mod hints;
 pub mod limit;
 pub mod meter;
 pub mod queue;
+pub mod refusal;
 pub mod route;
+pub mod scheduler;
 
 #[cfg(test)]
 mod tests;

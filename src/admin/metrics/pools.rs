@@ -3,7 +3,7 @@ use prometheus_client::registry::Unit;
 
 use super::metric::{Metric, Samples};
 use super::view::View;
-use crate::admin::CaseName;
+use crate::admin::CauseName;
 use crate::admin::pool::{InForceStatus, PoolStatus};
 
 const POOL: &[&str] = &["pool", "counts"];
@@ -67,12 +67,12 @@ pub(super) static METRICS: [Metric; 14] = [
         },
     },
     Metric {
-        name: "pool_held",
+        name: "pool_reserved",
         kind: Gauge,
         unit: None,
         help: "How much is granted and not sent yet, of all instances.",
         labels: POOL,
-        of: |view, samples| view.by_pool(samples, |pool| Some(pool.sum(|status| status.held))),
+        of: |view, samples| view.by_pool(samples, |pool| Some(pool.sum(|status| status.reserved))),
     },
     Metric {
         name: "pool_in_flight",
@@ -125,7 +125,7 @@ pub(super) static METRICS: [Metric; 14] = [
         kind: Gauge,
         unit: None,
         help: "How many instances have this diagnosis; a pool without a key has 1 at one of them, and 0 at the others.",
-        labels: &["pool", "counts", "case"],
+        labels: &["pool", "counts", "cause"],
         of: diagnoses,
     },
     Metric {
@@ -181,9 +181,9 @@ fn waiting(view: &View<'_>, samples: &mut Samples) {
 fn diagnoses(view: &View<'_>, samples: &mut Samples) {
     for pool in &view.pools {
         let [name, counts] = pool.labels();
-        for case in CaseName::ALL {
-            let instances = pool.count(|status| status.diagnosis.case == case);
-            samples.put([name, counts, case.name()], instances);
+        for cause in CauseName::ALL {
+            let instances = pool.count(|status| status.diagnosis.cause == cause);
+            samples.put([name, counts, cause.name()], instances);
         }
     }
 }

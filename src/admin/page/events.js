@@ -35,7 +35,7 @@ export function showList(list, events) {
   );
 }
 
-const nameOf = ({ pool, at_ms: at, cause }) => `${pool} ${cause} ${Math.round(at / BLUR)}`;
+const nameOf = ({ pool, at_ms: at, refusal_cause: cause }) => `${pool} ${cause} ${Math.round(at / BLUR)}`;
 
 /** What the gate itself has refused since the start, the most first. */
 export function showRefusals(all) {
@@ -69,11 +69,11 @@ function makeEvent() {
   const [time, pool, many, text] = [element("time"), element("b"), element("span"), element("p")];
   const node = element("li", {}, element("p", { class: "what" }, time, " ", pool, " ", many), text);
   const show = (event) => {
-    mark(node, "data-tone", tone(event.case) === "calm" ? "refused" : tone(event.case));
+    mark(node, "data-tone", tone(event.cause) === "calm" ? "refused" : tone(event.cause));
     mark(time, "datetime", new Date(event.at_ms).toISOString());
     say(time, timeOfDay(event.at_ms));
     say(pool, event.pool);
-    say(many, `${counted(event.refusals, "request")} refused: ${event.cause}`);
+    say(many, `${counted(event.refusals, "request")} refused: ${event.refusal_cause}`);
     say(text, event.text);
   };
   return { node, show };

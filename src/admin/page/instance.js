@@ -16,14 +16,14 @@ export function label({ name, key, counts }) {
 /** From the short form of `/events`. */
 export function fromPulse(pool) {
   const { used, max, in_force: inForce, in_flight: inFlight, waiting, eta_ms: etaMs } = pool;
-  return seen(pool, { used, max, inForce, inFlight, waiting, etaMs, case: pool.case });
+  return seen(pool, { used, max, inForce, inFlight, waiting, etaMs, cause: pool.cause });
 }
 
 /** From `/status`. */
 export function fromStatus(pool) {
   const { in_force: force, in_flight: inFlight, waiting, eta_ms: etaMs, diagnosis } = pool;
   const limit = { used: force?.used ?? 0, max: force?.max ?? null, inForce: force?.limit ?? null };
-  return { ...seen(pool, { ...limit, inFlight, waiting, etaMs, case: diagnosis.case }), told: pool };
+  return { ...seen(pool, { ...limit, inFlight, waiting, etaMs, cause: diagnosis.cause }), told: pool };
 }
 
 function seen({ name, key, counts }, state) {
@@ -36,10 +36,10 @@ function seen({ name, key, counts }, state) {
 const isHeldUp = ({ waiting, etaMs }) => waiting > 0 && etaMs > 0;
 
 function look(state) {
-  const named = tone(state.case);
+  const named = tone(state.cause);
   return named === "calm" && isHeldUp(state)
     ? { tone: "busy", says: "waiting" }
-    : { tone: named, says: shortly(state.case) };
+    : { tone: named, says: shortly(state.cause) };
 }
 
 /** Something goes on there. */
@@ -58,15 +58,15 @@ function weight({ tone, waiting, share }) {
 
 /** Somebody is hurt by it now: waits, or was refused in the last minutes. */
 export function hurts(pool) {
-  const { turned_away: turnedAway, refused } = pool.told.diagnosis.evidence;
-  return isHeldUp(pool) || turnedAway > 0 || refused.some(({ ago_ms: ago }) => ago < LATELY);
+  const { turned_away: turnedAway, refusal_bursts: bursts } = pool.told.diagnosis.evidence;
+  return isHeldUp(pool) || turnedAway > 0 || bursts.some(({ ago_ms: ago }) => ago < LATELY);
 }
 
 const LATELY = 120_000;
 
 /** The instances that something is the matter with, the worst first: what hurts now before what has been learned. */
 export function troubles(pools) {
-  const isOne = (pool) => worseness(pool.case) > worseness("not_enough_evidence") || hurts(pool);
-  const rank = (pool) => (hurts(pool) ? 100 : 0) + worseness(pool.case);
+  const isOne = (pool) => worseness(pool.cause) > worseness("not_enough_evidence") || hurts(pool);
+  const rank = (pool) => (hurts(pool) ? 100 : 0) + worseness(pool.cause);
   return pools.filter(isOne).sort((one, other) => rank(other) - rank(one) || other.waiting - one.waiting);
 }

@@ -49,9 +49,9 @@ function showGate() {
   const { pulse, status } = last;
   if (pulse !== null) say(at("waiting"), count(pulse.waiting));
   if (status === null) return;
-  const { tally, version, config, config_hash: hash, uptime_s: uptime, draining } = status;
-  say(at("sent"), count(tally.sent));
-  say(at("refused"), count(tally.refused));
+  const { totals, version, config, config_hash: hash, uptime_s: uptime, draining } = status;
+  say(at("sent"), count(totals.sent));
+  say(at("refused"), count(totals.refused));
   say(at("uptime"), span(uptime * 1000));
   say(at("about"), `Tidegate ${version} · ${config} (${hash})${draining ? " · draining" : ""}`);
 }

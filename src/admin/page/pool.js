@@ -93,8 +93,8 @@ function inWords(learned, limits) {
     return limits.length === 0
       ? "No limit is known: nothing is written down, and the upstream has told none."
       : "Nothing has been learned of it: what is written down is in force.";
-  const { lesson, for_ms: since, recalled, not_for_ms: notFor, refusals, refused_ago_ms: ago } = learned;
-  const said = [LESSONS[lesson]].filter(Boolean);
+  const { estimate, for_ms: since, recalled, not_for_ms: notFor, refusals, refused_ago_ms: ago } = learned;
+  const said = [ESTIMATES[estimate]].filter(Boolean);
   if (said.length > 0 && since !== null) said[0] += `, for ${span(since)}`;
   if (recalled) said.push("it is known from before the start");
   if (notFor > 0) said.push(`nobody goes for ${span(notFor)}`);
@@ -105,12 +105,12 @@ function inWords(learned, limits) {
   return said.length === 0 ? "Nothing has been learned of it." : `Learned: ${said.join("; ")}.`;
 }
 
-const LESSONS = {
+const ESTIMATES = {
   unknown: "the limit is not known yet",
   lower: "the upstream takes less than is written down",
   even: "the upstream wants an even pace",
   shared: "somebody else uses it, too",
-  told: "the upstream has told the limit",
+  reported: "the upstream reports the limit",
 };
 
 function showGauges(list, gauges) {
@@ -137,8 +137,8 @@ function routes({ routes }, { routes: names }) {
 function clients({ waiting_for: waitingFor, diagnosis }) {
   const seen = new Map();
   const add = (client, what, many) =>
-    seen.set(client, { waiting: 0, asked: 0, ...seen.get(client), [what]: (seen.get(client)?.[what] ?? 0) + many });
+    seen.set(client, { waiting: 0, requested: 0, ...seen.get(client), [what]: (seen.get(client)?.[what] ?? 0) + many });
   waitingFor.forEach(({ client, requests }) => add(client, "waiting", requests));
-  diagnosis.evidence.askers.forEach(({ client, requests }) => add(client, "asked", requests));
-  return [...seen].map(([client, { waiting, asked }]) => [client, count(waiting), count(asked)]);
+  diagnosis.evidence.requesters.forEach(({ client, requests }) => add(client, "requested", requests));
+  return [...seen].map(([client, { waiting, requested }]) => [client, count(waiting), count(requested)]);
 }

@@ -28,7 +28,7 @@ function showTrouble(worst) {
   say(at("advice"), advice === null ? "" : `What to do: ${advice}`);
 }
 
-function verdict({ case: name, waiting, inForce }) {
+function verdict({ cause: name, waiting, inForce }) {
   if (name === "within_limits") return `has a line of ${count(waiting)} before it`;
   return name === "own_limit" && inForce !== null ? `${sentence(name)}: ${inForce}` : sentence(name);
 }
@@ -52,8 +52,8 @@ function facts({ told, waiting, etaMs }) {
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
-function showCalm({ tally }, pools) {
-  const isNew = tally.granted + tally.refused === 0;
+function showCalm({ totals }, pools) {
+  const isNew = totals.granted + totals.refused === 0;
   mark(at("verdict"), "data-tone", "calm");
   delete at("answer").dataset.says;
   say(at("answer"), isNew ? "Nothing has come through yet." : "No limit is hit.");

@@ -1,5 +1,5 @@
 use super::listing::{Cell, Column, Listing, Row, Tone, span};
-use crate::admin::{CaseName, InForceStatus, PoolStatus, Status, WaitingFor};
+use crate::admin::{CauseName, InForceStatus, PoolStatus, Status, WaitingFor};
 
 const COLUMNS: &[Column] = &[
     Column { head: "Pool", width: 0 },
@@ -44,7 +44,7 @@ fn row(pool: &PoolStatus) -> Row {
 
 /// Of two pools the worse has more: by what is the matter, then by who waits, then by what is used.
 fn severity(pool: &PoolStatus) -> u64 {
-    let matter = if pool.is_finding() { pool.diagnosis.case as u64 } else { 0 };
+    let matter = if pool.is_finding() { pool.diagnosis.cause as u64 } else { 0 };
     let fill = use_of(pool.in_force.as_ref());
     matter * 1_000_000_000_000 + (pool.waiting as u64).min(99_999_999) * 10_000 + fill.min(9_999)
 }
@@ -55,25 +55,25 @@ fn use_of(limit: Option<&InForceStatus>) -> u64 {
 }
 
 fn tone(pool: &PoolStatus) -> Tone {
-    match pool.diagnosis.case {
+    match pool.diagnosis.cause {
         _ if !pool.is_finding() && pool.waiting == 0 => Tone::Calm,
-        CaseName::WithinLimits | CaseName::NotEnoughEvidence | CaseName::OwnLimit => Tone::Busy,
+        CauseName::WithinLimits | CauseName::NotEnoughEvidence | CauseName::OwnLimit => Tone::Busy,
         _ => Tone::Bad,
     }
 }
 
 /// What is the matter, in two words.
 fn case(pool: &PoolStatus) -> &'static str {
-    match pool.diagnosis.case {
-        CaseName::WithinLimits => "within limits",
-        CaseName::NotEnoughEvidence => "not known yet",
-        CaseName::OwnLimit => "at its limit",
-        CaseName::Bursts => "bursts refused",
-        CaseName::LowerLimit => "lower limit",
-        CaseName::Shared => "somebody else",
-        CaseName::Throttled => "throttled",
-        CaseName::Gone => "endpoint gone",
-        CaseName::Billing => "billing",
+    match pool.diagnosis.cause {
+        CauseName::WithinLimits => "within limits",
+        CauseName::NotEnoughEvidence => "not known yet",
+        CauseName::OwnLimit => "at its limit",
+        CauseName::Bursts => "bursts refused",
+        CauseName::LowerLimit => "lower limit",
+        CauseName::Shared => "somebody else",
+        CauseName::Throttled => "throttled",
+        CauseName::Gone => "endpoint gone",
+        CauseName::Billing => "billing",
     }
 }
 

@@ -18,13 +18,13 @@ pub(super) fn listing(status: Option<&Status>) -> Listing {
     Listing { columns: COLUMNS, sorts: SORTS, rows: rows.collect(), empty: "The upstream has refused nothing lately." }
 }
 
-fn row(EventStatus { at_ms, pool, refusals, cause, text, .. }: &EventStatus, now: u64) -> Row {
+fn row(EventStatus { at_ms, pool, refusals, refusal_cause, text, .. }: &EventStatus, now: u64) -> Row {
     Row {
         name: pool.clone(),
         cells: vec![
             Cell::Number(span(now.saturating_sub(*at_ms))),
             Cell::count((*refusals).into()),
-            Cell::Text(cause.clone()),
+            Cell::Text(refusal_cause.clone()),
         ],
         ranks: vec![*at_ms, (*refusals).into()],
         tone: Tone::Bad,

@@ -1,4 +1,4 @@
-//! A file in a folder of its own, and the lessons of a gate that starts again with it.
+//! A file in a folder of its own, and the estimates of a gate that starts again with it.
 
 mod scene;
 
@@ -11,8 +11,8 @@ use super::file::Unread;
 use super::moment::Moment;
 use super::page::{Dropped, Names, Page};
 use super::{EVERY, Store};
-use crate::limit::Finding;
-use scene::{CONFIG, Scene, admission, config, lessons, log, now, rate};
+use crate::limit::SavedLimit;
+use scene::{CONFIG, Scene, admission, config, estimates, log, now, rate};
 
 /// The clock of instants stands still, and the one on the wall goes on: it makes what was learned older.
 #[tokio::test(start_paused = true)]
@@ -22,13 +22,13 @@ async fn what_was_learned_is_known_after_a_restart_with_its_age() {
     let known = scene.known_after_restart(&scene.config);
     // The file has whole seconds.
     let most = Moment::now().wall.saturating_sub(began) + Duration::from_secs(1);
-    let (before, after) = (scene.admission.lessons(), known);
+    let (before, after) = (scene.admission.saved_estimates(), known);
     assert_eq!(before.len(), 3);
     for (before, after) in before.iter().zip(&after) {
-        assert_eq!((before.pool, &before.key, before.kept.finding), (after.pool, &after.key, after.kept.finding));
+        assert_eq!((before.pool, &before.key, before.estimate.limit), (after.pool, &after.key, after.estimate.limit));
         let older = |then: Instant, now: Instant| (Duration::ZERO..=most).contains(&(then - now));
-        assert!(older(before.kept.since, after.kept.since), "{after:?} of {before:?}");
-        assert!(older(before.kept.heard, after.kept.heard), "{after:?} of {before:?}");
+        assert!(older(before.estimate.since, after.estimate.since), "{after:?} of {before:?}");
+        assert!(older(before.estimate.heard, after.estimate.heard), "{after:?} of {before:?}");
     }
     assert_eq!(after.len(), 3);
     assert_eq!(scene.names(), ["learned.json"], "nothing else stays there");
@@ -38,17 +38,17 @@ async fn what_was_learned_is_known_after_a_restart_with_its_age() {
 async fn people_can_read_it() {
     let config = config(CONFIG);
     let now = Moment { now: now(), wall: Duration::from_secs(1_764_000_001) };
-    let lessons = lessons(&config);
-    let text = Page::of(&lessons[..1], &Names::new(&config.pools), now).text();
+    let estimates = estimates(&config);
+    let text = Page::of(&estimates[..1], &Names::new(&config.pools), now).text();
     assert_eq!(
         text,
         r#"{
   "version": 1,
-  "lessons": [
+  "estimates": [
     {
       "pool": "posts",
       "unit": "requests",
-      "finding": {
+      "limit": {
         "kind": "lower",
         "limit": "180/min"
       },
@@ -67,12 +67,12 @@ async fn what_means_nothing_any_more_is_dropped_and_the_rest_holds() {
     scene.store().save(&scene.admission).await;
     let findings = |text: &str| {
         let known = scene.known_after_restart(&config(text));
-        known.iter().map(|lesson| lesson.kept.finding).collect::<Vec<_>>()
+        known.iter().map(|estimate| estimate.estimate.limit).collect::<Vec<_>>()
     };
-    let told = ["500/min", "30000/min"].map(|limit| Finding::Told { limit: rate(limit) });
+    let told = ["500/min", "30000/min"].map(|limit| SavedLimit::Reported { limit: rate(limit) });
     assert_eq!(findings(&CONFIG.replace("posts", "others")), told, "another pool");
     assert_eq!(findings(&CONFIG.replace("300/min", "180/min")), told, "a lower limit");
-    let lower = Finding::Lower { limit: rate("180/min") };
+    let lower = SavedLimit::Lower { limit: rate("180/min") };
     assert_eq!(findings(&CONFIG.replace("key = [\"body.model\"]", "")), [lower], "a pool that is no longer keyed");
 }
 
@@ -80,10 +80,10 @@ async fn what_means_nothing_any_more_is_dropped_and_the_rest_holds() {
 async fn a_clock_that_has_jumped_leaves_nothing_to_believe() {
     let scene = Scene::new();
     let (names, written) = (Names::new(&scene.config.pools), Moment::now());
-    let page = Page::of(&scene.admission.lessons(), &names, written);
+    let page = Page::of(&scene.admission.saved_estimates(), &names, written);
     let dropped = |wall| {
         let now = Moment { wall, ..written };
-        page.lessons[0].lesson(&names, now).and_then(|lesson| Ok(admission(&scene.config).recall(&lesson)?))
+        page.estimates[0].estimate(&names, now).and_then(|estimate| Ok(admission(&scene.config).recall(&estimate)?))
     };
     assert_eq!(dropped(written.wall), Ok(()));
     assert_eq!(dropped(written.wall.saturating_sub(Duration::from_mins(5))), Err(Dropped::Timeless));
@@ -94,7 +94,7 @@ async fn a_clock_that_has_jumped_leaves_nothing_to_believe() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_put_aside_and_learning_starts_afresh() {
-    let whole = Page::of(&lessons(&config(CONFIG)), &Names::new(&config(CONFIG).pools), Moment::now()).text();
+    let whole = Page::of(&estimates(&config(CONFIG)), &Names::new(&config(CONFIG).pools), Moment::now()).text();
     let other_version = whole.replace("\"version\": 1", "\"version\": 2");
     let other_rate = whole.replace("180/min", "0/min");
     for text in [&whole[..40], "", "\0\u{1}", "[server]\nlisten = \"127.0.0.1:0\"\n", "{}", &other_version, &other_rate]
@@ -178,7 +178,7 @@ async fn it_is_written_when_something_has_been_learned_and_at_the_end() {
     let keeping = tokio::spawn(scene.store().keep(again.clone(), stopped.clone()));
     tokio::time::sleep(EVERY * 2 + EVERY / 2).await;
     assert_eq!(scene.names(), [""; 0], "nothing has been learned");
-    let [lower, told, _] = lessons(&scene.config);
+    let [lower, told, _] = estimates(&scene.config);
     again.recall(&lower).expect("it holds");
     tokio::time::sleep(EVERY).await;
     let first = fs::read_to_string(&scene.path).expect("a file");

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::admission::{Admission, PoolRules, Rules};
 use crate::config::{Config, Pool, Source};
-use crate::limit::{Finding, Kept, KeptLesson, PoolId, Rate, Unit};
+use crate::limit::{PoolId, Rate, SavedEstimate, SavedInstance, SavedLimit, Unit};
 use crate::store::{EVERY, Store};
 
 pub(super) const CONFIG: &str = r#"
@@ -52,14 +52,14 @@ fn pool(config: &Config, name: &str, unit: Unit) -> PoolId {
 }
 
 /// What pools might have learned, a while ago.
-pub(super) fn lessons(config: &Config) -> [KeptLesson; 3] {
+pub(super) fn estimates(config: &Config) -> [SavedInstance; 3] {
     let ago = |secs| now().checked_sub(Duration::from_secs(secs)).expect("no test is at the beginning of time");
-    let kept = |finding| Kept { finding, since: ago(90), heard: ago(60) };
-    let lower = kept(Finding::Lower { limit: rate("180/min") });
-    let told = |limit| kept(Finding::Told { limit: rate(limit) });
-    let chat = |unit, kept| KeptLesson { pool: pool(config, "chat", unit), key: "gpt-4o".into(), kept };
+    let kept = |limit| SavedEstimate { limit, since: ago(90), heard: ago(60) };
+    let lower = kept(SavedLimit::Lower { limit: rate("180/min") });
+    let told = |limit| kept(SavedLimit::Reported { limit: rate(limit) });
+    let chat = |unit, kept| SavedInstance { pool: pool(config, "chat", unit), key: "gpt-4o".into(), estimate: kept };
     [
-        KeptLesson { pool: pool(config, "posts", Unit::Requests), key: "".into(), kept: lower },
+        SavedInstance { pool: pool(config, "posts", Unit::Requests), key: "".into(), estimate: lower },
         chat(Unit::Requests, told("500/min")),
         chat(Unit::Tokens, told("30000/min")),
     ]
@@ -77,8 +77,8 @@ impl Scene {
     pub(super) fn new() -> Self {
         let (folder, config) = (TempDir::new().expect("a folder"), config(CONFIG));
         let admission = admission(&config);
-        for lesson in lessons(&config) {
-            admission.recall(&lesson).expect("it holds");
+        for estimate in estimates(&config) {
+            admission.recall(&estimate).expect("it holds");
         }
         Self { path: folder.path().join("learned.json"), folder, config, admission }
     }
@@ -88,10 +88,10 @@ impl Scene {
     }
 
     /// What a gate knows that starts with the file.
-    pub(super) fn known_after_restart(&self, config: &Config) -> Vec<KeptLesson> {
+    pub(super) fn known_after_restart(&self, config: &Config) -> Vec<SavedInstance> {
         let again = admission(config);
         Store::open(&self.path, &config.pools).expect("it can be written").recall(&again);
-        again.lessons()
+        again.saved_estimates()
     }
 
     pub(super) fn names(&self) -> Vec<String> {

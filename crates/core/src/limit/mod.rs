@@ -8,25 +8,21 @@
 //! upstream (that instant is the one that counts, as it is the nearest to the one the upstream counts), and **in flight**
 //! until the last byte of the answer. A held place that was never sent is given back.
 
-mod fill;
 mod learned;
-mod learning;
 mod ledger;
 mod pace;
 mod pool;
 mod rate;
-mod recall;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
 
-pub use fill::Fill;
-pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
-pub use learning::{Fit, Level, Told};
-pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
-pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
+pub use learned::{EstimateView, LearnedUsage, Outdated, SavedEstimate, SavedLimit};
+pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, PoolId, SavedInstance};
+#[cfg(test)]
+pub(crate) use pool::Pool;
+pub use pool::{Fill, FillLevel, Hint, LaterCharge, Learn, Limits, PoolUsage, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
-pub use recall::KeptLesson;
 
 use std::time::Instant;
 

@@ -10,7 +10,7 @@ use super::{NotYet, Rate};
 
 /// An even pace with a burst: `governor`'s GCRA, told the time and asked without commitment.
 ///
-/// The state is one instant, the *theoretical arrival time* (TAT) of the next cell. [`Pace::spend`] alone moves it, at the
+/// The state is one instant, the *theoretical arrival time* (TAT) of the next cell. [`Pace::commit`] alone moves it, at the
 /// time of the real send. So with a burst of 1 the gap is counted from the last real send, and a timer that fired late
 /// is never caught up.
 ///
@@ -37,18 +37,18 @@ impl Pace {
         Self { quota, behind, tat: None }
     }
 
-    /// The same, after what another has spent.
+    /// The same, after what another has committed.
     pub(super) fn after(self, other: &Self) -> Self {
         Self { tat: other.tat, ..self }
     }
 
     /// Nothing is left of the burst, and the next goes after an interval.
     pub(super) fn exhaust(&mut self, now: Instant) {
-        self.hold_between(now, 0, 0);
+        self.clamp_left(now, 0, 0);
     }
 
     /// As many as are left of the burst are no fewer than `fewest` and no more than `most`.
-    pub(super) fn hold_between(&mut self, now: Instant, fewest: u64, most: u64) {
+    pub(super) fn clamp_left(&mut self, now: Instant, fewest: u64, most: u64) {
         let burst = u64::from(self.quota.burst_size().get());
         // Of the burst (tat − now) ÷ interval are gone. So `left` are left if the TAT is burst − left intervals from
         // now.
@@ -57,7 +57,7 @@ impl Pace {
         self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)).clamp(soonest, latest));
     }
 
-    /// What was spent for `taken` has cost `cost`.
+    /// What was committed for `taken` has cost `cost`.
     pub(super) fn correct(&mut self, now: Instant, taken: u32, cost: u32) {
         let Some(tat) = self.tat else { return };
         let corrected = (tat + self.interval() * cost).checked_sub(self.interval() * taken);
@@ -76,23 +76,23 @@ impl Pace {
         u64::try_from(within.as_nanos() / self.interval().as_nanos().max(1)).unwrap_or(u64::MAX)
     }
 
-    /// May `cost` go now, while `held` more may be spent at any moment?
+    /// May `cost` go now, while `reserved` more may be committed at any moment?
     ///
     /// A cost above the burst goes when a whole burst could, and is paid off afterwards.
-    pub(super) fn check(&self, now: Instant, held: u64, cost: u32) -> Result<(), NotYet> {
+    pub(super) fn check(&self, now: Instant, reserved: u64, cost: u32) -> Result<(), NotYet> {
         let burst = self.quota.burst_size().get();
-        let asked = u32::try_from(held + u64::from(cost)).unwrap_or(u32::MAX);
-        if held > 0 && asked > burst {
+        let asked = u32::try_from(reserved + u64::from(cost)).unwrap_or(u32::MAX);
+        if reserved > 0 && asked > burst {
             return Err(NotYet::Freed);
         }
         self.ask(now, asked.min(burst)).map_err(NotYet::Until)
     }
 
-    /// Whether `reserved` may still go at `at` if `cost` goes now, beside the `held`.
-    pub(super) fn leaves(&self, now: Instant, held: u64, cost: u32, reserved: u32, at: Instant) -> bool {
+    /// Whether `later` may still go at `at` if `cost` goes now, beside the `reserved`.
+    pub(super) fn leaves(&self, now: Instant, reserved: u64, cost: u32, later: u32, at: Instant) -> bool {
         let mut then = self.clone();
-        then.spend(now, u32::try_from(held + u64::from(cost)).unwrap_or(u32::MAX));
-        then.check(at.max(now), 0, reserved).is_ok()
+        then.commit(now, u32::try_from(reserved + u64::from(cost)).unwrap_or(u32::MAX));
+        then.check(at.max(now), 0, later).is_ok()
     }
 
     /// How much may go from now on until `by`, if all of it goes as early as it may.
@@ -104,7 +104,7 @@ impl Pace {
         if self.is_idle(now) { cells.max(u64::from(burst)) } else { cells }
     }
 
-    pub(super) fn spend(&mut self, now: Instant, cost: u32) {
+    pub(super) fn commit(&mut self, now: Instant, cost: u32) {
         self.tat = Some(self.tat.map_or(now, |tat| tat.max(now)) + self.interval() * cost);
     }
 

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::{NotYet, Rate};
 
-/// An exact cap on every trailing window: a log of what was spent and when.
+/// An exact cap on every trailing window: a log of what was committed and when.
 ///
 /// A counter or a bucket whose burst is the limit lets twice the limit through in its first window; a log never does,
-/// wherever the window is laid. What was spent at `t` counts in `[t, t + span)`.
+/// wherever the window is laid. What was committed at `t` counts in `[t, t + span)`.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     rate: Rate,
@@ -15,20 +15,20 @@ pub(super) struct Window {
     most: Option<u64>,
     /// The window's own length and the margin against jitter on the way.
     span: Duration,
-    /// What is spent within so short a time of each other is kept as one [`Grain`].
+    /// What is committed within so short a time of each other is kept as one [`Grain`].
     grain: Duration,
-    spent: VecDeque<Grain>,
-    /// All that has ever been spent, and of it what no longer counts.
+    committed: VecDeque<Grain>,
+    /// All that has ever been committed, and of it what no longer counts.
     total: u64,
     gone: u64,
 }
 
-/// What was spent at about the same time. All of it counts until the last of it no longer does.
+/// What was committed at about the same time. All of it counts until the last of it no longer does.
 #[derive(Clone, Copy, Debug)]
 struct Grain {
     first: Instant,
     last: Instant,
-    /// All that has ever been spent up to its end.
+    /// All that has ever been committed up to its end.
     total: u64,
 }
 
@@ -44,10 +44,10 @@ impl Window {
     pub(super) fn new(rate: Rate, margin: Duration) -> Self {
         let span = rate.per().saturating_add(margin);
         let grain = if rate.amount() > GRAINS { span / GRAINS } else { Duration::ZERO };
-        Self { rate, most: Some(rate.amount().into()), span, grain, spent: VecDeque::new(), total: 0, gone: 0 }
+        Self { rate, most: Some(rate.amount().into()), span, grain, committed: VecDeque::new(), total: 0, gone: 0 }
     }
 
-    /// A log of what is spent that keeps nobody.
+    /// A log of what is committed that keeps nobody.
     pub(super) fn open(per: Duration) -> Self {
         let rate = Rate::new(NonZeroU32::MAX, per).expect("a window takes some time");
         Self { most: None, ..Self::new(rate, Duration::ZERO) }
@@ -71,9 +71,9 @@ impl Window {
         self.rate
     }
 
-    /// May `cost` go now, while `held` more may be spent at any moment?
-    pub(super) fn check(&mut self, now: Instant, held: u64, cost: u32) -> Result<(), NotYet> {
-        let asked = self.used(now) + held + u64::from(cost);
+    /// May `cost` go now, while `reserved` more may be committed at any moment?
+    pub(super) fn check(&mut self, now: Instant, reserved: u64, cost: u32) -> Result<(), NotYet> {
+        let asked = self.used(now) + reserved + u64::from(cost);
         let Some(most) = self.most else { return Ok(()) };
         // What has become too much by itself goes when nothing else counts.
         let excess = asked.saturating_sub(most.max(cost.into()));
@@ -83,12 +83,12 @@ impl Window {
         self.when_freed(excess).map_or(Err(NotYet::Freed), |at| Err(NotYet::Until(at)))
     }
 
-    /// Whether `reserved` may still go at `at` if `cost` goes now, beside the `held`.
-    pub(super) fn leaves(&self, now: Instant, held: u64, cost: u32, reserved: u32, at: Instant) -> bool {
+    /// Whether `later` may still go at `at` if `cost` goes now, beside the `reserved`.
+    pub(super) fn leaves(&self, now: Instant, reserved: u64, cost: u32, later: u32, at: Instant) -> bool {
         if at >= now + self.span {
             return true;
         }
-        let taken = self.total - self.gone_at(at) + held + u64::from(cost) + u64::from(reserved);
+        let taken = self.total - self.gone_at(at) + reserved + u64::from(cost) + u64::from(later);
         self.most.is_none_or(|most| taken <= most)
     }
 
@@ -106,19 +106,19 @@ impl Window {
 
     /// All that will ever have left the window by then, as things stand.
     fn gone_at(&self, at: Instant) -> u64 {
-        let counting = self.spent.partition_point(|grain| grain.last + self.span <= at);
+        let counting = self.committed.partition_point(|grain| grain.last + self.span <= at);
         self.total_before(counting)
     }
 
-    pub(super) fn spend(&mut self, now: Instant, cost: u32) {
+    pub(super) fn commit(&mut self, now: Instant, cost: u32) {
         self.forget(now);
         self.total += u64::from(cost);
-        match self.spent.back_mut() {
+        match self.committed.back_mut() {
             Some(grain) if now - grain.first <= self.grain => {
                 grain.last = now;
                 grain.total = self.total;
             }
-            _ => self.spent.push_back(Grain { first: now, last: now, total: self.total }),
+            _ => self.committed.push_back(Grain { first: now, last: now, total: self.total }),
         }
     }
 
@@ -143,33 +143,33 @@ impl Window {
         first + self.span * u32::try_from(windows).unwrap_or(u32::MAX)
     }
 
-    /// What was spent at `at` or a little later has not counted after all, if it still would.
-    pub(super) fn unspend(&mut self, now: Instant, at: Instant, cost: u32) {
+    /// What was committed at `at` or a little later has not counted after all, if it still would.
+    pub(super) fn uncommit(&mut self, now: Instant, at: Instant, cost: u32) {
         self.forget(now);
         if at + self.span <= now {
             return;
         }
-        let first = self.spent.partition_point(|grain| grain.last < at);
+        let first = self.committed.partition_point(|grain| grain.last < at);
         let before = self.total_before(first);
         let cost = u64::from(cost).min(self.total - before);
         // Totals are sums from the beginning on: all grains from this one on have less, but no grain less than none.
-        self.spent.range_mut(first..).for_each(|grain| grain.total = grain.total.saturating_sub(cost).max(before));
+        self.committed.range_mut(first..).for_each(|grain| grain.total = grain.total.saturating_sub(cost).max(before));
         self.total -= cost;
     }
 
-    /// All that has ever been spent and counted.
+    /// All that has ever been committed and counted.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// What has been spent since.
-    pub(super) fn spent_since(&self, at: Instant) -> u64 {
-        self.total - self.total_before(self.spent.partition_point(|grain| grain.last < at))
+    /// What has been committed since.
+    pub(super) fn committed_since(&self, at: Instant) -> u64 {
+        self.total - self.total_before(self.committed.partition_point(|grain| grain.last < at))
     }
 
-    /// All that had ever been spent before this grain.
+    /// All that had ever been committed before this grain.
     fn total_before(&self, nth: usize) -> u64 {
-        nth.checked_sub(1).map_or(self.gone, |before| self.spent[before].total)
+        nth.checked_sub(1).map_or(self.gone, |before| self.committed[before].total)
     }
 
     /// How much of it is used, in thousandths.
@@ -177,9 +177,9 @@ impl Window {
         (self.total - self.gone) * 1_000 / self.most.unwrap_or(u64::MAX).max(1)
     }
 
-    /// When the oldest of what counts was spent.
+    /// When the oldest of what counts was committed.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.spent.front().map(|grain| grain.first)
+        self.committed.front().map(|grain| grain.first)
     }
 
     pub(super) fn used(&mut self, now: Instant) -> u64 {
@@ -187,21 +187,21 @@ impl Window {
         self.total - self.gone
     }
 
-    /// The instant at which the oldest `count` of what is spent will have left the window.
+    /// The instant at which the oldest `count` of what is committed will have left the window.
     fn when_freed(&self, count: u64) -> Option<Instant> {
-        let freeing = self.spent.partition_point(|grain| grain.total < self.gone + count);
-        self.spent.get(freeing).map(|grain| grain.last + self.span)
+        let freeing = self.committed.partition_point(|grain| grain.total < self.gone + count);
+        self.committed.get(freeing).map(|grain| grain.last + self.span)
     }
 
     fn forget(&mut self, now: Instant) {
-        while let Some(grain) = self.spent.front()
+        while let Some(grain) = self.committed.front()
             && now >= grain.last + self.span
         {
             self.gone = grain.total;
-            self.spent.pop_front();
+            self.committed.pop_front();
         }
-        if self.spent.is_empty() && self.spent.capacity() > KEPT_EMPTY {
-            self.spent.shrink_to(0);
+        if self.committed.is_empty() && self.committed.capacity() > KEPT_EMPTY {
+            self.committed.shrink_to(0);
         }
     }
 }

@@ -74,10 +74,10 @@ impl<W> Queue<W> {
 
     /// Keeps a place for one of a flow who will come again: until [`Queue::release`], whoever comes is told to wait for
     /// it, too.
-    pub fn keep(&mut self, flow: &Flow, charges: &Charges) {
+    pub fn reserve(&mut self, flow: &Flow, charges: &Charges) {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);
-            stop.kept += 1;
+            stop.reserved += 1;
             stop.shares.enter(flow.priority, flow.client, charge.cost);
         }
     }
@@ -86,7 +86,7 @@ impl<W> Queue<W> {
     pub fn release(&mut self, flow: &Flow, charges: &Charges) {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);
-            stop.kept -= 1;
+            stop.reserved -= 1;
             stop.shares.leave(flow.priority, flow.client, charge.cost);
         }
     }

@@ -21,7 +21,7 @@ pub(super) struct Line {
 
 /// Where somebody waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct Slot {
     pub(super) line: usize,
     pub(super) seq: Seq,
     pub(super) number: u64,
@@ -30,7 +30,7 @@ pub(super) struct Entry {
 /// One who waits, between those before and behind it in its line.
 #[derive(Clone, Debug)]
 pub(super) struct Node<W> {
-    pub(super) at: Entry,
+    pub(super) at: Slot,
     /// What it counts as by now.
     pub(super) priority: Priority,
     pub(super) waiting: Waiting<W>,
@@ -45,7 +45,7 @@ impl Line {
     }
 
     /// Adds a request by its age: nearly always to the end.
-    pub(super) fn push<W>(&mut self, nodes: &mut Slab<Node<W>>, entry: Entry, waiting: Waiting<W>) -> usize {
+    pub(super) fn push<W>(&mut self, nodes: &mut Slab<Node<W>>, entry: Slot, waiting: Waiting<W>) -> usize {
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken += u64::from(charge.cost);
         }

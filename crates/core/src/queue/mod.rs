@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 
 use crate::limit::{Charge, InstanceId};
 use crate::route::Priority;
-use line::{Entry, Line, Node};
+use line::{Line, Node, Slot};
 use stop::{Rank, Stop};
 
 /// What a request takes, one charge a pool instance.
@@ -129,8 +129,8 @@ impl<W> Queue<W> {
 
     /// How many places are kept of this instance.
     #[must_use]
-    pub fn kept_for(&self, instance: InstanceId) -> usize {
-        self.stops.get(instance.index()).map_or(0, |stop| stop.kept)
+    pub fn reserved_for(&self, instance: InstanceId) -> usize {
+        self.stops.get(instance.index()).map_or(0, |stop| stop.reserved)
     }
 
     /// How much memory those take who wait for this instance, in bytes.
@@ -173,7 +173,7 @@ impl<W> Queue<W> {
         let head = self.lines[line].head();
         self.entries += 1;
         let number = self.entries;
-        let node = self.lines[line].push(&mut self.nodes, Entry { line, seq, number }, waiting);
+        let node = self.lines[line].push(&mut self.nodes, Slot { line, seq, number }, waiting);
         let is_head = head != self.lines[line].head();
         if is_head {
             self.step_back(line, head);
@@ -312,7 +312,7 @@ impl<W> Queue<W> {
     }
 
     fn ticket(&self, node: usize) -> Ticket {
-        let Entry { seq, number, .. } = self.nodes[node].at;
+        let Slot { seq, number, .. } = self.nodes[node].at;
         Ticket { node, seq, number }
     }
 

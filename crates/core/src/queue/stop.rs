@@ -13,7 +13,7 @@ pub(super) struct Stop {
     pub(super) waiting: usize,
     pub(super) bytes: u64,
     /// How many places are kept for those who were told to come back.
-    pub(super) kept: usize,
+    pub(super) reserved: usize,
     /// What each client has had of it.
     pub(super) shares: Shares,
     /// What those take who are stopped elsewhere: here, and there.

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::state::{State, Then};
 use crate::admin::{
-    CaseName, CountStatus, EventStatus, InForceStatus, RouteStatus, SpreadStatus, Status, WaitingFor, Watched,
+    CauseName, CountStatus, EventStatus, InForceStatus, RouteStatus, SpreadStatus, Status, WaitingFor, Watched,
 };
 use crate::config::{Config, Source};
 use crate::gate::Gate;
@@ -23,12 +23,12 @@ fn status() -> Status {
     let mut status = Watched::new(&config, Gate::start(&config).expect("a gate")).status();
     for pool in &mut status.pools {
         let (case, used, max, waiting) = match &*pool.name {
-            "full" => (CaseName::OwnLimit, 60, 60, 36),
-            "lower" => (CaseName::LowerLimit, 300, 600, 2),
-            _ => (CaseName::WithinLimits, 3, 300, 0),
+            "full" => (CauseName::OwnLimit, 60, 60, 36),
+            "lower" => (CauseName::LowerLimit, 300, 600, 2),
+            _ => (CauseName::WithinLimits, 3, 300, 0),
         };
         pool.in_force = Some(InForceStatus { limit: format!("{max}/min"), max, used });
-        (pool.waiting, pool.eta_ms, pool.diagnosis.case) = (waiting, 1_000 * waiting as u64, case);
+        (pool.waiting, pool.eta_ms, pool.diagnosis.cause) = (waiting, 1_000 * waiting as u64, case);
         pool.diagnosis.text = format!("What is the matter with {}.", pool.name);
         pool.waiting_for = vec![WaitingFor { client: "client-1".to_owned(), requests: waiting }];
     }
@@ -50,8 +50,8 @@ fn status() -> Status {
         pool: "lower".to_owned(),
         key: None,
         refusals: 4,
-        cause: "limit".to_owned(),
-        case: CaseName::LowerLimit,
+        refusal_cause: "limit".to_owned(),
+        cause: CauseName::LowerLimit,
         text: "What was refused.".to_owned(),
     }];
     status

@@ -82,12 +82,12 @@ impl Bucket {
     pub(in crate::limit) fn sync(&mut self, now: Instant, remaining: u64, since: Duration, spent: u64) {
         self.synced = true;
         let most = remaining.saturating_add(self.pace.refilled(since));
-        self.pace.hold_between(now, remaining.saturating_sub(spent), most);
+        self.pace.clamp_left(now, remaining.saturating_sub(spent), most);
     }
 
     /// A refusal says what was left.
     pub(in crate::limit) fn set(&mut self, now: Instant, left: u64) {
-        self.pace.hold_between(now, 0, left);
+        self.pace.clamp_left(now, 0, left);
     }
 
     pub(super) fn refused(&mut self, now: Instant) -> Duration {

@@ -1,12 +1,12 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::{Basis, Finding};
+use super::{Basis, SavedLimit};
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 use crate::limit::window::Window;
 
-// "Tuned": with this figure `admission/tests/upstream` finds a hidden limit, holds it and gives it up again, under each
+// "Tuned": with this figure `scheduler/tests/upstream` finds a hidden limit, holds it and gives it up again, under each
 // way of counting. Other figures may do as well.
 
 /// How much is tried beyond what has held for a window: a little first, then, if that holds, so much that the configured
@@ -154,10 +154,10 @@ impl Lower {
     }
 
     /// What has held; of what is being tried nobody knows yet.
-    pub(super) fn finding(&self) -> Finding {
+    pub(super) fn to_saved(&self) -> SavedLimit {
         match self.stage {
-            Stage::Ramp { .. } => Finding::Ramp { limit: self.limit() },
-            Stage::Hold { .. } | Stage::Probe { .. } => Finding::Lower { limit: rate(self.safe, self.basis) },
+            Stage::Ramp { .. } => SavedLimit::Ramp { limit: self.limit() },
+            Stage::Hold { .. } | Stage::Probe { .. } => SavedLimit::Lower { limit: rate(self.safe, self.basis) },
         }
     }
 

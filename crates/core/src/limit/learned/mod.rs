@@ -1,14 +1,14 @@
 //! What the upstream's answers have taught of one pool instance. It tightens what is configured and never loosens it,
 //! shows itself, and is forgotten after a while.
 
-mod belief;
 mod bucket;
-mod kept;
-mod lesson;
+mod estimate;
 mod lower;
+mod saved;
 mod seeking;
 mod shared;
 mod smooth;
+mod view;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use super::pace::Pace;
 use super::window::Window;
 use super::{NotYet, Rate};
-use belief::Belief;
 use bucket::Bucket;
-pub use kept::{Finding, Kept, Outdated};
-pub use lesson::{LearnedUsage, Lesson};
+use estimate::Estimate;
 use lower::Lower;
+pub use saved::{Outdated, SavedEstimate, SavedLimit};
 use seeking::Seeking;
 use smooth::Smooth;
+pub use view::{EstimateView, LearnedUsage};
 
 /// How long what has been learned is kept without being confirmed. A guess: limits change with the day and the tier.
 const KEPT: Duration = Duration::from_hours(1);
@@ -34,7 +34,7 @@ const SOON: Duration = Duration::from_millis(250);
 /// That time doubles this often at most, to 16 s. A guess.
 const DOUBLINGS: u32 = 6;
 
-/// One request at a time goes so often before an answer has told the limits. A guess: an answer takes about a second.
+/// One request at a time goes so often before an answer has reported the limits. A guess: an answer takes about a second.
 const DISCOVERY: Duration = Duration::from_millis(250);
 
 /// Within so long as many may go at once as would go evenly. A guess: a timer is 1 ms late.
@@ -87,14 +87,14 @@ impl Basis {
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
-    belief: Belief,
+    estimate: Estimate,
     since: Option<Instant>,
     /// When the upstream last said something of it.
     heard: Option<Instant>,
     /// When it last had before the start, where it is known from then.
     recalled: Option<Instant>,
     not_until: Option<Instant>,
-    episode: Option<Episode>,
+    episode: Option<BurstStart>,
     /// What the window held when the upstream last refused, by this limit or another.
     suspected: Option<u64>,
     /// How often it was refused in all.
@@ -107,18 +107,18 @@ pub(super) struct Learned {
 
 /// From the first refusal until all who were under way by then have been answered: they were refused for the same reason.
 #[derive(Clone, Copy, Debug)]
-struct Episode {
+struct BurstStart {
     began: Instant,
     /// What the window held by then.
     used: u64,
-    /// All that had ever been taken by then.
-    taken: u64,
+    /// All that had ever been accepted by then.
+    accepted: u64,
 }
 
-impl Episode {
-    /// Whether the upstream has taken more since, and refused at about the same count again.
-    fn is_like(&self, used: u64, taken: u64) -> bool {
-        taken > self.taken && self.used >= FEWEST && used.abs_diff(self.used) * SAME_PART <= self.used
+impl BurstStart {
+    /// Whether the upstream has accepted more since, and refused at about the same count again.
+    fn is_like(&self, used: u64, accepted: u64) -> bool {
+        accepted > self.accepted && self.used >= FEWEST && used.abs_diff(self.used) * SAME_PART <= self.used
     }
 }
 
@@ -126,7 +126,7 @@ impl Learned {
     /// Nothing is known.
     pub(super) fn nothing() -> Self {
         Self {
-            belief: Belief::Nothing,
+            estimate: Estimate::Nothing,
             since: None,
             heard: None,
             recalled: None,
@@ -143,24 +143,24 @@ impl Learned {
     pub(super) fn unknown() -> Self {
         let one = NonZeroU32::MIN;
         let pace = Rate::new(one, DISCOVERY).map(|rate| Pace::new(rate, Duration::ZERO, one));
-        Self { belief: pace.map_or(Belief::Nothing, Belief::Unknown), ..Self::nothing() }
+        Self { estimate: pace.map_or(Estimate::Nothing, Estimate::Unknown), ..Self::nothing() }
     }
 
     /// The limits that it adds.
     pub(super) fn window(&self) -> Option<&Window> {
-        self.belief.window()
+        self.estimate.window()
     }
 
     pub(super) fn window_mut(&mut self) -> Option<&mut Window> {
-        self.belief.window_mut()
+        self.estimate.window_mut()
     }
 
     pub(super) fn pace(&self) -> Option<&Pace> {
-        self.belief.pace()
+        self.estimate.pace()
     }
 
     pub(super) fn pace_mut(&mut self) -> Option<&mut Pace> {
-        self.belief.pace_mut()
+        self.estimate.pace_mut()
     }
 
     /// The instant before which nobody goes, if it is still to come.
@@ -190,7 +190,7 @@ impl Learned {
 
     /// Whether less is believed than is configured.
     pub(super) fn holds_less(&self) -> bool {
-        self.belief.holds_less()
+        self.estimate.holds_less()
     }
 
     pub(super) fn suspect(&mut self, used: u64) {
@@ -199,13 +199,13 @@ impl Learned {
 
     pub(super) fn forget_less(&mut self) {
         if self.holds_less() {
-            (self.belief, self.episode, self.not_until) = (Belief::Nothing, None, None);
+            (self.estimate, self.episode, self.not_until) = (Estimate::Nothing, None, None);
         }
     }
 
     pub(super) fn usage(&self, now: Instant) -> LearnedUsage {
         LearnedUsage {
-            lesson: self.belief.lesson(now),
+            estimate: self.estimate.estimate(now),
             since: self.since,
             recalled: self.recalled.is_some() && self.recalled == self.heard,
             not_until: self.not_until(now),
@@ -217,38 +217,38 @@ impl Learned {
 
     /// What a request costs by the upstream's own count, as far as that is known, that we take for so much.
     pub(super) fn scaled(&self, cost: u32) -> u32 {
-        if let Belief::Bucket(bucket) = &self.belief { bucket.scaled(cost) } else { cost }
+        if let Estimate::Bucket(bucket) = &self.estimate { bucket.scaled(cost) } else { cost }
     }
 
     /// Whether answers tell what is left, and not refusals alone.
-    pub(super) fn is_told_what_is_left(&self) -> bool {
-        matches!(&self.belief, Belief::Bucket(bucket) if bucket.is_synced())
+    pub(super) fn is_synced(&self) -> bool {
+        matches!(&self.estimate, Estimate::Bucket(bucket) if bucket.is_synced())
     }
 
-    pub(super) fn told_limit(&self) -> Option<Rate> {
-        if let Belief::Bucket(bucket) = &self.belief { Some(bucket.limit()) } else { None }
+    pub(super) fn reported_limit(&self) -> Option<Rate> {
+        if let Estimate::Bucket(bucket) = &self.estimate { Some(bucket.limit()) } else { None }
     }
 
     pub(super) fn bucket_mut(&mut self) -> Option<&mut Bucket> {
-        if let Belief::Bucket(bucket) = &mut self.belief { Some(bucket) } else { None }
+        if let Estimate::Bucket(bucket) = &mut self.estimate { Some(bucket) } else { None }
     }
 
-    /// The upstream has told its figures.
-    pub(super) fn told(&mut self, now: Instant, limit: Rate, margin: Duration) -> &mut Bucket {
+    /// The upstream has reported its figures.
+    pub(super) fn reported(&mut self, now: Instant, limit: Rate, margin: Duration) -> &mut Bucket {
         self.heard = Some(now);
-        if !matches!(&self.belief, Belief::Bucket(bucket) if bucket.limit() == limit) {
-            let before = self.pace().filter(|_| matches!(self.belief, Belief::Bucket(_))).cloned();
-            self.believe(now, Belief::Bucket(Bucket::new(limit, margin, before)));
+        if !matches!(&self.estimate, Estimate::Bucket(bucket) if bucket.limit() == limit) {
+            let before = self.pace().filter(|_| matches!(self.estimate, Estimate::Bucket(_))).cloned();
+            self.believe(now, Estimate::Bucket(Bucket::new(limit, margin, before)));
         }
-        let Belief::Bucket(bucket) = &mut self.belief else { unreachable!("it has just been made") };
+        let Estimate::Bucket(bucket) = &mut self.estimate else { unreachable!("it has just been made") };
         bucket
     }
 
-    /// The upstream took a request that was sent at about `sent_at`. `log` is what it has taken.
+    /// The upstream took a request that was sent at about `sent_at`. `log` is what it has accepted.
     pub(super) fn accepted(&mut self, now: Instant, sent_at: Instant, basis: Basis, log: &mut Window) {
         let is_news = !self.is_under_way(sent_at);
-        if let Some(belief) = self.belief.accepted(now, is_news, basis, log) {
-            self.believe(now, belief);
+        if let Some(estimate) = self.estimate.accepted(now, is_news, basis, log) {
+            self.believe(now, estimate);
         }
     }
 
@@ -276,13 +276,13 @@ impl Learned {
             }
             return;
         }
-        let before = self.episode.replace(Episode { began: now, used, taken: log.total() });
-        if matches!(self.belief, Belief::Nothing | Belief::Unknown(_)) {
+        let before = self.episode.replace(BurstStart { began: now, used, accepted: log.total() });
+        if matches!(self.estimate, Estimate::Nothing | Estimate::Unknown(_)) {
             return self.learn(now, used, before, basis, log);
         }
-        let (rest, belief) = self.belief.refused(now, used, basis, log);
-        if let Some(belief) = belief {
-            self.believe(now, belief);
+        let (rest, estimate) = self.estimate.refused(now, used, basis, log);
+        if let Some(estimate) = estimate {
+            self.believe(now, estimate);
         }
         if hint.is_none_or(|hint| hint < rest) {
             self.stay_away(now + rest);
@@ -302,7 +302,7 @@ impl Learned {
         SOON * 2_u32.pow(self.unexplained.min(DOUBLINGS))
     }
 
-    /// What was sent at about `sent_at` was taken: the upstream has not too much to do.
+    /// What was sent at about `sent_at` was accepted: the upstream has not too much to do.
     pub(super) fn is_well(&mut self, sent_at: Instant) {
         let since = self.backed_off.max(self.episode.map(|episode| episode.began));
         if since.is_none_or(|since| sent_at > since) {
@@ -320,16 +320,16 @@ impl Learned {
         self.heard = Some(now);
         self.refusals += 1;
         let used = log.used(now);
-        let episode = Episode { began: now, used, taken: log.total() };
+        let episode = BurstStart { began: now, used, accepted: log.total() };
         if self.episode.replace(episode).is_none_or(|before| before.began + basis.per < now) {
-            self.believe(now, Belief::Lower(Lower::ramp(now, used, basis, log)));
+            self.believe(now, Estimate::Lower(Lower::ramp(now, used, basis, log)));
         }
     }
 
-    /// The first lesson, from how much went before the refusal and how fast.
-    fn learn(&mut self, now: Instant, used: u64, before: Option<Episode>, basis: Basis, log: &mut Window) {
+    /// The first estimate, from how much went before the refusal and how fast.
+    fn learn(&mut self, now: Instant, used: u64, before: Option<BurstStart>, basis: Basis, log: &mut Window) {
         if basis.limit.is_none() {
-            return self.believe(now, Belief::Seeking(Seeking::new(now, used, log.oldest())));
+            return self.believe(now, Estimate::Seeking(Seeking::new(now, used, log.oldest())));
         }
         let at_once = log.oldest().is_none_or(|oldest| oldest + basis.per / BURST_PART >= now);
         let far_below = basis.limit.is_some_and(|limit| used * FAR_BELOW_PART <= u64::from(limit));
@@ -338,9 +338,9 @@ impl Learned {
             && at_once
             && let Some(smooth) = Smooth::new(now, used, basis)
         {
-            self.believe(now, Belief::Smooth(smooth));
+            self.believe(now, Estimate::Smooth(smooth));
         } else if !far_below || as_before {
-            self.believe(now, Belief::Lower(Lower::new(now, used, basis, log)));
+            self.believe(now, Estimate::Lower(Lower::new(now, used, basis, log)));
         } else {
             // Far below the limit, and not for a burst: pacing cannot help, so it is asked again after a while.
             self.unexplained += 1;
@@ -349,15 +349,15 @@ impl Learned {
         }
     }
 
-    /// More of what was under way has been refused, so that less of it was taken than it seemed.
+    /// More of what was under way has been refused, so that less of it was accepted than it seemed.
     fn refine(&mut self, now: Instant, used: u64) {
         if let Some(episode) = &mut self.episode {
             episode.used = episode.used.min(used);
         }
-        self.belief.refine(now, used);
+        self.estimate.refine(now, used);
     }
 
-    fn believe(&mut self, now: Instant, belief: Belief) {
-        (self.belief, self.since) = (belief, Some(now));
+    fn believe(&mut self, now: Instant, estimate: Estimate) {
+        (self.estimate, self.since) = (estimate, Some(now));
     }
 }

@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::{Basis, Finding};
+use super::{Basis, SavedLimit};
 use crate::limit::Rate;
 use crate::limit::pace::Pace;
 
@@ -53,8 +53,8 @@ impl Smooth {
         Some(smooth)
     }
 
-    pub(super) fn finding(&self) -> Finding {
-        Finding::Smooth { limit: self.limit(), burst: self.burst, slower: self.slower }
+    pub(super) fn to_saved(&self) -> SavedLimit {
+        SavedLimit::Smooth { limit: self.limit(), burst: self.burst, slower: self.slower }
     }
 
     pub(super) fn limit(&self) -> Rate {

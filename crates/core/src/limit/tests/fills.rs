@@ -1,40 +1,49 @@
 use std::time::Duration;
 
 use super::{capped, start};
-use crate::limit::{Fill, Ledger, PoolId};
+use crate::limit::{Charge, Fill, Hint, Learn, Ledger, Limits, PoolId};
 
-#[test]
-fn the_load_is_by_the_tightest_limit_and_by_the_learned_one_where_that_is_tighter() {
-    let limits = |rates| crate::limit::Limits { learn: crate::limit::Learn::Tighten, ..capped(rates) };
-    let (mut ledger, now) = (Ledger::new(vec![limits(&["10/s", "100/min"]), limits(&[])]), start());
-    let instance = ledger.instance(PoolId(0), None);
-    ledger.pool_mut(instance).hold(1);
-    ledger.pool_mut(instance).spend(now, 1);
-    let load = |text: &str, used| Some(Fill { limit: text.parse().expect("a rate"), used });
-    assert_eq!(ledger.load(now, PoolId(0), None), load("100/min", 1));
-    assert_eq!(ledger.load(now, PoolId(1), None), None, "nothing is known");
-    assert_eq!(ledger.load(now, PoolId(1), Some("nobody")), None, "and an instance is not made for it");
-    assert_eq!(ledger.keyed(), 0);
-    let told = crate::limit::Told { limit: "60/min".parse().expect("a rate"), left: Some(59) };
-    ledger.pool_mut(instance).accepted(now, now, 1, Some(told));
-    assert_eq!(ledger.load(now, PoolId(0), None), load("60/min", 1));
+fn learning(rates: &[&str]) -> Limits {
+    Limits { learn: Learn::Tighten, ..capped(rates) }
+}
+
+fn fill(limit: &str, used: u64) -> Option<Fill> {
+    Some(Fill { limit: limit.parse().expect("a rate"), used })
+}
+
+fn hint(limit: &str, left: u64) -> Option<Hint> {
+    Some(Hint { limit: limit.parse().expect("a rate"), left: Some(left) })
 }
 
 #[test]
-fn the_fill_is_of_the_limit_of_which_most_is_used_whichever_is_the_tightest() {
-    let limits = crate::limit::Limits { learn: crate::limit::Learn::Tighten, ..capped(&["10/s", "100/min"]) };
-    let (mut ledger, now) = (Ledger::new(vec![limits]), start());
-    let instance = ledger.instance(PoolId(0), None);
-    let fill = |text: &str, used| Some(Fill { limit: text.parse().expect("a rate"), used });
+fn load_is_of_tightest_limit() {
+    let mut ledger = Ledger::new(vec![learning(&["10/s", "100/min"]), learning(&[])]);
+    let now = start();
+    let charge = Charge { instance: ledger.instance(PoolId(0), None), cost: 1 };
+    ledger.reserve(now, &[charge], |_| None).expect("the pool is empty");
+    ledger.commit(now, &[charge]);
+    assert_eq!(ledger.load(now, PoolId(0), None), fill("100/min", 1));
+    assert_eq!(ledger.load(now, PoolId(1), None), None, "nothing is known");
+    assert_eq!(ledger.load(now, PoolId(1), Some("unknown")), None, "and no instance is made");
+    assert_eq!(ledger.keyed(), 0);
+    ledger.accepted(now, charge, now, hint("60/min", 59));
+    assert_eq!(ledger.load(now, PoolId(0), None), fill("60/min", 1), "the learned limit is tighter");
+}
+
+#[test]
+fn fill_is_of_most_used_limit() {
+    let mut ledger = Ledger::new(vec![learning(&["10/s", "100/min"])]);
+    let now = start();
+    let charge = Charge { instance: ledger.instance(PoolId(0), None), cost: 1 };
     for _ in 0..3 {
-        ledger.pool_mut(instance).hold(1);
-        ledger.pool_mut(instance).spend(now, 1);
+        ledger.reserve(now, &[charge], |_| None).expect("the pool has room");
+        ledger.commit(now, &[charge]);
     }
-    assert_eq!(ledger.pool_mut(instance).fill(now), fill("10/s", 3));
+    let mut fill_at = |now| ledger.usage(now, charge.instance).expect("a keyless instance stays").fill;
+    assert_eq!(fill_at(now), fill("10/s", 3));
     let later = now + Duration::from_secs(5);
-    assert_eq!(ledger.pool_mut(instance).fill(later), fill("100/min", 3));
-    let told = crate::limit::Told { limit: "60/min".parse().expect("a rate"), left: Some(20) };
-    ledger.pool_mut(instance).accepted(later, later, 1, Some(told));
-    assert_eq!(ledger.pool_mut(instance).fill(later), fill("60/min", 40));
+    assert_eq!(fill_at(later), fill("100/min", 3));
+    ledger.accepted(later, charge, later, hint("60/min", 20));
+    assert_eq!(ledger.usage(later, charge.instance).expect("it stays").fill, fill("60/min", 40));
     assert!((fill("60/min", 40).expect("some").ratio() - 2.0 / 3.0).abs() < 1e-9);
 }

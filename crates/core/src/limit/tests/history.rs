@@ -94,8 +94,8 @@ impl History {
 
     /// Whoever was granted and not sent never will be, and everybody else is over.
     pub(super) fn settle(&mut self) {
-        self.held.drain(..).for_each(|cost| self.pool.give_back(cost));
-        (0..std::mem::take(&mut self.in_flight)).for_each(|_| self.pool.land());
+        self.held.drain(..).for_each(|cost| self.pool.refund(cost));
+        (0..std::mem::take(&mut self.in_flight)).for_each(|_| self.pool.release());
     }
 
     /// Lets it happen; says what a request that comes is told.
@@ -104,17 +104,17 @@ impl History {
             Step::Ask(cost) => return self.ask(cost),
             Step::Send(which) if !self.held.is_empty() => {
                 let cost = self.held.swap_remove(which.index(self.held.len()));
-                self.pool.spend(self.now, cost);
+                self.pool.commit(self.now, cost);
                 self.sent.push((self.now, cost));
                 self.unanswered.push((self.now, cost));
             }
             Step::GiveBack(which) if !self.held.is_empty() => {
                 let cost = self.held.swap_remove(which.index(self.held.len()));
-                self.pool.give_back(cost);
+                self.pool.refund(cost);
                 self.given_back += u64::from(cost);
             }
             Step::Land if self.in_flight > 0 => {
-                self.pool.land();
+                self.pool.release();
                 self.in_flight -= 1;
             }
             Step::Taken(which) if !self.unanswered.is_empty() => {
@@ -133,7 +133,7 @@ impl History {
     fn refuse(&mut self, which: Index, hint: Option<Duration>) {
         let refused = self.unanswered.swap_remove(which.index(self.unanswered.len()));
         let (sent_at, cost) = refused;
-        self.pool.unspend(self.now, sent_at, cost);
+        self.pool.uncommit(self.now, sent_at, cost);
         self.pool.refused(self.now, sent_at, hint, None);
         let at = self.sent.iter().position(|&sent| sent == refused).expect("it was sent");
         self.sent.remove(at);
@@ -143,7 +143,7 @@ impl History {
         let verdict = self.pool.check(self.now, cost);
         match verdict {
             Ok(()) => {
-                self.pool.hold(cost);
+                self.pool.reserve(cost);
                 self.held.push(cost);
                 self.granted += u64::from(cost);
                 self.in_flight += 1;
@@ -158,7 +158,7 @@ impl History {
     pub(super) fn usage(&self) -> PoolUsage {
         PoolUsage {
             windows: self.limits.requests.iter().map(|&rate| (rate, self.sent_within(rate, self.now))).collect(),
-            held: self.held(),
+            reserved: self.held(),
             in_flight: self.in_flight,
             learned: None,
         }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::history::{History, Step, any_answered_history};
 use super::{capped, just_before, start};
-use crate::limit::{Lesson, Limits, NotYet, Pool, Shape, Unit};
+use crate::limit::{EstimateView, Limits, NotYet, Pool, Shape, Unit};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -42,8 +42,8 @@ proptest! {
         let mut history = History::new(&limits);
         for step in &steps {
             let _ = history.step(step);
-            let lesson = history.pool.usage(history.now).learned.and_then(|learned| learned.lesson);
-            if let Some(Lesson::Lower { limit } | Lesson::Smooth { limit, .. }) = lesson {
+            let lesson = history.pool.usage(history.now).learned.and_then(|learned| learned.estimate);
+            if let Some(EstimateView::Lower { limit } | EstimateView::Smooth { limit, .. }) = lesson {
                 let same = limits.requests.iter().filter(|rate| rate.per() == limit.per());
                 let configured = same.map(|rate| rate.amount()).max();
                 prop_assert!(configured.is_none_or(|configured| limit.amount() <= configured), "{limit}");
@@ -58,7 +58,7 @@ proptest! {
             let _ = history.step(step);
             let usage = history.usage();
             let taken = history.pool.usage(history.now);
-            prop_assert_eq!((taken.windows, taken.held, taken.in_flight), (usage.windows, usage.held, usage.in_flight));
+            prop_assert_eq!((taken.windows, taken.reserved, taken.in_flight), (usage.windows, usage.reserved, usage.in_flight));
         }
     }
 }
@@ -68,17 +68,17 @@ fn used(rate: &str, requests: u32) -> (Pool, std::time::Instant) {
     let (mut pool, mut now) = (Pool::new(&capped(&[rate])), start());
     for _ in 0..requests {
         now += Duration::from_secs(1);
-        pool.hold(1);
-        pool.spend(now, 1);
-        pool.land();
+        pool.reserve(1);
+        pool.commit(now, 1);
+        pool.release();
         pool.accepted(now, now, 1, None);
     }
     (pool, now)
 }
 
 fn limit_in_force(pool: &mut Pool, now: std::time::Instant) -> Option<u32> {
-    let lesson = pool.usage(now).learned.and_then(|learned| learned.lesson)?;
-    let Lesson::Lower { limit } = lesson else { panic!("{lesson:?}") };
+    let lesson = pool.usage(now).learned.and_then(|learned| learned.estimate)?;
+    let EstimateView::Lower { limit } = lesson else { panic!("{lesson:?}") };
     Some(limit.amount())
 }
 
@@ -136,13 +136,13 @@ fn one_overload_counts_once_however_many_were_under_way() {
 fn who_is_refused_a_window_late_says_nothing_of_the_count() {
     let (mut pool, now) = (Pool::new(&capped(&["300/min"])), start());
     for _ in 0..200 {
-        pool.hold(1);
-        pool.spend(now, 1);
+        pool.reserve(1);
+        pool.commit(now, 1);
     }
-    pool.unspend(now + Duration::from_secs(1), now, 1);
+    pool.uncommit(now + Duration::from_secs(1), now, 1);
     pool.refused(now + Duration::from_secs(1), now, None, None);
     let late = now + Duration::from_secs(61);
-    pool.unspend(late, now, 1);
+    pool.uncommit(late, now, 1);
     pool.refused(late, now, None, None);
     assert_eq!(limit_in_force(&mut pool, late), Some(199));
 }
@@ -151,8 +151,8 @@ fn who_is_refused_a_window_late_says_nothing_of_the_count() {
 fn an_even_pace_of_tokens_is_corrected_by_what_they_were() {
     let limits = Limits { unit: Unit::Tokens, shape: Shape::Smooth { burst: NonZeroU32::MIN }, ..capped(&["60/min"]) };
     let (mut pool, now) = (Pool::new(&limits), start());
-    pool.hold(50);
-    pool.spend(now, 50);
+    pool.reserve(50);
+    pool.commit(now, 50);
     pool.correct(now, now, 50, 5);
     assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_secs(5))));
 }

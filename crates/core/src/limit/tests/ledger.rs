@@ -24,7 +24,7 @@ fn charges(ledger: &mut Ledger, costs: &[Option<u32>]) -> Vec<Charge> {
 }
 
 fn usage(ledger: &mut Ledger, now: Instant) -> Vec<PoolUsage> {
-    ledger.ids().into_iter().filter_map(|id| ledger.usage(now, id)).map(|usage| usage.taken).collect()
+    ledger.ids().into_iter().filter_map(|id| ledger.usage(now, id)).map(|usage| usage.usage).collect()
 }
 
 proptest! {
@@ -40,14 +40,14 @@ proptest! {
             let has_room = charges.iter().all(|&charge| ledger.has_room(now, charge, None));
             let mut expected = usage(&mut ledger, now);
             for charge in charges.iter().filter(|_| has_room) {
-                expected[charge.instance.index()].held += u64::from(charge.cost);
+                expected[charge.instance.index()].reserved += u64::from(charge.cost);
                 expected[charge.instance.index()].in_flight += 1;
             }
-            prop_assert_eq!(ledger.take(now, &charges, |_| None).is_ok(), has_room);
+            prop_assert_eq!(ledger.reserve(now, &charges, |_| None).is_ok(), has_room);
             prop_assert_eq!(usage(&mut ledger, now), expected);
             if has_room && is_sent {
-                ledger.spend(now, &charges);
-                ledger.land(&charges);
+                ledger.commit(now, &charges);
+                ledger.release(&charges);
             }
         }
     }
@@ -58,17 +58,17 @@ proptest! {
         for (costs, _, wait) in requests {
             now += wait;
             let charges = charges(&mut ledger, &costs);
-            match ledger.take(now, &charges, |_| None) {
+            match ledger.reserve(now, &charges, |_| None) {
                 Ok(()) => {}
                 Err((_, NotYet::Freed)) => continue,
                 Err((instance, NotYet::Until(at))) => {
-                    prop_assert_eq!(ledger.take(just_before(at), &charges, |_| None), Err((instance, NotYet::Until(at))));
-                    prop_assert_eq!(ledger.take(at, &charges, |_| None), Ok(()));
+                    prop_assert_eq!(ledger.reserve(just_before(at), &charges, |_| None), Err((instance, NotYet::Until(at))));
+                    prop_assert_eq!(ledger.reserve(at, &charges, |_| None), Ok(()));
                     now = at;
                 }
             }
-            ledger.spend(now, &charges);
-            ledger.land(&charges);
+            ledger.commit(now, &charges);
+            ledger.release(&charges);
         }
     }
 }
@@ -101,28 +101,28 @@ impl Key {
     fn step(&mut self, step: Step, ledger: &mut Ledger, now: Instant, charge: Charge) {
         match step {
             Step::Name => {
-                ledger.name(&[charge]);
+                ledger.pin(&[charge]);
                 self.named += 1;
             }
             Step::Unname if self.named > 0 => {
-                ledger.unname(&[charge]);
+                ledger.unpin(&[charge]);
                 self.named -= 1;
             }
-            Step::Take if ledger.take(now, &[charge], |_| None).is_ok() => {
+            Step::Take if ledger.reserve(now, &[charge], |_| None).is_ok() => {
                 self.held += 1;
                 self.in_flight += 1;
             }
             Step::Send if self.held > 0 => {
-                ledger.spend(now, &[charge]);
+                ledger.commit(now, &[charge]);
                 self.held -= 1;
                 self.counts_until = Some(now + LONGEST);
             }
             Step::GiveBack if self.held > 0 => {
-                ledger.give_back(&[charge]);
+                ledger.refund(&[charge]);
                 self.held -= 1;
             }
             Step::Land if self.in_flight > 0 => {
-                ledger.land(&[charge]);
+                ledger.release(&[charge]);
                 self.in_flight -= 1;
             }
             _ => {}
@@ -165,8 +165,8 @@ fn the_keys_of_a_pool_share_nothing() {
     let charge_of = |key| [Charge { instance: ledger.instance(PoolId(0), key), cost: 1 }];
     let charges = [None, Some("one"), Some("other")].map(charge_of);
     for charge in &charges {
-        assert_eq!(ledger.take(now, charge, |_| None), Ok(()));
-        assert!(ledger.take(now, charge, |_| None).is_err());
+        assert_eq!(ledger.reserve(now, charge, |_| None), Ok(()));
+        assert!(ledger.reserve(now, charge, |_| None).is_err());
     }
 }
 
@@ -194,9 +194,9 @@ fn families_that_name_each_other_do_no_harm() {
         let instance = ledger.instance(PoolId(0), Some(model));
         ledger.join(now, instance, family);
         let charge = [Charge { instance: ledger.instance(PoolId(0), Some(model)), cost: 1 }];
-        if ledger.take(now, &charge, |_| None).is_ok() {
-            ledger.spend(now, &charge);
-            ledger.land(&charge);
+        if ledger.reserve(now, &charge, |_| None).is_ok() {
+            ledger.commit(now, &charge);
+            ledger.release(&charge);
         }
     }
     let one = ledger.instance(PoolId(0), Some("a"));

@@ -2,12 +2,12 @@
 
 mod fills;
 mod history;
-mod kept;
 mod learned;
 mod ledger;
+mod saved;
 
+mod later;
 mod paces;
-mod reserved;
 mod windows;
 
 use std::num::NonZeroU32;

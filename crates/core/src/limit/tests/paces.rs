@@ -58,7 +58,7 @@ proptest! {
             prop_assert_eq!(pace.check(now, 0, cost.get()), expected);
             match expected {
                 Err(NotYet::Until(at)) => told = at,
-                _ => pace.spend(now, cost.get()),
+                _ => pace.commit(now, cost.get()),
             }
         }
     }
@@ -75,7 +75,7 @@ proptest! {
         for (late, cost) in late {
             prop_assert_eq!(pace.check(now, 0, cost), Ok(()));
             now += late;
-            pace.spend(now, cost);
+            pace.commit(now, cost);
             let next = now + gap * cost;
             prop_assert_eq!(pace.check(just_before(next), 0, 1), Err(NotYet::Until(next)));
             now = next;
@@ -98,7 +98,7 @@ proptest! {
                 now = at;
             }
             prop_assert_eq!(pace.check(now, 0, 1), Ok(()));
-            pace.spend(now, 1);
+            pace.commit(now, 1);
             arrivals.push(now + within.mul_f64(jitter));
         }
         arrivals.sort();
@@ -128,7 +128,7 @@ proptest! {
                 Err(NotYet::Freed) => {}
             }
             if let Some(cost) = is_sent.then(|| held.pop()).flatten() {
-                pace.spend(now, cost);
+                pace.commit(now, cost);
                 sent.push((now, cost));
             }
         }
@@ -148,8 +148,8 @@ fn a_burst_does_not_lift_the_cap_of_the_window() {
     let (mut pool, now) = (smooth("10/s", 10), start());
     for _ in 0..10 {
         assert_eq!(pool.check(now, 1), Ok(()));
-        pool.hold(1);
-        pool.spend(now, 1);
+        pool.reserve(1);
+        pool.commit(now, 1);
     }
     assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_secs(1))));
 }
@@ -158,9 +158,9 @@ fn a_burst_does_not_lift_the_cap_of_the_window() {
 fn what_costs_more_than_the_burst_goes_when_a_burst_could_and_is_paid_off_afterwards() {
     let (mut pool, now) = (smooth("10/s", 2), start());
     assert_eq!(pool.check(now, 5), Ok(()));
-    pool.hold(5);
+    pool.reserve(5);
     assert_eq!(pool.check(now, 1), Err(NotYet::Freed), "all of the burst is held");
-    pool.spend(now, 5);
+    pool.commit(now, 5);
     assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_millis(400))));
     assert_eq!(pool.check(now, 5), Err(NotYet::Until(now + Duration::from_millis(500))));
 }

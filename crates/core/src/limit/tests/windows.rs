@@ -73,7 +73,7 @@ proptest! {
             let _ = history.step(step);
             let usage = history.usage();
             let sent: u64 = history.sent.iter().map(|&(_, cost)| u64::from(cost)).sum();
-            prop_assert_eq!(history.granted, usage.held + sent + history.given_back);
+            prop_assert_eq!(history.granted, usage.reserved + sent + history.given_back);
             prop_assert_eq!(history.pool.usage(history.now), usage);
         }
     }
@@ -91,19 +91,19 @@ proptest! {
 #[test]
 fn a_place_in_flight_comes_free_with_the_landing_and_not_with_the_sending() {
     let (mut pool, now) = (Pool::new(&Limits { in_flight: NonZeroU32::new(1), ..capped(&[]) }), start());
-    pool.hold(1);
-    pool.spend(now, 1);
+    pool.reserve(1);
+    pool.commit(now, 1);
     assert_eq!(pool.check(now + Duration::from_hours(1), 1), Err(NotYet::Freed));
-    pool.land();
+    pool.release();
     assert_eq!(pool.check(now, 1), Ok(()));
 }
 
 #[test]
 fn a_place_that_was_sent_late_comes_free_a_window_after_the_sending() {
     let (mut pool, now) = (Pool::new(&capped(&["1/min"])), start());
-    pool.hold(1);
+    pool.reserve(1);
     let sent = now + Duration::from_secs(10);
-    pool.spend(sent, 1);
+    pool.commit(sent, 1);
     assert_eq!(pool.check(sent, 1), Err(NotYet::Until(sent + Duration::from_mins(1))));
 }
 
@@ -111,8 +111,8 @@ fn a_place_that_was_sent_late_comes_free_a_window_after_the_sending() {
 fn the_margin_lengthens_the_window() {
     let limits = Limits { margin: Duration::from_millis(500), ..capped(&["1/s"]) };
     let (mut pool, now) = (Pool::new(&limits), start());
-    pool.hold(1);
-    pool.spend(now, 1);
+    pool.reserve(1);
+    pool.commit(now, 1);
     assert_eq!(pool.check(now, 1), Err(NotYet::Until(now + Duration::from_millis(1_500))));
 }
 
@@ -121,8 +121,8 @@ fn used_after(wait: Duration, cost: u32) -> u64 {
     let (mut pool, began) = (Pool::new(&capped(&["1000/min"])), start());
     let later = began + Duration::from_secs(1);
     for (at, cost) in [(began, 500), (later, 10)] {
-        pool.hold(cost);
-        pool.spend(at, cost);
+        pool.reserve(cost);
+        pool.commit(at, cost);
     }
     let now = later + wait;
     assert_eq!(pool.check(now, 1), Ok(()));
@@ -151,14 +151,14 @@ fn only_windows(limits: Limits) -> Limits {
 fn each_of_those_who_went_together_and_were_refused_is_given_back() {
     let (mut pool, began) = (Pool::new(&capped(&["10/min"])), start());
     for millis in 1..=10 {
-        pool.hold(1);
-        pool.spend(began + Duration::from_millis(millis), 1);
-        pool.land();
+        pool.reserve(1);
+        pool.commit(began + Duration::from_millis(millis), 1);
+        pool.release();
     }
     for left in (0..10).rev() {
-        pool.unspend(began, began, 1);
+        pool.uncommit(began, began, 1);
         assert_eq!(pool.usage(began).windows[0].1, left);
     }
-    pool.unspend(began, began, 1);
+    pool.uncommit(began, began, 1);
     assert_eq!(pool.usage(began).windows[0].1, 0);
 }

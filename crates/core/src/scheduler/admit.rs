@@ -1,0 +1,348 @@
+//! What a entry is told: that it may go, that it must wait, or why it need not.
+
+use std::time::{Duration, Instant};
+
+use super::forecast::{Forecast, LinePosition};
+use super::requesters::Requester;
+use super::retries::{LATEST, RetryReservation};
+use super::state::{SWEEP, Scheduler};
+use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
+use crate::limit::{Charge, EstimateView, InstanceId, Never, Unit};
+use crate::queue::{Charges, Flow, Returns, Seq};
+use crate::route::Ask;
+
+/// How often an official SDK comes back, unless it is told otherwise (docs/upstream.md §5.2).
+const SDK_RETURNS: u32 = 2;
+
+/// The time between two clients that come back to a pool without a rate. A guess: ten a second.
+const GAP: Duration = Duration::from_millis(100);
+
+/// A request that would have gone too late comes back earlier than its turn, by this part of its patience: then it
+/// still has patience for the rest. A guess.
+const EARLY_PART: u32 = 2;
+
+/// One client gets at most this part of the places that may be reserved. A guess.
+const CLIENT_PART: usize = 2;
+
+/// What becomes of a entry that is not refused.
+pub(super) enum Admit {
+    Now { charges: Charges, position: QueuePosition },
+    Wait(Wait),
+}
+
+/// A entry that must wait.
+pub(super) struct Wait {
+    pub(super) entry: Entry,
+    pub(super) stopped_at: InstanceId,
+    /// When it came first.
+    pub(super) arrived: Instant,
+    pub(super) deadline: Instant,
+    /// When its turn will come, as far as that can be said.
+    pub(super) turn: Instant,
+}
+
+/// Somebody with what he takes and where he stands.
+pub(super) struct Entry {
+    pub(super) flow: Flow,
+    pub(super) charges: Charges,
+    pub(super) seq: Seq,
+    /// Whether he comes back if he is refused.
+    pub(super) returns: Option<Returns>,
+    pub(super) bytes: u64,
+}
+
+impl<W> Scheduler<W> {
+    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admit, Refusal> {
+        if self.draining {
+            return Err(Refusal::DRAINING);
+        }
+        let charges = self.charges(now, asks)?;
+        if request.position.is_none() {
+            let requester = Requester { client: request.client, route: request.route };
+            charges.iter().for_each(|charge| self.evidence.requested(now, charge.instance, requester));
+        }
+        let reservation = self.claim(&charges, request);
+        let position = self.position(now, request, reservation.as_ref());
+        let max_wait = self.time_left(now, &charges, request, position);
+        if request.position.is_some() {
+            self.has_time(now, &charges, request, position, max_wait)?;
+        }
+        let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
+            Some(charge) => charge.instance,
+            None => match self.ledger.reserve(now, &charges, |at| self.backfill.binding(None, at)) {
+                Ok(()) => return Ok(Admit::Now { charges, position }),
+                Err((at, _)) => at,
+            },
+        };
+        let entry = entry(charges, request, position.seq);
+        let turn = match request.position {
+            Some(_) => self.may_wait_again(now, &entry, max_wait)?,
+            None => self.may_wait(now, &entry, reservation.as_ref(), max_wait)?,
+        };
+        Ok(Admit::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
+    }
+
+    /// How long one may still wait who stands there.
+    fn time_left(
+        &self,
+        now: Instant,
+        charges: &[Charge],
+        request: AdmissionRequest,
+        position: QueuePosition,
+    ) -> Duration {
+        let waited = now.saturating_duration_since(position.arrived);
+        let max_wait = self.max_wait(charges).saturating_sub(waited);
+        max_wait.min(request.patience.unwrap_or(Duration::MAX))
+    }
+
+    /// Whoever has gone before goes position only while he would still have waited.
+    fn has_time(
+        &mut self,
+        now: Instant,
+        charges: &Charges,
+        request: AdmissionRequest,
+        position: QueuePosition,
+        max_wait: Duration,
+    ) -> Result<(), Refusal> {
+        if !max_wait.is_zero() {
+            return Ok(());
+        }
+        let entry = entry(charges.clone(), request, position.seq);
+        let (turn, instance) = self.turn_again(now, charges);
+        Err(self.too_late_again(now, &entry, instance, turn, max_wait))
+    }
+
+    /// The position of one who comes: his own if he has one.
+    fn position(
+        &mut self,
+        now: Instant,
+        request: AdmissionRequest,
+        reservation: Option<&RetryReservation>,
+    ) -> QueuePosition {
+        request.position.unwrap_or_else(|| {
+            let seq = reservation.map_or_else(|| self.queue.next_seq(), |reservation| reservation.seq);
+            QueuePosition { seq, arrived: now }
+        })
+    }
+
+    /// The position that was reserved for somebody who comes back, if there is one.
+    fn claim(&mut self, charges: &[Charge], request: AdmissionRequest) -> Option<RetryReservation> {
+        request.returns.filter(|&times| times > 0)?;
+        let reservation = self.retries.claim(request.route, &flow_of(charges, request))?;
+        self.release_retry(&reservation);
+        Some(reservation)
+    }
+
+    fn release_retry(&mut self, RetryReservation { flow, charges, .. }: &RetryReservation) {
+        self.queue.release(flow, charges);
+        self.ledger.unpin(charges);
+    }
+
+    /// What is requested, as charges to instances; one charge an instance.
+    fn charges(&mut self, now: Instant, asks: &[Ask]) -> Result<Charges, Refusal> {
+        let mut charges = Charges::new();
+        for ask in asks {
+            let instance = self.ledger.instance(ask.pool, ask.key.as_deref());
+            if self.ledger.keyed() > 0 {
+                self.sweep_at.get_or_insert(now + SWEEP);
+            }
+            let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
+            let before = known.as_ref().map_or(0, |charge| charge.cost);
+            let is_known = !asks.iter().any(|other| other.pool == ask.pool && other.cost.is_none());
+            let cost = self.cost(instance, ask, before, is_known);
+            let cost = cost.inspect_err(|_| self.evidence.never_fits(now, instance))?;
+            match known {
+                Some(charge) => charge.cost = cost,
+                None => charges.push(Charge { instance, cost }),
+            }
+        }
+        Ok(charges)
+    }
+
+    /// What is requested of an instance, beside what was requested `before`. Where that is not known it is at most all that there
+    /// is. Tokens are an estimate, and nobody is refused for one.
+    fn cost(&mut self, instance: InstanceId, ask: &Ask, before: u32, is_known: bool) -> Result<u32, Refusal> {
+        let limits = &self.rules.pools[ask.pool.0].0;
+        let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
+        if limits.unit == Unit::Tokens {
+            let most = if limits.requests.is_empty() { u32::MAX } else { limits.capacity() };
+            return Ok(self.ledger.scaled(instance, sum).min(most));
+        }
+        let cost = if is_known { sum } else { sum.min(limits.capacity()) };
+        let never_fits = |never: Never| Refusal {
+            reason: Reason::NeverFits { pool: ask.pool, limit: never.limit, cost },
+            retry_after: LATEST,
+            pointless: true,
+            learned: None,
+        };
+        limits.fits(cost).map(|()| cost).map_err(never_fits)
+    }
+
+    /// When the turn of somebody comes who may wait, and goes in time.
+    fn may_wait(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        reservation: Option<&RetryReservation>,
+        max_wait: Duration,
+    ) -> Result<Instant, Refusal> {
+        let mut forecast = self.forecast(now, &entry.flow, &entry.charges, LinePosition::New);
+        if let Some(reservation) = reservation {
+            let at_best = entry.charges.iter().map(|&charge| self.ledger.turn_of(now, 0, charge)).max();
+            forecast.turn = forecast.turn.min(reservation.turn).max(at_best.unwrap_or(now));
+        }
+        let Forecast { instance, turn, ahead } = forecast;
+        let eta = turn - now;
+        let no_place = self.no_place(now, entry, reservation.is_some(), eta);
+        let too_long = || Reason::WaitTooLong {
+            pool: self.ledger.pool_of(instance),
+            waiting: self.queue.waiting_for(instance),
+            ahead,
+            eta,
+            max_wait,
+        };
+        match no_place.or_else(|| (eta > max_wait).then(|| (too_long(), instance))) {
+            Some((reason, at)) => Err(self.refuse(now, reason, entry, at, turn, max_wait)),
+            None => Ok(turn),
+        }
+    }
+
+    /// When the turn of somebody comes who has gone before, if in time. Whoever may wait now came later, so that he goes as
+    /// soon as there is room; and he had his position among them.
+    fn may_wait_again(&mut self, now: Instant, entry: &Entry, max_wait: Duration) -> Result<Instant, Refusal> {
+        let (turn, instance) = self.turn_again(now, &entry.charges);
+        if turn - now <= max_wait {
+            return Ok(turn);
+        }
+        Err(self.too_late_again(now, entry, instance, turn, max_wait))
+    }
+
+    fn turn_again(&mut self, now: Instant, charges: &[Charge]) -> (Instant, InstanceId) {
+        let turns = charges.iter().map(|&charge| (self.ledger.turn_of(now, 0, charge), charge.instance));
+        turns.max_by_key(|&(turn, _)| turn).expect("what takes from no pool never waits")
+    }
+
+    fn too_late_again(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        instance: InstanceId,
+        turn: Instant,
+        max_wait: Duration,
+    ) -> Refusal {
+        let (pool, waiting) = (self.ledger.pool_of(instance), self.queue.waiting_for(instance));
+        let reason = Reason::WaitTooLong { pool, waiting, ahead: 0, eta: turn - now, max_wait };
+        self.refuse(now, reason, entry, instance, turn, max_wait)
+    }
+
+    /// For a pool that lets nobody wait it is another that is waited for.
+    fn max_wait(&self, charges: &[Charge]) -> Duration {
+        let rules = charges.iter().map(|charge| self.rules_of(charge.instance));
+        rules.filter(|rules| !rules.refuse_when_full).map(|rules| rules.max_wait).min().unwrap_or(Duration::ZERO)
+    }
+
+    /// Why nobody more may wait for these, if so, and for which instance. Places that are reserved are as good as taken,
+    /// but for whoever comes back to his own.
+    fn no_place(
+        &mut self,
+        now: Instant,
+        entry: &Entry,
+        has_reservation: bool,
+        eta: Duration,
+    ) -> Option<(Reason, InstanceId)> {
+        let Entry { charges, bytes, .. } = entry;
+        let reserved = |places: usize| if has_reservation { 0 } else { places };
+        if self.queue.len() + reserved(self.retries.len()) >= self.rules.max_waiting {
+            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len(), eta }, charges[0].instance));
+        }
+        charges.iter().find_map(|&charge| {
+            let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
+            let waiting = self.queue.waiting_for(charge.instance);
+            let held = self.queue.bytes_for(charge.instance);
+            let later = self.backfill.binding(None, charge.instance);
+            let mut is_full = || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge, later);
+            let reason = if rules.refuse_when_full && is_full() {
+                Reason::NoQueue { pool, eta }
+            } else if waiting + reserved(self.queue.reserved_for(charge.instance)) >= rules.max_waiting {
+                Reason::QueueFull { pool: Some(pool), waiting, eta }
+            } else if held.saturating_add(*bytes) > rules.max_bytes {
+                Reason::TooManyBytes { pool, bytes: held }
+            } else {
+                return None;
+            };
+            Some((reason, charge.instance))
+        })
+    }
+
+    /// A refusal that is worth coming back from at the `turn` that it would have had or, where it was to come too late,
+    /// earlier by half of its patience. For a client that does come back, as the official SDKs do, the position is reserved.
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        reason: Reason,
+        entry: &Entry,
+        at: InstanceId,
+        turn: Instant,
+        patience: Duration,
+    ) -> Refusal {
+        let limits = &self.rules.pools[self.ledger.pool_of(at).0].0;
+        let gap = limits.requests.iter().map(|rate| rate.interval()).min().unwrap_or(GAP);
+        // As long as it is full, coming early is of no use.
+        let is_late = matches!(reason, Reason::WaitTooLong { .. });
+        let early = if is_late { (patience / EARLY_PART).min(LATEST) } else { Duration::ZERO };
+        let retry_after = self.retries.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
+        self.sweep_at.get_or_insert(now + SWEEP);
+        let for_own_limit = self.ledger.is_as_reported(now, at);
+        self.evidence.turned_away(now, at, for_own_limit);
+        let Entry { flow, charges, seq, returns, .. } = entry;
+        let left = returns.map_or(SDK_RETURNS, |returns| returns.left);
+        let in_reach = turn <= now + LATEST * left.max(1) + patience;
+        if let Some(Returns { route, .. }) = *returns
+            && in_reach
+            && left > 0
+            && self.may_reserve(flow, charges)
+        {
+            self.queue.reserve(flow, charges);
+            self.ledger.pin(charges);
+            self.retries
+                .reserve(route, RetryReservation::new(flow.clone(), charges.clone(), *seq, turn, now + retry_after));
+        }
+        let learned = self.ledger.estimate(now, at).and_then(EstimateView::limit);
+        Refusal { reason, retry_after, pointless: !in_reach, learned }
+    }
+
+    /// For as many as may wait places may be reserved, and for one client for half of them: it may never come back.
+    fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
+        let has_room = |charge: &Charge| {
+            let most = self.rules_of(charge.instance).max_waiting;
+            self.queue.reserved_for(charge.instance) < most
+        };
+        let of_client = self.retries.of(flow.client);
+        self.retries.len() < self.rules.max_waiting
+            && of_client < self.rules.max_waiting.div_ceil(CLIENT_PART)
+            && charges.iter().all(has_room)
+    }
+
+    /// Places that were reserved, and that nobody came back to.
+    pub(super) fn expire_retries(&mut self, now: Instant) {
+        while let Some(reservation) = self.retries.end(now) {
+            self.release_retry(&reservation);
+        }
+    }
+
+    fn rules_of(&self, instance: InstanceId) -> PoolRules {
+        self.rules.pools[self.ledger.pool_of(instance).0].1
+    }
+}
+
+/// Somebody, at his position.
+fn entry(charges: Charges, request: AdmissionRequest, seq: Seq) -> Entry {
+    let flow = flow_of(&charges, request);
+    let AdmissionRequest { route, returns, bytes, .. } = request;
+    let returns = returns.map(|times| Returns { route, left: SDK_RETURNS.saturating_sub(times) });
+    Entry { flow, charges, seq, returns, bytes }
+}
+
+fn flow_of(charges: &[Charge], AdmissionRequest { client, priority, .. }: AdmissionRequest) -> Flow {
+    Flow { client, priority, pools: charges.iter().map(|charge| charge.instance).collect() }
+}

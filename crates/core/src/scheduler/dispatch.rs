@@ -1,0 +1,85 @@
+//! Whose turn it is: lets those go who may.
+
+use std::time::Instant;
+
+use super::QueuePosition;
+use super::state::{Decision, Scheduler};
+use crate::limit::{Charge, InstanceId, NotYet};
+use crate::queue::{Ticket, Waiting};
+
+impl<W> Scheduler<W> {
+    /// Lets those go who are stopped at these instances, and at others that become freer by it.
+    pub(super) fn pump(&mut self, now: Instant, instances: impl IntoIterator<Item = InstanceId>) {
+        self.to_pump.extend(instances);
+        while let Some(instance) = self.to_pump.pop() {
+            self.pump_one(now, instance);
+        }
+    }
+
+    pub(super) fn pump_charged(&mut self, now: Instant, charges: &[Charge]) {
+        self.pump(now, charges.iter().map(|charge| charge.instance));
+    }
+
+    /// Lets those go who are stopped here, in their order, until one is kept.
+    fn pump_one(&mut self, now: Instant, instance: InstanceId) {
+        // While the head is tried, the room that it has later elsewhere is free: it must not be in its own way.
+        let ended = self.backfill.end(instance);
+        // Each round takes the first head away from here, to the upstream or to the pool that keeps it, or ends the
+        // loop because this instance keeps it. So the loop ends.
+        while let Some((ticket, waiting)) = self.queue.first_at(instance) {
+            let charges = waiting.charges.clone();
+            if let Some(other) = self.queue.preceded_at(ticket) {
+                self.queue.stop_at(ticket, other);
+                continue;
+            }
+            let holder = ended.as_ref().map(|ended| ended.seq).filter(|&seq| seq == ticket.seq());
+            let later = |at| self.backfill.binding(holder, at);
+            match self.ledger.reserve(now, &charges, later) {
+                Ok(()) => self.grant(ticket),
+                Err((at, not_yet)) => {
+                    self.stop(ticket, &charges, at, not_yet);
+                    if at == instance {
+                        break;
+                    }
+                }
+            }
+        }
+        // If it no longer reserves that room, those who had to leave it free may go.
+        let ended = ended.filter(|ended| !self.backfill.is_made_again(instance, ended));
+        self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
+    }
+
+    /// A head that goes before everybody else is kept by one of its pools.
+    fn stop(&mut self, ticket: Ticket, charges: &[Charge], at: InstanceId, not_yet: NotYet) {
+        self.queue.stop_at(ticket, at);
+        self.wake(at, not_yet);
+        let ended = self.backfill.end(at);
+        self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
+        if let NotYet::Until(until) = not_yet
+            && charges.len() > 1
+        {
+            self.backfill.make(at, ticket.seq(), charges, until);
+        }
+    }
+
+    fn grant(&mut self, ticket: Ticket) {
+        let Some(waiting) = self.queue.serve(ticket) else { return };
+        self.forget(ticket, &waiting);
+        let Waiting { charges, arrived, waiter, .. } = waiting;
+        self.totals.granted += 1;
+        let position = QueuePosition { seq: ticket.seq(), arrived };
+        self.decisions.push(Decision::Grant { waiter, charges, position });
+    }
+
+    /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who
+    /// free them.
+    pub(super) fn wake(&mut self, instance: InstanceId, not_yet: NotYet) {
+        if let Some(before) = self.wake_of.remove(&instance) {
+            self.wakes.remove(&(before, instance));
+        }
+        if let NotYet::Until(at) = not_yet {
+            self.wakes.insert((at, instance));
+            self.wake_of.insert(instance, at);
+        }
+    }
+}

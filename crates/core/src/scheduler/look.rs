@@ -1,0 +1,84 @@
+//! How the state is looked at: as a whole, or a part at a time, so that nobody waits for whoever looks.
+
+use std::time::Instant;
+
+use super::diagnosis::{InstanceFacts, diagnose};
+use super::snapshot::{InstanceState, Snapshot};
+use super::state::Scheduler;
+use super::waiters::WaitersByInstance;
+use crate::limit::{InstanceId, InstanceUsage};
+use crate::queue::Flow;
+
+/// The pool instances that are still to be looked at.
+pub struct Rest {
+    ids: Vec<InstanceId>,
+    flows: Vec<(Flow, usize)>,
+    crowd: Option<WaitersByInstance>,
+}
+
+impl<W> Scheduler<W> {
+    /// The state at `now` without any pool instance, and what leads to those.
+    #[must_use]
+    pub fn overview(&self, now: Instant) -> (Snapshot, Rest) {
+        let refusals = self.refusals.iter().map(|(&(pool, cause), &count)| (pool, cause, count));
+        let mut ids = self.ledger.ids();
+        ids.reverse();
+        let snapshot = Snapshot {
+            at: now,
+            waiting: self.queue.len(),
+            totals: self.totals,
+            draining: self.draining,
+            refusals: refusals.collect(),
+            instances: Vec::with_capacity(ids.len()),
+        };
+        let flows = self.queue.flows().map(|(flow, count)| (flow.clone(), count)).collect();
+        (snapshot, Rest { ids, flows, crowd: None })
+    }
+
+    fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut WaitersByInstance) -> Option<InstanceState> {
+        let InstanceUsage { pool, key, usage, fill } = self.ledger.usage(now, id)?;
+        let evidence = self.evidence.view(now, id);
+        let most_in_flight = self.ledger.limits(pool).in_flight;
+        let diagnosis = diagnose(InstanceFacts { now, usage: &usage, most_in_flight, evidence: &evidence });
+        Some(InstanceState {
+            pool,
+            key,
+            fill,
+            waiters: crowd.at(id),
+            waiting: self.queue.waiting_for(id),
+            head_goes: self.head_goes(id),
+            stalled_since: self.stalled_since(now, id, &usage),
+            eta: self.turn_of_stranger(now, id).saturating_duration_since(now),
+            usage,
+            evidence,
+            diagnosis,
+        })
+    }
+}
+
+impl Rest {
+    /// The next so many instances, if they are still there.
+    pub fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
+        let Self { ids, flows, crowd } = self;
+        let crowd = crowd.get_or_insert_with(|| WaitersByInstance::new(flows));
+        let some = ids.split_off(ids.len().saturating_sub(most)).into_iter().rev();
+        some.filter_map(|id| scheduler.instance(now, id, crowd)).collect()
+    }
+
+    /// Does what needs no scheduler.
+    pub fn prepare(&mut self) {
+        self.crowd = Some(WaitersByInstance::new(&self.flows));
+    }
+
+    /// Whether all have been looked at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+}

@@ -1,0 +1,364 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use super::admit::{Admit, Entry, Wait};
+use super::backfill::Backfill;
+use super::evidence::EvidenceLog;
+use super::forecast::{Forecast, LinePosition};
+use super::retries::RetryReservations;
+use super::snapshot::{RequestTotals, Snapshot};
+use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
+use crate::hints::RefusalCause;
+use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
+use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
+use crate::route::Ask;
+
+/// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual
+/// window.
+pub(super) const SWEEP: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether those who wait would still go in time. A guess: nobody minds a second, and it costs a
+/// forecast for each line.
+pub(super) const REVIEW: Duration = Duration::from_secs(1);
+
+/// What the scheduler is told once.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What each pool admits, and how it treats those who wait; [`PoolId`] counts them.
+    pub pools: Vec<(Limits, PoolRules)>,
+    /// How many may wait in all.
+    pub max_waiting: usize,
+    /// The share of each client that has more than one.
+    pub weights: HashMap<ClientId, NonZeroU32>,
+    /// How long who is low waits before it counts as normal.
+    pub ageing: Duration,
+}
+
+/// What becomes of a request that arrives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It goes now; these are its places.
+    Granted {
+        /// Its places.
+        charges: Charges,
+        /// Where it stands.
+        position: QueuePosition,
+    },
+    /// It waits; a [`Decision`] will follow.
+    Queued {
+        /// How to find it again.
+        ticket: Ticket,
+        /// When its turn will come, as far as that can be said.
+        turn: Instant,
+    },
+    /// It will not go.
+    Refused(Refusal),
+}
+
+/// What became of a request that waited.
+#[derive(Clone, Debug)]
+pub enum Decision<W> {
+    /// It goes now.
+    Grant {
+        /// Whom to tell.
+        waiter: W,
+        /// Its places.
+        charges: Charges,
+        /// Where it stands.
+        position: QueuePosition,
+    },
+    /// It will not go.
+    Refuse {
+        /// Whom to tell.
+        waiter: W,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Decides who goes when. It waits for nothing and knows no clock: whoever drives it tells it the time, and comes back
+/// at [`Scheduler::poll_timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::time::{Duration, Instant};
+/// use tidegate_core::scheduler::{AdmissionRequest, Arrival, Decision, PoolRules, Rules, Scheduler};
+/// use tidegate_core::limit::{Limits, PoolId};
+/// use tidegate_core::route::Ask;
+///
+/// let limits = Limits { requests: vec!["1/min".parse()?], ..Limits::default() };
+/// let max_wait = Duration::from_mins(2);
+/// let waiting = PoolRules { max_waiting: 100, max_bytes: 1 << 20, max_wait, refuse_when_full: false };
+/// let mut scheduler = Scheduler::new(Rules {
+///     pools: vec![(limits, waiting)],
+///     max_waiting: 1_000,
+///     weights: HashMap::new(),
+///     ageing: Duration::from_secs(30),
+/// });
+/// let asks = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
+/// let (now, minute) = (Instant::now(), Duration::from_mins(1));
+///
+/// // The first request goes at once, and counts from the moment at which it is commit.
+/// let first = scheduler.arrive(now, &asks, AdmissionRequest::default(), || "first");
+/// let Arrival::Granted { charges, .. } = first else { panic!("{first:?}") };
+/// scheduler.commit(now, &charges);
+/// scheduler.release(now, &charges);
+///
+/// // The second waits for a minute, and the third would wait for longer than it may.
+/// let second = scheduler.arrive(now, &asks, AdmissionRequest::default(), || "second");
+/// assert!(matches!(second, Arrival::Queued { turn, .. } if turn == now + minute));
+/// let patience = Some(Duration::from_secs(90));
+/// let third = scheduler.arrive(now, &asks, AdmissionRequest { patience, ..AdmissionRequest::default() }, || "third");
+/// assert!(matches!(third, Arrival::Refused(_)));
+///
+/// // A driver calls this whenever `poll_timeout` says so, and passes the decisions on.
+/// scheduler.handle_timeout(now + minute);
+/// assert!(matches!(scheduler.take_decisions()[..], [Decision::Grant { waiter: "second", .. }]));
+/// # Ok::<(), tidegate_core::limit::ParseRateError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scheduler<W> {
+    pub(super) rules: Rules,
+    pub(super) ledger: Ledger,
+    pub(super) queue: Queue<W>,
+    pub(super) deadlines: BTreeSet<(Instant, Ticket)>,
+    /// When an instance at which somebody is stopped will have room again, both ways round.
+    pub(super) wakes: BTreeSet<(Instant, InstanceId)>,
+    pub(super) wake_of: BTreeMap<InstanceId, Instant>,
+    pub(super) backfill: Backfill,
+    pub(super) to_pump: Vec<InstanceId>,
+    pub(super) sweep_at: Option<Instant>,
+    /// When it is looked whether those who wait would still go in time.
+    pub(super) review_at: Option<Instant>,
+    pub(super) retries: RetryReservations,
+    pub(super) decisions: Vec<Decision<W>>,
+    pub(super) totals: RequestTotals,
+    /// What the upstream refused, of each pool and for each reason.
+    pub(super) refusals: BTreeMap<(PoolId, RefusalCause), u64>,
+    pub(super) evidence: EvidenceLog,
+    pub(super) draining: bool,
+}
+
+impl<W> Scheduler<W> {
+    /// A scheduler of which nothing is taken.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        let limits = rules.pools.iter().map(|(limits, _)| limits.clone()).collect();
+        Self {
+            queue: Queue::new(rules.weights.clone(), rules.ageing),
+            rules,
+            ledger: Ledger::new(limits),
+            deadlines: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            wake_of: BTreeMap::new(),
+            backfill: Backfill::default(),
+            to_pump: Vec::new(),
+            sweep_at: None,
+            review_at: None,
+            retries: RetryReservations::default(),
+            decisions: Vec::new(),
+            totals: RequestTotals::default(),
+            refusals: BTreeMap::new(),
+            evidence: EvidenceLog::default(),
+            draining: false,
+        }
+    }
+
+    /// A request comes. `waiter` is asked for only if it must wait.
+    pub fn arrive(
+        &mut self,
+        now: Instant,
+        asks: &[Ask],
+        request: AdmissionRequest,
+        waiter: impl FnOnce() -> W,
+    ) -> Arrival {
+        let arrival = match self.admit(now, asks, request) {
+            Ok(Admit::Now { charges, position }) => Arrival::Granted { charges, position },
+            Ok(Admit::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
+            Err(refusal) => Arrival::Refused(refusal),
+        };
+        match arrival {
+            Arrival::Granted { .. } => self.totals.granted += 1,
+            Arrival::Refused(_) => self.totals.refused += 1,
+            Arrival::Queued { .. } => {}
+        }
+        arrival
+    }
+
+    /// A request that waits goes away; whether it still waited.
+    pub fn cancel(&mut self, now: Instant, ticket: Ticket) -> bool {
+        let Some((_, stopped_at)) = self.leave(ticket) else { return false };
+        self.totals.cancelled += 1;
+        self.pump(now, stopped_at);
+        true
+    }
+
+    /// A granted request was commit.
+    pub fn commit(&mut self, now: Instant, charges: &[Charge]) {
+        self.totals.sent += 1;
+        self.ledger.commit(now, charges);
+        self.pump_charged(now, charges);
+    }
+
+    /// A granted request was never commit, and never will be.
+    pub fn refund(&mut self, now: Instant, charges: &[Charge]) {
+        self.totals.refunded += 1;
+        self.ledger.refund(charges);
+        self.pump_charged(now, charges);
+    }
+
+    /// A granted request is over.
+    pub fn release(&mut self, now: Instant, charges: &[Charge]) {
+        self.totals.released += 1;
+        self.ledger.release(charges);
+        self.pump_charged(now, charges);
+    }
+
+    /// Whether it is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Refuses everybody who waits and whoever comes from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        self.deadlines.clear();
+        self.wakes.clear();
+        self.wake_of.clear();
+        self.backfill.clear();
+        for reservation in self.retries.drain() {
+            self.ledger.unpin(&reservation.charges);
+        }
+        for waiting in self.queue.drain() {
+            self.ledger.unpin(&waiting.charges);
+            self.totals.refused += 1;
+            self.decisions.push(Decision::Refuse { waiter: waiting.waiter, refusal: Refusal::DRAINING });
+        }
+    }
+
+    /// When [`Scheduler::handle_timeout`] wants to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadline = self.deadlines.first().map(|&(at, _)| at);
+        let wake = self.wakes.first().map(|&(at, _)| at);
+        [deadline, wake, self.queue.next_ageing(), self.retries.next_end(), self.review_at, self.sweep_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due at `now`, and what becomes due by that.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while self.poll_timeout().is_some_and(|due| due <= now) {
+            self.handle_due(now);
+        }
+    }
+
+    /// Grants, then refuses those who waited in vain, then sweeps.
+    fn handle_due(&mut self, now: Instant) {
+        while let Some(&(at, instance)) = self.wakes.first()
+            && at <= now
+        {
+            self.wakes.pop_first();
+            self.wake_of.remove(&instance);
+            self.pump(now, [instance]);
+        }
+        while let Some(instance) = self.queue.age(now) {
+            self.pump(now, [instance]);
+        }
+        self.expire_retries(now);
+        while let Some(&(at, ticket)) = self.deadlines.first()
+            && at <= now
+        {
+            self.time_out(now, ticket);
+        }
+        if self.review_at.is_some_and(|at| at <= now) {
+            self.review(now);
+        }
+        if self.sweep_at.is_some_and(|at| at <= now) {
+            self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
+            self.evidence.sweep(|slot| self.ledger.holds(slot));
+            self.retries.sweep(now);
+            self.sweep_at = (self.ledger.keyed() > 0 || self.retries.has_reported()).then_some(now + SWEEP);
+        }
+    }
+
+    /// What was decided since this was last asked.
+    pub fn take_decisions(&mut self) -> Vec<Decision<W>> {
+        std::mem::take(&mut self.decisions)
+    }
+
+    /// How much of what is asked for there is, and is used; nothing where no limit is known.
+    pub fn load(&mut self, now: Instant, ask: &Ask) -> Option<Fill> {
+        self.ledger.load(now, ask.pool, ask.key.as_deref())
+    }
+
+    /// The state at `now`.
+    pub fn snapshot(&mut self, now: Instant) -> Snapshot {
+        let (mut snapshot, mut rest) = self.overview(now);
+        snapshot.instances = rest.next(self, now, usize::MAX);
+        snapshot
+    }
+
+    fn enqueue(&mut self, now: Instant, wait: Wait, waiter: W) -> Ticket {
+        let Wait { entry, stopped_at, deadline, arrived, turn } = wait;
+        let Entry { flow, charges, seq, returns, bytes } = entry;
+        self.ledger.pin(&charges);
+        let for_own_limit = self.ledger.is_as_reported(now, stopped_at);
+        self.evidence.waited(now, stopped_at, for_own_limit);
+        let waiting = Waiting { charges, arrived, turn, deadline, bytes, returns, waiter };
+        let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
+        self.deadlines.insert((deadline, ticket));
+        self.review_at.get_or_insert(now + REVIEW);
+        if let Some(stop) = heads.filter(|&stop| self.queue.first_at(stop).is_some_and(|(first, _)| first == ticket)) {
+            self.pump(now, [stop]);
+        }
+        ticket
+    }
+
+    /// Takes a request out of the queue; says where its line was stopped if it was the head.
+    fn leave(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
+        let (waiting, stopped_at) = self.queue.remove(ticket)?;
+        self.forget(ticket, &waiting);
+        Some((waiting, stopped_at))
+    }
+
+    /// It waits no more.
+    pub(super) fn forget(&mut self, ticket: Ticket, waiting: &Waiting<W>) {
+        self.deadlines.remove(&(waiting.deadline, ticket));
+        self.ledger.unpin(&waiting.charges);
+    }
+
+    /// The forecast had promised a turn in time; what is in flight, was commit late, or went before it has made it later.
+    pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket) {
+        let Some((flow, waiting)) = self.queue.find(ticket) else { return };
+        let (flow, charges, arrived, deadline) =
+            (flow.clone(), waiting.charges.clone(), waiting.arrived, waiting.deadline);
+        let Forecast { instance, turn, ahead } = self.forecast(now, &flow, &charges, LinePosition::First { arrived });
+        self.turn_away(now, ticket, Forecast { instance, turn: turn.max(deadline), ahead });
+    }
+
+    /// Refuses one who waits and would go too late.
+    pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
+        let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
+        let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
+        let Waiting { charges, arrived, deadline, bytes, returns, waiter, .. } = waiting;
+        let Forecast { instance, turn, ahead } = forecast;
+        let reason = Reason::WaitTooLong {
+            pool: self.ledger.pool_of(instance),
+            waiting: self.queue.waiting_for(instance),
+            ahead,
+            eta: turn - arrived,
+            max_wait: deadline - arrived,
+        };
+        let entry = Entry { flow, charges, seq: ticket.seq(), returns, bytes };
+        let refusal = self.refuse(now, reason, &entry, instance, turn, deadline - arrived);
+        self.totals.refused += 1;
+        self.decisions.push(Decision::Refuse { waiter, refusal });
+        self.pump(now, stopped_at);
+    }
+}
