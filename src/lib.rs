@@ -27,6 +27,9 @@
 //! |   | [`queue`] | who waits, for what, and who is next |
 //! |   | [`tidegate_core::admission`] | the scheduler: grant, queue or refuse |
 //! |   | [`fingerprint`] | a stable short name for a value that may be secret |
+//! |   | [`refusal`] | what a client reads of a refusal |
+//! |   | [`settings`] | what of the configuration decides all this |
+//! |   | [`problem`] | errors in a file that a user wrote, with their places |
 //! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
 //!
 //! # One request
@@ -68,4 +71,6 @@ pub mod simulate;
 pub mod store;
 pub mod upstream;
 
-pub use tidegate_core::{client, coalesce, feedback, fingerprint, limit, meter, queue, route};
+pub use tidegate_core::{
+    client, coalesce, feedback, fingerprint, limit, meter, problem, queue, refusal, route, settings,
+};

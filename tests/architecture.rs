@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("fingerprint", &[]),
     ("limit", &[]),
+    ("problem", &[]),
     ("feedback", &["limit"]),
     ("coalesce", &["limit"]),
     ("route", &["fingerprint", "limit"]),
@@ -16,13 +17,18 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("client", &["fingerprint", "limit", "queue", "route"]),
     ("meter", &["limit"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
-    ("config", &["client", "feedback", "fingerprint", "limit", "route"]),
+    ("settings", &["admission", "client", "limit", "route"]),
+    ("refusal", &["admission", "limit", "settings"]),
+    ("config", &["client", "feedback", "fingerprint", "limit", "problem", "route", "settings"]),
     ("store", &["admission", "config", "limit"]),
     ("upstream", &["admission", "config", "route"]),
     ("log", &["config", "upstream"]),
-    ("proxy", &["admission", "client", "coalesce", "config", "feedback", "limit", "log", "route", "upstream"]),
+    (
+        "proxy",
+        &["admission", "client", "coalesce", "config", "feedback", "limit", "log", "refusal", "route", "upstream"],
+    ),
     ("admin", &["admission", "client", "config", "feedback", "limit", "log", "proxy", "route"]),
-    ("mock", &["config", "limit", "meter", "route"]),
+    ("mock", &["limit", "meter", "route", "settings"]),
     (
         "simulate",
         &["admission", "client", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"],

@@ -83,5 +83,5 @@ fn hour() -> Result<()> {
 
 fn simulated(config: &str, scenario: &str) -> Result<Report> {
     let config = Config::parse(&Source::Text("bench".to_owned()), config)?;
-    Ok(simulate(&config, &read("bench", scenario)?, Instant::now().into_std(), |_| ()))
+    Ok(simulate(&config.settings(), &read("bench", scenario)?, Instant::now().into_std(), |_| ()))
 }

@@ -71,7 +71,7 @@ impl Demo {
     }
 
     fn upstream(&self) -> Result<Mock> {
-        Ok(Mock::new(&self.config()?, Options { window: self.window, ..Options::default() }))
+        Ok(Mock::new(&self.config()?.settings(), Options { window: self.window, ..Options::default() }))
     }
 
     fn gate(&self, upstream: SocketAddr) -> Result<Gate> {

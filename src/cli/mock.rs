@@ -28,7 +28,7 @@ impl MockArgs {
             let mut stop = Stop::listen()?;
             let listener = bind(self.listen, "--listen").await?;
             say(&format!("listening on http://{}", listener.local_addr()?));
-            Ok(Mock::new(&config, self.options).run(listener, async move { stop.asked().await }).await?)
+            Ok(Mock::new(&config.settings(), self.options).run(listener, async move { stop.asked().await }).await?)
         })
     }
 }

@@ -51,7 +51,7 @@ use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Admission, PoolRules, Rules};
+use crate::admission::Admission;
 use crate::client::{ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::feedback::Meanings;
@@ -129,7 +129,7 @@ impl Gate {
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
-            admission: Admission::start(rules(config, &clients)),
+            admission: Admission::start(config.settings().rules(&clients)),
             clients,
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
@@ -168,22 +168,4 @@ fn metered(config: &Config) -> HashSet<RouteId> {
     let takes_tokens =
         |route: &Route| route.charges.iter().any(|charge| config.pools[charge.pool.0].limits.unit == Unit::Tokens);
     config.routes.routes().filter(|(_, route)| takes_tokens(route)).map(|(id, _)| id).collect()
-}
-
-/// What the scheduler is told of a configuration.
-#[must_use]
-pub fn rules(config: &Config, clients: &Clients) -> Rules {
-    let rules = |pool: &Pool| PoolRules {
-        max_waiting: pool.max_waiting,
-        max_bytes: pool.max_bytes,
-        max_wait: pool.max_wait,
-        refuse_when_full: pool.refuse_when_full,
-    };
-    let pools = config.pools.iter().map(|pool| (pool.limits.clone(), rules(pool)));
-    Rules {
-        pools: pools.collect(),
-        max_waiting: config.queue.max_waiting,
-        weights: clients.weights().clone(),
-        ageing: config.queue.ageing,
-    }
 }

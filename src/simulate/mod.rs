@@ -23,8 +23,6 @@ mod source;
 mod spread;
 mod svg;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod timeline;
 mod traffic;
 mod upstream;
@@ -41,10 +39,10 @@ pub use waits::Waited;
 
 use std::time::Instant;
 
-use crate::config::Config;
+use crate::settings::Settings;
 
-/// What would come of this traffic with this configuration. `began` is any instant; `progress` hears from time to time
+/// What would come of this traffic with these settings. `began` is any instant; `progress` hears from time to time
 /// how much of the traffic has come, in thousandths.
-pub fn simulate(config: &Config, traffic: &Traffic, began: Instant, mut progress: impl FnMut(u64)) -> Report {
-    world::World::new(config, traffic, began).run(&mut progress)
+pub fn simulate(settings: &Settings, traffic: &Traffic, began: Instant, mut progress: impl FnMut(u64)) -> Report {
+    world::World::new(settings, traffic, began).run(&mut progress)
 }

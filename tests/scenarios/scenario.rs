@@ -145,7 +145,7 @@ impl Scenario {
         let line = ["mock"].into_iter().map(str::to_owned).chain(self.mock.clone());
         let mut options = MockLine::parse_from(line).options;
         options.script = self.script.as_ref().map(|script| script.parse().expect("a script"));
-        Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())), options)
+        Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())).settings(), options)
     }
 }
 

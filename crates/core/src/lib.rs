@@ -12,6 +12,9 @@
 //! | [`client`] | who sends it: identity, quota, patience, priority |
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`admission`] | the scheduler: grant, queue or refuse |
+//! | [`refusal`] | what a client reads of a refusal |
+//! | [`settings`] | what of the configuration decides all this |
+//! | [`problem`] | errors in a file that a user wrote, with their places |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! | [`fingerprint`] | a stable short name for a value that may be secret |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
@@ -23,8 +26,11 @@ pub mod feedback;
 pub mod fingerprint;
 pub mod limit;
 pub mod meter;
+pub mod problem;
 pub mod queue;
+pub mod refusal;
 pub mod route;
+pub mod settings;
 
 #[cfg(test)]
 mod tests;

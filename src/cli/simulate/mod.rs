@@ -123,7 +123,7 @@ impl Simulate {
 
 fn run(config: &Config, traffic: &Traffic) -> Report {
     let mut progress = Progress::new(&config.source.to_string());
-    simulate::simulate(config, traffic, Instant::now().into_std(), |part| progress.reaches(part))
+    simulate::simulate(&config.settings(), traffic, Instant::now().into_std(), |part| progress.reaches(part))
 }
 
 fn traffic_notes(reports: &[Report]) -> Vec<&str> {

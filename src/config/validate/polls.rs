@@ -5,9 +5,9 @@ use toml::Spanned;
 
 use super::Check;
 use crate::config::file;
-use crate::config::report::Problem;
 use crate::config::{Coalesce, Pool};
 use crate::limit::Unit;
+use crate::problem::Problem;
 use crate::route::{RouteId, Table};
 
 /// What polling may have of a pool that does not say, in hundredths. A guess: the other half is for what is no poll.
