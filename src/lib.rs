@@ -65,9 +65,7 @@ pub mod admission;
 pub mod cli;
 pub mod config;
 pub mod log;
-pub mod mock;
 pub mod proxy;
-pub mod simulate;
 pub mod store;
 pub mod upstream;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every room with the rooms it uses, from the ground up: a room uses only what stands above it in this list.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("fingerprint", &[]),
     ("limit", &[]),
     ("problem", &[]),
@@ -31,29 +31,26 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("mock", &["limit", "meter", "route", "settings"]),
     (
         "simulate",
-        &["admission", "client", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"],
-    ),
-    (
-        "cli",
         &[
-            "admin",
             "admission",
             "client",
-            "config",
+            "coalesce",
+            "feedback",
             "limit",
-            "log",
             "meter",
-            "mock",
-            "proxy",
+            "problem",
+            "queue",
+            "refusal",
             "route",
-            "simulate",
-            "store",
+            "settings",
         ],
     ),
+    ("demo", &["mock"]),
+    ("cli", &["admin", "admission", "client", "config", "limit", "log", "meter", "problem", "proxy", "route", "store"]),
 ];
 
-/// Where sources are: the pure crate, and the proxy around it.
-const SOURCES: [&str; 2] = ["crates/core/src", "src"];
+/// Where sources are: the pure crate, the lab, and the proxy.
+const SOURCES: [&str; 3] = ["crates/core/src", "crates/lab/src", "src"];
 
 /// What the pure crate does not depend on, at any depth.
 const RUNTIMES: [&str; 6] = ["axum", "hyper", "hyper-util", "mio", "rustls", "tokio"];

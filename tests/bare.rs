@@ -17,9 +17,9 @@ use tidegate::admission::{Applicant, InFlight, Permit};
 use tidegate::client::Clients;
 use tidegate::config::Config;
 use tidegate::feedback::{Answer, Cause, Meanings, UsageReader, allowances, is_gone, understand};
-use tidegate::mock::Mock;
 use tidegate::proxy::Gate;
 use tidegate::route::{self, Asks, Facts, Found};
+use tidegate_lab::mock::Mock;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 

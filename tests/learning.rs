@@ -13,7 +13,7 @@ use fastrand::Rng;
 use http::{Request, StatusCode};
 use serde_json::json;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate::mock::{Mock, Options, Quotas};
+use tidegate_lab::mock::{Mock, Options, Quotas};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

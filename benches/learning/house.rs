@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tidegate::config::{Config, Source};
-use tidegate::mock::{Mock, Options};
 use tidegate::proxy::{self, Gate};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpListener;
 
 /// A stand-in for the upstream, and a gate before it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate::simulate::{Report, Waited, read, simulate};
+use tidegate_lab::simulate::{Report, Waited, read, simulate};
 use tokio::time::Instant;
 
 use crate::scene::{CONFIG, Scene, scenes};

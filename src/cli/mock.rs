@@ -7,7 +7,7 @@ use super::ConfigArgs;
 use super::listen::bind;
 use super::output::say;
 use super::stop::Stop;
-use crate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 
 /// Run a stand-in for api.openai.com that enforces the limits, to test against.
 #[derive(Debug, Args)]

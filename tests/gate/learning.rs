@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate::config::{Config, Source};
 use tidegate::limit::Lesson;
-use tidegate::mock::{Mock, Options, Quotas};
+use tidegate_lab::mock::{Mock, Options, Quotas};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

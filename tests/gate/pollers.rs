@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidegate::config::{Config, Source};
 use tidegate::meter::Counting;
-use tidegate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpStream;
 
 use super::coalesce::ROUTES;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::admission::{Snapshot, Tally};
 use tidegate::config::{Config, Source};
-use tidegate::mock::{Mock, Options, Refusal, Weather};
+use tidegate_lab::mock::{Mock, Options, Refusal, Weather};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

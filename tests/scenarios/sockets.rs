@@ -10,8 +10,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tidegate::mock::Mock;
 use tidegate::proxy::{self, Gate};
+use tidegate_lab::mock::Mock;
 use tokio::net::TcpListener;
 
 use super::crowd::Way;

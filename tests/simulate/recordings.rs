@@ -2,7 +2,7 @@
 
 use tidegate::client::Clients;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate::simulate::{Named, Unusable, read};
+use tidegate_lab::simulate::{Named, Unusable, read};
 
 use super::scenarios::{config, simulated};
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use tidegate::coalesce::LONGEST;
 use tidegate::config::{Config, Source};
-use tidegate::simulate::{Outcomes, Report, Traffic, Waited, read, simulate};
+use tidegate_lab::simulate::{Outcomes, Report, Traffic, Waited, read, simulate};
 
 /// What the tests' scenarios ask for.
 const ROUTE: &str = "[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"x\"]";

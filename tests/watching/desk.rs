@@ -12,8 +12,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use tidegate::admin::{self, Status, Watched};
 use tidegate::config::{Config, Source};
-use tidegate::mock::{Mock, Options};
 use tidegate::proxy::{self, Gate};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
