@@ -27,6 +27,9 @@
 //! |   | [`queue`] | who waits, for what, and who is next |
 //! |   | [`scheduler`] | the scheduler: grant, queue or refuse |
 //! |   | [`fingerprint`] | a stable short name for a value that may be secret |
+//! |   | [`refusal`] | what a client reads of a refusal |
+//! |   | [`settings`] | what of the configuration decides all this |
+//! |   | [`problem`] | errors in a file that a user wrote, with their places |
 //! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
 //!
 //! # One request
@@ -62,10 +65,10 @@ pub mod admission;
 pub mod cli;
 pub mod config;
 pub mod gate;
-pub mod mock;
-pub mod simulate;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
 
-pub use tidegate_core::{client, coalesce, fingerprint, hints, limit, meter, queue, refusal, route, scheduler};
+pub use tidegate_core::{
+    client, coalesce, fingerprint, hints, limit, meter, problem, queue, refusal, route, scheduler, settings,
+};

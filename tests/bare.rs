@@ -18,8 +18,8 @@ use tidegate::client::Clients;
 use tidegate::config::Config;
 use tidegate::gate::Gate;
 use tidegate::hints::{Meanings, RefusalCause, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone};
-use tidegate::mock::Mock;
 use tidegate::route::{self, Asks, Facts, Found};
+use tidegate_lab::mock::Mock;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 

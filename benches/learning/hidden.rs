@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use futures_util::future::try_join_all;
 use tidegate::meter::Counting;
-use tidegate::mock::{Options, Stats};
+use tidegate_lab::mock::{Options, Stats};
 
 use crate::crowd::{Crowd, Work};
 use crate::house::House;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tidegate::config::{Config, Source};
 use tidegate::gate::{self, Gate};
-use tidegate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpListener;
 
 /// A stand-in for the upstream, and a gate before it.
@@ -17,7 +17,7 @@ impl House {
     /// The upstream has the limits of the one text, the gate those of the other.
     pub(crate) async fn open(upstream: &str, options: Options, gate: &str) -> Result<Self> {
         let config = |text: &str| Config::parse(&Source::Text("bench".to_owned()), text);
-        let mock = Mock::new(&config(upstream)?, options);
+        let mock = Mock::new(&config(upstream)?.settings(), options);
         let (listener, address) = bind().await?;
         tokio::spawn(mock.clone().run(listener, std::future::pending()));
         let mut config = config(gate)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate::config::DEFAULT;
-use tidegate::mock::{Options, Quotas};
+use tidegate_lab::mock::{Options, Quotas};
 
 use crate::crowd::{Crowd, Work};
 use crate::house::House;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate::simulate::{Report, Waited, read, simulate};
+use tidegate_lab::simulate::{Report, Waited, read, simulate};
 use tokio::time::Instant;
 
 use crate::scene::{CONFIG, Scene, scenes};
@@ -83,5 +83,5 @@ fn hour() -> Result<()> {
 
 fn simulated(config: &str, scenario: &str) -> Result<Report> {
     let config = Config::parse(&Source::Text("bench".to_owned()), config)?;
-    Ok(simulate(&config, &read("bench", scenario)?, Instant::now().into_std(), |_| ()))
+    Ok(simulate(&config.settings(), &read("bench", scenario)?, Instant::now().into_std(), |_| ()))
 }

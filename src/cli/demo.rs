@@ -10,12 +10,12 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::crowd::Crowd;
 use super::output::output;
 use crate::config::{Config, Source};
 use crate::gate::{self, Gate};
 use crate::meter::Counting;
-use crate::mock::{self, Mock, Options, Stats};
+use tidegate_lab::demo::{DemoResult, DemoTraffic};
+use tidegate_lab::mock::{self, Mock, Options};
 
 /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
 #[derive(Debug, Args)]
@@ -48,8 +48,8 @@ impl Demo {
     async fn show(self) -> Result<()> {
         let (alone, behind) = (self.upstream()?, self.upstream()?);
         let gate = self.gate(serve_mock(&behind).await?)?;
-        let direct = Crowd::new(serve_mock(&alone).await?, self.requests.get());
-        let gated = Crowd::new(serve_gate(&gate).await?, self.requests.get());
+        let direct = DemoTraffic::new(serve_mock(&alone).await?, self.requests.get());
+        let gated = DemoTraffic::new(serve_gate(&gate).await?, self.requests.get());
         self.print_head()?;
         let at_once = self.at_once.get();
         let sending = async { tokio::join!(Arc::clone(&direct).send(at_once), Arc::clone(&gated).send(at_once)) };
@@ -57,8 +57,8 @@ impl Demo {
             took = sending => took,
             unread = watch(&direct, &gated, &gate) => return unread,
         };
-        let direct = Outcome::new(&direct, &alone.stats(), direct_took);
-        let gated = Outcome::new(&gated, &behind.stats(), gated_took);
+        let direct = DemoResult::new(&direct, &alone.stats(), direct_took);
+        let gated = DemoResult::new(&gated, &behind.stats(), gated_took);
         self.print_result(&direct, &gated)?;
         if gated.refused > 0 || gated.failed > 0 {
             bail!(
@@ -71,7 +71,7 @@ impl Demo {
     }
 
     fn upstream(&self) -> Result<Mock> {
-        Ok(Mock::new(&self.config()?, Options { window: self.window, ..Options::default() }))
+        Ok(Mock::new(&self.config()?.settings(), Options { window: self.window, ..Options::default() }))
     }
 
     fn gate(&self, upstream: SocketAddr) -> Result<Gate> {
@@ -107,7 +107,7 @@ impl Demo {
         Ok(())
     }
 
-    fn print_result(&self, direct: &Outcome, gated: &Outcome) -> Result<()> {
+    fn print_result(&self, direct: &DemoResult, gated: &DemoResult) -> Result<()> {
         let (all, mut out) = (self.requests, output());
         writeln!(out, "\n                             directly    through Tidegate")?;
         let mut line = |what: &str, direct: String, gated: String| writeln!(out, "{what:<24} {direct:>12} {gated:>19}");
@@ -117,23 +117,6 @@ impl Demo {
         line("most in any minute", direct.most.to_string(), gated.most.to_string())?;
         line("seconds", format!("{:.1}", direct.took.as_secs_f64()), format!("{:.1}", gated.took.as_secs_f64()))?;
         Ok(writeln!(out)?)
-    }
-}
-
-/// What one side met, as its clients and its upstream counted it.
-struct Outcome {
-    answered: u32,
-    failed: u32,
-    refused: u64,
-    most: u32,
-    took: Duration,
-}
-
-impl Outcome {
-    fn new(crowd: &Crowd, upstream: &Stats, took: Duration) -> Self {
-        let (answered, failed) = (crowd.met().answered.load(Relaxed), crowd.met().failed.load(Relaxed));
-        let most = upstream.pools.iter().map(|pool| pool.most_in_window).max().unwrap_or_default();
-        Self { answered, failed, refused: upstream.denied, most, took }
     }
 }
 
@@ -152,7 +135,7 @@ async fn serve_gate(gate: &Gate) -> Result<SocketAddr> {
 }
 
 /// Prints a line each tick, until nobody reads them.
-async fn watch(direct: &Crowd, gated: &Crowd, gate: &Gate) -> Result<()> {
+async fn watch(direct: &DemoTraffic, gated: &DemoTraffic, gate: &Gate) -> Result<()> {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -160,7 +143,7 @@ async fn watch(direct: &Crowd, gated: &Crowd, gate: &Gate) -> Result<()> {
     loop {
         ticks.tick().await;
         second += 1;
-        let (direct, gated) = (direct.met(), gated.met());
+        let (direct, gated) = (direct.counts(), gated.counts());
         writeln!(
             output(),
             "{second:>5} s {:>13} {:>14} {:>12} {:>14} {:>8}",

@@ -7,7 +7,7 @@ use super::ConfigArgs;
 use super::listen::bind;
 use super::output::say;
 use super::stop::Stop;
-use crate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 
 /// Run a stand-in for api.openai.com that enforces the limits, to test against.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ impl MockArgs {
             let mut stop = Stop::listen()?;
             let listener = bind(self.listen, "--listen").await?;
             say(&format!("listening on http://{}", listener.local_addr()?));
-            Ok(Mock::new(&config, self.options).run(listener, async move { stop.asked().await }).await?)
+            Ok(Mock::new(&config.settings(), self.options).run(listener, async move { stop.asked().await }).await?)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 mod asking;
 mod check;
-mod crowd;
+#[cfg(feature = "lab")]
 mod demo;
 mod diagnose;
 mod explain;
@@ -11,10 +11,12 @@ mod in_force;
 mod listen;
 mod live;
 mod memory;
+#[cfg(feature = "lab")]
 mod mock;
 mod output;
 mod rotation;
 mod serve;
+#[cfg(feature = "lab")]
 mod simulate;
 mod stop;
 mod top;
@@ -30,7 +32,7 @@ use clap_complete::Shell;
 use self::output::{complain, is_unread, output};
 use crate::config::{Config, DEFAULT, LoadError};
 use crate::gate::StartError;
-use crate::simulate::Unusable;
+use crate::problem::Invalid;
 use crate::store;
 
 /// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
@@ -46,8 +48,10 @@ enum Command {
     /// Run the gate.
     Serve(serve::Serve),
     /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
+    #[cfg(feature = "lab")]
     Demo(demo::Demo),
     /// Run a stand-in for api.openai.com that enforces the limits, to test against.
+    #[cfg(feature = "lab")]
     Mock(mock::MockArgs),
     /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
     Explain(explain::Explain),
@@ -58,6 +62,7 @@ enum Command {
     /// Check a configuration and print what would be in force.
     Check(check::Check),
     /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
+    #[cfg(feature = "lab")]
     Simulate(simulate::Simulate),
     /// Print the built-in configuration, commented, to start one's own from.
     Init,
@@ -102,12 +107,15 @@ impl Command {
     fn run(self) -> Result<()> {
         match self {
             Self::Serve(serve) => serve.run(),
+            #[cfg(feature = "lab")]
             Self::Demo(demo) => demo.run(),
+            #[cfg(feature = "lab")]
             Self::Mock(mock) => mock.run(),
             Self::Explain(explain) => explain.run(),
             Self::Diagnose(diagnose) => diagnose.run(),
             Self::Top(top) => top.run(),
             Self::Check(check) => check.run(),
+            #[cfg(feature = "lab")]
             Self::Simulate(simulate) => simulate.run(),
             Self::Init => Ok(output().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
@@ -131,7 +139,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         complain(&format!("error: {error}"));
         return ExitCode::from(INVALID_CONFIG);
     }
-    if let Some(Unusable::Scenario(invalid)) = error.downcast_ref() {
+    if let Some(invalid) = error.downcast_ref::<Invalid>() {
         complain(&invalid.to_string());
         return ExitCode::from(USAGE);
     }
@@ -144,7 +152,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
             complain(&format!("error: {unreadable}"));
             ExitCode::from(INVALID_CONFIG)
         }
-        None if error.is::<Usage>() || error.is::<Unusable>() => {
+        None if error.is::<Usage>() => {
             complain(&format!("error: {error}"));
             ExitCode::from(USAGE)
         }

@@ -1,21 +1,20 @@
 //! Configuration: the file as it is written ([`mod@file`]), checked into the program's own valid form ([`Config`]).
 //!
-//! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`]).
+//! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`](crate::problem::Invalid)).
 
 mod file;
 mod hash;
 mod load;
 mod pem;
 mod redact;
-mod report;
 mod url;
 mod validate;
 
+pub use crate::settings::PoolSettings as Pool;
 pub use load::{LoadError, Source};
-pub use report::{Invalid, Problem};
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +23,9 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::client::ClientSettings;
 use crate::hints::RefusalCause;
-use crate::limit::{Limits, PoolId, Rate, Unit};
-use crate::refusal::PoolText;
-use crate::route::{KeyPart, Table};
+use crate::limit::{PoolId, Unit};
+use crate::route::Table;
+use crate::settings::Settings;
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -148,30 +147,21 @@ pub struct Collector {
     traces: http::Uri,
 }
 
-/// A pool, as far as it counts one unit. One that is written with requests and with tokens is two in a row, of one name.
-#[derive(Clone, Debug)]
-pub struct Pool {
-    /// As it is called in the configuration, in headers and in answers.
-    pub name: String,
-    /// What it admits.
-    pub limits: Limits,
-    /// What tells its instances apart.
-    pub key: Arc<[KeyPart]>,
-    /// How many may wait for it.
-    pub max_waiting: usize,
-    /// How much of bodies those who wait for it may hold, in bytes.
-    pub max_bytes: u64,
-    /// How long a request may wait for it, from arrival to dispatch.
-    pub max_wait: Duration,
-    /// Nobody waits: what cannot go at once is refused.
-    pub refuse_when_full: bool,
-    /// The part of it that what is polled may have, in hundredths.
-    pub poll_share: u8,
-    /// Nobody wrote it: requests of no other pool take from it, so that a limit can be learned for each endpoint.
-    pub implicit: bool,
-}
-
 impl Config {
+    /// The part that decides which request goes when.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            name: self.source.to_string(),
+            routes: Arc::clone(&self.routes),
+            pools: self.pools.clone(),
+            clients: self.clients.clone(),
+            max_waiting: self.queue.max_waiting,
+            max_in_flight: self.queue.max_in_flight,
+            ageing: self.queue.ageing,
+        }
+    }
+
     /// Whether what is polled takes requests from this pool.
     #[must_use]
     pub fn is_polled(&self, pool: PoolId) -> bool {
@@ -240,47 +230,5 @@ impl Collector {
     #[must_use]
     pub fn traces(&self) -> &http::Uri {
         &self.traces
-    }
-}
-
-impl Pool {
-    /// Its limits as people say them: `300/min, 10/s`, `200000 tokens/min` or, for one without a rate, `50 in flight`.
-    #[must_use]
-    pub fn limits_text(&self) -> String {
-        let in_flight = self.limits.in_flight.map(|most: NonZeroU32| format!("{most} in flight"));
-        let written = self.rates().chain(in_flight).collect::<Vec<_>>().join(", ");
-        match (written.is_empty(), self.limits.unit) {
-            (false, _) => written,
-            (true, Unit::Requests) => "a learned limit".to_owned(),
-            (true, Unit::Tokens) => "a learned limit of tokens".to_owned(),
-        }
-    }
-
-    /// Each of its rates, with what is counted where that is not requests.
-    pub fn rates(&self) -> impl Iterator<Item = String> {
-        self.limits.requests.iter().map(|&rate| self.rate_text(rate))
-    }
-
-    /// A rate of what it counts, as people say it: `300/min`, `200000 tokens/min`.
-    #[must_use]
-    pub fn rate_text(&self, rate: Rate) -> String {
-        match self.limits.unit {
-            Unit::Requests => rate.to_string(),
-            Unit::Tokens => rate.to_string().replacen('/', " tokens/", 1),
-        }
-    }
-}
-
-impl PoolText for Pool {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limits(&self) -> String {
-        self.limits_text()
-    }
-
-    fn max_bytes(&self) -> u64 {
-        self.max_bytes
     }
 }

@@ -44,7 +44,7 @@ pub use histogram::Distribution;
 pub use record::{End, Outcome, Source};
 pub use server::run;
 pub use sharing::Coalesced;
-pub use state::{ConnectionCounts, GateState, rules};
+pub use state::{ConnectionCounts, GateState};
 pub use stats::{RefusalKey, RequestCounts};
 
 use std::ops::Deref;

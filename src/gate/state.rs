@@ -10,7 +10,7 @@ use super::StartError;
 use super::response::Labels;
 use super::sharing::Sharing;
 use super::stats::RequestStats;
-use crate::admission::{Admission, PoolRules, Rules};
+use crate::admission::Admission;
 use crate::client::{ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::hints::Meanings;
@@ -57,7 +57,7 @@ impl GateState {
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
-            admission: Admission::start(rules(config, &clients)),
+            admission: Admission::start(config.settings().rules(&clients)),
             clients,
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
@@ -74,24 +74,6 @@ impl GateState {
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
         })
-    }
-}
-
-/// What the scheduler needs of a configuration.
-#[must_use]
-pub fn rules(config: &Config, clients: &Clients) -> Rules {
-    let rules = |pool: &Pool| PoolRules {
-        max_waiting: pool.max_waiting,
-        max_bytes: pool.max_bytes,
-        max_wait: pool.max_wait,
-        refuse_when_full: pool.refuse_when_full,
-    };
-    let pools = config.pools.iter().map(|pool| (pool.limits.clone(), rules(pool)));
-    Rules {
-        pools: pools.collect(),
-        max_waiting: config.queue.max_waiting,
-        weights: clients.weights().clone(),
-        ageing: config.queue.ageing,
     }
 }
 

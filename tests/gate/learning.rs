@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate::config::{Config, Source};
 use tidegate::limit::EstimateView;
-use tidegate::mock::{Mock, Options, Quotas};
+use tidegate_lab::mock::{Mock, Options, Quotas};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -26,7 +26,7 @@ impl Scene {
     async fn open(upstream: &str, options: Options) -> Arc<Self> {
         let clock = Clock::stop();
         let config = Config::parse(&Source::Text("upstream".to_owned()), upstream).expect("a valid configuration");
-        let mock = Mock::new(&config, options);
+        let mock = Mock::new(&config.settings(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(mock.clone().run(listener, std::future::pending()));

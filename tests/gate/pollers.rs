@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidegate::config::{Config, Source};
 use tidegate::meter::Counting;
-use tidegate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpStream;
 
 use super::coalesce::ROUTES;
@@ -49,7 +49,7 @@ const PACE: Pace = Pace { reuse: Duration::from_millis(500), every: Duration::fr
 /// A stand-in upstream that counts every trailing window.
 async fn stand_in() -> (Mock, SocketAddr) {
     let config = Config::parse(&Source::Text("test".to_owned()), LIMITS).expect("a valid configuration");
-    let mock = Mock::new(&config, Options { window: Counting::Sliding, work: WORK, ..Options::default() });
+    let mock = Mock::new(&config.settings(), Options { window: Counting::Sliding, work: WORK, ..Options::default() });
     let (listener, address) = upstream().await;
     tokio::spawn(mock.clone().run(listener, std::future::pending()));
     (mock, address)

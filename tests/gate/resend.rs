@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::admission::{RequestTotals, Snapshot};
 use tidegate::config::{Config, Source};
-use tidegate::mock::{Mock, Options, Refusal, Weather};
+use tidegate_lab::mock::{Mock, Options, Refusal, Weather};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -178,7 +178,7 @@ async fn no_client_sees_a_refusal_where_three_in_ten_are_refused() {
         minute: Duration::from_millis(600),
         ..Options::default()
     };
-    let (mock, (listener, address)) = (Mock::new(&config, options), upstream().await);
+    let (mock, (listener, address)) = (Mock::new(&config.settings(), options), upstream().await);
     tokio::spawn(mock.clone().run(listener, std::future::pending()));
     let (clock, house) = (Clock::stop(), House::open(pools, address).await);
     let mut clients = JoinSet::new();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tidegate::admin::{CauseName, PoolStatus, Status, Watched};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate::gate::Gate;
-use tidegate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -145,7 +145,7 @@ impl Scenario {
         let line = ["mock"].into_iter().map(str::to_owned).chain(self.mock.clone());
         let mut options = MockLine::parse_from(line).options;
         options.script = self.script.as_ref().map(|script| script.parse().expect("a script"));
-        Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())), options)
+        Mock::new(&config(self.upstream.as_ref().or(self.gate.as_ref())).settings(), options)
     }
 }
 

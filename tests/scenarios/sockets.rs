@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tidegate::gate::{self, Gate};
-use tidegate::mock::Mock;
+use tidegate_lab::mock::Mock;
 use tokio::net::TcpListener;
 
 use super::crowd::Way;

@@ -13,7 +13,7 @@ use serde_json::json;
 use tidegate::admin::{self, Status, Watched};
 use tidegate::config::{Config, Source};
 use tidegate::gate::{self, Gate};
-use tidegate::mock::{Mock, Options};
+use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -97,7 +97,7 @@ impl Desk {
         config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
         // The stand-in has more than the gate takes, so that nothing is refused which is not told to be.
         let wide = Config::parse(&Source::Text("wide".to_owned()), "pools = {}\nroutes = []").expect("it is valid");
-        let mock = Mock::new(&wide, MockLine::parse_from([&["mock"], options].concat()).options);
+        let mock = Mock::new(&wide.settings(), MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
         let (watched, serves) = (Watched::new(&config, gate.clone()), mock.clone());
         let (serving, mut served) = (gate::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());

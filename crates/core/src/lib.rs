@@ -13,6 +13,8 @@
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`scheduler`] | the scheduler: grant, queue or refuse |
 //! | [`refusal`] | why the gate refuses a request, in one type |
+//! | [`settings`] | what of the configuration decides all this |
+//! | [`problem`] | errors in a file that a user wrote, with their places |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
 //! | [`fingerprint`] | a stable short name for a value that may be secret |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
@@ -23,10 +25,12 @@ pub mod fingerprint;
 pub mod hints;
 pub mod limit;
 pub mod meter;
+pub mod problem;
 pub mod queue;
 pub mod refusal;
 pub mod route;
 pub mod scheduler;
+pub mod settings;
 
 #[cfg(test)]
 mod tests;

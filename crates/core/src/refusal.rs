@@ -3,11 +3,13 @@
 //! A [`Reason`] says what is the matter, with its figures; its [`Code`] is what programs read, its
 //! [`message`](Reason::message) what people read. The gate turns a [`Refusal`] into HTTP.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::limit::{PoolId, Rate};
+use crate::settings::PoolSettings;
 
 /// Why a request will not go, and when it is worth coming back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,16 +111,6 @@ pub enum Reason {
     Draining,
 }
 
-/// How people speak of a pool. The core knows its number only.
-pub trait PoolText {
-    /// Its name in the configuration.
-    fn name(&self) -> &str;
-    /// Its limits as they are configured.
-    fn limits(&self) -> String;
-    /// How much memory the requests that wait for it may use, in bytes.
-    fn max_bytes(&self) -> u64;
-}
-
 /// How long another gate takes to start. A guess: the shortest time that `Retry-After` can say (RFC 9110 §10.2.3).
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -170,6 +162,12 @@ impl Code {
     }
 }
 
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Reason {
     /// What programs read.
     #[must_use]
@@ -197,8 +195,8 @@ impl Reason {
 
     /// What people read.
     #[must_use]
-    pub fn message(self, pools: &[impl PoolText]) -> String {
-        let named = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name(), pools[pool.0].limits());
+    pub fn message(self, pools: &[PoolSettings]) -> String {
+        let named = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
         match self {
             Self::QueueFull { pool, waiting, eta } => {
                 let eta = seconds(eta);
@@ -214,8 +212,7 @@ impl Reason {
             Self::TooManyBytes { pool, bytes } => format!(
                 "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a \
                  larger max_bytes of the pool makes some.",
-                pools[pool.0].name(),
-                pools[pool.0].max_bytes()
+                pools[pool.0].name, pools[pool.0].max_bytes
             ),
             Self::NoQueue { pool, eta } => {
                 format!("{} has no room for {}, and nobody waits for it.", named(pool), seconds(eta))
@@ -236,8 +233,8 @@ impl Reason {
 
     /// The figures, as `error.tidegate` carries them.
     #[must_use]
-    pub fn details(self, pools: &[impl PoolText]) -> Value {
-        let of_pool = |pool: PoolId| json!({ "pool": pools[pool.0].name(), "limit": pools[pool.0].limits() });
+    pub fn details(self, pools: &[PoolSettings]) -> Value {
+        let of_pool = |pool: PoolId| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text() });
         let mut details = self.pool().map_or_else(|| json!({}), of_pool);
         let mut say = |name: &str, value: Value| details[name] = value;
         match self {
@@ -247,7 +244,7 @@ impl Reason {
             }
             Self::TooManyBytes { pool, bytes } => {
                 say("held_bytes", json!(bytes));
-                say("max_bytes", json!(pools[pool.0].max_bytes()));
+                say("max_bytes", json!(pools[pool.0].max_bytes));
             }
             Self::NoQueue { eta, .. } => {
                 say("waiting", json!(0));

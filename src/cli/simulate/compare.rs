@@ -2,7 +2,7 @@ use anyhow::Result;
 
 use super::print::Paper;
 use super::words::time;
-use crate::simulate::{PoolReport, Report, titles};
+use tidegate_lab::simulate::{PoolReport, Report, titles};
 
 /// So many pools are compared, those of the first that were waited for most before the others.
 const POOLS: usize = 12;

@@ -20,7 +20,7 @@ use self::words::time;
 use super::output::output;
 use super::{ConfigArgs, Usage};
 use crate::config::Config;
-use crate::simulate::{self, Report, Traffic, Tried};
+use tidegate_lab::simulate::{self, Report, Traffic, Tried, Unusable};
 
 /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
 #[derive(Debug, Args)]
@@ -83,7 +83,10 @@ impl Simulate {
             fs::read_to_string(&self.traffic)
         };
         let unreadable = |error| Usage(format!("cannot read the traffic {}: {error}", self.name()));
-        Ok(simulate::read(&self.name(), &text.map_err(unreadable)?)?)
+        simulate::read(&self.name(), &text.map_err(unreadable)?).map_err(|unusable| match unusable {
+            Unusable::Scenario(invalid) => invalid.into(),
+            Unusable::Recording { .. } => Usage(unusable.to_string()).into(),
+        })
     }
 
     fn name(&self) -> String {
@@ -123,7 +126,7 @@ impl Simulate {
 
 fn run(config: &Config, traffic: &Traffic) -> Report {
     let mut progress = Progress::new(&config.source.to_string());
-    simulate::simulate(config, traffic, Instant::now().into_std(), |part| progress.reaches(part))
+    simulate::simulate(&config.settings(), traffic, Instant::now().into_std(), |part| progress.reaches(part))
 }
 
 fn traffic_notes(reports: &[Report]) -> Vec<&str> {

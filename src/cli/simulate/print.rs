@@ -5,7 +5,7 @@ use anyhow::Result;
 use terminal_size::{Width, terminal_size};
 
 use super::words::{blocks, time};
-use crate::simulate::{Named, Outcomes, Point, PoolReport, Report, Waited};
+use tidegate_lab::simulate::{Named, Outcomes, Point, PoolReport, Report, Waited};
 
 /// Where it is printed, and how wide that is.
 pub(super) struct Paper<'o> {
@@ -100,7 +100,7 @@ impl<'o> Paper<'o> {
     }
 
     fn picture(&mut self, pool: &PoolReport) -> Result<()> {
-        writeln!(self.out, "\n{}: {}", pool.title(), pool.says())?;
+        writeln!(self.out, "\n{}: {}", pool.title(), usage(pool))?;
         for (label, value, most) in STRIPS {
             let values: Vec<f64> = pool.points.iter().map(value).collect();
             let highest = values.iter().copied().fold(0.0, f64::max);
@@ -132,24 +132,22 @@ fn waits(Waited { mean, p50, p95, p99, max }: &Waited) -> String {
     format!("mean {mean}, half {p50}, p95 {p95}, p99 {p99}, longest {max}")
 }
 
-impl PoolReport {
-    /// How full it was, and how long its line.
-    fn says(&self) -> String {
-        let limits = self.limits.iter().map(|used| {
-            let (mean, peak) = (used.mean * 100.0, used.peak * 100.0);
-            format!("{} used to {mean:.0} % on average, {peak:.0} % at most", used.limit)
-        });
-        let mut said: Vec<String> = limits.collect();
-        if let Some(learned) = &self.learned {
-            said.push(format!("the upstream has taught {learned}"));
-        }
-        if let Some([from, to]) = self.full.first() {
-            let (all, from, to) = (time(self.full_s * 1_000.0), time(from * 1_000.0), time(to * 1_000.0));
-            said.push(format!("full for {all}, first from {from} to {to}"));
-        }
-        if self.longest_line > 0 {
-            said.push(format!("at most {} waiting", self.longest_line));
-        }
-        said.join("; ")
+/// How full a pool was, and how long its queue.
+fn usage(pool: &PoolReport) -> String {
+    let limits = pool.limits.iter().map(|used| {
+        let (mean, peak) = (used.mean * 100.0, used.peak * 100.0);
+        format!("{} used to {mean:.0} % on average, {peak:.0} % at most", used.limit)
+    });
+    let mut said: Vec<String> = limits.collect();
+    if let Some(learned) = &pool.learned {
+        said.push(format!("the upstream has taught {learned}"));
     }
+    if let Some([from, to]) = pool.full.first() {
+        let (all, from, to) = (time(pool.full_s * 1_000.0), time(from * 1_000.0), time(to * 1_000.0));
+        said.push(format!("full for {all}, first from {from} to {to}"));
+    }
+    if pool.longest_line > 0 {
+        said.push(format!("at most {} waiting", pool.longest_line));
+    }
+    said.join("; ")
 }

@@ -6,9 +6,9 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::config::url::parse_upstream;
 use crate::config::{KeyVariable, Server, Upstream, pem};
+use crate::problem::Problem;
 
 /// Where apps and people find the gate. A guess: no well-known service listens there.
 const LISTEN: u16 = 4290;

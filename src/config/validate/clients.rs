@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::Check;
 use crate::client::{ClientKey, ClientSettings};
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
+use crate::problem::Problem;
 
 /// Beyond it a client that has one share would hardly be served. A guess.
 const HEAVIEST: u32 = 1_000;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
+use crate::problem::Problem;
 use crate::route::{Coalescing, RouteId, Table, Template};
 
 /// An answer older than that is news to nobody, and would only be kept. A guess.

@@ -7,8 +7,8 @@ use http::HeaderName;
 use super::Check;
 use crate::config::Queue;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::limit::Rate;
+use crate::problem::Problem;
 
 const TAKE_OUT: &str = "take it out";
 

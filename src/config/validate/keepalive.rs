@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::Check;
-use crate::config::{Pool, file, report::Problem};
+use crate::config::{Pool, file};
+use crate::problem::Problem;
 use crate::route::{RouteId, Table, Template};
 
 /// More often would be a load, and tell nobody anything. A guess.

@@ -5,10 +5,10 @@ use indexmap::IndexMap;
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::config::{Pool, Queue};
 use crate::hints::RefusalCause;
 use crate::limit::{Learn, Limits};
+use crate::problem::Problem;
 use crate::route::KeyPart;
 
 /// As the pool is called that holds what is learned where nobody wrote a pool.

@@ -2,8 +2,8 @@ use toml::Spanned;
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::config::{Access, AccessFormat, Collector, Log};
+use crate::problem::Problem;
 
 impl Check {
     pub(super) fn log(&mut self, file: &file::Log) -> Log {

@@ -19,9 +19,9 @@ use indexmap::IndexMap;
 
 use super::file::{self, Text};
 use super::hash::hash;
-use super::report::{Problem, place};
 use super::{Config, Pool, Queue, Source};
 use crate::limit::Rate;
+use crate::problem::{Problem, place};
 
 /// Longer than anything waits or is counted, and short of what overflows a clock. A leap year.
 const LONGEST: Duration = Duration::from_hours(366 * 24);

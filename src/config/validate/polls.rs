@@ -6,8 +6,8 @@ use toml::Spanned;
 use super::Check;
 use crate::config::Pool;
 use crate::config::file;
-use crate::config::report::Problem;
 use crate::limit::Unit;
+use crate::problem::Problem;
 use crate::route::Table;
 
 /// What polling may have of a pool that does not say, in hundredths. A guess: the other half is for what is no poll.

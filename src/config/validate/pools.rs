@@ -10,8 +10,8 @@ use super::learning::IMPLICIT;
 use super::{Check, Defaults};
 use crate::config::Pool;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::limit::{Learn, Limits, Rate, Shape, Unit};
+use crate::problem::Problem;
 use crate::route::{KeyPart, Table};
 
 /// Against jitter on the way: with 100 ms of it, 250 ms kept every exact window upstream (docs/upstream.md §6).

@@ -6,7 +6,7 @@ use toml::Spanned;
 use super::Check;
 use crate::config::Queue;
 use crate::config::file;
-use crate::config::report::Problem;
+use crate::problem::Problem;
 
 /// How many requests may wait in all. A guess: more than an app has at once.
 const MAX_WAITING: usize = 1_000;

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use super::Check;
 use crate::config::Pool;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::limit::{Learn, PoolId, Unit};
+use crate::problem::Problem;
 use crate::route::{KeyPart, RouteCharge, Table, Template, Weight};
 
 impl Check {

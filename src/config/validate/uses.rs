@@ -4,8 +4,8 @@ use toml::Spanned;
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::report::Problem;
 use crate::config::{Pool, Queue};
+use crate::problem::Problem;
 use crate::route::{RouteId, Table, Template};
 
 /// A route of the file that is in the table.

@@ -2,9 +2,9 @@ use std::time::{Duration, Instant};
 
 use governor::clock::FakeRelativeClock;
 
-use crate::admission::ClientId;
 use crate::client::ClientQuota;
 use crate::limit::Rate;
+use crate::scheduler::ClientId;
 
 /// What each client may send, as the gate checks it, on a clock that is set.
 pub(super) struct Quotas {

@@ -1,21 +1,17 @@
 //! Traffic whose outcome can be worked out by hand, or by a closed form.
 
-mod recordings;
-
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::ratio::ratio;
-use super::traffic::Traffic;
-use super::{Report, Waited, read, simulate};
-use crate::coalesce::LONGEST;
-use crate::config::{Config, Source};
+use tidegate::coalesce::LONGEST;
+use tidegate::config::{Config, Source};
+use tidegate_lab::simulate::{Outcomes, Report, Traffic, Waited, read, simulate};
 
 /// What the tests' scenarios ask for.
 const ROUTE: &str = "[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"x\"]";
 
-fn config(text: &str) -> Config {
+pub(super) fn config(text: &str) -> Config {
     Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration")
 }
 
@@ -34,8 +30,8 @@ fn stream(duration: &str, keys: &str) -> Traffic {
     scenario(&format!("duration = \"{duration}\"\n[[streams]]\nrequest = \"POST /v1/x\"\n{keys}"))
 }
 
-fn simulated(config: &Config, traffic: &Traffic) -> Report {
-    simulate(config, traffic, tokio::time::Instant::now().into_std(), |_| ())
+pub(super) fn simulated(config: &Config, traffic: &Traffic) -> Report {
+    simulate(&config.settings(), traffic, tokio::time::Instant::now().into_std(), |_| ())
 }
 
 fn about(found: f64, expected: f64, tolerance: f64) -> bool {
@@ -152,7 +148,10 @@ fn polls_keep_to_their_share_of_a_pool_and_helpers_come_when_they_are_told() {
         let stream = "duration = \"1m\"\n[[streams]]\nrequest = \"POST /v1/runs\"\nworkers = 40";
         let report = simulated(&config(text), &scenario(&format!("{stream}\n{poll}{more} }}")));
         let polls = report.routes.iter().find(|route| route.name.starts_with("GET")).expect("polls");
-        (ratio(polls.outcomes.served, 1) / report.completed_s, polls.outcomes.wait_ms.mean)
+        (
+            f64::from(u32::try_from(polls.outcomes.served).expect("not so many")) / report.completed_s,
+            polls.outcomes.wait_ms.mean,
+        )
     };
     // Forty runs at five calls a second: each has its turn every eight seconds, and waits for it or comes then.
     let (rate, waited) = jobs("");
@@ -287,7 +286,7 @@ proptest! {
              [upstream]\nwindow = \"fixed\"\n[[upstream.limits]]\nmatch = [\"* /v1/x\"]\nlimit = \"{upstream}/10s\""
         ));
         let report = simulated(&config, &traffic);
-        let over = |one: &super::Outcomes| one.served + one.shared + one.failed + one.refused.values().sum::<u64>();
+        let over = |one: &Outcomes| one.served + one.shared + one.failed + one.refused.values().sum::<u64>();
         prop_assert_eq!(report.whole.requests, over(&report.whole));
         for group in [&report.routes, &report.clients] {
             prop_assert!(group.iter().all(|named| named.outcomes.requests == over(&named.outcomes)));

@@ -1,7 +1,7 @@
 //! Traffic through the real scheduler, the real route table and the real board of shared calls, on a virtual clock.
 //!
 //! Nothing here waits, and nothing here decides who goes: a [`World`](world::World) tells the
-//! [`Scheduler`](crate::admission::Scheduler) the time, and keeps a tally of what it says. The traffic is a scenario, the
+//! [`Scheduler`](crate::scheduler::Scheduler) the time, and keeps a tally of what it says. The traffic is a scenario, the
 //! gate's own access log, or a HAR ([`read`]).
 
 mod access_log;
@@ -23,8 +23,6 @@ mod source;
 mod spread;
 mod svg;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod timeline;
 mod traffic;
 mod upstream;
@@ -41,10 +39,10 @@ pub use waits::Waited;
 
 use std::time::Instant;
 
-use crate::config::Config;
+use crate::settings::Settings;
 
-/// What would come of this traffic with this configuration. `began` is any instant; `progress` hears from time to time
+/// What would come of this traffic with these settings. `began` is any instant; `progress` hears from time to time
 /// how much of the traffic has come, in thousandths.
-pub fn simulate(config: &Config, traffic: &Traffic, began: Instant, mut progress: impl FnMut(u64)) -> Report {
-    world::World::new(config, traffic, began).run(&mut progress)
+pub fn simulate(settings: &Settings, traffic: &Traffic, began: Instant, mut progress: impl FnMut(u64)) -> Report {
+    world::World::new(settings, traffic, began).run(&mut progress)
 }

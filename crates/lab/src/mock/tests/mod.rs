@@ -4,6 +4,7 @@ mod models;
 mod options;
 mod weather;
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, Request};
@@ -15,19 +16,12 @@ use super::limits::Limits;
 use super::script::Step;
 use super::verdict::{Denied, Verdict};
 use super::*;
-use crate::config::Source;
+use crate::limit::{Limits as PoolLimits, PoolId};
+use crate::route::{Priority, RouteCharge, Table, Weight};
+use crate::settings::PoolSettings;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// 100 POSTs a minute to `/v1/threads`.
-const CONFIG: &str = r#"
-    [pools.posts]
-    requests = ["100/min"]
-    [[routes]]
-    match = "POST /v1/threads"
-    pools = ["posts"]
-"#;
 
 /// The limits of a stand-in that was started with some arguments.
 struct Upstream {
@@ -45,10 +39,19 @@ fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
     Arguments::try_parse_from(["mock"].iter().chain(arguments)).map(|parsed| parsed.options)
 }
 
+/// 100 POSTs a minute to `/v1/threads`.
+fn settings() -> Settings {
+    let charge = RouteCharge { pool: PoolId(0), weight: Weight::Fixed(NonZeroU32::MIN), key: [].into() };
+    let template = "POST /v1/threads".parse().expect("a template");
+    let mut routes = Table::default();
+    routes.insert(&template, vec![charge], Priority::Normal).expect("the only route");
+    let limits = PoolLimits { requests: vec!["100/min".parse().expect("a rate")], ..PoolLimits::default() };
+    Settings { routes: routes.into(), pools: vec![PoolSettings::new("posts", limits)], ..Settings::default() }
+}
+
 impl Upstream {
     fn start(arguments: &[&str]) -> Self {
-        let config = Config::parse(&Source::Text("test".to_owned()), CONFIG).expect("a configuration");
-        let limits = Limits::new(&config, options(arguments).expect("arguments"));
+        let limits = Limits::new(&settings(), options(arguments).expect("arguments"));
         Self { limits, started: tokio::time::Instant::now().into_std() }
     }
 

@@ -6,12 +6,13 @@ use super::asking::Asking;
 use super::sharing::{Paying, Role, path_of, paying};
 use super::traffic::Kind;
 use super::world::{Call, Event, World};
-use crate::admission::{AdmissionRequest, Arrival, QueuePosition, Refusal};
 use crate::coalesce::Payer;
 use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
 use crate::queue::Charges;
+use crate::refusal::Code;
 use crate::route::{Ask, Asks, Body, Found};
+use crate::scheduler::{AdmissionRequest, Arrival, QueuePosition, Refusal};
 
 /// A refusal of the upstream that names no figures, as those of the limits by type of request.
 const LIMIT: Pushback = Pushback { cause: RefusalCause::Limit, figures: None, family: None, retry_after: None };
@@ -28,13 +29,14 @@ impl<'t> World<'t> {
         let (kind, stream) = (self.kind_of(id), self.stream_of(id));
         let call = &mut self.calls[id];
         (call.came, call.waited, call.place) = (self.now, Duration::ZERO, None);
-        call.route = self.config.routes.find(&kind.method, path_of(&call.target)).route();
+        call.route = self.settings.routes.find(&kind.method, path_of(&call.target)).route();
         call.instances.clear();
         self.tally.comes(call.route, stream);
         let quota = self.quotas.as_mut().map(|quotas| quotas.check(self.now, self.senders[stream]));
         if let Some(Err(away)) = quota {
             let retry_after = away.clamp(Duration::from_secs(1), MINUTE);
-            return self.is_turned_away(id, "tidegate_client_quota ([clients] quota)", retry_after, away > MINUTE);
+            let why = format!("{} ([clients] quota)", Code::ClientQuota);
+            return self.is_turned_away(id, &why, retry_after, away > MINUTE);
         }
         let call = &mut self.calls[id];
         call.changes = self.sharing.changed_by(kind, &call.target);
@@ -64,9 +66,9 @@ impl<'t> World<'t> {
 
     /// The pools that a call takes requests from, with how much of them there is.
     fn payers(&mut self, id: usize) -> Vec<Payer<Paying>> {
-        let found = self.config.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
+        let found = self.settings.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
         let asks = self.asked(id, &found);
-        let pools = &self.config.pools;
+        let pools = &self.settings.pools;
         let paying_in = asks.iter().filter(|ask| pools[ask.pool.0].limits.unit == Unit::Requests);
         let payer = |ask: &Ask| {
             let pool = &pools[ask.pool.0];
@@ -78,7 +80,7 @@ impl<'t> World<'t> {
 
     /// Asks for its turn, and waits for it where it must.
     pub(super) fn asks(&mut self, id: usize) {
-        let found = self.config.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
+        let found = self.settings.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
         let asks = self.asked(id, &found);
         self.calls[id].asked = self.now;
         if self.calls[id].place.is_none() {
@@ -87,8 +89,9 @@ impl<'t> World<'t> {
                 self.sharing.begins(self.now, lead);
             }
         }
-        if self.under_way >= self.config.queue.max_in_flight {
-            return self.is_turned_away(id, "tidegate_queue_full ([queue] max_in_flight)", SOME_TIME, false);
+        if self.under_way >= self.settings.max_in_flight {
+            let why = format!("{} ([queue] max_in_flight)", Code::QueueFull);
+            return self.is_turned_away(id, &why, SOME_TIME, false);
         }
         if asks.is_empty() {
             return self.goes(id, Charges::new(), None);
@@ -105,7 +108,7 @@ impl<'t> World<'t> {
     }
 
     fn asked(&self, id: usize, found: &Found) -> Asks {
-        let (sender, table) = (&*self.kind_of(id).sender, &self.config.routes);
+        let (sender, table) = (&*self.kind_of(id).sender, &self.settings.routes);
         let body = table.reads_body(found).then(|| Body::read(sender.body.as_bytes(), None)).flatten();
         let tokens = self.jobs[self.calls[id].job].listed.and_then(|listed| listed.tokens);
         table.asks(found, &Asking { sender, body: body.as_ref(), tokens })
@@ -113,7 +116,7 @@ impl<'t> World<'t> {
 
     fn applicant(&self, id: usize, found: &Found) -> AdmissionRequest {
         let (sender, call) = (&self.kind_of(id).sender, &self.calls[id]);
-        let of_route = self.config.routes.priority(found);
+        let of_route = self.settings.routes.priority(found);
         AdmissionRequest {
             client: self.senders[self.stream_of(id)],
             priority: sender.priority.map_or(of_route, |own| self.clients.granted_priority(of_route, own)),
@@ -162,7 +165,7 @@ impl<'t> World<'t> {
     /// The scheduler says no.
     pub(super) fn is_refused(&mut self, id: usize, refusal: &Refusal) {
         let reason = refusal.reason;
-        let pool = reason.pool().map_or("[queue] max_waiting", |pool| &self.config.pools[pool.0].name);
+        let pool = reason.pool().map_or("[queue] max_waiting", |pool| &self.settings.pools[pool.0].name);
         let why = format!("{} ({pool})", reason.code().as_str());
         self.is_turned_away(id, &why, refusal.retry_after, refusal.pointless);
     }

@@ -11,17 +11,16 @@ use super::sharing::{Lead, Sharing};
 use super::tally::Tally;
 use super::traffic::{Arrivals, Kind, Listed, Poll, Traffic};
 use super::upstream::Upstream;
-use crate::admission::{ClientId, Decision, QueuePosition, Scheduler};
 use crate::client::Clients;
 use crate::coalesce::Ticket;
-use crate::config::Config;
-use crate::gate::rules;
 use crate::queue::Charges;
 use crate::route::RouteId;
+use crate::scheduler::{ClientId, Decision, QueuePosition, Scheduler};
+use crate::settings::Settings;
 
 /// A gate, its upstream and who asks it, on a clock that goes from one event to the next.
 pub(super) struct World<'t> {
-    pub(super) config: &'t Config,
+    pub(super) settings: &'t Settings,
     pub(super) traffic: &'t Traffic,
     pub(super) began: Instant,
     pub(super) now: Instant,
@@ -103,20 +102,20 @@ const STEPS: u32 = 200;
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl<'t> World<'t> {
-    pub(super) fn new(config: &'t Config, traffic: &'t Traffic, began: Instant) -> Self {
-        let clients = Clients::new(&config.clients);
+    pub(super) fn new(settings: &'t Settings, traffic: &'t Traffic, began: Instant) -> Self {
+        let clients = Clients::new(&settings.clients);
         let chance =
             |index: usize| fastrand::Rng::with_seed(traffic.seed.wrapping_add(index as u64).wrapping_mul(GOLDEN));
         let streams = traffic.streams.iter().enumerate();
         let mut world = Self {
-            config,
+            settings,
             traffic,
             began,
             now: began,
             events: Events::new(),
-            quotas: config.clients.quota.and_then(|rate| Quotas::new(rate, began)),
-            scheduler: Scheduler::new(rules(config, &clients)),
-            sharing: Sharing::new(config),
+            quotas: settings.clients.quota.and_then(|rate| Quotas::new(rate, began)),
+            scheduler: Scheduler::new(settings.rules(&clients)),
+            sharing: Sharing::new(settings),
             upstream: Upstream::new(&traffic.upstream, began, &mut chance(traffic.streams.len())),
             senders: traffic.streams.iter().map(|stream| stream.kind.sender.who(&clients)).collect(),
             clients,
@@ -126,7 +125,7 @@ impl<'t> World<'t> {
             calls: Slab::new(),
             waiting: 0,
             under_way: 0,
-            tally: Tally::new(config, traffic, began),
+            tally: Tally::new(settings, traffic, began),
         };
         for (index, stream) in traffic.streams.iter().enumerate() {
             let ways = if let Arrivals::Workers { workers, .. } = stream.arrivals { workers.get() } else { 1 };

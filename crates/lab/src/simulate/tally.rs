@@ -8,14 +8,14 @@ use super::instance::Instance;
 use super::timeline::Timeline;
 use super::traffic::{Stream, Traffic};
 use super::waits::Waits;
-use crate::admission::Snapshot;
 use crate::client::Clients;
-use crate::config::Config;
 use crate::route::{Asks, RouteId};
+use crate::scheduler::Snapshot;
+use crate::settings::Settings;
 
 /// What has come of everything so far.
 pub(super) struct Tally<'t> {
-    pub(super) config: &'t Config,
+    pub(super) settings: &'t Settings,
     pub(super) traffic: &'t Traffic,
     pub(super) began: Instant,
     pub(super) ended: Instant,
@@ -61,23 +61,23 @@ pub(super) struct Work {
 }
 
 impl<'t> Tally<'t> {
-    pub(super) fn new(config: &'t Config, traffic: &'t Traffic, began: Instant) -> Self {
-        let clients = Clients::new(&config.clients);
+    pub(super) fn new(settings: &'t Settings, traffic: &'t Traffic, began: Instant) -> Self {
+        let clients = Clients::new(&settings.clients);
         let label = |stream: &Stream| stream.kind.sender.label(&clients);
         let names: IndexSet<String> = traffic.streams.iter().map(label).collect();
         let client_of = traffic.streams.iter().filter_map(|stream| names.get_index_of(&label(stream))).collect();
         Self {
-            config,
+            settings,
             traffic,
             began,
             ended: began,
             whole: Group::default(),
-            routes: config.routes.routes().map(|_| Group::default()).collect(),
+            routes: settings.routes.routes().map(|_| Group::default()).collect(),
             clients: names.into_iter().map(|name| (name, Group::default())).collect(),
             client_of,
             streams: vec![Work::default(); traffic.streams.len()],
             instances: Vec::new(),
-            by_key: vec![HashMap::new(); config.pools.len()],
+            by_key: vec![HashMap::new(); settings.pools.len()],
             timeline: Timeline::new(began, traffic.lasts),
             looks: 0,
         }
@@ -102,7 +102,7 @@ impl<'t> Tally<'t> {
             let key = ask.key.as_deref().unwrap_or_default();
             let known = self.by_key[ask.pool.0].get(key).copied();
             let index = known.unwrap_or_else(|| {
-                let pool = &self.config.pools[ask.pool.0];
+                let pool = &self.settings.pools[ask.pool.0];
                 self.by_key[ask.pool.0].insert(key.into(), self.instances.len());
                 self.instances.push(Instance::new(ask.pool, pool, key, self.timeline.len()));
                 self.instances.len() - 1

@@ -6,9 +6,9 @@ use std::time::Duration;
 use toml::Value;
 
 use super::file::{Text, Times};
-use crate::config::Problem;
 use crate::limit::Rate;
 use crate::meter::Counting;
+use crate::problem::Problem;
 use crate::route::{Priority, Template};
 use crate::simulate::pattern::Pattern;
 use crate::simulate::spread::{LONGEST, Spread};

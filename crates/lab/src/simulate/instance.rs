@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::ratio::ratio;
 use super::tally::Group;
 use super::waits::Waits;
-use crate::admission::InstanceState;
-use crate::config::Pool;
 use crate::limit::{EstimateView, PoolId, Rate};
+use crate::scheduler::InstanceState;
+use crate::settings::PoolSettings;
 
 /// What has come of one pool instance.
 pub(super) struct Instance {
@@ -59,7 +59,7 @@ pub struct Point {
 
 impl Instance {
     /// A new one, when it has been looked so many times at the others.
-    pub(super) fn new(id: PoolId, pool: &Pool, key: &str, looks: usize) -> Self {
+    pub(super) fn new(id: PoolId, pool: &PoolSettings, key: &str, looks: usize) -> Self {
         let rates = pool.rates();
         let limits = rates.chain(pool.limits.in_flight.map(|most| format!("{most} in flight")));
         Self {

@@ -1,6 +1,6 @@
 use super::traffic::Traffic;
 use super::{access_log, har, scenario};
-use crate::config::Invalid;
+use crate::problem::Invalid;
 
 /// Why there is no traffic.
 #[derive(Debug, thiserror::Error)]

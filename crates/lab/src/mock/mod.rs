@@ -62,7 +62,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::settings::Settings;
 use collection::{Answered, item, list};
 use complaint::Complaint;
 use limits::Limits;
@@ -77,10 +77,10 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// A stand-in that enforces the limits of this configuration; `in_flight` is the gate's own and not among them.
+    /// A stand-in that enforces the limits of these settings; `in_flight` is the gate's own and not among them.
     #[must_use]
-    pub fn new(config: &Config, options: Options) -> Self {
-        let limits = Limits::new(config, options.clone());
+    pub fn new(settings: &Settings, options: Options) -> Self {
+        let limits = Limits::new(settings, options.clone());
         Self { world: Arc::new(World::new(limits, options)) }
     }
 

@@ -1,8 +1,10 @@
 //! What was recorded comes again, and nothing of it is told that may be secret.
 
-use super::{config, simulated};
-use crate::config::{Config, DEFAULT, Source};
-use crate::simulate::{Unusable, read};
+use tidegate::client::Clients;
+use tidegate::config::{Config, DEFAULT, Source};
+use tidegate_lab::simulate::{Named, Unusable, read};
+
+use super::scenarios::{config, simulated};
 
 const LOG: &str = r#"{"at":"2026-11-25T12:00:02.000Z","method":"POST","route":"POST /v1/threads/{thread_id}/runs","client":"client-00000000000000aa","ended":"passed","status":200,"code":null,"source":"upstream","wait_ms":0,"upstream_ms":500,"attempts":1,"total_ms":501,"pools":["assistants-runs","assistants-post"],"priority":"normal"}
 {"at":"2026-11-25T12:00:00.000Z","method":"POST","route":"POST /v1/threads/{thread_id}/runs","client":"client-00000000000000aa","ended":"refused","status":429,"code":"tidegate_wait_too_long","source":"tidegate","wait_ms":0,"upstream_ms":null,"attempts":0,"total_ms":1,"pools":["assistants-runs"],"priority":null}
@@ -22,9 +24,8 @@ fn shipped() -> Config {
 fn an_access_log_is_replayed_by_the_routes_it_names() {
     let traffic = read("access.log", LOG).expect("a log");
     let report = simulated(&shipped(), &traffic);
-    let named = |names: &[super::super::Named]| {
-        names.iter().map(|named| (named.name.clone(), named.outcomes.requests)).collect::<Vec<_>>()
-    };
+    let named =
+        |names: &[Named]| names.iter().map(|named| (named.name.clone(), named.outcomes.requests)).collect::<Vec<_>>();
     let routes = [
         ("default", 1),
         ("POST /v1/threads/{thread_id}/runs", 2),
@@ -90,10 +91,10 @@ fn who_sends_what_tells_clients_apart_is_that_client_in_a_har_too() {
     let one = har(&entry("2026-11-25T11:00:00Z", "GET", "https://api.openai.com/v1/files", ""));
     let config = config("[clients]\nby = [\"authorization\"]");
     let report = simulated(&config, &read("app.har", &one).expect("a HAR"));
-    let clients = crate::client::Clients::new(&config.clients);
+    let clients = Clients::new(&config.clients);
     let headers = [(http::header::AUTHORIZATION, format!("Bearer {SECRET}").parse().expect("a value"))];
     let who = clients.identify(&headers.into_iter().collect(), [127, 0, 0, 1].into());
-    assert_eq!(report.clients[0].name, crate::client::Clients::label(who));
+    assert_eq!(report.clients[0].name, Clients::label(who));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::traffic::Sender;
-use crate::admission::ClientId;
 use crate::client::{ClientKey, Clients, POLL_HELPER};
 use crate::route::{Body, Facts};
+use crate::scheduler::ClientId;
 
 /// What of a request decides its keys and costs.
 pub(super) struct Asking<'s> {

@@ -2,14 +2,17 @@
 //! say the same waits. `benches/simulate` holds it against a gate on real sockets and in real time, and calls that are shared
 //! as well: those need the whole way through the gate, and so its sockets.
 
+mod recordings;
+mod scenarios;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;
 use proptest::prelude::*;
 use tidegate::config::{Config, Source};
-use tidegate::mock::{Mock, Options, Weather};
-use tidegate::simulate::{read, simulate};
+use tidegate_lab::mock::{Mock, Options, Weather};
+use tidegate_lab::simulate::{read, simulate};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -106,14 +109,14 @@ impl Scene {
         });
         let text = format!("duration = \"{}s\"\n{}", LASTS.as_secs(), streams.collect::<String>());
         let traffic = read("scene", &text).expect("a scenario");
-        let report = simulate(&self.config(), &traffic, Instant::now().into_std(), |_| ());
+        let report = simulate(&self.config().settings(), &traffic, Instant::now().into_std(), |_| ());
         let waits = report.whole.wait_ms;
         Met { served: report.whole.served, mean: waits.mean, p50: waits.p50, p95: waits.p95, max: waits.max }
     }
 
     async fn played(&self) -> Met {
         let weather = Weather { latency: self.latency, ..Weather::default() };
-        let mock = Mock::new(&config(ANYTHING), Options { weather, ..Options::default() });
+        let mock = Mock::new(&config(ANYTHING).settings(), Options { weather, ..Options::default() });
         // From here on the clock goes in whole milliseconds.
         sleep(Duration::from_millis(1)).await;
         let way = Bare::new(self.config(), &mock, (Duration::ZERO, Duration::ZERO), 1);

@@ -18,7 +18,7 @@ use self::values::Problems;
 use super::spread::Spread;
 use super::traffic::{Arrivals, Caps, Kind, Poll, Sender, Stream, Traffic};
 use crate::client::POLL_HELPER;
-use crate::config::{Invalid, Problem};
+use crate::problem::{Invalid, Problem};
 use crate::route::Priority;
 
 /// Where every key is explained.
@@ -36,7 +36,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// [`Invalid`] lists everything that is wrong with it.
 pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Invalid> {
     let invalid = |problems| Invalid::new(name.to_owned(), text, problems);
-    let file: File = toml::from_str(text).map_err(|error| invalid(vec![Problem::malformed(&error, KEYS)]))?;
+    let malformed = |error: toml::de::Error| Problem::malformed(error.message(), error.span().unwrap_or(0..0), KEYS);
+    let file: File = toml::from_str(text).map_err(|error| invalid(vec![malformed(error)]))?;
     let mut problems = Problems::default();
     let lasts = problems.some_time(&file.duration);
     let streams = file.streams.iter().enumerate().map(|(at, written)| stream(&mut problems, at, lasts, written));

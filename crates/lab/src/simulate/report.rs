@@ -7,8 +7,8 @@ use super::instance::{Instance, Point, Utilisation};
 use super::ratio::ratio;
 use super::tally::{Group, Tally};
 use super::waits::Waited;
-use crate::config::Pool;
 use crate::limit::Unit;
+use crate::settings::PoolSettings;
 
 /// What has come of traffic. Times are in seconds from its beginning, and waits in milliseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -141,7 +141,7 @@ impl Tally<'_> {
         let whole = std::mem::take(&mut self.whole).outcomes();
         let answered = ratio(whole.served + whole.shared, 1);
         Report {
-            config: self.config.source.to_string(),
+            config: self.settings.name.clone(),
             lasts_s: self.traffic.lasts.as_secs_f64(),
             completed_s: completed,
             throughput_per_s: if completed > 0.0 { answered / completed } else { 0.0 },
@@ -157,7 +157,8 @@ impl Tally<'_> {
 
     /// What is configured and has no effect here.
     fn without_effect(&self) -> Option<String> {
-        let holds = self.config.routes.routes().any(|(_, route)| route.coalesce.is_some_and(|coalesce| coalesce.hold));
+        let holds =
+            self.settings.routes.routes().any(|(_, route)| route.coalesce.is_some_and(|coalesce| coalesce.hold));
         holds.then(|| "hold is not simulated: polls are answered at once.".to_owned())
     }
 
@@ -165,9 +166,9 @@ impl Tally<'_> {
         let mut instances = std::mem::take(&mut self.instances);
         // Nobody wrote such a pool, and most teach nothing.
         instances
-            .retain(|instance| !self.config.pools[instance.pool.0].implicit || instance.group.upstream_refused > 0);
+            .retain(|instance| !self.settings.pools[instance.pool.0].implicit || instance.group.upstream_refused > 0);
         let looks = self.looks;
-        let report = |instance: Instance| instance.report(&self.config.pools, looks, step);
+        let report = |instance: Instance| instance.report(&self.settings.pools, looks, step);
         let mut pools: Vec<PoolReport> = instances.into_iter().map(report).collect();
         pools.sort_by(|one, other| other.pressure().total_cmp(&one.pressure()));
         pools.truncate(MOST_INSTANCES);
@@ -175,7 +176,7 @@ impl Tally<'_> {
     }
 
     fn routes(&mut self) -> Vec<Named> {
-        let names = self.config.routes.routes().map(|(_, route)| route.name.clone());
+        let names = self.settings.routes.routes().map(|(_, route)| route.name.clone());
         names.zip(std::mem::take(&mut self.routes)).filter_map(Named::new).collect()
     }
 
@@ -209,7 +210,7 @@ impl PoolReport {
 }
 
 impl Instance {
-    fn report(self, pools: &[Pool], looks: u32, step: Duration) -> PoolReport {
+    fn report(self, pools: &[PoolSettings], looks: u32, step: Duration) -> PoolReport {
         let pool = &pools[self.pool.0];
         let (spans, seconds) = (spans(&self.points), |steps: u32| (step * steps).as_secs_f64());
         let full_steps: u32 = spans.iter().map(|[from, to]| to - from).sum();

@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 
 use super::traffic::{Kind, Sender};
 use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket, wants_its_own};
-use crate::config::Config;
 use crate::limit::PoolId;
 use crate::route::{Ask, Coalescing, RouteId, resources};
+use crate::settings::Settings;
 
 /// Which calls are under way, which answers still serve, and what is polled, as the gate has it.
 pub(super) struct Sharing<'c> {
-    config: &'c Config,
+    settings: &'c Settings,
     board: Board<usize, ()>,
     polls: Polls<Paying>,
 }
@@ -48,13 +48,13 @@ pub(super) struct Lead {
 }
 
 impl<'c> Sharing<'c> {
-    pub(super) fn new(config: &'c Config) -> Self {
-        Self { config, board: Board::new(MOST), polls: Polls::new(MOST) }
+    pub(super) fn new(settings: &'c Settings) -> Self {
+        Self { settings, board: Board::new(MOST), polls: Polls::new(MOST) }
     }
 
     /// What a request asks for, if others may ask the same.
     pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
-        let how = self.config.routes.route(route).coalesce.filter(|_| kind.method == "GET")?;
+        let how = self.settings.routes.route(route).coalesce.filter(|_| kind.method == "GET")?;
         let query = target.split_once('?').map_or("", |(_, query)| query);
         if !kind.sender.body.is_empty() || wants_its_own(query, kind.sender.headers()) {
             return None;
@@ -107,7 +107,7 @@ impl<'c> Sharing<'c> {
     /// What a request changes; nothing where nothing is shared.
     pub(super) fn changed_by(&self, kind: &Kind, target: &str) -> Vec<String> {
         let is_safe = ["GET", "HEAD", "OPTIONS"].contains(&&*kind.method);
-        let shares = self.config.routes.routes().any(|(_, route)| route.coalesce.is_some());
+        let shares = self.settings.routes.routes().any(|(_, route)| route.coalesce.is_some());
         if is_safe || !shares { Vec::new() } else { resources(path_of(target)).into_vec() }
     }
 

@@ -11,16 +11,16 @@ use super::script::Step;
 use super::stats::{PoolStats, Stats};
 use super::traffic::Traffic;
 use super::verdict::{Denied, Verdict};
-use crate::config::{Config, Pool};
 use crate::limit::{PoolId, Unit};
 use crate::meter::Meter;
 use crate::route::{Ask, Found, Table};
+use crate::settings::{PoolSettings, Settings};
 
 /// The limits of the stand-in: those of the configuration, enforced its own way, and those of models.
 #[derive(Debug)]
 pub(super) struct Limits {
     routes: Arc<Table>,
-    pools: Vec<Pool>,
+    pools: Vec<PoolSettings>,
     options: Options,
     traffic: Mutex<Traffic>,
 }
@@ -29,9 +29,9 @@ pub(super) struct Limits {
 type Costs = IndexMap<Whose, Cost>;
 
 impl Limits {
-    pub(super) fn new(config: &Config, options: Options) -> Self {
+    pub(super) fn new(settings: &Settings, options: Options) -> Self {
         let traffic = Mutex::new(Traffic::new(&options));
-        Self { routes: Arc::clone(&config.routes), pools: config.pools.clone(), options, traffic }
+        Self { routes: Arc::clone(&settings.routes), pools: settings.pools.clone(), options, traffic }
     }
 
     pub(super) fn find(&self, method: &str, path: &str) -> Found {

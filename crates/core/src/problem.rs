@@ -1,0 +1,137 @@
+//! Problems in a file that a user wrote, reported as `rustc` reports its own: with the place, what is wrong and a fix.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// All problems of a file, in the order of their places in it.
+#[derive(Debug)]
+pub struct Invalid {
+    origin: String,
+    text: String,
+    problems: Vec<Problem>,
+}
+
+/// One problem.
+#[derive(Debug)]
+pub struct Problem {
+    what: String,
+    at: Range<usize>,
+    label: String,
+    mend: String,
+}
+
+impl Problem {
+    /// `what` is wrong at this range of bytes of the file. `label` says how, and `mend` what to write instead.
+    #[must_use]
+    pub fn new(what: impl Into<String>, at: Range<usize>, label: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { what: what.into(), at, label: label.into(), mend: mend.into() }
+    }
+
+    /// A text that is not TOML, or has an unknown key or a value of another type, in the words of `toml`'s error; `keys` says
+    /// where the keys are explained.
+    #[must_use]
+    pub fn malformed(error: &str, at: Range<usize>, keys: &str) -> Self {
+        let said = error.trim().to_owned();
+        let said = WORDS.iter().fold(said, |said, (theirs, plain)| said.replace(theirs, plain));
+        let (what, label) = said.split_at(said.rfind(", expected ").unwrap_or(said.len()));
+        let is = |heads: &[&str]| heads.iter().any(|head| what.starts_with(head));
+        let mend = if is(&["unknown key", "missing key"]) {
+            keys
+        } else if is(&["invalid type", "invalid value", "unknown value", "duplicate key"]) {
+            ""
+        } else {
+            "write TOML: [server] for a table, and in it listen = \"127.0.0.1:4290\", with texts in quotes"
+        };
+        // The value that was found may be a secret.
+        let found = if is(&["invalid type", "invalid value"]) { what.find(['`', '"']) } else { None };
+        let what = &what[..found.unwrap_or(what.len())];
+        Self::new(what.trim_end(), at, label.trim_start_matches(", "), mend)
+    }
+}
+
+impl Invalid {
+    /// The problems of this text, which comes from `origin`. What looks like a credential is masked in all of it.
+    #[must_use]
+    pub fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.at.start);
+        for text in problems.iter_mut().flat_map(|problem| [&mut problem.what, &mut problem.label, &mut problem.mend]) {
+            *text = masked(text);
+        }
+        Self { origin, text: masked(text), problems }
+    }
+}
+
+/// What serde and the TOML parser say, and what it means to the author of the file.
+const WORDS: [(&str, &str); 18] = [
+    ("unknown field", "unknown key"),
+    ("missing field", "missing key"),
+    ("unknown variant", "unknown value"),
+    ("invalid type: map", "invalid type: table"),
+    ("invalid type: sequence", "invalid type: list"),
+    ("wanted string or table", "invalid type, expected a text in quotes"),
+    ("expected a sequence", "expected a list, as in [\"300/min\"] or, for routes, [[routes]]"),
+    ("expected a map", "expected tables, as in [pools.NAME]"),
+    ("expected a string", "expected a text in quotes"),
+    ("expected usize", "expected a whole number from 0 up"),
+    ("expected a nonzero usize", "expected a whole number from 1 up"),
+    ("expected a nonzero u32", "expected a whole number from 1 to 4294967295"),
+    ("expected i64", "expected a whole number"),
+    ("expected f64", "expected a number, as in 0.1"),
+    ("expected a boolean", "expected true or false"),
+    ("expected an integer or string", A_SIZE),
+    ("expected integer overflow", A_SIZE),
+    ("expected parsable string", A_SIZE),
+];
+
+const A_SIZE: &str = "expected a size, as in \"1MiB\" or 65536";
+
+/// The line and column of a byte in a text, both counted from 1.
+#[must_use]
+pub fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
+}
+
+/// The text with what looks like a credential replaced by asterisks. All places stay the same.
+fn masked(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for (mark, until) in [("sk-", "\"' \t\r\n=#"), ("Bearer ", "\"'\r\n=#")] {
+        for (at, _) in text.match_indices(mark) {
+            let secret = bytes[at + mark.len()..].iter_mut().take_while(|byte| !until.as_bytes().contains(byte));
+            secret.filter(|byte| byte.is_ascii()).for_each(|byte| *byte = b'*');
+        }
+    }
+    for (at, mark) in text.match_indices("://") {
+        let authority = text[at + mark.len()..].split(['/', '"', '\'', '\n']).next().unwrap_or_default();
+        let user = &mut bytes[at + mark.len()..][..authority.rfind('@').unwrap_or_default()];
+        user.iter_mut().filter(|byte| byte.is_ascii()).for_each(|byte| *byte = b'*');
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+impl std::error::Error for Invalid {}
+
+/// In the style of `rustc`: file, line and column, and the text underlined.
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renderer = Renderer::plain();
+        for (index, problem) in self.problems.iter().enumerate() {
+            let end = problem.at.end.min(self.text.len());
+            let at = problem.at.start.min(end)..end;
+            let mark = AnnotationKind::Primary.span(at).label(problem.label.as_str());
+            let snippet = Snippet::source(self.text.as_str()).path(self.origin.as_str()).annotation(mark);
+            let mut group = Level::ERROR.primary_title(problem.what.as_str()).element(snippet);
+            if !problem.mend.is_empty() {
+                group = group.element(Level::HELP.message(problem.mend.as_str()));
+            }
+            let gap = if index == 0 { "" } else { "\n\n" };
+            let shown = renderer.render(&[group]);
+            let lines = shown.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+            write!(f, "{gap}{lines}")?;
+        }
+        Ok(())
+    }
+}
