@@ -9,8 +9,8 @@ use std::process::Command;
 const ROOMS: [(&str, &[&str]); 16] = [
     ("limit", &[]),
     ("feedback", &["limit"]),
-    ("coalesce", &["limit"]),
     ("route", &["limit"]),
+    ("coalesce", &["limit", "route"]),
     ("queue", &["limit", "route"]),
     ("meter", &["limit"]),
     ("admission", &["feedback", "limit", "queue", "route"]),
