@@ -5,7 +5,6 @@
 //! ([`Coalescer::invalidate`]). What is asked for again and again keeps to its share of the pools that pay for it
 //! ([`Coalescer::poll`]), and may be held until there is something new to tell ([`LongPoll`]).
 
-mod board;
 mod coalescer;
 mod inflight;
 mod key;
@@ -21,13 +20,12 @@ mod trailing;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Found, Ticket};
 pub use coalescer::{Call, Coalescer, Role, Terms, Waiter};
 pub use key::{Key, can_change_the_answer};
 pub use long_poll::LongPoll;
 pub use own::wants_its_own;
 pub use poll_advice::{PollAdvice, poll_helper};
-pub use polls::{LONGEST, Payer, Polls};
+pub use polls::{LONGEST, Payer};
 pub use shareable::Shareable;
 pub use status::Status;
 

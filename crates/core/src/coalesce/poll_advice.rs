@@ -54,7 +54,7 @@ impl PollAdvice {
     /// to come. It ends at the [deadline](LongPoll::deadline_for).
     #[must_use]
     pub fn hold(&self, status: Option<&Status>, reuse: Duration, deadline: Instant) -> Option<LongPoll> {
-        let known = self.reported.as_ref().filter(|known| known.is_to_change() && status == Some(*known))?;
+        let known = self.reported.as_ref().filter(|known| status == Some(*known))?;
         Some(LongPoll::new(known.clone(), self.every.max(reuse), deadline))
     }
 }

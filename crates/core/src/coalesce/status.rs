@@ -23,6 +23,12 @@ const TO_CHANGE: [&str; 10] = [
 ];
 
 impl Status {
+    /// The status of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
     /// Of a JSON body that has one.
     #[must_use]
     pub fn read(body: &[u8]) -> Option<Self> {

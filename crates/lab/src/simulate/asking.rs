@@ -1,5 +1,5 @@
 use super::traffic::Sender;
-use crate::client::{ClientKey, Clients, POLL_HELPER};
+use crate::client::{ClientKey, Clients};
 use crate::route::{Body, Facts};
 use crate::scheduler::ClientId;
 
@@ -30,13 +30,8 @@ impl Sender {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes())
     }
 
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.headers.iter().map(|(name, value)| (&**name, value.as_bytes()))
-    }
-
-    /// Whether it is a poll helper of an SDK, which says so of itself.
-    pub(super) fn is_poll_helper(&self) -> bool {
-        self.header(POLL_HELPER.as_str()).is_some()
     }
 
     /// Whose requests they are.

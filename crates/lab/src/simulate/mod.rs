@@ -1,4 +1,4 @@
-//! Traffic through the real scheduler, the real route table and the real board of shared calls, on a virtual clock.
+//! Traffic through the real scheduler, the real route table and the real coalescer, on a virtual clock.
 //!
 //! Nothing here waits, and nothing here decides who goes: a [`World`](world::World) tells the
 //! [`Scheduler`](crate::scheduler::Scheduler) the time, and keeps a tally of what it says. The traffic is a scenario, the

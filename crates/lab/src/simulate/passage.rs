@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::asking::Asking;
-use super::sharing::{Paying, Role, path_of, paying};
+use super::sharing::{Paying, path_of, paying};
 use super::traffic::Kind;
 use super::world::{Call, Event, World};
-use crate::coalesce::Payer;
+use crate::coalesce::{Payer, PollAdvice, Role};
 use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
 use crate::queue::Charges;
@@ -28,7 +28,7 @@ impl<'t> World<'t> {
     pub(super) fn comes(&mut self, id: usize) {
         let (kind, stream) = (self.kind_of(id), self.stream_of(id));
         let call = &mut self.calls[id];
-        (call.came, call.waited, call.place) = (self.now, Duration::ZERO, None);
+        (call.came, call.waited, call.place, call.advice) = (self.now, Duration::ZERO, None, None);
         call.route = self.settings.routes.find(&kind.method, path_of(&call.target)).route();
         call.instances.clear();
         self.tally.comes(call.route, stream);
@@ -40,7 +40,7 @@ impl<'t> World<'t> {
         }
         let call = &mut self.calls[id];
         call.changes = self.sharing.changed_by(kind, &call.target);
-        self.sharing.wrote(&call.changes);
+        self.sharing.invalidate(&call.changes);
         self.takes_a_role(id);
     }
 
@@ -48,18 +48,21 @@ impl<'t> World<'t> {
     fn takes_a_role(&mut self, id: usize) {
         let (kind, call) = (self.kind_of(id), &self.calls[id]);
         let Some(asked) = self.sharing.shareable(call.route, kind, &call.target) else { return self.asks(id) };
-        let payers = self.payers(id);
-        let every = self.sharing.poll(self.now, &asked, &kind.sender, &payers);
-        self.calls[id].every = every;
-        match self.sharing.role(self.now, &asked, id) {
-            Role::Joins(leader) => self.calls[leader].joined.push(id),
-            Role::Reuses => self.shares(id, Duration::ZERO),
+        let advice = self.calls[id].advice.take();
+        let advice = advice.unwrap_or_else(|| {
+            let payers = self.payers(id);
+            self.sharing.poll(self.now, &asked, &kind.sender, &payers)
+        });
+        let role = self.sharing.ask(self.now, &asked, advice.every(), kind.sender.patience, id);
+        self.calls[id].advice = Some(advice);
+        match role {
+            Role::Join { handle: leader, .. } => self.calls[leader].joined.push(id),
+            Role::Reuse(()) => self.shares(id, Duration::ZERO),
             Role::Alone => self.asks(id),
-            Role::Leads(lead) => {
-                self.calls[id].lead = Some(lead);
-                let wait = self.sharing.pace(self.now, &asked, every, kind.sender.patience);
-                self.calls[id].waited += wait;
-                self.events.say(self.now + wait, Event::Asks(id));
+            Role::Lead { call, after, .. } => {
+                self.calls[id].lead = Some(call);
+                self.calls[id].waited += after;
+                self.events.say(self.now + after, Event::Asks(id));
             }
         }
     }
@@ -85,8 +88,8 @@ impl<'t> World<'t> {
         self.calls[id].asked = self.now;
         if self.calls[id].place.is_none() {
             self.calls[id].instances = self.tally.asks(&asks);
-            if let Some(lead) = &mut self.calls[id].lead {
-                self.sharing.begins(self.now, lead);
+            if let Some(lead) = &self.calls[id].lead {
+                self.sharing.begin(self.now, lead);
             }
         }
         if self.under_way >= self.settings.max_in_flight {
@@ -180,7 +183,7 @@ impl<'t> World<'t> {
         let call = &mut self.calls[id];
         let joined = std::mem::take(&mut call.joined);
         if let Some(lead) = call.lead.take() {
-            self.sharing.refuse(&lead);
+            self.sharing.refused(lead);
         }
         let call = &mut self.calls[id];
         if call.returns < retries && !pointless {
@@ -196,7 +199,7 @@ impl<'t> World<'t> {
     fn fails(&mut self, id: usize, retry_after: Duration) {
         self.tally.fails(self.calls[id].route, self.stream_of(id), &self.calls[id].instances);
         if let Some(lead) = self.calls[id].lead.take() {
-            self.sharing.lose(&lead);
+            self.sharing.fail(lead);
         }
         let call = self.remove(id, false, retry_after);
         call.joined.into_iter().for_each(|id| self.asks(id));
@@ -207,10 +210,10 @@ impl<'t> World<'t> {
         let (stream, call) = (self.stream_of(id), &self.calls[id]);
         let waited = call.waited;
         self.tally.serves(self.now, call.route, stream, &call.instances, waited);
-        let is_last = call.polls && self.jobs[call.job].done_at.is_some_and(|at| at <= self.now);
+        let done_at = self.jobs[call.job].done_at.filter(|_| call.polls);
         let mut call = self.remove(id, true, Duration::ZERO);
-        if let Some((until, ticket)) = call.lead.take().and_then(|lead| self.sharing.land(self.now, lead, is_last)) {
-            self.events.say(until, Event::Forgets(ticket));
+        if let Some(lead) = call.lead.take() {
+            self.sharing.complete(self.now, lead, done_at.map(|at| at <= self.now));
         }
         call.joined.into_iter().for_each(|id| self.shares(id, waited));
     }
@@ -225,12 +228,11 @@ impl<'t> World<'t> {
 
     /// A poll helper obeys what it is told of when to ask again.
     fn remove(&mut self, id: usize, is_served: bool, stay_away: Duration) -> Call {
-        let is_helper = self.kind_of(id).sender.is_poll_helper();
         let call = self.calls.remove(id);
         // However it ends, it may have gone through.
-        self.sharing.wrote(&call.changes);
-        let told = if is_helper { call.every } else { Duration::ZERO };
-        self.is_over(call.job, call.polls, is_served, stay_away.max(told));
+        self.sharing.invalidate(&call.changes);
+        let poll_after = call.advice.as_ref().and_then(PollAdvice::poll_after);
+        self.is_over(call.job, call.polls, is_served, stay_away.max(poll_after.unwrap_or_default()));
         call
     }
 

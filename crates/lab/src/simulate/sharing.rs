@@ -1,107 +1,67 @@
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::traffic::{Kind, Sender};
-use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket, wants_its_own};
+use crate::coalesce::{self, Call, Coalescer, MOST, Payer, PollAdvice, Role, Status, Terms, poll_helper};
 use crate::limit::PoolId;
 use crate::route::{Ask, Coalescing, RouteId, resources};
 use crate::settings::Settings;
 
-/// Which calls are under way, which answers still serve, and what is polled, as the gate has it.
+/// What the gate's own coalescer decides of simulated requests. It knows a call by the number of the request that leads it.
 pub(super) struct Sharing<'c> {
     settings: &'c Settings,
-    board: Board<usize, ()>,
-    polls: Polls<Paying>,
+    coalescer: Coalescer<Paying, usize, ()>,
+    /// What a thing that is polled is until its work is done, and then.
+    statuses: [Status; 2],
 }
 
 /// A pool instance that pays for polls.
 pub(super) type Paying = (PoolId, Option<Box<str>>);
 
-/// What one call asks for that others may ask for as well.
+/// What one request asks for that others may ask for as well.
 pub(super) struct Shareable {
-    resource: String,
-    key: Key,
+    wanted: coalesce::Shareable,
     how: Coalescing,
-}
-
-/// How a request has its answer.
-pub(super) enum Role {
-    /// By a call that nobody shares.
-    Alone,
-    /// By a call that others may join.
-    Leads(Lead),
-    /// By this call.
-    Joins(usize),
-    /// By an answer that has just come.
-    Reuses,
-}
-
-/// A call that others may join.
-pub(super) struct Lead {
-    ticket: Ticket,
-    key: Key,
-    reuse: Duration,
-    /// When the call for the same before it began.
-    before: Option<Instant>,
-    /// The board holds what is wanted only.
-    _wanted: Arc<usize>,
 }
 
 impl<'c> Sharing<'c> {
     pub(super) fn new(settings: &'c Settings) -> Self {
-        Self { settings, board: Board::new(MOST), polls: Polls::new(MOST) }
+        let statuses = ["in_progress", "completed"].map(Status::named);
+        Self { settings, coalescer: Coalescer::new(MOST), statuses }
     }
 
     /// What a request asks for, if others may ask the same.
     pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
-        let how = self.settings.routes.route(route).coalesce.filter(|_| kind.method == "GET")?;
-        let query = target.split_once('?').map_or("", |(_, query)| query);
-        if !kind.sender.body.is_empty() || wants_its_own(query, kind.sender.headers()) {
-            return None;
-        }
-        let [resource] = &resources(path_of(target))[..] else { return None };
-        Some(Shareable { resource: resource.clone(), key: key(target, &kind.sender), how })
+        let how = self.settings.routes.route(route).coalesce;
+        let how = how.filter(|_| kind.method == "GET" && kind.sender.body.is_empty())?;
+        Some(Shareable { wanted: wanted(target, &kind.sender)?, how })
     }
 
-    /// Notes that this is asked for, and says how far apart calls for it are.
+    /// Notes that this is asked for.
     pub(super) fn poll(
         &mut self,
         now: Instant,
-        asked: &Shareable,
+        Shareable { wanted, .. }: &Shareable,
         sender: &Sender,
         payers: &[Payer<Paying>],
-    ) -> Duration {
-        self.polls.ask(now, asked.key, payers, sender.is_poll_helper())
+    ) -> PollAdvice {
+        self.coalescer.poll(now, wanted, payers, poll_helper(sender.headers()))
     }
 
-    /// How the call of this number has its answer.
-    pub(super) fn role(&mut self, now: Instant, Shareable { resource, key, how }: &Shareable, call: usize) -> Role {
-        match self.board.find(now, resource, key, how.reuse) {
-            Some(Found::Flying(leader)) => Role::Joins(*leader),
-            Some(Found::Landed(())) => Role::Reuses,
-            None if !self.board.has_room() => Role::Alone,
-            None => {
-                let wanted = Arc::new(call);
-                let ticket = self.board.begin(resource, key, &wanted);
-                Role::Leads(Lead { ticket, key: *key, reuse: how.reuse, before: None, _wanted: wanted })
-            }
-        }
-    }
-
-    /// How long a call that is to begin now must wait, so that polls keep to their share.
-    pub(super) fn pace(
-        &self,
+    /// How the request of this number gets its answer, where calls are so far apart.
+    pub(super) fn ask(
+        &mut self,
         now: Instant,
-        asked: &Shareable,
+        Shareable { wanted, how }: &Shareable,
         every: Duration,
         patience: Option<Duration>,
-    ) -> Duration {
-        self.polls.wait(now, asked.key, every, patience)
+        number: usize,
+    ) -> Role<usize, ()> {
+        self.coalescer.ask(now, wanted, Terms { reuse: how.reuse, every, patience }, || number)
     }
 
-    /// A call that others may join begins.
-    pub(super) fn begins(&mut self, now: Instant, lead: &mut Lead) {
-        lead.before = self.polls.call(now, lead.key);
+    /// A call that others may join asks for its turn.
+    pub(super) fn begin(&mut self, now: Instant, call: &Call) {
+        self.coalescer.begin(now, call);
     }
 
     /// What a request changes; nothing where nothing is shared.
@@ -111,36 +71,30 @@ impl<'c> Sharing<'c> {
         if is_safe || !shares { Vec::new() } else { resources(path_of(target)).into_vec() }
     }
 
-    pub(super) fn wrote(&mut self, changed: &[String]) {
-        changed.iter().for_each(|path| self.board.wrote(path));
+    /// A write begins, or has been answered.
+    pub(super) fn invalidate(&mut self, changed: &[String]) {
+        changed.iter().for_each(|resource| self.coalescer.invalidate(resource));
     }
 
-    /// The answer has come, and may say that nothing more will change; it serves until it is forgotten, if that is to be
-    /// later.
-    pub(super) fn land(&mut self, now: Instant, lead: Lead, is_last: bool) -> Option<(Instant, Ticket)> {
-        if is_last {
-            self.polls.end(lead.key);
-        }
-        if !lead.reuse.is_zero() && self.board.land(now, &lead.ticket, ()) {
-            return Some((now + lead.reuse, lead.ticket));
-        }
-        self.board.forget(&lead.ticket);
-        None
-    }
-
-    pub(super) fn forget(&mut self, ticket: &Ticket) {
-        self.board.forget(ticket);
+    /// The answer has come; that to a poll may say that its work is done.
+    pub(super) fn complete(&mut self, now: Instant, call: Call, is_done: Option<bool>) {
+        let status = is_done.map(|is_done| &self.statuses[usize::from(is_done)]);
+        self.coalescer.complete(now, call, (), true, status);
     }
 
     /// The call was refused by the gate: another one goes.
-    pub(super) fn refuse(&mut self, lead: &Lead) {
-        self.polls.refused(lead.key, lead.before);
-        self.board.forget(&lead.ticket);
+    pub(super) fn refused(&mut self, call: Call) {
+        self.coalescer.refused(call);
     }
 
     /// The call is of no use to others.
-    pub(super) fn lose(&mut self, lead: &Lead) {
-        self.board.forget(&lead.ticket);
+    pub(super) fn fail(&mut self, call: Call) {
+        self.coalescer.fail(call);
+    }
+
+    /// Forgets the answers that serve no longer.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.coalescer.handle_timeout(now);
     }
 }
 
@@ -154,8 +108,8 @@ pub(super) fn path_of(target: &str) -> &str {
     target.split('?').next().unwrap_or(target)
 }
 
-/// Who is told apart by a name shares as little as who is told apart by a credential.
-fn key(target: &str, sender: &Sender) -> Key {
+/// Requests that are told apart by a name share as little as those that are told apart by a credential.
+fn wanted(target: &str, sender: &Sender) -> Option<coalesce::Shareable> {
     let client = sender.client.iter().map(|client| ("authorization", client.as_bytes()));
-    Key::new(target, sender.headers().chain(client))
+    coalesce::Shareable::new(target, sender.headers().chain(client))
 }

@@ -7,12 +7,12 @@ use super::arrivals::Coming;
 use super::events::Events;
 use super::quota::Quotas;
 use super::report::Report;
-use super::sharing::{Lead, Sharing};
+use super::sharing::Sharing;
 use super::tally::Tally;
 use super::traffic::{Arrivals, Kind, Listed, Poll, Traffic};
 use super::upstream::Upstream;
 use crate::client::Clients;
-use crate::coalesce::Ticket;
+use crate::coalesce::{self, PollAdvice};
 use crate::queue::Charges;
 use crate::route::RouteId;
 use crate::scheduler::{ClientId, Decision, QueuePosition, Scheduler};
@@ -42,6 +42,7 @@ pub(super) struct World<'t> {
 }
 
 /// What happens.
+#[derive(Clone, Copy)]
 pub(super) enum Event {
     /// The next of a stream begins.
     Begins(usize, Option<Listed>),
@@ -55,8 +56,6 @@ pub(super) enum Event {
     Asks(usize),
     /// The upstream's answer has ended.
     Answers(usize),
-    /// An answer serves no longer.
-    Forgets(Ticket),
 }
 
 /// What somebody wants: one answer, or one and then to hear that it is done.
@@ -80,15 +79,16 @@ pub(super) struct Call {
     /// When it last asked for its turn.
     pub(super) asked: Instant,
     pub(super) waited: Duration,
-    /// How far apart calls for the same are.
-    pub(super) every: Duration,
+    /// What is known of the thing that it asks for, if others may ask for it as well.
+    pub(super) advice: Option<PollAdvice>,
     /// How often it has come back.
     pub(super) returns: u32,
     pub(super) charges: Charges,
     pub(super) place: Option<QueuePosition>,
     pub(super) sent_at: Instant,
     pub(super) is_taken: bool,
-    pub(super) lead: Option<Lead>,
+    /// The call that it leads.
+    pub(super) lead: Option<coalesce::Call>,
     pub(super) joined: Vec<usize>,
     pub(super) changes: Vec<String>,
     /// The pool instances that it takes from, as the tally counts them.
@@ -175,6 +175,7 @@ impl<'t> World<'t> {
     }
 
     fn happens(&mut self, event: Event) {
+        self.sharing.handle_timeout(self.now);
         match event {
             Event::Begins(stream, listed) => {
                 self.await_next(stream);
@@ -185,7 +186,6 @@ impl<'t> World<'t> {
             Event::Returns(call) => self.comes(call),
             Event::Asks(call) => self.asks(call),
             Event::Answers(call) => self.answers(call),
-            Event::Forgets(ticket) => self.sharing.forget(&ticket),
         }
     }
 
@@ -240,7 +240,7 @@ impl<'t> World<'t> {
             came: now,
             asked: now,
             waited: Duration::ZERO,
-            every: Duration::ZERO,
+            advice: None,
             returns: 0,
             charges: Charges::new(),
             place: None,

@@ -56,8 +56,15 @@ fn answer_serves_until_reuse_is_over() {
 }
 
 #[test]
-fn answer_serves_each_route_for_its_reuse() {
+fn shorter_reuse_of_two_counts() {
     let (mut coalescer, now, run) = (Numbered::new(9), now(), wanted(RUN, "a"));
+    let (call, _waiter) = lead(&mut coalescer, now, &run, 1);
+    assert!(coalescer.complete(now, call, "queued", true, None));
+    let patient = Terms { reuse: SECOND, ..TERMS };
+    let last = now + REUSE.saturating_sub(LEAST);
+    assert!(matches!(coalescer.ask(last, &run, patient, || 2), Role::Reuse("queued")));
+    assert!(matches!(coalescer.ask(now + REUSE, &run, patient, || 2), Role::Lead { .. }), "it has expired");
+    let (mut coalescer, now, run) = (Numbered::new(9), now, wanted(RUN, "a"));
     let (call, _waiter) = lead(&mut coalescer, now, &run, 1);
     assert!(coalescer.complete(now, call, "queued", true, None));
     let hasty = Terms { reuse: SECOND / 10, ..TERMS };
@@ -257,6 +264,7 @@ fn poll_helper_is_told_pace_slower_than_its_own() {
         (0..things).map(ask).last().and_then(|advice| advice.poll_after()).map(|after| after.as_secs())
     };
     assert_eq!([after(1, python), after(2, python), after(2, node), after(3, node)], [Some(2), Some(4), None, Some(6)]);
+    assert_eq!(after(2, Some(4 * SECOND)), None, "as often as it asks by itself");
     assert_eq!(after(3, None), None, "who says nothing obeys nothing");
 }
 

@@ -1,4 +1,3 @@
-mod board;
 mod coalescer;
 mod model;
 mod polls;
