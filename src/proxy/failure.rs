@@ -245,7 +245,7 @@ fn too_many_bytes(pool: &Pool, bytes: u64) -> Described {
 fn unanswered(failed: &Failed) -> Described {
     let (status, code) = match failed {
         Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
-        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
+        Failed::Timeout(_) | Failed::Untaken(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
         Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
     };

@@ -2,7 +2,6 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
 
@@ -12,7 +11,7 @@ use super::resend::is_looked_at;
 use super::under_way::UnderWay;
 use super::{Gate, headers, relay};
 use crate::admission::Place;
-use crate::upstream::{Failed, Prefetched, Unanswered};
+use crate::upstream::{Failed, Prefetched, ResponseBody, Unanswered};
 
 /// Sends the request to the upstream.
 #[derive(Clone)]
@@ -71,7 +70,7 @@ impl Gate {
         place: Place,
         Routed { arrived, route, .. }: &Routed,
         now: Instant,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    ) -> Result<Response<ResponseBody>, Unanswered> {
         let sending = self.shared.upstream.send(request, place, route.target.clone());
         let Some(story) = &arrived.story else { return sending.await };
         story.sent(now);
@@ -97,7 +96,7 @@ impl Gate {
     /// The upstream took the request: what it answers passes, or leaves HTTP.
     fn accept(
         &self,
-        mut response: Response<Incoming>,
+        mut response: Response<ResponseBody>,
         routed: Routed,
         mut under_way: Box<UnderWay>,
     ) -> Result<Passed, Failure> {

@@ -7,13 +7,14 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::timeout;
+
+use crate::upstream::ResponseBody;
 
 /// The body of an answer, of which the beginning may have been looked at. It passes whole all the same.
 pub(super) struct Peeked {
     seen: Option<Box<Seen>>,
-    rest: Option<Incoming>,
+    rest: Option<ResponseBody>,
 }
 
 /// What was looked at, and what came behind it.
@@ -25,8 +26,8 @@ struct Seen {
     flushed: bool,
 }
 
-impl From<Incoming> for Peeked {
-    fn from(body: Incoming) -> Self {
+impl From<ResponseBody> for Peeked {
+    fn from(body: ResponseBody) -> Self {
         Self { seen: None, rest: Some(body) }
     }
 }

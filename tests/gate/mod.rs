@@ -5,6 +5,7 @@ mod bodies;
 mod bounds;
 mod coalesce;
 mod coded;
+mod connections;
 mod cuts;
 mod ends;
 mod forwarding;
