@@ -11,6 +11,7 @@ use super::output::output;
 use crate::config::{Access, AccessFormat, ClientKey, Clients, Coalesce, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
+use crate::upstream::Proxy;
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -96,6 +97,11 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     writeln!(out, "upstream  {}", upstream.url)?;
     let (connect, answer) = (format_duration(upstream.connect_timeout), format_duration(upstream.response_timeout));
     writeln!(out, "          by {protocol}{trust}; connects within {connect}, answers within {answer}")?;
+    if let Some(proxy) = Proxy::towards(&upstream.url, &upstream.proxy) {
+        let says = if proxy.is_configured() { "" } else { ", as the environment says" };
+        let credentials = if proxy.has_credentials() { ", with a user name" } else { "" };
+        writeln!(out, "          through the proxy {}{credentials}{says}", proxy.uri())?;
+    }
     if let Some(variable) = &upstream.api_key_env {
         let name = variable.name().filter(|_| variable.key().is_none_or(|key| !key.is_empty()));
         match name {

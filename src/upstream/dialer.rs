@@ -15,6 +15,7 @@ use tower::{BoxError, Service};
 
 use super::SetupError;
 use super::io::Io;
+use super::proxy::{Hop, Proxy};
 use super::race;
 use super::tls::tls_towards;
 
@@ -26,9 +27,11 @@ pub struct Dialer {
 }
 
 struct Target {
+    url: Uri,
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    hop: Option<Hop>,
 }
 
 impl Dialer {
@@ -55,8 +58,16 @@ impl Dialer {
         } else {
             None
         };
-        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        Ok(Self { target: Arc::new(Target { host, port, tls }), connect_timeout })
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { usual_port(url) });
+        Ok(Self { target: Arc::new(Target { url: url.clone(), host, port, tls, hop: None }), connect_timeout })
+    }
+
+    /// The same through a proxy. One that `forwards` is sent the requests themselves.
+    pub(super) fn through(self, proxy: &Proxy, forwards: bool) -> Result<Self, SetupError> {
+        let hop = Some(Hop::new(proxy, forwards, self.connect_timeout)?);
+        let Target { url, host, port, tls, .. } = &*self.target;
+        let (url, host, port, tls) = (with_port(url, *port), host.clone(), *port, tls.clone());
+        Ok(Self { target: Arc::new(Target { url, host, port, tls, hop }), ..self })
     }
 
     /// A new connection. Dropped at any time, it leaves nothing open.
@@ -69,9 +80,24 @@ impl Dialer {
     }
 }
 
+fn usual_port(url: &Uri) -> u16 {
+    if url.scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) { 1080 } else { 80 }
+}
+
+/// A proxy is told the port whatever it is.
+fn with_port(url: &Uri, port: u16) -> Uri {
+    let mut parts = url.clone().into_parts();
+    let host = url.host().unwrap_or_default();
+    parts.authority = format!("{host}:{port}").parse().ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| url.clone())
+}
+
 impl Target {
     async fn reach(&self) -> Result<Io, BoxError> {
-        let plain = Io::plain(race::connect(&self.host, self.port).await?);
+        let plain = match &self.hop {
+            Some(hop) => hop.reach(self.url.clone()).await?,
+            None => Io::plain(race::connect(&self.host, self.port).await?),
+        };
         let Some((tls, name)) = &self.tls else { return Ok(plain) };
         Ok(Io::tls(tls.connect(name.clone(), plain).await?))
     }

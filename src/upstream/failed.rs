@@ -17,6 +17,9 @@ pub enum SetupError {
     /// No TLS.
     #[error("the upstream cannot be reached over TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The proxy speaks another protocol.
+    #[error("the proxy {0} on the way to the upstream is none that speaks HTTP or SOCKS5")]
+    Proxy(Uri),
     /// The URL has no host.
     #[error("upstream.url {0} names no host")]
     NoHost(Uri),

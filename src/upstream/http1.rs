@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Version};
+use http::header::{HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version};
 use tower::BoxError;
 
 use super::connection::Connection;
@@ -10,6 +11,7 @@ use super::dialer::Dialer;
 use super::failed::{Failed, Unanswered, cause};
 use super::outgoing::{Outgoing, Upload};
 use super::pool::Pool;
+use super::proxy::Proxy;
 use super::response_body::ResponseBody;
 
 /// The upstream over HTTP/1.1.
@@ -18,11 +20,25 @@ pub(super) struct Http1 {
     pool: Arc<Pool>,
     host: HeaderValue,
     response_timeout: Duration,
+    forward: Option<Forward>,
+}
+
+/// What a proxy that forwards requests has to be told with each.
+struct Forward {
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+    authorization: Option<HeaderValue>,
 }
 
 impl Http1 {
     pub(super) fn new(dialer: Dialer, host: HeaderValue, response_timeout: Duration) -> Self {
-        Self { dialer, pool: Pool::new(), host, response_timeout }
+        Self { dialer, pool: Pool::new(), host, response_timeout, forward: None }
+    }
+
+    /// Sends to a proxy what is for this URL.
+    pub(super) fn forward_through(&mut self, proxy: &Proxy, url: &Uri) {
+        let (scheme, authority) = (url.scheme().cloned(), url.authority().cloned());
+        self.forward = Some(Forward { scheme, authority, authorization: proxy.authorization().cloned() });
     }
 
     /// Sends a request whose target has no scheme and host, and waits for the head of its response.
@@ -40,6 +56,9 @@ impl Http1 {
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(forward) = &self.forward {
+            forward.address(&mut request);
+        }
         let mut is_repeated = false;
         loop {
             let idle = if is_repeated { None } else { self.pool.take() };
@@ -79,6 +98,20 @@ impl Http1 {
 
     async fn connect(&self) -> Result<Box<Connection>, BoxError> {
         Ok(Connection::open(self.dialer.dial().await?).await?)
+    }
+}
+
+impl Forward {
+    /// The target has scheme and host (RFC 9112 §3.2.2).
+    fn address(&self, request: &mut Request<Outgoing>) {
+        let mut target = request.uri().clone().into_parts();
+        (target.scheme, target.authority) = (self.scheme.clone(), self.authority.clone());
+        if let Ok(target) = Uri::from_parts(target) {
+            *request.uri_mut() = target;
+        }
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
     }
 }
 

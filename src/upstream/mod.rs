@@ -15,6 +15,7 @@ mod outgoing;
 mod pool;
 mod prefetched;
 mod progress;
+mod proxy;
 mod race;
 mod response_body;
 mod tls;
@@ -25,6 +26,7 @@ pub use dialer::Dialer;
 pub use failed::{Failed, SetupError, Unanswered};
 pub use io::Io;
 pub use prefetched::Prefetched;
+pub use proxy::Proxy;
 pub use response_body::ResponseBody;
 
 use std::fmt;
@@ -55,7 +57,18 @@ impl Upstream {
     /// [`SetupError`]: what is configured cannot be used.
     pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
         let url = config.url.clone();
-        let dialer = |http2| Dialer::new(&url, config.authorities.as_ref(), config.connect_timeout, http2);
+        let proxy = Proxy::towards(&url, &config.proxy);
+        let forwards = proxy.as_ref().is_some_and(|proxy| proxy.forwards(&url));
+        let dialer = |http2: bool| {
+            let dialer = Dialer::new(&url, config.authorities.as_ref(), config.connect_timeout, http2)?;
+            match &proxy {
+                Some(proxy) => dialer.through(proxy, forwards && !http2),
+                None => Ok(dialer),
+            }
+        };
+        if let Some(proxy) = &proxy {
+            tracing::info!(proxy = %proxy.uri(), "the upstream is reached through a proxy");
+        }
         let host = host(&url).ok_or_else(|| SetupError::NoHost(url.clone()))?;
         let http2 = match config.http2_connections {
             Some(connections) => {
@@ -63,8 +76,12 @@ impl Upstream {
             }
             None => None,
         };
+        let mut http1 = Http1::new(dialer(false)?, host, config.response_timeout);
+        if let Some(proxy) = proxy.as_ref().filter(|_| forwards) {
+            http1.forward_through(proxy, &url);
+        }
         Ok(Self {
-            http1: Http1::new(dialer(false)?, host, config.response_timeout),
+            http1,
             http2,
             base: url.path().trim_end_matches('/').to_owned(),
             key: config.api_key_env.as_ref().map(key).transpose()?,

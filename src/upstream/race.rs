@@ -70,6 +70,41 @@ fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::Instant;
+
+    /// An address where nobody answers: who would listen has taken as many connections as may wait.
+    async fn silent() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let listener = socket.listen(0).expect("listens");
+        let address = listener.local_addr().expect("an address");
+        let waiting = vec![TcpStream::connect(address).await.expect("the one that may wait")];
+        (listener, waiting, address)
+    }
+
+    /// With its clock paused, tokio moves it on to the next timer whenever nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn silent_address_costs_a_quarter_of_a_second() {
+        let (_full, _waiting, silent) = silent().await;
+        let live = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = live.local_addr().expect("an address");
+        let began = Instant::now();
+        let reached = race(vec![silent, address]).await.expect("a connection");
+        assert_eq!(reached.peer_addr().expect("an address"), address);
+        assert_eq!(began.elapsed().as_millis(), ATTEMPT_DELAY.as_millis() + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_address_costs_no_time() {
+        let nobody = TcpListener::bind("127.0.0.1:0").await.and_then(|it| it.local_addr()).expect("an address");
+        let live = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = live.local_addr().expect("an address");
+        let began = Instant::now();
+        let reached = race(vec![nobody, address]).await.expect("a connection");
+        assert_eq!(reached.peer_addr().expect("an address"), address);
+        assert!(began.elapsed() < ATTEMPT_DELAY);
+    }
 
     #[test]
     fn families_take_turns_in_resolver_order() {

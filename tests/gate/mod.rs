@@ -17,6 +17,7 @@ mod loops;
 mod patience;
 mod pollers;
 mod polling;
+mod proxies;
 mod quota;
 mod refused;
 mod resend;
