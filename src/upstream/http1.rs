@@ -12,6 +12,7 @@ use super::failed::{Failed, Unanswered, cause};
 use super::outgoing::{Outgoing, Upload};
 use super::pool::Pool;
 use super::proxy::Proxy;
+use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
 
 /// The upstream over HTTP/1.1.
@@ -77,7 +78,7 @@ impl Http1 {
                 // What made the upstream close the one may make it close this one, too.
                 connection.serves_once();
             }
-            let copy = if is_reused { copy(&request) } else { None };
+            let copy = if is_reused && may_repeat(&request) { copy(&request) } else { None };
             let interrupted = match connection.exchange(request, &mut upload, self.response_timeout, &self.pool).await {
                 Ok(response) => return Ok(response),
                 Err(interrupted) => interrupted,
@@ -113,15 +114,4 @@ impl Forward {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
     }
-}
-
-/// The request once more, if it may be sent twice: it changes nothing, and has no body.
-fn copy(request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
-    let body = request.body().copy_of_empty().filter(|_| request.method().is_safe())?;
-    let mut copy = Request::new(body);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
 }

@@ -17,6 +17,7 @@ mod prefetched;
 mod progress;
 mod proxy;
 mod race;
+mod repeat;
 mod response_body;
 mod tls;
 mod waker;
@@ -72,7 +73,7 @@ impl Upstream {
         let host = host(&url).ok_or_else(|| SetupError::NoHost(url.clone()))?;
         let http2 = match config.http2_connections {
             Some(connections) => {
-                Http2::new(&dialer(true)?, connections.into(), url.clone().into_parts(), config.response_timeout)
+                Http2::new(dialer(true)?, connections.into(), url.clone().into_parts(), config.response_timeout)
             }
             None => None,
         };

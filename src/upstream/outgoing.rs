@@ -137,12 +137,11 @@ impl Outgoing {
         (body, seen)
     }
 
-    /// The same body for a request that is sent once more, if there is nothing in it.
-    pub(super) fn copy_of_empty(&self) -> Option<Self> {
-        let is_empty = self.read.is_none() && self.trailers.is_none() && self.rest.is_none();
-        is_empty.then(|| Self {
-            read: None,
-            trailers: None,
+    /// The same body for a request that is sent once more, if all of it is here. Its place has been spent.
+    pub(super) fn copy_of_whole(&self) -> Option<Self> {
+        self.rest.is_none().then(|| Self {
+            read: self.read.clone(),
+            trailers: self.trailers.clone(),
             rest: None,
             place: None,
             upload: None,
@@ -150,6 +149,10 @@ impl Outgoing {
             head_first: self.head_first,
             begun: false,
         })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.is_none() && self.trailers.is_none() && self.rest.is_none()
     }
 
     fn spend_place(&self) {

@@ -10,6 +10,7 @@ mod cuts;
 mod ends;
 mod forwarding;
 mod house;
+mod http2;
 mod interleavings;
 mod keepalive;
 mod learning;
