@@ -12,6 +12,7 @@ use crate::client::{ClientKey, ClientSettings};
 use crate::config::{Access, AccessFormat, Config, Log, Pool, Queue, Upstream};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
+use crate::upstream::Proxy;
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
@@ -97,6 +98,11 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     writeln!(out, "upstream  {}", upstream.url)?;
     let (connect, answer) = (format_duration(upstream.connect_timeout), format_duration(upstream.response_timeout));
     writeln!(out, "          by {protocol}{trust}; connects within {connect}, answers within {answer}")?;
+    if let Some(proxy) = Proxy::towards(&upstream.url, &upstream.proxy) {
+        let says = if proxy.is_configured() { "" } else { ", as the environment says" };
+        let credentials = if proxy.has_credentials() { ", with a user name" } else { "" };
+        writeln!(out, "          through the proxy {}{credentials}{says}", proxy.uri())?;
+    }
     if let Some(variable) = &upstream.api_key_env {
         let name = variable.name().filter(|_| variable.key().is_none_or(|key| !key.is_empty()));
         match name {

@@ -39,6 +39,7 @@ pub(super) struct Server {
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [upstream]")]
 pub(super) struct Upstream {
     pub(super) url: Option<Text>,
+    pub(super) proxy: Option<Text>,
     pub(super) api_key_env: Option<Text>,
     pub(super) connect_timeout: Option<Text>,
     pub(super) response_timeout: Option<Text>,

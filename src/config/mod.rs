@@ -6,12 +6,14 @@ mod file;
 mod hash;
 mod load;
 mod pem;
+mod proxy;
 mod redact;
 mod url;
 mod validate;
 
 pub use crate::settings::PoolSettings as Pool;
 pub use load::{LoadError, Source};
+pub use proxy::{ProxyChoice, ProxyUrl};
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -71,6 +73,8 @@ pub struct Server {
 pub struct Upstream {
     /// Scheme, host, port and, if any, the path before every request's own.
     pub url: http::Uri,
+    /// Whether it is reached through a proxy.
+    pub proxy: ProxyChoice,
     /// The environment variable that holds the key which the gate adds.
     pub api_key_env: Option<KeyVariable>,
     /// How long a connection may take to be made, TLS included.

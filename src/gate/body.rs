@@ -7,13 +7,14 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::upstream::ResponseBody;
+
 /// The body of a response. Its beginning may have been read ahead; the client gets all of it all the same.
-pub(super) struct ResponseBody {
+pub(super) struct PeekedBody {
     seen: Option<Box<ReadAhead>>,
-    rest: Option<Incoming>,
+    rest: Option<ResponseBody>,
 }
 
 /// What was read ahead, and how the body ended, if it did.
@@ -25,13 +26,13 @@ struct ReadAhead {
     flushed: bool,
 }
 
-impl From<Incoming> for ResponseBody {
-    fn from(body: Incoming) -> Self {
+impl From<ResponseBody> for PeekedBody {
+    fn from(body: ResponseBody) -> Self {
         Self { seen: None, rest: Some(body) }
     }
 }
 
-impl ResponseBody {
+impl PeekedBody {
     /// Reads ahead what comes within this time, up to about `most` bytes.
     pub(super) async fn peek(&mut self, most: usize, time: Duration) {
         drop(timeout(time, self.fill(most)).await);
@@ -69,7 +70,7 @@ impl ReadAhead {
     }
 }
 
-impl Body for ResponseBody {
+impl Body for PeekedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

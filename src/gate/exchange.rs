@@ -2,18 +2,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, StatusCode};
-use hyper::body::Incoming;
 
-use super::body::ResponseBody;
+use super::body::PeekedBody;
 use crate::admission::InFlight;
 use crate::hints::{
     BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone,
 };
-use crate::upstream::Held;
+use crate::upstream::{Held, ResponseBody};
 
 /// A response of the upstream, and what its request occupies until its last byte.
 pub(super) struct Exchange {
-    pub(super) response: Response<ResponseBody>,
+    pub(super) response: Response<PeekedBody>,
     /// None once the request is in flight no longer, or its connection carries a WebSocket.
     pub(super) meter: Option<Box<ResponseMeter>>,
 }
@@ -49,12 +48,12 @@ pub(super) fn may_refuse(status: StatusCode) -> bool {
 }
 
 impl Exchange {
-    pub(super) fn new(response: Response<Incoming>, meter: Box<ResponseMeter>) -> Self {
+    pub(super) fn new(response: Response<ResponseBody>, meter: Box<ResponseMeter>) -> Self {
         Self { response: response.map(Into::into), meter: Some(meter) }
     }
 
     /// Its connection carries a WebSocket.
-    pub(super) fn relayed(response: Response<Incoming>) -> Self {
+    pub(super) fn relayed(response: Response<ResponseBody>) -> Self {
         Self { response: response.map(Into::into), meter: None }
     }
 

@@ -182,7 +182,7 @@ fn refused(reason: Reason, pools: &[Pool]) -> ErrorResponse {
 fn unanswered(failed: &Failed) -> ErrorResponse {
     let (status, code) = match failed {
         Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
-        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, Code::UpstreamTimeout),
+        Failed::Timeout(_) | Failed::Untaken(_) => (StatusCode::GATEWAY_TIMEOUT, Code::UpstreamTimeout),
         Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Code::BadRequest),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, Code::BadRequest),
     };

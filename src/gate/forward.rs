@@ -1,7 +1,6 @@
 use std::mem;
 
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use super::admit::Admitted;
 use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
@@ -9,7 +8,7 @@ use super::failure::Failure;
 use super::record::Progress;
 use super::request::ClientRequest;
 use super::{Gate, headers, relay};
-use crate::upstream::{Failed, Prefetched};
+use crate::upstream::{Failed, Prefetched, ResponseBody};
 
 /// A response, and whether its request can be sent again.
 pub(super) struct Forwarded {
@@ -78,7 +77,7 @@ impl Gate {
     fn switch_protocols(
         &self,
         request: &mut ClientRequest,
-        mut response: Response<Incoming>,
+        mut response: Response<ResponseBody>,
         meter: Box<ResponseMeter>,
     ) -> Result<Exchange, Failure> {
         let Some(client) = request.upgrade.take() else {

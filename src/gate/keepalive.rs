@@ -14,7 +14,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Gate;
-use super::body::ResponseBody;
+use super::body::PeekedBody;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::handle::Answer;
@@ -175,7 +175,7 @@ pub(super) fn error_event(json: &[u8]) -> Bytes {
     event.freeze()
 }
 
-fn is_event_stream(response: &Response<ResponseBody>) -> bool {
+fn is_event_stream(response: &Response<PeekedBody>) -> bool {
     let headers = response.headers();
     let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
     response.status() == StatusCode::OK && are_of_event_stream(headers) && is_plain

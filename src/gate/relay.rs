@@ -1,14 +1,14 @@
 use http::Response;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
 use super::Gate;
 use super::exchange::ResponseMeter;
+use crate::upstream::ResponseBody;
 
 /// Carries bytes both ways between two connections that have left HTTP; their request is in flight until they end.
-pub(super) fn start(gate: &Gate, client: OnUpgrade, response: &mut Response<Incoming>, meter: Box<ResponseMeter>) {
+pub(super) fn start(gate: &Gate, client: OnUpgrade, response: &mut Response<ResponseBody>, meter: Box<ResponseMeter>) {
     let upstream = hyper::upgrade::on(response);
     let cut = gate.cut.clone();
     gate.relays.spawn(async move {

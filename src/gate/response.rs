@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
-use super::body::ResponseBody;
+use super::body::PeekedBody;
 use super::exchange::{Exchange, ResponseMeter};
 use super::failure::Failure;
 use super::handle::Answer;
@@ -104,7 +104,7 @@ pub(super) struct GateBody {
 
 /// Where the bytes come from.
 enum Content {
-    Upstream(ResponseBody),
+    Upstream(PeekedBody),
     Complete(Full<Bytes>),
     Early(EarlyResponse),
 }

@@ -22,7 +22,7 @@ use super::context::TraceContext;
 use super::trace::RequestTrace;
 use super::{AccessLine, OpenError};
 use crate::config::Collector;
-use crate::upstream::{Connector, tls_towards};
+use crate::upstream::Dialer;
 
 /// The traces of requests, on their way to a collector over OTLP.
 #[derive(Debug)]
@@ -143,8 +143,9 @@ impl Delivery {
 }
 
 fn exporter(collector: &Collector) -> Result<SpanExporter, OpenError> {
-    let tls = tls_towards(collector.traces(), None).map_err(|error| OpenError::Collector(error.to_string()))?;
-    let client = HyperClient::new(Connector::new(tls, CONNECTS, false), ANSWERS, None);
+    let dialer = Dialer::new(collector.traces(), None, CONNECTS, false);
+    let dialer = dialer.map_err(|error| OpenError::Collector(error.to_string()))?;
+    let client = HyperClient::new(dialer, ANSWERS, None);
     let exporter = SpanExporter::builder().with_http().with_http_client(client).with_protocol(Protocol::HttpBinary);
     let built = exporter.with_endpoint(collector.traces().to_string()).build();
     built.map_err(|error| OpenError::Collector(error.to_string()))

@@ -1,105 +1,55 @@
-//! The upstream: a pooled hyper client over rustls, and the bodies it sends.
+//! The upstream: connections to it, and the bodies that go both ways.
 //!
-//! HTTP/1.1 unless told otherwise. With HTTP/2 there are several connections, one client each: hyper's pool keeps a
-//! single HTTP/2 connection to a host and queues unseen beyond its streams.
+//! HTTP/1.1 unless told otherwise, over a pool of connections of our own: [`Upstream::send`] takes one from the pool, the task
+//! that waits for the response drives it, and whoever reads the [`ResponseBody`] drives it to the last byte.
 
+mod alarm;
 mod budget;
-mod connector;
+mod connection;
+mod dialer;
+mod failed;
+mod http1;
+mod http2;
+mod io;
 mod outgoing;
+mod pool;
 mod prefetched;
+mod progress;
+mod proxy;
+mod race;
+mod repeat;
+mod response_body;
 mod tls;
+mod waker;
 
 pub use budget::{Budget, Exhausted, Held};
-pub use connector::Connector;
+pub use dialer::Dialer;
+pub use failed::{Failed, SetupError, Unanswered};
+pub use io::Io;
 pub use prefetched::Prefetched;
-pub use tls::tls_towards;
+pub use proxy::Proxy;
+pub use response_body::ResponseBody;
 
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::fmt;
 
-use http::header::{AUTHORIZATION, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::uri::{self, Authority, PathAndQuery, Scheme};
+use http::header::{AUTHORIZATION, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use crate::admission::Place;
 use crate::{config, route};
-use outgoing::{Outgoing, Remains};
+use http1::Http1;
+use http2::Http2;
+use outgoing::Outgoing;
 
 /// Where requests go.
-#[derive(Debug)]
 pub struct Upstream {
-    http1: Client<Connector, Outgoing>,
-    http2: Vec<Client<Connector, Outgoing>>,
-    next: AtomicUsize,
-    scheme: Scheme,
-    authority: Authority,
+    url: Uri,
     base: String,
+    http1: Http1,
+    http2: Option<Http2>,
     key: Option<HeaderValue>,
-    response_timeout: Duration,
 }
-
-/// Why there is no upstream to send to.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The variable, whose place this is, is not there, or holds what cannot be a key.
-    #[error(
-        "upstream.api_key_env at {0} names an environment variable that holds no key: set it before the gate starts, or \
-         take the line out and let each app send its own"
-    )]
-    NoKey(String),
-    /// No TLS.
-    #[error("the upstream cannot be reached over TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    /// The URL has no host.
-    #[error("upstream.url {0} names no host")]
-    NoHost(Uri),
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Failed {
-    /// No connection, or one that broke before the answer.
-    #[error("the upstream cannot be reached: {0}")]
-    Unreachable(String),
-    /// An answer that cannot be passed on.
-    #[error("the upstream's answer cannot be passed on: {0}")]
-    Senseless(&'static str),
-    /// No answer in time.
-    #[error("the upstream has not answered within {} s", .0.as_secs_f64())]
-    Timeout(Duration),
-    /// The target and the base path make no URL together.
-    #[error("the target is no path below the upstream's own")]
-    Target,
-    /// The body did not come whole from the client.
-    #[error("the request's body broke off")]
-    Body,
-    /// Nothing more of the body came from the client.
-    #[error("nothing has come of the request's body for {} s", .0.as_secs())]
-    Stalled(Duration),
-    /// What must be read of the body before the request can go has not come.
-    #[error("what must be read of the request's body before it can go has not come in {} s", .0.as_secs())]
-    Slow(Duration),
-}
-
-/// A request without an answer.
-#[derive(Debug)]
-pub struct Unanswered {
-    /// Why.
-    pub failed: Failed,
-    /// What the upstream did not take of the body. Its client is still sending.
-    pub unread: Option<Prefetched>,
-}
-
-/// How long an upload that failed may take to say what is left of it. A guess: it says so at once, or never.
-const ENDING: Duration = Duration::from_secs(1);
-
-type Answer = Result<Response<Incoming>, legacy::Error>;
 
 impl Upstream {
     /// A client for this upstream; it connects when there is something to send.
@@ -107,19 +57,36 @@ impl Upstream {
     /// # Errors
     /// [`SetupError`]: what is configured cannot be used.
     pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
-        let no_host = || SetupError::NoHost(config.url.clone());
-        let scheme = config.url.scheme().cloned().ok_or_else(no_host)?;
-        let roots = tls_towards(&config.url, config.authorities.as_ref())?;
-        let connector = |http2| Connector::new(roots.clone(), config.connect_timeout, http2);
+        let url = config.url.clone();
+        let proxy = Proxy::towards(&url, &config.proxy);
+        let forwards = proxy.as_ref().is_some_and(|proxy| proxy.forwards(&url));
+        let dialer = |http2: bool| {
+            let dialer = Dialer::new(&url, config.authorities.as_ref(), config.connect_timeout, http2)?;
+            match &proxy {
+                Some(proxy) => dialer.through(proxy, forwards && !http2),
+                None => Ok(dialer),
+            }
+        };
+        if let Some(proxy) = &proxy {
+            tracing::info!(proxy = %proxy.uri(), "the upstream is reached through a proxy");
+        }
+        let host = host(&url).ok_or_else(|| SetupError::NoHost(url.clone()))?;
+        let http2 = match config.http2_connections {
+            Some(connections) => {
+                Http2::new(dialer(true)?, connections.into(), url.clone().into_parts(), config.response_timeout)
+            }
+            None => None,
+        };
+        let mut http1 = Http1::new(dialer(false)?, host, config.response_timeout);
+        if let Some(proxy) = proxy.as_ref().filter(|_| forwards) {
+            http1.forward_through(proxy, &url);
+        }
         Ok(Self {
-            http1: client(connector(false)),
-            http2: (0..config.http2_connections.map_or(0, Into::into)).map(|_| http2_client(connector(true))).collect(),
-            next: AtomicUsize::new(0),
-            scheme,
-            authority: config.url.authority().cloned().ok_or_else(no_host)?,
-            base: config.url.path().trim_end_matches('/').to_owned(),
+            http1,
+            http2,
+            base: url.path().trim_end_matches('/').to_owned(),
             key: config.api_key_env.as_ref().map(key).transpose()?,
-            response_timeout: config.response_timeout,
+            url,
         })
     }
 
@@ -130,29 +97,33 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host. The
-    /// place is spent as the request's head is written, and given back if it never is.
+    /// place is spent as the request's head is written, and given back if it never is. Dropped at any time, what was sent
+    /// of it is broken off.
     ///
     /// # Errors
-    /// [`Unanswered`]; nothing is ever sent again that may have been executed.
+    /// [`Unanswered`]; nothing is ever sent again that may have been executed and changes anything.
     pub async fn send(
         &self,
         request: Request<Prefetched>,
         place: Place,
         path: PathAndQuery,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    ) -> Result<Response<ResponseBody>, Unanswered> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
             Ok(target) => target,
             Err(failed) => return Err(Unanswered { failed, unread: Some(body) }),
         };
-        head.headers.remove(HOST);
         if let Some(key) = &self.key {
             head.headers.insert(AUTHORIZATION, key.clone());
         }
         let (body, upload) = Outgoing::new(body, place);
-        let mut request = Request::from_parts(head, body);
-        let client = self.client_for(&mut request);
-        let response = self.answer(client.request(request), upload).await?;
+        let request = Request::from_parts(head, body);
+        // An upgrade is a thing of HTTP/1.1.
+        let http2 = self.http2.as_ref().filter(|_| !request.headers().contains_key(UPGRADE));
+        let response = match http2 {
+            Some(http2) => http2.send(request, upload).await?,
+            None => self.http1.send(request, upload).await?,
+        };
         let codings = response.headers().get_all(TRANSFER_ENCODING).iter();
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Failed::Senseless("its transfer coding is not 'chunked'").into());
@@ -160,71 +131,33 @@ impl Upstream {
         Ok(response)
     }
 
-    /// However long an upload takes, the time for the answer runs from its end.
-    async fn answer(
-        &self,
-        answer: impl Future<Output = Answer>,
-        mut upload: Option<oneshot::Receiver<Remains>>,
-    ) -> Result<Response<Incoming>, Unanswered> {
-        let mut answer = pin!(answer);
-        let mut broke_off = false;
-        if let Some(upload) = upload.as_mut() {
-            tokio::select! {
-                answer = &mut answer => match answer {
-                    Ok(response) => return Ok(response),
-                    Err(error) => {
-                        let remains = timeout(ENDING, upload).await.ok().and_then(Result::ok).unwrap_or_default();
-                        let unread = remains.unread.map(Prefetched::from);
-                        return Err(Unanswered { failed: failed(&error, remains.broke_off), unread });
-                    }
-                },
-                remains = &mut *upload => broke_off = remains.is_ok_and(|remains| remains.broke_off),
-            }
+    /// The target as HTTP/1.1 has it: path and query.
+    fn target(&self, path: PathAndQuery) -> Result<Uri, Failed> {
+        if self.base.is_empty() {
+            return Ok(Uri::from(path));
         }
-        match timeout(self.response_timeout, answer).await {
-            Ok(answer) => answer.map_err(|error| failed(&error, broke_off).into()),
-            Err(_) => Err(Failed::Timeout(self.response_timeout).into()),
+        if route::climbs(path.path()) {
+            return Err(Failed::Target);
         }
-    }
-
-    fn target(&self, mut path: PathAndQuery) -> Result<Uri, Failed> {
-        if !self.base.is_empty() {
-            if route::climbs(path.path()) {
-                return Err(Failed::Target);
-            }
-            path = format!("{}{path}", self.base).parse().map_err(|_| Failed::Target)?;
-        }
-        let mut whole = uri::Parts::default();
-        whole.scheme = Some(self.scheme.clone());
-        whole.authority = Some(self.authority.clone());
-        whole.path_and_query = Some(path);
-        Uri::from_parts(whole).map_err(|_| Failed::Target)
-    }
-
-    /// Round robin over the HTTP/2 connections, if any; an upgrade is a thing of HTTP/1.1.
-    fn client_for(&self, request: &mut Request<Outgoing>) -> &Client<Connector, Outgoing> {
-        let over_http1 = self.http2.is_empty() || request.headers().contains_key(http::header::UPGRADE);
-        *request.version_mut() = if over_http1 { http::Version::HTTP_11 } else { http::Version::HTTP_2 };
-        if over_http1 {
-            if request.body().is_unmeasured() {
-                // Of itself hyper would leave out such a body from a GET.
-                request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
-            return &self.http1;
-        }
-        request.body_mut().follow_head();
-        &self.http2[self.next.fetch_add(1, Ordering::Relaxed) % self.http2.len()]
+        format!("{}{path}", self.base).parse().map_err(|_| Failed::Target)
     }
 }
 
-fn client(connector: Connector) -> Client<Connector, Outgoing> {
-    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).timer(TokioTimer::new()).build(connector)
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
-/// Speaks HTTP/2 without asking: there may be no TLS to agree on it in.
-fn http2_client(connector: Connector) -> Client<Connector, Outgoing> {
-    let mut client = Client::builder(TokioExecutor::new());
-    client.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).http2_only(true).build(connector)
+/// What the header `Host` says: no port where it is the scheme's own.
+fn host(url: &Uri) -> Option<HeaderValue> {
+    let host = url.host()?;
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = match url.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    HeaderValue::try_from(host).ok()
 }
 
 fn key(variable: &config::KeyVariable) -> Result<HeaderValue, SetupError> {
@@ -233,18 +166,4 @@ fn key(variable: &config::KeyVariable) -> Result<HeaderValue, SetupError> {
     let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| no_key())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn failed(error: &legacy::Error, broke_off: bool) -> Failed {
-    if broke_off {
-        return Failed::Body;
-    }
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    Failed::Unreachable(causes.last().map_or_else(|| error.to_string(), ToString::to_string))
-}
-
-impl From<Failed> for Unanswered {
-    fn from(failed: Failed) -> Self {
-        Self { failed, unread: None }
-    }
 }

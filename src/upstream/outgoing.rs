@@ -1,13 +1,18 @@
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::Prefetched;
+use super::failed::{Failed, Unanswered};
+use super::prefetched::Prefetched;
 use crate::admission::Place;
 
 /// A body on its way to the upstream. It carries the request's place and spends it when the head is written.
@@ -19,8 +24,9 @@ pub(super) struct Outgoing {
     read: Option<Bytes>,
     trailers: Option<HeaderMap>,
     rest: Option<Incoming>,
-    place: Place,
-    upload: Option<oneshot::Sender<Remains>>,
+    /// Nothing where a place has been spent on this request already.
+    place: Option<Place>,
+    upload: Option<UploadEnd>,
     broke_off: bool,
     /// The head is written whatever becomes of the body.
     head_first: bool,
@@ -33,20 +39,126 @@ const HELD_BACK: usize = 64 << 10;
 
 /// What becomes of an upload that is over, or that the upstream wants no more of.
 #[derive(Debug, Default)]
-pub(super) struct Remains {
+struct Remains {
     /// What the upstream did not take.
-    pub(super) unread: Option<Incoming>,
+    unread: Option<Incoming>,
     /// The client did not send it whole.
-    pub(super) broke_off: bool,
+    broke_off: bool,
+}
+
+/// The upload of a body, seen from the body.
+#[derive(Debug)]
+struct UploadEnd {
+    ending: oneshot::Sender<Remains>,
+    is_starved: Arc<AtomicBool>,
+}
+
+/// The upload of a body, seen from the request that it belongs to.
+#[derive(Debug, Default)]
+pub(super) struct Upload {
+    /// Nothing once it is over.
+    ending: Option<oneshot::Receiver<Remains>>,
+    is_starved: Option<Arc<AtomicBool>>,
+    remains: Remains,
+}
+
+/// How long an upload that failed may take to say what is left of it. A guess: it says so at once, or never.
+const ENDING: Duration = Duration::from_secs(1);
+
+impl Upload {
+    fn new() -> (UploadEnd, Self) {
+        let (end, ending) = oneshot::channel();
+        let is_starved = Arc::<AtomicBool>::default();
+        let end = UploadEnd { ending: end, is_starved: Arc::clone(&is_starved) };
+        (end, Self { ending: Some(ending), is_starved: Some(is_starved), remains: Remains::default() })
+    }
+
+    /// Whether all of the body has been taken, or no more of it will be.
+    pub(super) fn is_over(&mut self) -> bool {
+        if let Some(ending) = &mut self.ending {
+            match ending.try_recv() {
+                Ok(remains) => self.remains = remains,
+                Err(oneshot::error::TryRecvError::Closed) => {}
+                Err(oneshot::error::TryRecvError::Empty) => return false,
+            }
+            self.ending = None;
+        }
+        true
+    }
+
+    /// Whether nothing of it can be written until the client sends more.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_starved.as_ref().is_some_and(|is_starved| is_starved.load(Ordering::Relaxed))
+    }
+
+    /// Waits until it is over. May be dropped at any time.
+    pub(super) async fn over(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            self.remains = ending.await.unwrap_or_default();
+            self.ending = None;
+        }
+    }
+
+    /// Waits for as long as it may take to be over after its request has failed.
+    pub(super) async fn over_in_time(&mut self) {
+        drop(timeout(ENDING, self.over()).await);
+    }
+
+    /// Its request has no answer, for this reason unless it is the upload's own fault.
+    pub(super) fn fail(mut self, failed: Failed) -> Unanswered {
+        self.is_over();
+        let failed = if self.remains.broke_off { Failed::Body } else { failed };
+        Unanswered { failed, unread: self.remains.unread.map(Prefetched::from) }
+    }
 }
 
 impl Outgoing {
     /// What was read, then the rest as it comes; of an upload that is still to come it is told how it ends.
-    pub(super) fn new(body: Prefetched, place: Place) -> (Self, Option<oneshot::Receiver<Remains>>) {
+    pub(super) fn new(body: Prefetched, place: Place) -> (Self, Upload) {
         let (read, trailers, rest) = body.into_parts();
-        let (upload, ending) = rest.as_ref().map(|_| oneshot::channel()).unzip();
+        let (upload, seen) = match &rest {
+            Some(_) => {
+                let (upload, seen) = Upload::new();
+                (Some(upload), seen)
+            }
+            None => (None, Upload::default()),
+        };
         let read = (!read.is_empty()).then_some(read);
-        (Self { read, trailers, rest, place, upload, broke_off: false, head_first: false, begun: false }, ending)
+        let body = Self {
+            read,
+            trailers,
+            rest,
+            place: Some(place),
+            upload,
+            broke_off: false,
+            head_first: false,
+            begun: false,
+        };
+        (body, seen)
+    }
+
+    /// The same body for a request that is sent once more, if all of it is here. Its place has been spent.
+    pub(super) fn copy_of_whole(&self) -> Option<Self> {
+        self.rest.is_none().then(|| Self {
+            read: self.read.clone(),
+            trailers: self.trailers.clone(),
+            rest: None,
+            place: None,
+            upload: None,
+            broke_off: false,
+            head_first: self.head_first,
+            begun: false,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read.is_none() && self.trailers.is_none() && self.rest.is_none()
+    }
+
+    fn spend_place(&self) {
+        if let Some(place) = &self.place {
+            place.sent();
+        }
     }
 
     /// Over HTTP/2 the head does not wait for the body.
@@ -59,7 +171,11 @@ impl Outgoing {
             return Poll::Ready(Some(Ok(Frame::data(read))));
         }
         if let Some(rest) = &mut self.rest {
-            let frame = ready!(Pin::new(rest).poll_frame(cx));
+            let frame = Pin::new(rest).poll_frame(cx);
+            if let Some(upload) = &self.upload {
+                upload.is_starved.store(frame.is_pending(), Ordering::Relaxed);
+            }
+            let frame = ready!(frame);
             self.broke_off |= matches!(frame, Some(Err(_)));
             if frame.is_some() {
                 return Poll::Ready(frame);
@@ -87,7 +203,7 @@ impl Body for Outgoing {
             Poll::Ready(Some(Err(_))) => {}
             // Only the first: of many, some may have been written before the next is asked for.
             Poll::Ready(Some(Ok(first))) if !this.begun && is_small(first) => this.begun = true,
-            _ => this.place.sent(),
+            _ => this.spend_place(),
         }
         frame
     }
@@ -98,7 +214,7 @@ impl Body for Outgoing {
         let is_over =
             self.read.is_none() && self.trailers.is_none() && self.rest.as_ref().is_none_or(Body::is_end_stream);
         if is_over || self.head_first {
-            self.place.sent();
+            self.spend_place();
         }
         is_over
     }
@@ -120,7 +236,7 @@ impl Drop for Outgoing {
     fn drop(&mut self) {
         if let Some(upload) = self.upload.take() {
             // Nobody listens any more once there is an answer.
-            drop(upload.send(Remains { unread: self.rest.take(), broke_off: self.broke_off }));
+            drop(upload.ending.send(Remains { unread: self.rest.take(), broke_off: self.broke_off }));
         }
     }
 }

@@ -15,9 +15,9 @@ use super::{Budget, Exhausted, Failed, Held};
 const MAX_DRAINED: usize = 16 << 20;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long nothing may come of a body that is read before its request goes. A guess: a client that stalls for longer
-/// is gone.
-const STALL: Duration = Duration::from_secs(30);
+/// How long nothing may come of a body that is to be sent, or read before. A guess: a client that stalls for longer is
+/// gone.
+pub(super) const STALL: Duration = Duration::from_secs(30);
 
 /// A request's body of which some may have been read before its request goes.
 #[derive(Debug, Default)]

@@ -1,21 +1,14 @@
 use std::sync::Arc;
 
-use http::Uri;
-use http::uri::Scheme;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::WantsClientCert};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-/// Towards this URL: who is trusted there. Where it says nothing of TLS, nobody is.
+/// Trusts these authorities alone, else the system's, else, where it has none, the bundled ones.
 ///
 /// # Errors
 /// There is no TLS.
-pub fn tls_towards(url: &Uri, authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
-    if url.scheme() == Some(&Scheme::HTTPS) { trusting(authorities) } else { unused() }
-}
-
-/// Trusts these authorities alone, else the system's, else, where it has none, the bundled ones.
-fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
+pub(super) fn tls_towards(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, rustls::Error> {
     if let Some(authorities) = authorities {
         return Ok(finish(builder()?.with_root_certificates(Arc::clone(authorities))));
     }
@@ -27,10 +20,6 @@ fn trusting(authorities: Option<&Arc<RootCertStore>>) -> Result<ClientConfig, ru
             Ok(finish(builder()?.with_root_certificates(bundled)))
         }
     }
-}
-
-fn unused() -> Result<ClientConfig, rustls::Error> {
-    Ok(finish(builder()?.with_root_certificates(RootCertStore::empty())))
 }
 
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {

@@ -45,6 +45,8 @@ struct Call {
     joined: Vec<usize>,
     /// Whether requests that come now join it.
     is_open: bool,
+    /// Whether its connection had served another before.
+    is_reused: bool,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -93,6 +95,7 @@ struct Run {
     reused: u64,
     left: u64,
     broken_off: u64,
+    repeated: u64,
 }
 
 #[tokio::test]
@@ -116,6 +119,7 @@ async fn interleavings_give_each_client_its_own() {
         reused: 0,
         left: 0,
         broken_off: 0,
+        repeated: 0,
     };
     for _ in 0..REQUESTS {
         let client = run.an_idle_client().await;
@@ -129,6 +133,7 @@ async fn interleavings_give_each_client_its_own() {
     assert_eq!((coalesced.joined, coalesced.reused), (run.joined, run.reused));
     assert!([run.joined, run.reused].iter().all(|shared| *shared > 1_000), "{coalesced:?}");
     assert!([run.left, run.broken_off].iter().all(|count| *count > 100), "{} left, {} broke", run.left, run.broken_off);
+    assert!(run.repeated > 20, "{} were sent again", run.repeated);
 }
 
 impl Run {
@@ -231,6 +236,9 @@ impl Run {
             4 => Answer::Whole { status: 200, length: 300_000 },
             _ => Answer::Whole { status: 200, length: 10 },
         };
+        if answer == Answer::Closed && call.is_get && call.is_reused {
+            return self.goes_again(call).await;
+        }
         call.answer.send(answer).expect("it is not broken off");
         // The answer is known to be through the gate once one of those whom it serves has read it.
         if let Some(reader) = call.maker.or(call.joined.first().copied()) {
@@ -258,6 +266,17 @@ impl Run {
                 _ => drop(self.found.remove(&call.asked)),
             }
         }
+    }
+
+    /// A connection that had served others closes under a GET: the gate sends that once more, on a new connection.
+    async fn goes_again(&mut self, mut call: Call) {
+        call.answer.send(Answer::Closed).expect("it is not broken off");
+        let (_, again) = in_time("the call once more", self.arrivals.recv()).await.expect("the upstream serves");
+        assert!(again.is_get && !again.is_reused && again.asked == call.asked, "it is the same, on a new connection");
+        call.answer = again.answer;
+        call.is_reused = false;
+        self.calls.push(call);
+        self.repeated += 1;
     }
 
     /// What has broken off serves only the client whose call it was.
@@ -355,7 +374,7 @@ async fn serve(listener: TcpListener, arrived: mpsc::UnboundedSender<(usize, Cal
 }
 
 async fn converse(mut socket: TcpStream, arrived: mpsc::UnboundedSender<(usize, Call)>) -> std::io::Result<()> {
-    loop {
+    for served in 0_u32.. {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if socket.read_buf(&mut head).await? == 0 {
@@ -369,7 +388,8 @@ async fn converse(mut socket: TcpStream, arrived: mpsc::UnboundedSender<(usize, 
         let digit = |text: &str| text.as_bytes()[text.len() - 1] - b'0';
         let (asked, is_get) = ((digit(who), digit(path)), head.starts_with("GET "));
         let (answer, told) = oneshot::channel();
-        let call = Call { asked, is_get, maker: Some(client), joined: Vec::new(), is_open: false, answer };
+        let (maker, joined, is_reused) = (Some(client), Vec::new(), served > 0);
+        let call = Call { asked, is_get, maker, joined, is_open: false, is_reused, answer };
         arrived.send((client, call)).expect("the test goes on");
         let Ok(told) = told.await else { return Ok(()) };
         let (status, length) = match told {
@@ -384,4 +404,5 @@ async fn converse(mut socket: TcpStream, arrived: mpsc::UnboundedSender<(usize, 
         }
         socket.write_all(answer.as_bytes()).await?;
     }
+    Ok(())
 }

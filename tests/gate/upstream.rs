@@ -25,15 +25,16 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// An upstream with a certificate of its own, and which of its connections have been used.
-struct Secure {
-    address: SocketAddr,
+pub(super) struct Secure {
+    pub(super) address: SocketAddr,
     authority: NamedTempFile,
     used: Arc<Mutex<HashSet<SocketAddr>>>,
 }
 
 impl Secure {
-    async fn open(http2: bool) -> Self {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a key");
+    pub(super) async fn open(http2: bool) -> Self {
+        let names = ["127.0.0.1".to_owned(), "api.example.test".to_owned()];
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a key");
         let mut authority = NamedTempFile::new().expect("a file");
         authority.write_all(cert.pem().as_bytes()).expect("writes");
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
@@ -53,7 +54,7 @@ impl Secure {
         House::open_before(&format!("https://{}", self.address), more).await
     }
 
-    fn trusted(&self) -> String {
+    pub(super) fn trusted(&self) -> String {
         format!("ca_file = '{}'", self.authority.path().display())
     }
 }

@@ -7,7 +7,7 @@ use rustls::{RootCertStore, ServerConfig};
 use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::url::parse_upstream;
-use crate::config::{KeyVariable, Server, Upstream, pem};
+use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, Upstream, pem};
 use crate::problem::Problem;
 
 /// Where apps and people find the gate. A guess: no well-known service listens there.
@@ -72,6 +72,7 @@ impl Check {
             self.problems.push(Problem::new("ca_file without TLS", path.span(), "has no effect", mend));
         }
         Upstream {
+            proxy: file.proxy.as_ref().map_or(ProxyChoice::Environment, |proxy| self.proxy(proxy)),
             url,
             api_key_env: file.api_key_env.as_ref().and_then(|name| self.key_variable(name, place)),
             connect_timeout: self.some_time(file.connect_timeout.as_ref(), CONNECT),
@@ -81,6 +82,20 @@ impl Check {
             refusals: self.refusals(&file.refusals),
             learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
         }
+    }
+
+    fn proxy(&mut self, text: &Text) -> ProxyChoice {
+        if text.as_ref() == "off" {
+            return ProxyChoice::Off;
+        }
+        ProxyUrl::new(text.as_ref()).map_or_else(
+            |label| {
+                let mend = "write the proxy's URL, as in \"http://proxy.example:3128\", or \"off\" for none";
+                self.problems.push(Problem::new("not a proxy", text.span(), label, mend));
+                ProxyChoice::Off
+            },
+            ProxyChoice::Url,
+        )
     }
 
     fn key_variable(&mut self, text: &Text, place: impl Fn(usize) -> String) -> Option<KeyVariable> {

@@ -1,9 +1,17 @@
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 /// All that can change an answer, byte by byte, as its SHA-256: two requests that differ in any of it never share, and what
 /// is kept holds no credential.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 32]);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
 
 /// What says who asks, how often and how long he waits, or traces it, and nothing of what he asks for. Every other header
 /// can change the answer.

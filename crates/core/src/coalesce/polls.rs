@@ -20,7 +20,7 @@ const LEAST: u64 = 20;
 
 /// What is asked for again and again, and the pools that pay for it, `P`.
 #[derive(Debug)]
-pub struct Polls<P> {
+pub(super) struct Polls<P> {
     things: HashMap<Key, Thing<P>>,
     crowds: HashMap<P, Crowd>,
     /// Every thing with a time at which it was asked for, to be looked at when that is long ago.
@@ -68,13 +68,13 @@ pub struct Payer<P> {
 impl<P: Clone + Eq + Hash> Polls<P> {
     /// Room for so many things.
     #[must_use]
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { things: HashMap::new(), crowds: HashMap::new(), seen: VecDeque::new(), most }
     }
 
     /// Somebody asks, and may say that he polls; whoever asks for what was asked for lately does. Says how far apart calls
     /// for it are, so that all that is polled keeps within the share of each pool that pays, and within what others leave.
-    pub fn ask(&mut self, now: Instant, key: Key, payers: &[Payer<P>], polls: bool) -> Duration {
+    pub(super) fn ask(&mut self, now: Instant, key: Key, payers: &[Payer<P>], polls: bool) -> Duration {
         self.forget_old(now);
         self.note(now, key, payers, polls);
         payers.iter().map(|payer| self.every(now, payer)).max().unwrap_or_default()
@@ -114,14 +114,14 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     /// How long a call for this must wait so that it is so far from the one before. Whoever has less patience than that
     /// goes at once.
     #[must_use]
-    pub fn wait(&self, now: Instant, key: Key, every: Duration, patience: Option<Duration>) -> Duration {
+    pub(super) fn wait(&self, now: Instant, key: Key, every: Duration, patience: Option<Duration>) -> Duration {
         let called = self.things.get(&key).and_then(|thing| thing.called);
         let wait = called.map_or(Duration::ZERO, |called| (called + every).saturating_duration_since(now));
         if patience.is_none_or(|patience| wait < patience) { wait } else { Duration::ZERO }
     }
 
     /// A call for this begins. Says when the one before it did.
-    pub fn call(&mut self, now: Instant, key: Key) -> Option<Instant> {
+    pub(super) fn call(&mut self, now: Instant, key: Key) -> Option<Instant> {
         let thing = self.things.get_mut(&key)?;
         for pool in &thing.pools {
             // Its first call goes before it is known to be polled, and counts as a poll all the same.
@@ -131,7 +131,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     }
 
     /// That call was refused, and never went; the one before it began then.
-    pub fn refused(&mut self, key: Key, before: Option<Instant>) {
+    pub(super) fn refused(&mut self, key: Key, before: Option<Instant>) {
         let Some(thing) = self.things.get_mut(&key) else { return };
         thing.called = before;
         for pool in &thing.pools {
@@ -142,7 +142,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     }
 
     /// It will not change any more: until somebody asks again, nobody polls it.
-    pub fn end(&mut self, key: Key) {
+    pub(super) fn end(&mut self, key: Key) {
         let Some(thing) = self.things.get_mut(&key).filter(|thing| thing.is_polled) else { return };
         thing.is_polled = false;
         for pool in &thing.pools {
@@ -153,7 +153,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     }
 
     /// Whoever asked for this has been told so.
-    pub fn tell(&mut self, key: Key, status: Option<Status>) {
+    pub(super) fn tell(&mut self, key: Key, status: Option<Status>) {
         if let Some(thing) = self.things.get_mut(&key) {
             thing.told = status;
         }
@@ -161,7 +161,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
 
     /// The status that whoever asks for this has been told.
     #[must_use]
-    pub fn told(&self, key: Key) -> Option<Status> {
+    pub(super) fn told(&self, key: Key) -> Option<Status> {
         self.things.get(&key)?.told.clone()
     }
 

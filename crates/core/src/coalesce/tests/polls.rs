@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
-use super::super::{Key, LONGEST, Payer, Polls, Status};
+use super::super::polls::Polls;
+use super::super::{Key, LONGEST, Payer, Status};
 use super::now;
 use crate::limit::{Fill, Rate};
 
