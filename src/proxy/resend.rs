@@ -10,7 +10,9 @@ use super::failure::{Described, Failure};
 use super::headers::{has_retry_after, set_retry_after, set_should_retry};
 use super::passing::{Attempt, Attempting, Passed, Passing, Routed};
 use super::under_way::{codings, since_epoch};
-use crate::hints::{Meanings, Pushback, RefusalCause, UpstreamResponse, classify_refusal, is_gone};
+use crate::hints::{
+    self, Meanings, Pushback, RefusalCause, UpstreamResponse, classify_refusal, forbids_retry, is_gone,
+};
 
 /// Sends again what the upstream has refused: it goes back to its place and waits there until its pools allow it.
 #[derive(Clone)]
@@ -51,7 +53,7 @@ pub(super) fn is_looked_at(status: StatusCode) -> bool {
 
 /// Whether an answer may be a refusal, which has not been executed.
 pub(super) fn may_refuse(status: StatusCode) -> bool {
-    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    hints::may_refuse(status.as_u16())
 }
 
 /// How much of a refusal is looked at. A guess: OpenAI's have less than a thousand bytes (docs/upstream.md §4.1).
@@ -70,7 +72,7 @@ impl Gate {
         loop {
             let Attempt { mut passed, again } = attempt;
             let Some(pushback) = classify(&mut passed, &self.shared.meanings).await else { return Ok(passed) };
-            let may_wait = may_wait(pushback.cause);
+            let may_wait = may_wait(pushback.cause) && !forbids_retry(passed.response.headers());
             let Some(again) = again.filter(|_| may_wait) else {
                 passed.pass_on(may_wait);
                 return Ok(passed);
@@ -95,6 +97,9 @@ impl Passed {
     /// It cannot be sent again at all. Who has not been told when to come back is told a time of his own.
     fn pass_on(&mut self, may_wait: bool) {
         let headers = self.response.headers_mut();
+        if forbids_retry(headers) {
+            return;
+        }
         if may_wait && !has_retry_after(headers) {
             set_retry_after(headers, Duration::from_millis(fastrand::u64(1_000..=10_000)));
         }

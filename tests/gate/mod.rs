@@ -17,6 +17,7 @@ mod patience;
 mod pollers;
 mod polling;
 mod quota;
+mod refusals;
 mod refused;
 mod resend;
 mod soak;
