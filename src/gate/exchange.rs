@@ -6,7 +6,8 @@ use http::{HeaderMap, Response, StatusCode};
 use super::body::PeekedBody;
 use crate::admission::InFlight;
 use crate::hints::{
-    BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone,
+    self, BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal,
+    is_gone,
 };
 use crate::upstream::{Held, ResponseBody};
 
@@ -44,7 +45,7 @@ pub(super) fn says_why_in_its_body(status: StatusCode) -> bool {
 
 /// Whether a response may be a refusal, which was not executed.
 pub(super) fn may_refuse(status: StatusCode) -> bool {
-    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    hints::may_refuse(status.as_u16())
 }
 
 impl Exchange {

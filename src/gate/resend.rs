@@ -9,7 +9,7 @@ use super::forward::Forwarded;
 use super::headers::{has_retry_after, set_retry_after, set_should_retry};
 use super::record::Progress;
 use super::request::ClientRequest;
-use crate::hints::RefusalCause;
+use crate::hints::{RefusalCause, forbids_retry};
 
 impl Gate {
     /// Sends a request, and sends it again after a refusal as long as waiting helps: it goes back to its place in the queue
@@ -31,7 +31,7 @@ impl Gate {
             position = admitted.position;
             let Forwarded { mut exchange, can_resend } = self.forward(request, admitted, progress).await?;
             let Some(refusal) = exchange.classify_refusal(&self.meanings).await else { return Ok(exchange) };
-            let helps = waiting_helps(refusal.cause);
+            let helps = waiting_helps(refusal.cause) && !forbids_retry(exchange.response.headers());
             if !helps || !can_resend {
                 exchange.pass_on(helps);
                 return Ok(exchange);
@@ -72,6 +72,9 @@ impl Exchange {
     /// own.
     fn pass_on(&mut self, waiting_helps: bool) {
         let headers = self.response.headers_mut();
+        if forbids_retry(headers) {
+            return;
+        }
         if waiting_helps && !has_retry_after(headers) {
             set_retry_after(headers, Duration::from_millis(fastrand::u64(1_000..=10_000)));
         }

@@ -20,6 +20,7 @@ mod pollers;
 mod polling;
 mod proxies;
 mod quota;
+mod refusals;
 mod refused;
 mod resend;
 mod soak;

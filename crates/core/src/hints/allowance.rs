@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::response_clock::ResponseClock;
 use super::{HeaderLookup, limit_headers};
 use crate::limit::Unit;
 
@@ -24,7 +25,7 @@ pub struct Allowance {
 #[must_use]
 pub fn allowances(headers: &dyn HeaderLookup, now: Duration) -> SmallVec<[Allowance; 2]> {
     let mut allowances: SmallVec<[Allowance; 2]> = SmallVec::new();
-    for reading in limit_headers::readings(headers, now) {
+    for reading in limit_headers::readings(headers, &ResponseClock::new(headers, now)) {
         let next = reading.allowance;
         match allowances.iter_mut().find(|known| (known.unit, known.per) == (next.unit, next.per)) {
             Some(known) if next.left() < known.left() => *known = next,

@@ -1,11 +1,8 @@
 use std::collections::HashMap;
-use std::time::Duration;
 
+use super::RefusalCause::{self, Billing, Limit, Overload, Ramp, TooLarge};
 use super::error_body::ErrorBody;
-use super::limit_headers::until_refilled;
 use super::message::RefusalMessage;
-use super::{LimitFigures, Pushback, RefusalCause, UpstreamResponse, time};
-use RefusalCause::{Billing, Limit, Overload, Ramp, TooLarge};
 
 /// What tells a refusal: whatever of this is not empty.
 struct MeaningRow {
@@ -18,37 +15,81 @@ struct MeaningRow {
 }
 
 /// Always a refusal (RFC 6585 §4).
-const MANY: &[u16] = &[429];
-/// A refusal where they say so: a 503 may have been executed (docs/upstream.md §4.2).
-const BUSY: &[u16] = &[429, 503];
+pub(super) const MANY: u16 = 429;
+/// A refusal where it says so: it may have been executed (docs/upstream.md §4.2).
+pub(super) const UNAVAILABLE: u16 = 503;
+/// Anthropic's, and always a refusal: "the API is temporarily overloaded" (docs/upstream.md §7) [D].
+pub(super) const OVERLOADED: u16 = 529;
 
-/// The first row that fits decides: by the code, then by the type, then by the message (docs/upstream.md §4.1).
+const A429: &[u16] = &[MANY];
+const BUSY: &[u16] = &[MANY, UNAVAILABLE, OVERLOADED];
+
+/// The first row that fits decides: by a code, then by the type, then by the message (docs/upstream.md §4.1 and §7, which
+/// have the source and the date of each shape).
 ///
 /// A code of `"429"` says no more than the status, and the types of the last rows say no more than that it is a limit.
 #[rustfmt::skip]
-const ROWS: [MeaningRow; 22] = [
-    row(BUSY, "rate_limit_exceeded",               "",                    "request too large",        TooLarge),
-    row(BUSY, "rate_limit_exceeded",               "",                    "",                         Limit),
-    row(BUSY, "slow_down",                         "",                    "",                         Ramp),
-    row(BUSY, "server_is_overloaded",              "",                    "",                         Overload),
-    row(BUSY, "resource_unavailable",              "",                    "",                         Overload),
-    row(MANY, "credit_balance_exhausted",          "",                    "",                         Billing),
-    row(MANY, "organization_spend_limit_exceeded", "",                    "",                         Billing),
-    row(MANY, "project_spend_limit_exceeded",      "",                    "",                         Billing),
-    row(MANY, "organization_usage_limit_exceeded", "",                    "",                         Billing),
-    row(MANY, "insufficient_quota",                "",                    "",                         Billing),
-    row(MANY, "billing_not_active",                "",                    "",                         Billing),
-    row(MANY, "",                                  "billing_not_active",  "",                         Billing),
-    row(MANY, "",                                  "insufficient_quota",  "",                         Billing),
-    row(BUSY, "",                                  "overloaded_error",    "",                         Overload),
-    row(MANY, "",                                  "",                    "request too large",        TooLarge),
-    row(MANY, "",                                  "",                    "billing details",          Billing),
-    row(BUSY, "",                                  "",                    "currently overloaded",     Overload),
-    row(MANY, "",                                  "",                    "resource unavailable",     Overload),
-    row(MANY, "",                                  "requests",            "",                         Limit),
-    row(MANY, "",                                  "tokens",              "",                         Limit),
-    row(MANY, "",                                  "rate_limit_error",    "",                         Limit),
-    row(MANY, "",                                  "rate_limit_exceeded", "",                         Limit),
+const ROWS: [MeaningRow; 44] = [
+    // What would be read otherwise by a more general row below.
+    // OpenRouter: what its provider has refused for everyone.
+    row(A429, "",                                  "",                      "temporarily rate-limited upstream", Overload),
+    // Google, to clients of Gemini Code Assist.
+    row(BUSY, "MODEL_CAPACITY_EXHAUSTED",          "",                      "",                           Overload),
+    row(BUSY, "",                                  "RESOURCE_EXHAUSTED",    "no capacity available",      Overload),
+    // Google: what money alone can change. `limit: 0` is a model that the tier does not have.
+    row(A429, "",                                  "RESOURCE_EXHAUSTED",    "credits are depleted",       Billing),
+    row(A429, "",                                  "RESOURCE_EXHAUSTED",    "spending cap",               Billing),
+    row(A429, "",                                  "",                      ", limit: 0,",                Billing),
+    row(A429, "",                                  "",                      ", limit: 0\n",              Billing),
+    // Google: a limit, although the text speaks of billing details.
+    row(A429, "",                                  "RESOURCE_EXHAUSTED",    "",                           Limit),
+    row(A429, "",                                  "",                      "quota exceeded for metric",  Limit),
+    row(&[UNAVAILABLE], "",                        "UNAVAILABLE",           "overloaded",                 Overload),
+    row(&[UNAVAILABLE], "",                        "UNAVAILABLE",           "experiencing high demand",   Overload),
+    // Alibaba: tokens in a second or a minute, although the code may be OpenAI's for an empty purse.
+    row(A429, "",                                  "",                      "allocated quota exceeded",   Limit),
+    // Anthropic.
+    row(A429, "enforced_spend_limit_reached",      "",                      "",                           Billing),
+    row(A429, "",                                  "",                      "specified api usage limits", Billing),
+
+    // OpenAI.
+    row(BUSY, "rate_limit_exceeded",               "",                      "request too large",          TooLarge),
+    row(BUSY, "rate_limit_exceeded",               "",                      "",                           Limit),
+    row(BUSY, "slow_down",                         "",                      "",                           Ramp),
+    row(BUSY, "server_is_overloaded",              "",                      "",                           Overload),
+    row(BUSY, "resource_unavailable",              "",                      "",                           Overload),
+    row(A429, "credit_balance_exhausted",          "",                      "",                           Billing),
+    row(A429, "organization_spend_limit_exceeded", "",                      "",                           Billing),
+    row(A429, "project_spend_limit_exceeded",      "",                      "",                           Billing),
+    row(A429, "organization_usage_limit_exceeded", "",                      "",                           Billing),
+    row(A429, "insufficient_quota",                "",                      "",                           Billing),
+    row(A429, "billing_not_active",                "",                      "",                           Billing),
+    // Z.AI.
+    row(A429, "1113",                              "",                      "",                           Billing),
+    row(A429, "",                                  "1113",                  "",                           Billing),
+    // ByteDance's Ark.
+    row(A429, "SetLimitExceeded",                  "",                      "",                           Billing),
+    row(A429, "ServerOverloaded",                  "",                      "",                           Overload),
+
+    row(A429, "",                                  "billing_not_active",    "",                           Billing),
+    row(A429, "",                                  "insufficient_quota",    "",                           Billing),
+    // Moonshot.
+    row(A429, "",                                  "exceeded_current_quota_error", "",                    Billing),
+    row(BUSY, "",                                  "engine_overloaded_error", "",                         Overload),
+    // Anthropic.
+    row(BUSY, "",                                  "overloaded_error",      "",                           Overload),
+    // Mistral.
+    row(A429, "",                                  "service_tier_capacity_exceeded", "",                  Overload),
+
+    row(A429, "",                                  "",                      "request too large",          TooLarge),
+    row(A429, "",                                  "",                      "billing details",            Billing),
+    row(A429, "",                                  "",                      "insufficient balance",       Billing),
+    row(BUSY, "",                                  "",                      "currently overloaded",       Overload),
+    row(A429, "",                                  "",                      "resource unavailable",       Overload),
+    row(A429, "",                                  "requests",              "",                           Limit),
+    row(A429, "",                                  "tokens",                "",                           Limit),
+    row(A429, "",                                  "rate_limit_error",      "",                           Limit),
+    row(A429, "",                                  "rate_limit_exceeded",   "",                           Limit),
 ];
 
 const fn row(
@@ -61,83 +102,33 @@ const fn row(
     MeaningRow { statuses, code, kind, says, cause }
 }
 
+/// The cause of the first row that fits.
+pub(super) fn cause_of(status: u16, error: &ErrorBody, message: &RefusalMessage<'_>) -> Option<RefusalCause> {
+    let fits = |row: &&MeaningRow| {
+        row.statuses.contains(&status)
+            && (row.code.is_empty() || error.codes.iter().any(|code| code == row.code))
+            && (row.kind.is_empty() || row.kind == error.kind)
+            && message.says(row.says)
+    };
+    ROWS.iter().find(fits).map(|row| row.cause)
+}
+
 /// What the codes of an upstream mean, where it is something else than usual: on Azure `insufficient_quota` can pass (§4.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meanings(HashMap<Box<str>, RefusalCause>);
 
 impl Meanings {
-    /// The causes of codes; of types, where a refusal has no code.
+    /// The causes of codes; of types, where a refusal has no code but its status.
     pub fn new<C: Into<Box<str>>>(causes: impl IntoIterator<Item = (C, RefusalCause)>) -> Self {
         Self(causes.into_iter().map(|(code, cause)| (code.into(), cause)).collect())
     }
 
-    fn of(&self, error: &ErrorBody) -> Option<RefusalCause> {
-        let name = if error.code.is_empty() { &error.kind } else { &error.code };
-        self.0.get(&**name).copied()
-    }
-}
-
-/// What a refusal means; nothing where the answer is none, or one that may have been executed.
-///
-/// A 429 is always a refusal, and a limit where it cannot be read. A 503 is one only if it says so.
-#[must_use]
-pub fn classify_refusal(answer: &UpstreamResponse<'_>, meanings: &Meanings) -> Option<Pushback> {
-    if !BUSY.contains(&answer.status) {
-        return None;
-    }
-    let error = ErrorBody::of(answer.body).unwrap_or_default();
-    let message = RefusalMessage::of(&error.message);
-    let rows = ROWS.iter().filter(|row| row.statuses.contains(&answer.status));
-    let known = meanings.of(&error).or_else(|| first_of(rows, &error, &message));
-    let cause = known.or_else(|| MANY.contains(&answer.status).then_some(Limit))?;
-    let pushback = Pushback::worded(cause, &message);
-    let said = pushback.retry_after.max(told(answer));
-    let unit = pushback.figures.map(|figures| figures.unit);
-    let retry_after = said.or_else(|| (cause == Limit).then(|| until_refilled(answer.headers, answer.now, unit))?);
-    Some(Pushback { retry_after, ..pushback })
-}
-
-/// How a 404 speaks of one object that is not there, where its endpoint is: `No such File object: …`.
-const OF_ONE_OBJECT: [&str; 3] = [" with id ", "no such ", " not found"];
-
-/// Whether an answer says that there is nothing at all at the path, or no model of that name.
-#[must_use]
-pub fn is_gone(answer: &UpstreamResponse<'_>) -> bool {
-    let error = ErrorBody::of(answer.body).unwrap_or_default();
-    let message = RefusalMessage::of(&error.message);
-    let is_one_object = error.code != "model_not_found" && OF_ONE_OBJECT.iter().any(|words| message.says(words));
-    answer.status == 404 && !is_one_object
-}
-
-fn first_of<'r>(
-    mut rows: impl Iterator<Item = &'r MeaningRow>,
-    error: &ErrorBody,
-    message: &RefusalMessage<'_>,
-) -> Option<RefusalCause> {
-    let fits = |row: &&MeaningRow| {
-        (row.code.is_empty() || row.code == error.code)
-            && (row.kind.is_empty() || row.kind == error.kind)
-            && message.says(row.says)
-    };
-    rows.find(fits).map(|row| row.cause)
-}
-
-impl Pushback {
-    fn worded(cause: RefusalCause, message: &RefusalMessage<'_>) -> Self {
-        let figures = message.figures();
-        let never_fits = cause == Limit && figures.as_ref().is_some_and(LimitFigures::never_fit);
-        Self {
-            cause: if never_fits { TooLarge } else { cause },
-            figures,
-            family: message.family(),
-            retry_after: message.retry_after(),
+    pub(super) fn of(&self, status: u16, error: &ErrorBody) -> Option<RefusalCause> {
+        let is_code = |code: &&String| code.parse() != Ok(status);
+        let mut codes = error.codes.iter().filter(is_code).peekable();
+        if codes.peek().is_none() {
+            return self.0.get(&*error.kind).copied();
         }
+        codes.find_map(|code| self.0.get(&**code).copied())
     }
-}
-
-/// How long to stay away by the headers that are there to say so.
-fn told(answer: &UpstreamResponse<'_>) -> Option<Duration> {
-    let millis = answer.headers.text("retry-after-ms").and_then(time::millis);
-    let seconds = answer.headers.text("retry-after").and_then(|text| time::until(text, answer.now));
-    millis.max(seconds)
 }

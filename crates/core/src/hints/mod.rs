@@ -5,6 +5,7 @@
 //! [`BodyDecoder`] takes off the [`Codings`] of a body before that.
 
 mod allowance;
+mod classify;
 mod coding;
 mod deflate;
 mod error_body;
@@ -12,16 +13,21 @@ mod limit_headers;
 mod meaning;
 mod message;
 mod pushback;
+mod quota;
+mod ratelimit_fields;
+mod response_clock;
 #[cfg(test)]
 mod tests;
 mod time;
 mod usage;
+mod wait;
 mod window;
 mod zstd;
 
 pub use allowance::{Allowance, allowances};
+pub use classify::{classify_refusal, forbids_retry, is_gone, may_refuse};
 pub use coding::{BodyDecoder, Codings};
-pub use meaning::{Meanings, classify_refusal, is_gone};
+pub use meaning::Meanings;
 pub use pushback::{LimitFigures, ParseRefusalCauseError, Pushback, RefusalCause};
 pub use usage::UsageReader;
 
@@ -36,7 +42,7 @@ pub struct UpstreamResponse<'a> {
     pub headers: &'a dyn HeaderLookup,
     /// What was read of its body, which may be anything.
     pub body: &'a [u8],
-    /// Now, since the Unix epoch, for headers that name a date.
+    /// The local time since the Unix epoch, for responses that name a date and have no `Date` of their own.
     pub now: Duration,
 }
 

@@ -1,26 +1,30 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
+
+use super::response_clock::ResponseClock;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
+const WEEK: Duration = Duration::from_hours(7 * 24);
 pub(super) const MONTH: Duration = Duration::from_hours(30 * 24);
 
-/// Nobody is told to wait for longer: a mistake, or something else than a time. A guess: limits per month are the
-/// longest.
+/// No wait is longer: what names a longer one is read as this. A guess: limits per month are the longest.
 const LONGEST: Duration = Duration::from_hours(31 * 24);
 
 /// The spans by how people begin to write them.
-const WORDS: [(&str, Duration); 7] = [
+const WORDS: [(&str, Duration); 9] = [
     ("ms", Duration::from_millis(1)),
     ("milli", Duration::from_millis(1)),
     ("sec", SECOND),
     ("min", MINUTE),
     ("hour", HOUR),
+    ("hr", HOUR),
     ("day", DAY),
+    ("week", WEEK),
     ("month", MONTH),
 ];
 
@@ -35,25 +39,54 @@ const GO_UNITS: [(&str, Duration); 7] = [
     ("h", HOUR),
 ];
 
-/// How long it is until what a header says: seconds, a duration of Go, a Unix time in seconds or milliseconds, or a date
-/// of RFC 3339 or of HTTP. Nothing for what is over, and for what is too far away to be meant.
-pub(super) fn until(text: &str, now: Duration) -> Option<Duration> {
-    let text = text.trim();
-    let until = go_duration(text).or_else(|| number(text, now)).or_else(|| date(text)?.checked_sub(now));
-    until.filter(|until| *until <= LONGEST)
+/// How long it is until what a header says: seconds, a duration of Go, a Unix time in seconds or milliseconds, a date of
+/// RFC 3339 or of HTTP, or a span in words. Of several with commas between them, which a proxy may have joined, the
+/// longest counts. Nothing for what is over.
+pub(super) fn until(text: &str, clock: &ResponseClock<'_>) -> Option<Duration> {
+    let one = |text: &str| {
+        let text = text.trim().trim_matches('"');
+        go_duration(text).or_else(|| number(text, clock)).or_else(|| leading(text)).or_else(|| clock.until(date(text)?))
+    };
+    one(text).or_else(|| text.split(',').filter_map(one).max()).map(|until| until.min(LONGEST))
 }
 
 /// A number of milliseconds.
 pub(super) fn millis(text: &str) -> Option<Duration> {
-    scaled(text.trim(), Duration::from_millis(1)).filter(|span| *span <= LONGEST)
+    scaled(text.trim(), Duration::from_millis(1)).map(|span| span.min(LONGEST))
 }
 
-/// The time at the beginning of a text: `7m12s.` or `37 seconds.`
+/// The time at the beginning of a text, which may be within JSON or HTML: `7m12s.`, `37 seconds.` or `4 days 20 hours 9
+/// minutes.`
 pub(super) fn leading(text: &str) -> Option<Duration> {
-    let mut words = text.split_ascii_whitespace();
-    let first = words.next()?.trim_end_matches(['.', ',', ';', ')', '!']);
-    let span = go_duration(first).or_else(|| scaled(first, window(words.next()?)?));
-    span.filter(|span| *span <= LONGEST)
+    let is_between = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\\' | '<');
+    let mut words = text.split(is_between).filter(|word| !word.is_empty());
+    let mut total: Option<Duration> = None;
+    while let Some(word) = words.next() {
+        let amount = word.trim_end_matches(ENDS);
+        if amount == "and" && total.is_some() {
+            continue;
+        }
+        let unit_is_next = || spelled(words.clone().next()?.trim_end_matches(ENDS));
+        let (span, last) = match go_duration(amount) {
+            Some(span) => (Some(span), word),
+            None => (unit_is_next().and_then(|unit| scaled(amount, unit)), words.next().unwrap_or_default()),
+        };
+        let Some(span) = span else { break };
+        total = Some(total.unwrap_or_default().saturating_add(span));
+        if last.ends_with(['.', ';', ')', '!']) {
+            break;
+        }
+    }
+    total.map(|span| span.min(LONGEST))
+}
+
+/// What ends a word of a sentence.
+const ENDS: [char; 5] = ['.', ',', ';', ')', '!'];
+
+/// A unit by itself: `s` or `seconds`.
+fn spelled(unit: &str) -> Option<Duration> {
+    let short = GO_UNITS.into_iter().find(|&(name, _)| name == unit).map(|(_, span)| span);
+    short.or_else(|| window(unit))
 }
 
 /// The span at the beginning of a text: `min (TPM)`, `day` or `seconds`.
@@ -75,18 +108,24 @@ fn go_duration(text: &str) -> Option<Duration> {
 }
 
 /// No wait takes thirty years, so a number beyond that is a Unix time.
-fn number(text: &str, now: Duration) -> Option<Duration> {
+fn number(text: &str, clock: &ResponseClock<'_>) -> Option<Duration> {
     let seconds = scaled(text, SECOND)?;
     match seconds.as_secs() {
         ..1_000_000_000 => Some(seconds),
-        1_000_000_000..1_000_000_000_000 => seconds.checked_sub(now),
-        _ => (seconds / 1_000).checked_sub(now),
+        1_000_000_000..1_000_000_000_000 => clock.until(seconds),
+        _ => clock.until(seconds / 1_000),
     }
 }
 
-fn date(text: &str) -> Option<Duration> {
-    let http = |_| OffsetDateTime::parse(text, &Rfc2822);
-    let at = OffsetDateTime::parse(text, &Rfc3339).or_else(http).ok()?;
+/// A date of RFC 3339, or of HTTP in each of its three forms (RFC 9110 §5.6.7), also with an offset instead of `GMT`, as
+/// in mail; since the Unix epoch.
+pub(super) fn date(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(at) = httpdate::parse_http_date(text) {
+        return at.duration_since(SystemTime::UNIX_EPOCH).ok();
+    }
+    let mail = |_| OffsetDateTime::parse(text, &Rfc2822);
+    let at = OffsetDateTime::parse(text, &Rfc3339).or_else(mail).ok()?;
     Duration::try_from(at - OffsetDateTime::UNIX_EPOCH).ok()
 }
 

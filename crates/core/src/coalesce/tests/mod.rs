@@ -9,10 +9,6 @@ use super::{Key, Shareable};
 const REUSE: Duration = Duration::from_millis(500);
 const RUN: &str = "/v1/threads/t/runs/r/";
 
-fn key(credential: &str) -> Key {
-    Key::new("/v1/x", [("authorization", credential.as_bytes())].into_iter())
-}
-
 fn now() -> Instant {
     crate::tests::any_instant()
 }

@@ -145,3 +145,23 @@ fn mistral_counts_by_size_per_minute_and_per_month() {
     };
     assert_eq!(allowances(&headers(head), NOW)[1], month);
 }
+
+#[test]
+fn the_ietfs_headers_tell_limit_and_window() {
+    let heads = [
+        "ratelimit: \"api\";r=12;t=4\nratelimit-policy: \"fixed window\";\"api\";q=500;w=300",
+        "ratelimit: limit=500, remaining=12, reset=4\nratelimit-policy: 500;w=300",
+        "ratelimit-limit: 500, 500;w=300\nratelimit-remaining: 12\nratelimit-reset: 4\nratelimit-policy: 500;w=300",
+        "ratelimit: \"other\";r=1;t=1, \"api\";r=12;t=4\nratelimit-policy: \"api\";q=500;w=300;qu=\"requests\"",
+    ];
+    for head in heads {
+        assert_eq!(said(head), "requests 12 of 500/5m", "{head}");
+    }
+    assert_eq!(said("ratelimit-limit: 20\nratelimit-remaining: 3\nratelimit-reset: 40"), "requests 3 of 20/min");
+    // Without a policy there is no limit, and bytes are not what is counted here.
+    let silent = [
+        "ratelimit: \"api\";r=12;t=4",
+        "ratelimit: \"a\";r=1;t=4\nratelimit-policy: \"a\";q=9;w=60;qu=\"content-bytes\"",
+    ];
+    assert_eq!(silent.map(said), ["", ""]);
+}

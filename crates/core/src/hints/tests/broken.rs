@@ -8,14 +8,12 @@ use crate::hints::{Pushback, RefusalCause, UsageReader};
 const LIMIT: Pushback = Pushback { cause: RefusalCause::Limit, figures: None, family: None, retry_after: None };
 
 fn broken_bodies() -> Vec<Vec<u8>> {
-    let whole = body("tokens", "insufficient_quota", "on tokens per min (TPM): Limit 3. Please try again in 3s.");
-    let not_utf8 = whole.replace("Limit", "\u{1}").bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    let whole = body("tokens", "insufficient_quota", "on tokens per min (TPM): Limit 3.");
     vec![
         Vec::new(),
         b"<html><head><title>429 Too Many Requests</title></head></html>".to_vec(),
         whole.as_bytes()[..whole.len() - 2].to_vec(),
         whole.as_bytes()[..whole.len() / 2].to_vec(),
-        not_utf8,
         b"null".to_vec(),
         b"[]".to_vec(),
         b"{}".to_vec(),
@@ -72,4 +70,21 @@ fn ten_megabytes_take_no_quadratic_time() {
         });
         is_read.recv_timeout(HANGS).expect("it is read");
     }
+}
+
+#[test]
+fn broken_bodies_tell_their_wait() {
+    let whole = body("tokens", "insufficient_quota", "on tokens per min (TPM): Limit 3. Please try again in 3s.");
+    let retry_after = Some(Duration::from_secs(3));
+    for body in [&whole[..whole.len() - 2], "<html><p>Please try again in 3s.</p></html>"] {
+        assert_eq!(understood(429, "", body), Some(Pushback { retry_after, ..LIMIT }), "{body}");
+    }
+}
+
+#[test]
+fn bodies_with_broken_characters_are_read() {
+    let whole = body("tokens", "insufficient_quota", "\u{1} Please try again in 3s.");
+    let bytes: Vec<u8> =
+        whole.replace("\\u0001", "\u{1}").bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+    assert_eq!(understood(429, "", bytes).map(|pushback| pushback.cause), Some(RefusalCause::Billing));
 }

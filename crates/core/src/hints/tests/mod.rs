@@ -4,8 +4,10 @@ mod allowances;
 mod arbitrary;
 mod broken;
 mod codings;
+mod dates;
 mod gone;
 mod hints;
+mod providers;
 mod refusals;
 mod usage;
 
