@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
-use super::fare::{Fare, Refused, span};
+use super::fare::{RefusalExample, WaitForecast, span};
 use super::{LimitStatus, PoolStatus, Status};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
@@ -70,9 +70,9 @@ pub struct Explanation {
     /// What it takes of the pool that nobody wrote, in which limits are learned.
     pub unlisted: Vec<Taken>,
     /// How it would fare if it came now; nothing where no gate that runs was asked.
-    pub now: Option<Fare>,
+    pub now: Option<WaitForecast>,
     /// What a refusal looks like: what it would meet now or, if that is none, an example; nothing where none can be.
-    pub refusal: Option<Refused>,
+    pub refusal: Option<RefusalExample>,
 }
 
 /// A route that matches as well, and why it is not taken.

@@ -11,9 +11,9 @@ use crate::proxy;
 
 /// How a request would fare if it came now.
 #[derive(Clone, Debug, Serialize)]
-pub struct Fare {
+pub struct WaitForecast {
     /// What would become of it.
-    pub verdict: Verdict,
+    pub verdict: FareOutcome,
     /// The same in words.
     pub text: String,
     /// About how long it would wait, in milliseconds.
@@ -25,7 +25,7 @@ pub struct Fare {
 /// What would become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum FareOutcome {
     /// It goes at once.
     Goes,
     /// It waits for its turn.
@@ -36,7 +36,7 @@ pub enum Verdict {
 
 /// A refusal as a client sees it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Refused {
+pub struct RefusalExample {
     /// Its status.
     pub status: u16,
     /// Its body.
@@ -47,14 +47,14 @@ pub struct Refused {
 
 impl Explainer {
     /// How a request would fare that takes these and waits so long.
-    pub(super) fn fare(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> Fare {
+    pub(super) fn fare(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> WaitForecast {
         let latest = taken.iter().filter_map(|taken| taken.live.as_ref()).max_by_key(|live| live.eta_ms);
         let latest = latest.filter(|live| live.eta_ms > 0);
         let eta_ms = latest.map_or(0, |live| live.eta_ms);
         let pool = latest.map(|live| live.label.clone());
         let (verdict, text) = match (self.refused_now(taken, max_wait, status), latest) {
-            (Some(_), _) => (Verdict::Refused, "it would be refused".to_owned()),
-            (None, None) => (Verdict::Goes, "it would go at once".to_owned()),
+            (Some(_), _) => (FareOutcome::Refused, "it would be refused".to_owned()),
+            (None, None) => (FareOutcome::Goes, "it would go at once".to_owned()),
             (None, Some(live)) => {
                 let others = if live.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", live.waiting) };
                 let text = format!(
@@ -62,10 +62,10 @@ impl Explainer {
                     span(eta_ms),
                     live.label
                 );
-                (Verdict::Waits, text)
+                (FareOutcome::Waits, text)
             }
         };
-        Fare { verdict, text, eta_ms, pool }
+        WaitForecast { verdict, text, eta_ms, pool }
     }
 
     /// What a request that takes these would meet now or, if that is no refusal, what one looks like.
@@ -75,13 +75,13 @@ impl Explainer {
         all: impl Iterator<Item = &'t Taken>,
         max_wait: Option<Duration>,
         status: Option<&Status>,
-    ) -> Option<Refused> {
+    ) -> Option<RefusalExample> {
         let all: Vec<&Taken> = all.collect();
         let now = status.and_then(|status| self.refused_now(&all, max_wait, status));
         let reason = now.or_else(|| self.never(&all)).or_else(|| self.example(pools, max_wait))?;
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = proxy::describe(&refusal, &self.pools);
-        Some(Refused { status, body, now: now.is_some() })
+        Some(RefusalExample { status, body, now: now.is_some() })
     }
 
     /// Why it would be refused in this state of the gate, if so.

@@ -10,16 +10,16 @@ use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::Ask;
 
-type Verdict = Result<Permit, Refusal>;
-type Driven = Scheduler<oneshot::Sender<Verdict>>;
+type Answer = Result<Permit, Refusal>;
+type Driven = Scheduler<oneshot::Sender<Answer>>;
 
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
 pub struct Admission {
-    shared: Arc<Shared>,
+    shared: Arc<DriverState>,
 }
 
-struct Shared {
+struct DriverState {
     scheduler: Mutex<Driven>,
     /// The scheduler wants to be called earlier than the timer knows.
     earlier: Arc<Notify>,
@@ -33,7 +33,8 @@ impl Admission {
     #[must_use]
     pub fn start(rules: Rules) -> Self {
         let earlier = Arc::new(Notify::new());
-        let shared = Arc::new(Shared { scheduler: Mutex::new(Scheduler::new(rules)), earlier: Arc::clone(&earlier) });
+        let shared =
+            Arc::new(DriverState { scheduler: Mutex::new(Scheduler::new(rules)), earlier: Arc::clone(&earlier) });
         tokio::spawn(keep_time(Arc::downgrade(&shared), earlier));
         Self { shared }
     }
@@ -63,7 +64,7 @@ impl Admission {
             Arrival::Refused(refusal) => return Err(refusal),
             Arrival::Queued { ticket, .. } => ticket,
         };
-        let _leaves = Waiting { admission: self, ticket };
+        let _leaves = QueuedGuard { admission: self, ticket };
         let verdict = verdict.expect("whoever is queued was asked for its waiter");
         let granted = verdict.await.unwrap_or(Err(Refusal::DRAINING))?;
         Ok(granted.on(applicant.route))
@@ -135,7 +136,7 @@ impl Admission {
     }
 
     /// A waiter that is gone leaves its permit with us, and dropping that gives it back.
-    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Verdict>>>) {
+    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Answer>>>) {
         for decision in decisions {
             let (waiter, verdict) = match decision {
                 Decision::Grant { waiter, charges, position: place } => {
@@ -150,25 +151,25 @@ impl Admission {
 }
 
 /// One who waits; dropped, it leaves the queue.
-struct Waiting<'a> {
+struct QueuedGuard<'a> {
     admission: &'a Admission,
     ticket: Ticket,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueuedGuard<'_> {
     fn drop(&mut self) {
         self.admission.with(|scheduler, now| scheduler.cancel(now, self.ticket));
     }
 }
 
-impl Shared {
+impl DriverState {
     fn lock(&self) -> MutexGuard<'_, Driven> {
         self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The timer must not outlive what it keeps time for.
-impl Drop for Shared {
+impl Drop for DriverState {
     fn drop(&mut self) {
         self.earlier.notify_one();
     }
@@ -181,7 +182,7 @@ impl fmt::Debug for Admission {
 }
 
 /// Calls the scheduler whenever it wants to be called. Holds it only while it does.
-async fn keep_time(shared: Weak<Shared>, earlier: Arc<Notify>) {
+async fn keep_time(shared: Weak<DriverState>, earlier: Arc<Notify>) {
     while let Some(admission) = shared.upgrade().map(|shared| Admission { shared }) {
         admission.with(Scheduler::handle_timeout);
         let due = admission.shared.lock().poll_timeout();

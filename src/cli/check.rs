@@ -8,18 +8,21 @@ use humantime::format_duration;
 
 use super::in_force::InForce;
 use super::output::output;
-use crate::config::{Access, AccessFormat, ClientKey, Clients, Coalesce, Config, Log, Pool, Queue, Upstream};
+use crate::config::{
+    AccessFormat, AccessLogConfig, ClientKey, ClientsConfig, CoalesceConfig, Config, LogConfig, Pool, QueueConfig,
+    UpstreamConfig,
+};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Priority, RouteCharge, RouteId, Table, Weight};
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct CheckCommand {
     #[command(flatten)]
     config: InForce,
 }
 
-impl Check {
+impl CheckCommand {
     pub(super) fn run(&self) -> Result<()> {
         let config = self.config.load()?;
         let mut out = output();
@@ -56,7 +59,7 @@ fn print_exceptions(out: &mut impl Write, routes: &Table, id: RouteId) -> Result
 }
 
 /// How the GETs of a route share calls.
-fn shared(Coalesce { reuse, hold }: Coalesce) -> String {
+fn shared(CoalesceConfig { reuse, hold }: CoalesceConfig) -> String {
     let within = if reuse.is_zero() { "at once".to_owned() } else { format!("within {}", format_duration(reuse)) };
     let held = if hold { ", polls are held" } else { "" };
     format!("; the same {within} is asked once{held}")
@@ -110,7 +113,7 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     print_log(out, log)
 }
 
-fn print_refusals(out: &mut impl Write, Upstream { refusals, learned_file, .. }: &Upstream) -> Result<()> {
+fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, learned_file, .. }: &UpstreamConfig) -> Result<()> {
     if let Some(path) = learned_file {
         writeln!(out, "learned   kept over a restart in {}", path.display())?;
     }
@@ -121,7 +124,7 @@ fn print_refusals(out: &mut impl Write, Upstream { refusals, learned_file, .. }:
     Ok(())
 }
 
-fn print_queue(out: &mut impl Write, queue: &Queue) -> Result<()> {
+fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {
     let (buffer, max_bytes) = (ByteSize(queue.buffer as u64), ByteSize(queue.max_bytes));
     let (ageing, log_wait) = (format_duration(queue.ageing), format_duration(queue.log_wait));
     writeln!(out, "queue     up to {} waiting, {} under way", queue.max_waiting, queue.max_in_flight)?;
@@ -130,7 +133,7 @@ fn print_queue(out: &mut impl Write, queue: &Queue) -> Result<()> {
 }
 
 /// The names that have weights may be secret.
-fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
+fn print_clients(out: &mut impl Write, clients: &ClientsConfig) -> Result<()> {
     let by = clients.by.iter().map(|key| match key {
         ClientKey::Header(name) => name.as_str(),
         ClientKey::Peer => "peer",
@@ -145,8 +148,8 @@ fn print_clients(out: &mut impl Write, clients: &Clients) -> Result<()> {
     }
 }
 
-fn print_log(out: &mut impl Write, Log { access, otlp }: &Log) -> Result<()> {
-    if let Some(Access { format, file, sample }) = access {
+fn print_log(out: &mut impl Write, LogConfig { access, otlp }: &LogConfig) -> Result<()> {
+    if let Some(AccessLogConfig { format, file, sample }) = access {
         let format = match format {
             AccessFormat::Text => "text",
             AccessFormat::Json => "JSON",

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// Many workers that send requests as an official SDK does: a refused one is tried again twice.
-pub(super) struct Crowd {
+pub(super) struct SdkClients {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
     left: AtomicU32,
@@ -32,7 +32,7 @@ pub(super) struct Met {
 const RETRIES: u32 = 2;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
-impl Crowd {
+impl SdkClients {
     /// A crowd that will create `requests` threads at this address.
     pub(super) fn new(address: SocketAddr, requests: u32) -> Arc<Self> {
         let mut connector = HttpConnector::new();

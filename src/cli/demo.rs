@@ -10,7 +10,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::crowd::Crowd;
+use super::crowd::SdkClients;
 use super::output::output;
 use crate::config::{Config, Source};
 use crate::meter::Counting;
@@ -48,8 +48,8 @@ impl Demo {
     async fn show(self) -> Result<()> {
         let (alone, behind) = (self.upstream()?, self.upstream()?);
         let gate = self.gate(serve_mock(&behind).await?)?;
-        let direct = Crowd::new(serve_mock(&alone).await?, self.requests.get());
-        let gated = Crowd::new(serve_gate(&gate).await?, self.requests.get());
+        let direct = SdkClients::new(serve_mock(&alone).await?, self.requests.get());
+        let gated = SdkClients::new(serve_gate(&gate).await?, self.requests.get());
         self.print_head()?;
         let at_once = self.at_once.get();
         let sending = async { tokio::join!(Arc::clone(&direct).send(at_once), Arc::clone(&gated).send(at_once)) };
@@ -57,8 +57,8 @@ impl Demo {
             took = sending => took,
             unread = watch(&direct, &gated, &gate) => return unread,
         };
-        let direct = Outcome::new(&direct, &alone.stats(), direct_took);
-        let gated = Outcome::new(&gated, &behind.stats(), gated_took);
+        let direct = SideReport::new(&direct, &alone.stats(), direct_took);
+        let gated = SideReport::new(&gated, &behind.stats(), gated_took);
         self.print_result(&direct, &gated)?;
         if gated.refused > 0 || gated.failed > 0 {
             bail!(
@@ -107,7 +107,7 @@ impl Demo {
         Ok(())
     }
 
-    fn print_result(&self, direct: &Outcome, gated: &Outcome) -> Result<()> {
+    fn print_result(&self, direct: &SideReport, gated: &SideReport) -> Result<()> {
         let (all, mut out) = (self.requests, output());
         writeln!(out, "\n                             directly    through Tidegate")?;
         let mut line = |what: &str, direct: String, gated: String| writeln!(out, "{what:<24} {direct:>12} {gated:>19}");
@@ -121,7 +121,7 @@ impl Demo {
 }
 
 /// What one side met, as its clients and its upstream counted it.
-struct Outcome {
+struct SideReport {
     answered: u32,
     failed: u32,
     refused: u64,
@@ -129,8 +129,8 @@ struct Outcome {
     took: Duration,
 }
 
-impl Outcome {
-    fn new(crowd: &Crowd, upstream: &Stats, took: Duration) -> Self {
+impl SideReport {
+    fn new(crowd: &SdkClients, upstream: &Stats, took: Duration) -> Self {
         let (answered, failed) = (crowd.met().answered.load(Relaxed), crowd.met().failed.load(Relaxed));
         let most = upstream.pools.iter().map(|pool| pool.most_in_window).max().unwrap_or_default();
         Self { answered, failed, refused: upstream.denied, most, took }
@@ -152,7 +152,7 @@ async fn serve_gate(gate: &Gate) -> Result<SocketAddr> {
 }
 
 /// Prints a line each tick, until nobody reads them.
-async fn watch(direct: &Crowd, gated: &Crowd, gate: &Gate) -> Result<()> {
+async fn watch(direct: &SdkClients, gated: &SdkClients, gate: &Gate) -> Result<()> {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;

@@ -54,9 +54,9 @@ enum Command {
     /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
     Diagnose(diagnose::Diagnose),
     /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top.
-    Top(top::Top),
+    Top(top::TopCommand),
     /// Check a configuration and print what would be in force.
-    Check(check::Check),
+    Check(check::CheckCommand),
     /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
     Simulate(simulate::Simulate),
     /// Print the built-in configuration, commented, to start one's own from.
@@ -127,7 +127,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if is_unread(error) {
         return ExitCode::SUCCESS;
     }
-    if error.is::<StartError>() || error.is::<store::Unusable>() {
+    if error.is::<StartError>() || error.is::<store::UnusableFile>() {
         complain(&format!("error: {error}"));
         return ExitCode::from(INVALID_CONFIG);
     }
@@ -144,7 +144,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
             complain(&format!("error: {unreadable}"));
             ExitCode::from(INVALID_CONFIG)
         }
-        None if error.is::<Usage>() || error.is::<Unusable>() => {
+        None if error.is::<UsageError>() || error.is::<Unusable>() => {
             complain(&format!("error: {error}"));
             ExitCode::from(USAGE)
         }
@@ -158,4 +158,4 @@ fn report(error: &anyhow::Error) -> ExitCode {
 /// An argument that makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Usage(String);
+struct UsageError(String);

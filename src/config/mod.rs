@@ -41,13 +41,13 @@ pub struct Config {
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
-    pub upstream: Upstream,
+    pub upstream: UpstreamConfig,
     /// How requests wait.
-    pub queue: Queue,
+    pub queue: QueueConfig,
     /// How clients are told apart and what each may send.
-    pub clients: Clients,
+    pub clients: ClientsConfig,
     /// What is told of each request.
-    pub log: Log,
+    pub log: LogConfig,
     /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.
@@ -55,7 +55,7 @@ pub struct Config {
     /// The routes on which those who wait for a stream are kept alive, and how often they hear something.
     pub keepalive: HashMap<RouteId, Duration>,
     /// The routes on which identical GETs share one call.
-    pub coalesce: HashMap<RouteId, Coalesce>,
+    pub coalesce: HashMap<RouteId, CoalesceConfig>,
 }
 
 /// The gate's own addresses, and how it stops.
@@ -73,7 +73,7 @@ pub struct Server {
 
 /// Where requests go.
 #[derive(Clone, Debug)]
-pub struct Upstream {
+pub struct UpstreamConfig {
     /// Scheme, host, port and, if any, the path before every request's own.
     pub url: http::Uri,
     /// The environment variable that holds the key which the gate adds.
@@ -101,7 +101,7 @@ pub struct KeyVariable {
 
 /// How requests wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Queue {
+pub struct QueueConfig {
     /// How many may wait, in all.
     pub max_waiting: usize,
     /// How much may be held of bodies, in all, in bytes: until they are sent, or taken where they may be sent again.
@@ -119,7 +119,7 @@ pub struct Queue {
 
 /// How clients are told apart and what each may send.
 #[derive(Clone, Debug, Default)]
-pub struct Clients {
+pub struct ClientsConfig {
     /// What each client may send; nothing is no limit.
     pub quota: Option<Rate>,
     /// What tells clients apart.
@@ -141,7 +141,7 @@ pub enum ClientKey {
 
 /// How identical GETs share one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coalesce {
+pub struct CoalesceConfig {
     /// How long its answer serves those who come after.
     pub reuse: Duration,
     /// Who would be told what he knows is kept for a while, to see a change.
@@ -150,16 +150,16 @@ pub struct Coalesce {
 
 /// What is told of each request, beside the log.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub struct LogConfig {
     /// A line for each, at its end; nothing is "off".
-    pub access: Option<Access>,
+    pub access: Option<AccessLogConfig>,
     /// Where its traces go, over OTLP; nothing is off.
     pub otlp: Option<Collector>,
 }
 
 /// The access log.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub struct AccessLogConfig {
     /// How a line is written.
     pub format: AccessFormat,
     /// The file it is appended to; standard output if nothing.
@@ -215,7 +215,7 @@ impl Config {
     }
 }
 
-impl Upstream {
+impl UpstreamConfig {
     /// Sends requests somewhere else.
     ///
     /// # Errors

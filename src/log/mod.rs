@@ -57,7 +57,7 @@ impl Logs {
     ///
     /// # Errors
     /// [`Unopened`]: what is configured cannot be used.
-    pub fn open(config: &config::Log) -> Result<Self, Unopened> {
+    pub fn open(config: &config::LogConfig) -> Result<Self, Unopened> {
         let access = config.access.as_ref().map(Access::open).transpose()?;
         let traces = config.otlp.as_ref().map(Traces::open).transpose()?;
         Ok(Self { access, traces })

@@ -25,7 +25,7 @@ pub struct Clients {
 impl Clients {
     /// Clients as they are configured.
     #[must_use]
-    pub fn new(config: &config::Clients) -> Self {
+    pub fn new(config: &config::ClientsConfig) -> Self {
         let weights = config.weights.iter().map(|(text, weight)| (Self::named(text), *weight));
         Self { by: config.by.clone(), weights: weights.collect(), may_raise: config.may_raise }
     }
@@ -125,7 +125,7 @@ mod tests {
 
     fn clients(by: &[ClientKey], weights: &[(&str, u32)], may_raise: bool) -> Clients {
         let weights = weights.iter().map(|&(name, weight)| (name.to_owned(), NonZeroU32::new(weight).expect("some")));
-        Clients::new(&config::Clients { quota: None, by: by.to_vec(), weights: weights.collect(), may_raise })
+        Clients::new(&config::ClientsConfig { quota: None, by: by.to_vec(), weights: weights.collect(), may_raise })
     }
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -15,7 +15,7 @@ use super::Gate;
 use super::failure::{Cause, Failure};
 use super::passing::{Routed, Tries};
 use crate::admission::ClientId;
-use crate::config::Clients;
+use crate::config::ClientsConfig;
 
 /// What each client may send. `governor`'s GCRA with a burst: who kept still may send a whole window's worth at once.
 ///
@@ -33,7 +33,7 @@ const REMEMBERED: usize = 10_000;
 impl<C: Clock + Clone> Quota<C> {
     /// As it is configured, if it is.
     #[must_use]
-    pub fn new(clients: &Clients, clock: C) -> Option<Self> {
+    pub fn new(clients: &ClientsConfig, clock: C) -> Option<Self> {
         let rate = clients.quota?;
         let burst = NonZeroU32::new(rate.amount())?;
         let quota = Rate::with_period(rate.interval())?.allow_burst(burst);

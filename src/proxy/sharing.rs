@@ -9,7 +9,7 @@ use super::headers::for_upstream;
 use super::passing::{Arrived, Routed};
 use super::whole::{Way, Whole};
 use crate::coalesce::{Board, Key, MOST, Polls, wants_its_own};
-use crate::config::Coalesce;
+use crate::config::CoalesceConfig;
 use crate::limit::PoolId;
 use crate::route::{RouteId, Table, resources};
 
@@ -28,7 +28,7 @@ pub(super) type Calls = Board<Flight, Arc<Whole>>;
 
 /// How a route shares, and what came of it.
 pub(super) struct Shares {
-    pub(super) how: Coalesce,
+    pub(super) how: CoalesceConfig,
     pub(super) asked: Counter,
     pub(super) calls: Counter,
     pub(super) joined: Counter,
@@ -71,7 +71,7 @@ pub(super) struct Shareable {
 }
 
 impl Sharing {
-    pub(super) fn new(routes: &HashMap<RouteId, Coalesce>) -> Self {
+    pub(super) fn new(routes: &HashMap<RouteId, CoalesceConfig>) -> Self {
         let routes = routes.iter().map(|(id, how)| (*id, Arc::new(Shares::new(*how)))).collect();
         Self { board: Mutex::new(Board::new(MOST)), polls: Mutex::new(Polls::new(MOST)), routes }
     }
@@ -123,7 +123,7 @@ impl Sharing {
 }
 
 impl Shares {
-    fn new(how: Coalesce) -> Self {
+    fn new(how: CoalesceConfig) -> Self {
         let none = Counter::default;
         Self { how, asked: none(), calls: none(), joined: none(), reused: none(), held: none(), paced: none() }
     }

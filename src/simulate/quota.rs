@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use governor::clock::FakeRelativeClock;
 
 use crate::admission::ClientId;
-use crate::config::Clients;
+use crate::config::ClientsConfig;
 use crate::proxy::Quota;
 
 /// What each client may send, as the gate checks it, on a clock that is set.
@@ -14,7 +14,7 @@ pub(super) struct Quotas {
 }
 
 impl Quotas {
-    pub(super) fn new(clients: &Clients, now: Instant) -> Option<Self> {
+    pub(super) fn new(clients: &ClientsConfig, now: Instant) -> Option<Self> {
         let clock = FakeRelativeClock::default();
         Some(Self { quota: Quota::new(clients, clock.clone())?, clock, now })
     }

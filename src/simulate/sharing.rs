@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::traffic::{Kind, Sender};
 use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket, wants_its_own};
-use crate::config::{Coalesce, Config};
+use crate::config::{CoalesceConfig, Config};
 use crate::limit::PoolId;
 use crate::route::{Ask, RouteId, resources};
 
@@ -21,7 +21,7 @@ pub(super) type Paying = (PoolId, Option<Box<str>>);
 pub(super) struct Shareable {
     resource: String,
     key: Key,
-    how: Coalesce,
+    how: CoalesceConfig,
 }
 
 /// How a request has its answer.

@@ -106,7 +106,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`SetupError`]: what is configured cannot be used.
-    pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
+    pub fn new(config: &config::UpstreamConfig) -> Result<Self, SetupError> {
         let no_host = || SetupError::NoHost(config.url.clone());
         let scheme = config.url.scheme().cloned().ok_or_else(no_host)?;
         let roots = tls_towards(&config.url, config.authorities.as_ref())?;

@@ -5,7 +5,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use super::view::View;
+use super::view::MetricsView;
 use crate::proxy::Spread;
 
 /// One metric: what it is called, what it means, and where its values come from.
@@ -17,16 +17,16 @@ pub(super) struct Metric {
     pub(super) help: &'static str,
     /// Labels, whose values come from the configuration.
     pub(super) labels: &'static [&'static str],
-    pub(super) of: fn(&View<'_>, &mut Samples),
+    pub(super) of: fn(&MetricsView<'_>, &mut Samples),
 }
 
 /// The values of a metric, each with its labels'.
 #[derive(Debug, Default)]
-pub(super) struct Samples(Vec<(Vec<String>, Value)>);
+pub(super) struct Samples(Vec<(Vec<String>, MetricValue)>);
 
 /// What a metric has come to.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(super) enum MetricValue {
     Count(u64),
     Number(f64),
     Spread(Spread),
@@ -37,7 +37,7 @@ const BOUNDS: [f64; 18] =
     [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
 
 impl Metric {
-    pub(super) fn samples(&self, view: &View<'_>) -> Samples {
+    pub(super) fn samples(&self, view: &MetricsView<'_>) -> Samples {
         let mut samples = Samples::default();
         (self.of)(view, &mut samples);
         samples
@@ -61,12 +61,12 @@ impl fmt::Debug for Metric {
 }
 
 impl Samples {
-    pub(super) fn put<'l>(&mut self, labels: impl IntoIterator<Item = &'l str>, value: impl Into<Value>) {
+    pub(super) fn put<'l>(&mut self, labels: impl IntoIterator<Item = &'l str>, value: impl Into<MetricValue>) {
         self.0.push((labels.into_iter().map(str::to_owned).collect(), value.into()));
     }
 }
 
-impl Value {
+impl MetricValue {
     fn encode(&self, kind: MetricType, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         match self {
             Self::Count(count) if kind == MetricType::Counter => encoder.encode_counter(count, NO_EXEMPLAR),
@@ -95,19 +95,19 @@ fn buckets(spread: &Spread) -> Vec<(f64, u64)> {
     BOUNDS.map(up_to).into()
 }
 
-impl From<u64> for Value {
+impl From<u64> for MetricValue {
     fn from(count: u64) -> Self {
         Self::Count(count)
     }
 }
 
-impl From<f64> for Value {
+impl From<f64> for MetricValue {
     fn from(number: f64) -> Self {
         Self::Number(number)
     }
 }
 
-impl From<&Spread> for Value {
+impl From<&Spread> for MetricValue {
     fn from(spread: &Spread) -> Self {
         Self::Spread(spread.clone())
     }

@@ -3,7 +3,7 @@ use prometheus_client::registry::Unit;
 
 use super::metric::{Metric, Samples};
 use super::pools;
-use super::view::View;
+use super::view::MetricsView;
 use crate::proxy::{Counted, Ended};
 
 /// Every metric, in the order in which a scrape shows them.
@@ -166,7 +166,7 @@ static REQUESTS: [Metric; 7] = [
     },
 ];
 
-fn outcomes(view: &View<'_>, samples: &mut Samples) {
+fn outcomes(view: &MetricsView<'_>, samples: &mut Samples) {
     for (route, counted) in &view.routes {
         Ended::ALL.iter().for_each(|how| samples.put([*route, how.name()], counted.ended(*how)));
     }

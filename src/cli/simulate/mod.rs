@@ -18,7 +18,7 @@ use self::print::Paper;
 use self::progress::Progress;
 use self::words::time;
 use super::output::output;
-use super::{ConfigArgs, Usage};
+use super::{ConfigArgs, UsageError};
 use crate::config::Config;
 use crate::simulate::{self, Report, Traffic, Tried};
 
@@ -82,7 +82,7 @@ impl Simulate {
         } else {
             fs::read_to_string(&self.traffic)
         };
-        let unreadable = |error| Usage(format!("cannot read the traffic {}: {error}", self.name()));
+        let unreadable = |error| UsageError(format!("cannot read the traffic {}: {error}", self.name()));
         Ok(simulate::read(&self.name(), &text.map_err(unreadable)?)?)
     }
 
@@ -91,7 +91,7 @@ impl Simulate {
     }
 
     fn search(&self, config: &Config, traffic: &Traffic, name: &str) -> Result<()> {
-        let stream = traffic.workers(name).map_err(|known| Usage(not_there(name, &known)))?;
+        let stream = traffic.workers(name).map_err(|known| UsageError(not_there(name, &known)))?;
         let mut tried = Vec::new();
         let simulate = |workers: NonZeroU32| run(config, &traffic.with_workers(stream, workers));
         let most = simulate::most_workers(self.within, simulate, |one| {

@@ -8,7 +8,7 @@ use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::config::url::parse_upstream;
-use crate::config::{KeyVariable, Server, Upstream, pem};
+use crate::config::{KeyVariable, Server, UpstreamConfig, pem};
 
 /// Where apps and people find the gate. A guess: no well-known service listens there.
 const LISTEN: u16 = 4290;
@@ -56,7 +56,7 @@ impl Check {
             .map(Arc::new)
     }
 
-    pub(super) fn upstream(&mut self, file: &file::Upstream, place: impl Fn(usize) -> String) -> Upstream {
+    pub(super) fn upstream(&mut self, file: &file::Upstream, place: impl Fn(usize) -> String) -> UpstreamConfig {
         let url = file.url.as_ref().and_then(|text| match parse_upstream(text.as_ref()) {
             Ok(url) => Some(url),
             Err(label) => {
@@ -71,7 +71,7 @@ impl Check {
             let mend = "take it out, or write an https:// URL";
             self.problems.push(Problem::new("ca_file without TLS", path.span(), "has no effect", mend));
         }
-        Upstream {
+        UpstreamConfig {
             url,
             api_key_env: file.api_key_env.as_ref().and_then(|name| self.key_variable(name, place)),
             connect_timeout: self.some_time(file.connect_timeout.as_ref(), CONNECT),

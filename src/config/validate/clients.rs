@@ -7,13 +7,13 @@ use toml::Spanned;
 use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
-use crate::config::{ClientKey, Clients};
+use crate::config::{ClientKey, ClientsConfig};
 
 /// Beyond it a client that has one share would hardly be served. A guess.
 const HEAVIEST: u32 = 1_000;
 
 impl Check {
-    pub(super) fn clients(&mut self, file: &file::Clients) -> Clients {
+    pub(super) fn clients(&mut self, file: &file::Clients) -> ClientsConfig {
         let mend = "name a header, as in \"authorization\", or \"peer\" for the address it comes from";
         let by = file.by.iter().flat_map(Spanned::get_ref).filter_map(|text| {
             if text.as_ref() == "peer" {
@@ -27,7 +27,7 @@ impl Check {
         }
         self.by_twice(file);
         let by_credential = || vec![ClientKey::Header(http::header::AUTHORIZATION)];
-        Clients {
+        ClientsConfig {
             quota: self.rate(file.quota.as_ref()),
             by: if file.by.is_none() { by_credential() } else { by },
             weights: self.weights(&file.weights, file.by.as_ref().map_or(&[], |by| by.get_ref())),

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Check;
-use crate::config::Coalesce;
+use crate::config::CoalesceConfig;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
 use crate::route::{RouteId, Table, Template};
@@ -12,11 +12,11 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 impl Check {
     /// The routes on which identical GETs share a call, and how.
-    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &Table) -> HashMap<RouteId, Coalesce> {
+    pub(super) fn coalesce(&mut self, file: &[file::Route], table: &Table) -> HashMap<RouteId, CoalesceConfig> {
         file.iter().filter_map(|route| self.route_coalesce(route, table)).collect()
     }
 
-    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, Coalesce)> {
+    fn route_coalesce(&mut self, file: &file::Route, table: &Table) -> Option<(RouteId, CoalesceConfig)> {
         let reuse = file.reuse.as_ref().and_then(|text| self.reuse(text));
         let Some(written) = file.coalesce.as_ref().filter(|written| *written.get_ref()) else {
             let reuse = file.reuse.as_ref().map(|text| ("reuse without coalesce", text.span()));
@@ -35,7 +35,7 @@ impl Check {
         }
         let (id, _) = table.routes().find(|(_, route)| route.name == template.to_string())?;
         let hold = file.hold.as_ref().is_some_and(|hold| *hold.get_ref());
-        Some((id, Coalesce { reuse: reuse.unwrap_or_default(), hold }))
+        Some((id, CoalesceConfig { reuse: reuse.unwrap_or_default(), hold }))
     }
 
     fn reuse(&mut self, text: &Text) -> Option<Duration> {

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::report::Problem;
-use crate::config::{Pool, Queue};
+use crate::config::{Pool, QueueConfig};
 use crate::feedback::Cause;
 use crate::limit::{Learn, Limits};
 use crate::route::KeyPart;
@@ -35,7 +35,7 @@ impl Check {
 
 /// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
 /// refuses.
-pub(super) fn implicit(queue: Queue, max_wait: Duration) -> Pool {
+pub(super) fn implicit(queue: QueueConfig, max_wait: Duration) -> Pool {
     Pool {
         name: IMPLICIT.to_owned(),
         limits: Limits { learn: Learn::Tighten, margin: super::pools::MARGIN, ..Limits::default() },

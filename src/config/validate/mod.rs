@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 use super::file::{self, Text};
 use super::hash::hash;
 use super::report::{Problem, place};
-use super::{Config, Pool, Queue, Source};
+use super::{Config, Pool, QueueConfig, Source};
 use crate::limit::Rate;
 
 /// Longer than anything waits or is counted, and short of what overflows a clock. A leap year.
@@ -81,7 +81,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
 /// What holds for a pool that does not say otherwise.
 #[derive(Clone, Copy)]
 struct Defaults {
-    queue: Queue,
+    queue: QueueConfig,
     max_wait: Duration,
     learn: bool,
 }

@@ -6,7 +6,7 @@ use toml::Spanned;
 use super::Check;
 use crate::config::file;
 use crate::config::report::Problem;
-use crate::config::{Coalesce, Pool};
+use crate::config::{CoalesceConfig, Pool};
 use crate::limit::Unit;
 use crate::route::{RouteId, Table};
 
@@ -31,7 +31,7 @@ impl Check {
         file: &IndexMap<String, Spanned<file::Pool>>,
         pools: &[Pool],
         table: &Table,
-        coalesce: &HashMap<RouteId, Coalesce>,
+        coalesce: &HashMap<RouteId, CoalesceConfig>,
     ) {
         let counted = coalesce.keys().flat_map(|&id| table.charges(id)).map(|charge| &pools[charge.pool.0]);
         let counted = counted.filter(|pool| pool.limits.unit == Unit::Requests);

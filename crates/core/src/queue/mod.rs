@@ -14,9 +14,9 @@ mod tests;
 mod ticket;
 mod waiting;
 
-pub use ahead::{Ahead, Elsewhere, Part};
+pub use ahead::{Ahead, Elsewhere, Fraction};
 pub use ticket::{Seq, Ticket};
-pub use waiting::{Flow, Returns, Waiting};
+pub use waiting::{Flow, QueuedRequest, Returns};
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 
 use crate::limit::{Charge, InstanceId};
 use crate::route::Priority;
-use line::{Line, Node, Slot};
+use line::{FlowLine, QueueNode, Slot};
 use stop::{Rank, Stop};
 
 /// What a request takes, one charge a pool instance.
@@ -55,7 +55,7 @@ impl fmt::Display for ClientId {
 /// use std::collections::HashMap;
 /// use std::time::{Duration, Instant};
 /// use tidegate_core::limit::{Charge, Ledger, Limits, PoolId};
-/// use tidegate_core::queue::{ClientId, Flow, Queue, Waiting};
+/// use tidegate_core::queue::{ClientId, Flow, Queue, QueuedRequest};
 /// use tidegate_core::route::Priority;
 ///
 /// let pool = Ledger::new(vec![Limits::default()]).instance(PoolId(0), None);
@@ -66,7 +66,7 @@ impl fmt::Display for ClientId {
 ///     let flow = Flow { client: ClientId(client), priority: Priority::Normal, pools };
 ///     let charges = [Charge { instance: pool, cost: 1 }].into_iter().collect();
 ///     let deadline = now + Duration::from_mins(2);
-///     let waiting = Waiting { charges, arrived: now, turn: now, deadline, bytes: 0, returns: None, waiter };
+///     let waiting = QueuedRequest { charges, arrived: now, turn: now, deadline, bytes: 0, returns: None, waiter };
 ///     let seq = queue.next_seq();
 ///     queue.push(flow, seq, waiting, pool);
 /// }
@@ -81,8 +81,8 @@ impl fmt::Display for ClientId {
 pub struct Queue<W> {
     weights: HashMap<ClientId, NonZeroU32>,
     ageing: Duration,
-    nodes: Slab<Node<W>>,
-    lines: Slab<Line>,
+    nodes: Slab<QueueNode<W>>,
+    lines: Slab<FlowLine>,
     by_flow: HashMap<Flow, usize>,
     stops: Vec<Stop>,
     /// When the heads of low lines will have waited long enough to count as normal.
@@ -157,7 +157,7 @@ impl<W> Queue<W> {
         &mut self,
         flow: Flow,
         seq: Seq,
-        waiting: Waiting<W>,
+        waiting: QueuedRequest<W>,
         stopped_at: InstanceId,
     ) -> (Ticket, Option<InstanceId>) {
         let Flow { client, priority, .. } = flow;
@@ -183,7 +183,7 @@ impl<W> Queue<W> {
     }
 
     /// Takes a request out, wherever it stands. Says where its line is stopped if it was the head.
-    pub fn remove(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
+    pub fn remove(&mut self, ticket: Ticket) -> Option<(QueuedRequest<W>, Option<InstanceId>)> {
         let node = self.node(ticket)?;
         let (at, priority) = (node.at.line, node.priority);
         let line = &self.lines[at];
@@ -210,7 +210,7 @@ impl<W> Queue<W> {
     }
 
     /// Takes out one that goes, and counts what it takes as had by its client.
-    pub fn serve(&mut self, ticket: Ticket) -> Option<Waiting<W>> {
+    pub fn serve(&mut self, ticket: Ticket) -> Option<QueuedRequest<W>> {
         let node = self.node(ticket)?;
         let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
         let weight = weight_in(&self.weights, client);
@@ -222,7 +222,7 @@ impl<W> Queue<W> {
 
     /// The head that goes next of those that are stopped at this instance.
     #[must_use]
-    pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &Waiting<W>)> {
+    pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &QueuedRequest<W>)> {
         let (_, line) = self.stops.get(instance.index())?.heads.first()?;
         let node = self.lines[line].head()?;
         Some((self.ticket(node), &self.nodes[node].waiting))
@@ -287,22 +287,22 @@ impl<W> Queue<W> {
 
     /// The last of a line, with the priority that it has by now, and whether it is the only one.
     #[must_use]
-    pub fn last_in(&self, line: usize) -> Option<(Flow, Ticket, &Waiting<W>, bool)> {
+    pub fn last_in(&self, line: usize) -> Option<(Flow, Ticket, &QueuedRequest<W>, bool)> {
         let line = self.lines.get(line)?;
         let node = line.tail()?;
-        let Node { priority, waiting, .. } = &self.nodes[node];
+        let QueueNode { priority, waiting, .. } = &self.nodes[node];
         Some((Flow { priority: *priority, ..line.flow.clone() }, self.ticket(node), waiting, line.head() == Some(node)))
     }
 
     /// One who waits, with what it has in common with others.
     #[must_use]
-    pub fn find(&self, ticket: Ticket) -> Option<(&Flow, &Waiting<W>)> {
+    pub fn find(&self, ticket: Ticket) -> Option<(&Flow, &QueuedRequest<W>)> {
         let node = self.node(ticket)?;
         Some((&self.lines[node.at.line].flow, &node.waiting))
     }
 
     /// Everybody who waits, taken out in no order.
-    pub fn drain(&mut self) -> impl Iterator<Item = Waiting<W>> + use<W> {
+    pub fn drain(&mut self) -> impl Iterator<Item = QueuedRequest<W>> + use<W> {
         let fresh = Self {
             next: self.next,
             entries: self.entries,
@@ -316,13 +316,13 @@ impl<W> Queue<W> {
         Ticket { node, seq, number }
     }
 
-    fn node(&self, ticket: Ticket) -> Option<&Node<W>> {
+    fn node(&self, ticket: Ticket) -> Option<&QueueNode<W>> {
         self.nodes.get(ticket.node).filter(|node| node.at.number == ticket.number)
     }
 
     fn line_of(&mut self, flow: Flow, stopped_at: InstanceId) -> usize {
         let lines = &mut self.lines;
-        *self.by_flow.entry(flow).or_insert_with_key(|flow| lines.insert(Line::new(flow.clone(), stopped_at)))
+        *self.by_flow.entry(flow).or_insert_with_key(|flow| lines.insert(FlowLine::new(flow.clone(), stopped_at)))
     }
 
     /// The head of a line takes its place among those who are stopped where it is.
@@ -352,7 +352,7 @@ impl<W> Queue<W> {
         stop.heads.leave(client, Rank { priority, due, seq }, at);
     }
 
-    fn rank_at(&self, node: &Node<W>, instance: InstanceId) -> Rank {
+    fn rank_at(&self, node: &QueueNode<W>, instance: InstanceId) -> Rank {
         let client = self.lines[node.at.line].flow.client;
         let due = self.stops.get(instance.index()).map_or(0, |stop| stop.shares.due(node.priority, client));
         Rank { priority: node.priority, due, seq: node.at.seq }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shares::Shares;
+use super::shares::FairShares;
 use super::{ClientId, Seq};
 use crate::limit::InstanceId;
 use crate::route::Priority;
@@ -15,7 +15,7 @@ pub(super) struct Stop {
     /// How many places are kept for those who were told to come back.
     pub(super) reserved: usize,
     /// What each client has had of it.
-    pub(super) shares: Shares,
+    pub(super) shares: FairShares,
     /// What those take who are stopped elsewhere: here, and there.
     pub(super) elsewhere: BTreeMap<InstanceId, (u64, u64)>,
 }
@@ -35,11 +35,11 @@ pub(super) struct Rank {
 pub(super) struct Heads {
     /// The oldest head of each client with this priority.
     first: BTreeSet<(Rank, usize)>,
-    of: BTreeMap<(Priority, ClientId), Client>,
+    of: BTreeMap<(Priority, ClientId), ClientHeads>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Client {
+struct ClientHeads {
     /// When the oldest is due.
     due: u64,
     heads: BTreeSet<(Seq, usize)>,
@@ -79,7 +79,7 @@ impl Heads {
     }
 }
 
-impl Client {
+impl ClientHeads {
     fn stand_up(&self, priority: Priority, first: &mut BTreeSet<(Rank, usize)>) {
         first.extend(self.heads.first().map(|&(seq, line)| (Rank { priority, due: self.due, seq }, line)));
     }

@@ -8,7 +8,7 @@ use crate::route::{Priority, RouteId};
 
 /// A request that waits.
 #[derive(Clone, Debug)]
-pub struct Waiting<W> {
+pub struct QueuedRequest<W> {
     /// What it takes.
     pub charges: Charges,
     /// When it came.

@@ -25,7 +25,7 @@ const EARLY_PART: u32 = 2;
 const CLIENT_PART: usize = 2;
 
 /// What becomes of a entry that is not refused.
-pub(super) enum Admit {
+pub(super) enum Admitted {
     Now { charges: Charges, position: QueuePosition },
     Wait(Wait),
 }
@@ -52,7 +52,7 @@ pub(super) struct Entry {
 }
 
 impl<W> Scheduler<W> {
-    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admit, Refusal> {
+    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admitted, Refusal> {
         if self.draining {
             return Err(Refusal::DRAINING);
         }
@@ -70,7 +70,7 @@ impl<W> Scheduler<W> {
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.reserve(now, &charges, |at| self.backfill.binding(None, at)) {
-                Ok(()) => return Ok(Admit::Now { charges, position }),
+                Ok(()) => return Ok(Admitted::Now { charges, position }),
                 Err((at, _)) => at,
             },
         };
@@ -79,7 +79,7 @@ impl<W> Scheduler<W> {
             Some(_) => self.may_wait_again(now, &entry, max_wait)?,
             None => self.may_wait(now, &entry, reservation.as_ref(), max_wait)?,
         };
-        Ok(Admit::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
+        Ok(Admitted::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
     }
 
     /// How long one may still wait who stands there.

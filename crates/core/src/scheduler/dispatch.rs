@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::QueuePosition;
 use super::state::{Decision, Scheduler};
 use crate::limit::{Charge, InstanceId, NotYet};
-use crate::queue::{Ticket, Waiting};
+use crate::queue::{QueuedRequest, Ticket};
 
 impl<W> Scheduler<W> {
     /// Lets those go who are stopped at these instances, and at others that become freer by it.
@@ -65,7 +65,7 @@ impl<W> Scheduler<W> {
     fn grant(&mut self, ticket: Ticket) {
         let Some(waiting) = self.queue.serve(ticket) else { return };
         self.forget(ticket, &waiting);
-        let Waiting { charges, arrived, waiter, .. } = waiting;
+        let QueuedRequest { charges, arrived, waiter, .. } = waiting;
         self.totals.granted += 1;
         let position = QueuePosition { seq: ticket.seq(), arrived };
         self.decisions.push(Decision::Grant { waiter, charges, position });

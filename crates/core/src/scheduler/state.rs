@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::admit::{Admit, Entry, Wait};
+use super::admit::{Admitted, Entry, Wait};
 use super::backfill::Backfill;
 use super::evidence::EvidenceLog;
 use super::forecast::{Forecast, LinePosition};
@@ -11,7 +11,7 @@ use super::snapshot::{RequestTotals, Snapshot};
 use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
 use crate::feedback::Cause as RefusalCause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
-use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
+use crate::queue::{Charges, ClientId, Queue, QueuedRequest, Ticket};
 use crate::route::Ask;
 
 /// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual
@@ -176,8 +176,8 @@ impl<W> Scheduler<W> {
         waiter: impl FnOnce() -> W,
     ) -> Arrival {
         let arrival = match self.admit(now, asks, request) {
-            Ok(Admit::Now { charges, position }) => Arrival::Granted { charges, position },
-            Ok(Admit::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
+            Ok(Admitted::Now { charges, position }) => Arrival::Granted { charges, position },
+            Ok(Admitted::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
             Err(refusal) => Arrival::Refused(refusal),
         };
         match arrival {
@@ -310,7 +310,7 @@ impl<W> Scheduler<W> {
         self.ledger.pin(&charges);
         let for_own_limit = self.ledger.is_as_reported(now, stopped_at);
         self.evidence.waited(now, stopped_at, for_own_limit);
-        let waiting = Waiting { charges, arrived, turn, deadline, bytes, returns, waiter };
+        let waiting = QueuedRequest { charges, arrived, turn, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
         self.deadlines.insert((deadline, ticket));
         self.review_at.get_or_insert(now + REVIEW);
@@ -321,14 +321,14 @@ impl<W> Scheduler<W> {
     }
 
     /// Takes a request out of the queue; says where its line was stopped if it was the head.
-    fn leave(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
+    fn leave(&mut self, ticket: Ticket) -> Option<(QueuedRequest<W>, Option<InstanceId>)> {
         let (waiting, stopped_at) = self.queue.remove(ticket)?;
         self.forget(ticket, &waiting);
         Some((waiting, stopped_at))
     }
 
     /// It waits no more.
-    pub(super) fn forget(&mut self, ticket: Ticket, waiting: &Waiting<W>) {
+    pub(super) fn forget(&mut self, ticket: Ticket, waiting: &QueuedRequest<W>) {
         self.deadlines.remove(&(waiting.deadline, ticket));
         self.ledger.unpin(&waiting.charges);
     }
@@ -346,7 +346,7 @@ impl<W> Scheduler<W> {
     pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
         let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
         let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let Waiting { charges, arrived, deadline, bytes, returns, waiter, .. } = waiting;
+        let QueuedRequest { charges, arrived, deadline, bytes, returns, waiter, .. } = waiting;
         let Forecast { instance, turn, ahead } = forecast;
         let reason = Reason::WaitTooLong {
             pool: self.ledger.pool_of(instance),

@@ -81,7 +81,7 @@ pub struct InstanceUsage {
 pub struct Ledger {
     limits: Vec<Limits>,
     /// First the keyless instance of every pool, which stays for good, then the keyed ones as they come and go.
-    instances: Slab<Instance>,
+    instances: Slab<LedgerEntry>,
     keyed: Vec<HashMap<Arc<str>, InstanceId>>,
     /// Of each pool, the keys of models that share the limits of a family, with the family's key and until when.
     families: Vec<Families>,
@@ -91,7 +91,7 @@ pub struct Ledger {
 type Families = HashMap<Arc<str>, (Arc<str>, Instant)>;
 
 #[derive(Clone, Debug)]
-struct Instance {
+struct LedgerEntry {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
@@ -103,7 +103,7 @@ impl Ledger {
     /// A ledger of pools with these limits; [`PoolId`] counts them.
     #[must_use]
     pub fn new(limits: Vec<Limits>) -> Self {
-        let keyless = |(index, limits)| (index, Instance::new(PoolId(index), "".into(), limits));
+        let keyless = |(index, limits)| (index, LedgerEntry::new(PoolId(index), "".into(), limits));
         Self {
             instances: limits.iter().enumerate().map(keyless).collect(),
             keyed: vec![HashMap::new(); limits.len()],
@@ -146,7 +146,7 @@ impl Ledger {
         if let Some(&id) = keyed.get(key) {
             return id;
         }
-        let slot = self.instances.insert(Instance::new(pool, key.into(), &self.limits[pool.0]));
+        let slot = self.instances.insert(LedgerEntry::new(pool, key.into(), &self.limits[pool.0]));
         let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
         self.keyed[pool.0].insert(key.into(), id);
         id
@@ -236,7 +236,7 @@ impl Ledger {
     /// gets the family's instance, which this is. Nothing where the pool does not learn, is not keyed by model, or the model
     /// is the family.
     pub fn join(&mut self, now: Instant, id: InstanceId, family: &str) -> Option<InstanceId> {
-        let Instance { pool_id, key, .. } = self.get(id);
+        let LedgerEntry { pool_id, key, .. } = self.get(id);
         let (pool, key) = (*pool_id, Arc::clone(key));
         let Limits { model_part, learn, .. } = self.limits[pool.0];
         let part = model_part.filter(|_| learn != Learn::Never)?;
@@ -252,7 +252,7 @@ impl Ledger {
 
     /// The models that share this instance do not share its limits after all.
     pub fn part(&mut self, id: InstanceId) {
-        let Instance { pool_id, key, .. } = self.get(id);
+        let LedgerEntry { pool_id, key, .. } = self.get(id);
         let (pool, key) = (pool_id.0, Arc::clone(key));
         self.families[pool].retain(|_, (family, _)| *family != key);
     }
@@ -277,7 +277,7 @@ impl Ledger {
     }
 
     fn remove(&mut self, id: InstanceId) {
-        let Instance { pool_id, key, .. } = self.instances.remove(id.index());
+        let LedgerEntry { pool_id, key, .. } = self.instances.remove(id.index());
         self.keyed[pool_id.0].remove(&key);
     }
 
@@ -310,11 +310,11 @@ impl Ledger {
         Some(self.instances.get_mut(id.index())?.usage(now))
     }
 
-    fn get(&self, id: InstanceId) -> &Instance {
+    fn get(&self, id: InstanceId) -> &LedgerEntry {
         &self.instances[id.0 as usize]
     }
 
-    fn get_mut(&mut self, id: InstanceId) -> &mut Instance {
+    fn get_mut(&mut self, id: InstanceId) -> &mut LedgerEntry {
         &mut self.instances[id.0 as usize]
     }
 }
@@ -327,7 +327,7 @@ impl InstanceId {
     }
 }
 
-impl Instance {
+impl LedgerEntry {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
         Self { pool_id, key, pool: Pool::new(limits), pins: 0 }
     }
