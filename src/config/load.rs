@@ -66,7 +66,7 @@ impl Config {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
             file = file::File { pools: default.pools, routes: default.routes, is_built_in: true, ..file };
         }
-        validate::validate(source.clone(), text, &file).map_err(invalid)
+        check::validate(source.clone(), text, &file).map_err(invalid)
     }
 }
 

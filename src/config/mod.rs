@@ -9,7 +9,7 @@ mod pem;
 mod redact;
 mod report;
 mod url;
-mod validate;
+mod check;
 
 pub use load::{LoadError, Source};
 pub use report::{Invalid, Problem};
