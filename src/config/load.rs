@@ -5,17 +5,6 @@ use super::redact::redacted;
 use super::report::{Invalid, Problem};
 use super::{Config, DEFAULT, file, validate};
 
-/// Where a configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A file.
-    File(PathBuf),
-    /// [`DEFAULT`].
-    BuiltIn,
-    /// A text, with what to call it in errors.
-    Text(String),
-}
-
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -116,15 +105,5 @@ impl Problem {
         let found = if is(&["invalid type", "invalid value"]) { what.find(['`', '"']) } else { None };
         let what = &what[..found.unwrap_or(what.len())];
         Self::new(what.trim_end(), error.span().unwrap_or(0..0), label.trim_start_matches(", "), mend)
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::BuiltIn => f.write_str("built-in default.toml"),
-            Self::Text(name) => f.write_str(name),
-        }
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`]).
 
+mod check;
 mod file;
 mod hash;
 mod load;
 mod pem;
 mod redact;
 mod report;
+mod source;
 mod url;
-mod check;
 
-pub use load::{LoadError, Source};
+pub use load::LoadError;
 pub use report::{Invalid, Problem};
+pub use source::Source;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -16,10 +16,9 @@ mod waiting;
 
 pub use ahead::{Ahead, Elsewhere, Fraction};
 pub use ticket::{Seq, Ticket};
-pub use waiting::{Flow, QueuedRequest, Returns};
+pub use waiting::{Charges, ClientId, Flow, QueuedRequest, Returns};
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -30,20 +29,6 @@ use crate::limit::{Charge, InstanceId};
 use crate::route::Priority;
 use line::{FlowLine, QueueNode, Slot};
 use stop::{Rank, Stop};
-
-/// What a request takes, one charge a pool instance.
-pub type Charges = SmallVec<[Charge; 2]>;
-
-/// Whoever shares the pools with others. It tells clients apart and does not give them away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub u64);
-
-/// As people speak of it.
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client-{:016x}", self.0)
-    }
-}
 
 /// Everybody who waits.
 ///

@@ -1,10 +1,24 @@
+use std::fmt;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::{Charges, ClientId};
-use crate::limit::InstanceId;
+use crate::limit::{Charge, InstanceId};
 use crate::route::{Priority, RouteId};
+
+/// What a request takes, one charge a pool instance.
+pub type Charges = SmallVec<[Charge; 2]>;
+
+/// Whoever shares the pools with others. It tells clients apart and does not give them away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// As people speak of it.
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client-{:016x}", self.0)
+    }
+}
 
 /// A request that waits.
 #[derive(Clone, Debug)]

@@ -1,18 +1,16 @@
-//! What a entry is told: that it may go, that it must wait, or why it need not.
+//! Decides what becomes of a new request: it goes now, it waits, or it is refused.
 
 use std::time::{Duration, Instant};
 
+use super::entry::{Admitted, Entry, SDK_RETURNS, Wait, flow_of};
 use super::forecast::{Forecast, LinePosition};
 use super::requesters::Requester;
 use super::retries::{LATEST, RetryReservation};
 use super::state::{SWEEP, Scheduler};
 use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
 use crate::limit::{Charge, EstimateView, InstanceId, Never, Unit};
-use crate::queue::{Charges, Flow, Returns, Seq};
+use crate::queue::{Charges, Flow, Returns};
 use crate::route::Ask;
-
-/// How often an official SDK comes back, unless it is told otherwise (docs/upstream.md §5.2).
-const SDK_RETURNS: u32 = 2;
 
 /// The time between two clients that come back to a pool without a rate. A guess: ten a second.
 const GAP: Duration = Duration::from_millis(100);
@@ -23,33 +21,6 @@ const EARLY_PART: u32 = 2;
 
 /// One client gets at most this part of the places that may be reserved. A guess.
 const CLIENT_PART: usize = 2;
-
-/// What becomes of a entry that is not refused.
-pub(super) enum Admitted {
-    Now { charges: Charges, position: QueuePosition },
-    Wait(Wait),
-}
-
-/// A entry that must wait.
-pub(super) struct Wait {
-    pub(super) entry: Entry,
-    pub(super) stopped_at: InstanceId,
-    /// When it came first.
-    pub(super) arrived: Instant,
-    pub(super) deadline: Instant,
-    /// When its turn will come, as far as that can be said.
-    pub(super) turn: Instant,
-}
-
-/// Somebody with what he takes and where he stands.
-pub(super) struct Entry {
-    pub(super) flow: Flow,
-    pub(super) charges: Charges,
-    pub(super) seq: Seq,
-    /// Whether he comes back if he is refused.
-    pub(super) returns: Option<Returns>,
-    pub(super) bytes: u64,
-}
 
 impl<W> Scheduler<W> {
     pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admitted, Refusal> {
@@ -74,7 +45,7 @@ impl<W> Scheduler<W> {
                 Err((at, _)) => at,
             },
         };
-        let entry = entry(charges, request, position.seq);
+        let entry = Entry::new(charges, request, position.seq);
         let turn = match request.position {
             Some(_) => self.may_wait_again(now, &entry, max_wait)?,
             None => self.may_wait(now, &entry, reservation.as_ref(), max_wait)?,
@@ -107,7 +78,7 @@ impl<W> Scheduler<W> {
         if !max_wait.is_zero() {
             return Ok(());
         }
-        let entry = entry(charges.clone(), request, position.seq);
+        let entry = Entry::new(charges.clone(), request, position.seq);
         let (turn, instance) = self.turn_again(now, charges);
         Err(self.too_late_again(now, &entry, instance, turn, max_wait))
     }
@@ -333,16 +304,4 @@ impl<W> Scheduler<W> {
     fn rules_of(&self, instance: InstanceId) -> PoolRules {
         self.rules.pools[self.ledger.pool_of(instance).0].1
     }
-}
-
-/// Somebody, at his position.
-fn entry(charges: Charges, request: AdmissionRequest, seq: Seq) -> Entry {
-    let flow = flow_of(&charges, request);
-    let AdmissionRequest { route, returns, bytes, .. } = request;
-    let returns = returns.map(|times| Returns { route, left: SDK_RETURNS.saturating_sub(times) });
-    Entry { flow, charges, seq, returns, bytes }
-}
-
-fn flow_of(charges: &[Charge], AdmissionRequest { client, priority, .. }: AdmissionRequest) -> Flow {
-    Flow { client, priority, pools: charges.iter().map(|charge| charge.instance).collect() }
 }

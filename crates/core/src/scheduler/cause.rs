@@ -5,26 +5,6 @@ use crate::feedback::{Cause as RefusalCause, Figures};
 use crate::limit::Rate;
 use crate::route::RouteId;
 
-/// What is the matter, and how sure that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Diagnosis {
-    /// What.
-    pub cause: Cause,
-    /// How sure.
-    pub confidence: Confidence,
-}
-
-/// How sure a cause is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// It is not.
-    None,
-    /// It was seen two or three times.
-    Fair,
-    /// It was seen more often, was counted here, or the upstream says so itself.
-    High,
-}
-
 /// What may be the matter with a pool instance. Of two the greater is the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {

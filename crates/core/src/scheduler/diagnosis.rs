@@ -3,10 +3,30 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::cause::{Cause, Confidence, Diagnosis, ReachedLimit};
+use super::cause::{Cause, ReachedLimit};
 use super::evidence::{Evidence, RefusalBurst};
 use crate::feedback::Cause as RefusalCause;
 use crate::limit::{EstimateView, LearnedUsage, PoolUsage, Rate};
+
+/// What is the matter, and how sure that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What.
+    pub cause: Cause,
+    /// How sure.
+    pub confidence: Confidence,
+}
+
+/// How sure a cause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// It is not.
+    None,
+    /// It was seen two or three times.
+    Fair,
+    /// It was seen more often, was counted here, or the upstream says so itself.
+    High,
+}
 
 /// A pool instance that is looked at.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::{REVIEW, Scheduler};
+use super::state::Scheduler;
 use crate::limit::{Charge, InstanceId};
-use crate::queue::{Ahead, ClientId, Elsewhere, Flow, Fraction, Ticket};
+use crate::queue::{Ahead, ClientId, Elsewhere, Flow, Fraction};
 use crate::route::Priority;
 
 /// What a newcomer can expect.
@@ -113,25 +113,6 @@ impl<W> Scheduler<W> {
         let charge = Charge { instance, cost: 1 };
         let ahead = self.queue.ahead_of(&flow, instance, None);
         self.turn_at(now, charge, &ahead)
-    }
-
-    /// Tells those whose turn would come too late by now, rather than at their deadline: from the end of each line on.
-    pub(super) fn review(&mut self, now: Instant) {
-        self.review_at = (!self.queue.is_empty()).then_some(now + REVIEW);
-        for line in self.queue.lines() {
-            while let Some((ticket, forecast)) = self.too_late(now, line) {
-                self.turn_away(now, ticket, forecast);
-            }
-        }
-    }
-
-    /// The last of a line, if its turn would come too late, whoever of its client's other lines goes before it.
-    fn too_late(&mut self, now: Instant, line: usize) -> Option<(Ticket, Forecast)> {
-        let (flow, ticket, waiting, is_first) = self.queue.last_in(line)?;
-        let (charges, arrived, deadline) = (waiting.charges.clone(), waiting.arrived, waiting.deadline);
-        let standing = if is_first { LinePosition::First { arrived } } else { LinePosition::Last { arrived } };
-        let forecast = self.forecast(now, &flow, &charges, standing);
-        (forecast.turn > deadline + tolerance(forecast.turn - arrived)).then_some((ticket, forecast))
     }
 }
 

@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::admit::{Admitted, Entry, Wait};
 use super::backfill::Backfill;
+use super::entry::{Admitted, Entry, Wait};
 use super::evidence::EvidenceLog;
-use super::forecast::{Forecast, LinePosition};
 use super::retries::RetryReservations;
+use super::rules::Rules;
 use super::snapshot::{RequestTotals, Snapshot};
-use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
+use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::feedback::Cause as RefusalCause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
 use crate::queue::{Charges, ClientId, Queue, QueuedRequest, Ticket};
@@ -21,19 +21,6 @@ pub(super) const SWEEP: Duration = Duration::from_secs(30);
 /// How often it is looked whether those who wait would still go in time. A guess: nobody minds a second, and it costs a
 /// forecast for each line.
 pub(super) const REVIEW: Duration = Duration::from_secs(1);
-
-/// What the scheduler is told once.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// What each pool admits, and how it treats those who wait; [`PoolId`] counts them.
-    pub pools: Vec<(Limits, PoolRules)>,
-    /// How many may wait in all.
-    pub max_waiting: usize,
-    /// The share of each client that has more than one.
-    pub weights: HashMap<ClientId, NonZeroU32>,
-    /// How long who is low waits before it counts as normal.
-    pub ageing: Duration,
-}
 
 /// What becomes of a request that arrives.
 #[derive(Debug, PartialEq, Eq)]
@@ -321,7 +308,7 @@ impl<W> Scheduler<W> {
     }
 
     /// Takes a request out of the queue; says where its line was stopped if it was the head.
-    fn leave(&mut self, ticket: Ticket) -> Option<(QueuedRequest<W>, Option<InstanceId>)> {
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<(QueuedRequest<W>, Option<InstanceId>)> {
         let (waiting, stopped_at) = self.queue.remove(ticket)?;
         self.forget(ticket, &waiting);
         Some((waiting, stopped_at))
@@ -331,34 +318,5 @@ impl<W> Scheduler<W> {
     pub(super) fn forget(&mut self, ticket: Ticket, waiting: &QueuedRequest<W>) {
         self.deadlines.remove(&(waiting.deadline, ticket));
         self.ledger.unpin(&waiting.charges);
-    }
-
-    /// The forecast had promised a turn in time; what is in flight, was commit late, or went before it has made it later.
-    pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket) {
-        let Some((flow, waiting)) = self.queue.find(ticket) else { return };
-        let (flow, charges, arrived, deadline) =
-            (flow.clone(), waiting.charges.clone(), waiting.arrived, waiting.deadline);
-        let Forecast { instance, turn, ahead } = self.forecast(now, &flow, &charges, LinePosition::First { arrived });
-        self.turn_away(now, ticket, Forecast { instance, turn: turn.max(deadline), ahead });
-    }
-
-    /// Refuses one who waits and would go too late.
-    pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
-        let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
-        let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let QueuedRequest { charges, arrived, deadline, bytes, returns, waiter, .. } = waiting;
-        let Forecast { instance, turn, ahead } = forecast;
-        let reason = Reason::WaitTooLong {
-            pool: self.ledger.pool_of(instance),
-            waiting: self.queue.waiting_for(instance),
-            ahead,
-            eta: turn - arrived,
-            max_wait: deadline - arrived,
-        };
-        let entry = Entry { flow, charges, seq: ticket.seq(), returns, bytes };
-        let refusal = self.refuse(now, reason, &entry, instance, turn, deadline - arrived);
-        self.totals.refused += 1;
-        self.decisions.push(Decision::Refuse { waiter, refusal });
-        self.pump(now, stopped_at);
     }
 }
