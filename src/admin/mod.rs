@@ -1,14 +1,12 @@
 //! What people and probes see of the gate, on a port of its own. [`Status`] is the one snapshot; whatever else is shown
 //! comes from it.
 
-mod advice;
 mod clock;
 mod config_view;
 mod counts;
 mod diagnosis;
 mod event;
-mod explain;
-mod fare;
+mod explainer;
 mod history;
 mod log;
 mod metrics;
@@ -18,6 +16,7 @@ mod pool;
 mod question;
 mod status;
 mod stream;
+mod wait_forecast;
 mod wording;
 
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
@@ -25,8 +24,7 @@ pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
 };
 pub use event::EventStatus;
-pub use explain::{Explainer, Explanation, Live, Over, Sketch, Taken};
-pub use fare::{FareOutcome, RefusalExample, WaitForecast};
+pub use explainer::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use history::{HistoryStatus, TrackStatus};
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
@@ -35,6 +33,7 @@ pub use status::{
     UpstreamRefusalStatus, Worst,
 };
 pub use stream::{BriefPool, BriefStatus};
+pub use wait_forecast::{FareOutcome, RefusalExample, WaitForecast};
 
 use std::sync::{Mutex, PoisonError};
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::AdminState;
-use super::explain::{Explanation, Sketch};
+use super::explainer::{Explanation, Sketch};
 use crate::route::Body;
 
 /// What `/explain` is asked: of a request without headers, from this machine.

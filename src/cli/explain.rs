@@ -6,9 +6,10 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
+use super::config_args::ConfigArgs;
 use super::live::{AskedAt, LiveStatus};
 use super::output::output;
-use super::{ConfigArgs, UsageError};
+use super::usage_error::UsageError;
 use crate::admin::{Explainer, Explanation, RefusalExample, Sketch, Taken};
 use crate::route::Body;
 

@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use clap::Args;
 
-use super::{ConfigArgs, UsageError};
+use super::config_args::ConfigArgs;
+use super::usage_error::UsageError;
 use crate::config::{Collector, Config};
 
 /// What decides the configuration: flags win over the environment, and both over the file.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod check;
+mod config_args;
 mod crowd;
 mod demo;
 mod diagnose;
@@ -18,17 +19,18 @@ mod serve;
 mod simulate;
 mod stop;
 mod top;
+mod usage_error;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::output::{complain, is_unread, output};
-use crate::config::{Config, DEFAULT, LoadError};
+use self::usage_error::UsageError;
+use crate::config::{DEFAULT, LoadError};
 use crate::proxy::StartError;
 use crate::simulate::Unusable;
 use crate::store;
@@ -68,20 +70,6 @@ enum Command {
         /// Which.
         shell: Shell,
     },
-}
-
-/// Where the configuration is.
-#[derive(Debug, Default, Args)]
-struct ConfigArgs {
-    /// The configuration file. Without it: ./tidegate.toml, /etc/tidegate/tidegate.toml, or the built-in one.
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl ConfigArgs {
-    fn load(&self) -> Result<Config, LoadError> {
-        Config::load(self.config.as_deref())
-    }
 }
 
 /// Exit code of a command line that makes no sense, `clap`'s own.
@@ -154,8 +142,3 @@ fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
 }
-
-/// An argument that makes no sense.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct UsageError(String);

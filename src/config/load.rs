@@ -1,9 +1,9 @@
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::redact::redacted;
 use super::report::{Invalid, Problem};
-use super::{Config, DEFAULT, file, validate};
+use super::source::Source;
+use super::{Config, DEFAULT, check, file};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// [`DEFAULT`].
+    /// The built-in one, [`DEFAULT`](super::DEFAULT).
     BuiltIn,
     /// A text, with what to call it in errors.
     Text(String),

@@ -2,6 +2,7 @@
 
 mod metric;
 mod pools;
+mod samples;
 mod table;
 mod view;
 
@@ -16,7 +17,8 @@ use prometheus_client::registry::Registry;
 use super::config_view::ConfigView;
 use super::status::Status;
 use crate::proxy::Counted;
-use metric::{Metric, Samples};
+use metric::Metric;
+use samples::Samples;
 use view::MetricsView;
 
 /// Every metric, as Prometheus reads it.

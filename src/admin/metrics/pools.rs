@@ -1,7 +1,8 @@
 use prometheus_client::metrics::MetricType::{Counter, Gauge};
 use prometheus_client::registry::Unit;
 
-use super::metric::{Metric, Samples};
+use super::metric::Metric;
+use super::samples::Samples;
 use super::view::MetricsView;
 use crate::admin::CauseName;
 use crate::admin::pool::{InForceStatus, PoolStatus};

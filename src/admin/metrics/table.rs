@@ -1,8 +1,9 @@
 use prometheus_client::metrics::MetricType::{Counter, Gauge, Histogram, Info};
 use prometheus_client::registry::Unit;
 
-use super::metric::{Metric, Samples};
+use super::metric::Metric;
 use super::pools;
+use super::samples::Samples;
 use super::view::MetricsView;
 use crate::proxy::{Counted, Ended};
 

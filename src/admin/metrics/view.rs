@@ -1,4 +1,4 @@
-use super::metric::{MetricValue, Samples};
+use super::samples::{MetricValue, Samples};
 use crate::admin::config_view::ConfigView;
 use crate::admin::pool::{PoolStatus, counts};
 use crate::admin::status::Status;

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use self::print::Paper;
 use self::progress::Progress;
 use self::words::time;
+use super::config_args::ConfigArgs;
 use super::output::output;
-use super::{ConfigArgs, UsageError};
+use super::usage_error::UsageError;
 use crate::config::Config;
 use crate::simulate::{self, Report, Traffic, Tried};
 

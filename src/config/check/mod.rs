@@ -47,7 +47,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
     let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
     let own = check.problems.len();
     let mut pools: Vec<Pool> = written.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
-    pools.extend(defaults.learn.then(|| learning::implicit(queue, max_wait)));
+    pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
     let routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
     let keepalive = check.keepalive(file.routes.as_deref().unwrap_or_default(), &routes, &pools);
     let coalesce = check.coalesce(file.routes.as_deref().unwrap_or_default(), &routes);

@@ -1,5 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::num::NonZeroU32;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::backfill::Backfill;
@@ -10,8 +9,8 @@ use super::rules::Rules;
 use super::snapshot::{RequestTotals, Snapshot};
 use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::feedback::Cause as RefusalCause;
-use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
-use crate::queue::{Charges, ClientId, Queue, QueuedRequest, Ticket};
+use crate::limit::{Charge, Fill, InstanceId, Ledger, PoolId};
+use crate::queue::{Charges, Queue, QueuedRequest, Ticket};
 use crate::route::Ask;
 
 /// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual

@@ -1,5 +1,7 @@
 //! What would become of a request, said before it is sent.
 
+mod fare;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
-use super::fare::{RefusalExample, WaitForecast, span};
+use super::wait_forecast::{RefusalExample, WaitForecast, span};
 use super::{LimitStatus, PoolStatus, Status};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
