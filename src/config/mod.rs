@@ -29,6 +29,7 @@ use crate::feedback::Cause;
 use crate::limit::{Limits, PoolId, Rate, Unit};
 use crate::refusal::PoolText;
 use crate::route::{KeyPart, RouteId, Table};
+use crate::scheduler::PoolRules;
 
 /// The configuration that serves when there is no file, and that `tidegate init` prints.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -280,6 +281,13 @@ impl Collector {
 }
 
 impl Pool {
+    /// How it treats waiting requests.
+    #[must_use]
+    pub fn rules(&self) -> PoolRules {
+        let Self { max_waiting, max_bytes, max_wait, refuse_when_full, .. } = *self;
+        PoolRules { max_waiting, max_bytes, max_wait, refuse_when_full }
+    }
+
     /// Its limits as people say them: `300/min, 10/s`, `200000 tokens/min` or, for one without a rate, `50 in flight`.
     #[must_use]
     pub fn limits_text(&self) -> String {

@@ -56,7 +56,7 @@ use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admission::{Admission, PoolRules, Rules};
+use crate::admission::{Admission, Rules};
 use crate::config::{Config, Pool};
 use crate::feedback::Meanings;
 use crate::limit::Unit;
@@ -178,13 +178,7 @@ fn metered(config: &Config) -> HashSet<RouteId> {
 /// What the scheduler is told of a configuration.
 #[must_use]
 pub fn rules(config: &Config, clients: &Clients) -> Rules {
-    let rules = |pool: &Pool| PoolRules {
-        max_waiting: pool.max_waiting,
-        max_bytes: pool.max_bytes,
-        max_wait: pool.max_wait,
-        refuse_when_full: pool.refuse_when_full,
-    };
-    let pools = config.pools.iter().map(|pool| (pool.limits.clone(), rules(pool)));
+    let pools = config.pools.iter().map(|pool| (pool.limits.clone(), pool.rules()));
     Rules {
         pools: pools.collect(),
         max_waiting: config.queue.max_waiting,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Explainer, Taken};
 use crate::admin::status::Status;
 use crate::admin::wait_forecast::{FareOutcome, RefusalExample, WaitForecast, span};
-use crate::admission::{Reason, Refusal};
+use crate::admission::{PoolLine, Reason, Refusal, WaitCheck};
 use crate::config::Pool;
 use crate::proxy;
 
@@ -48,7 +48,8 @@ impl Explainer {
         Some(RefusalExample { status, body, now: now.is_some() })
     }
 
-    /// Why it would be refused in this state of the gate, if so.
+    /// Why it would be refused in this state of the gate, if so: judged as the scheduler judges, by the figures of the
+    /// status.
     fn refused_now(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> Option<Reason> {
         if status.draining {
             return Some(Reason::Draining);
@@ -56,19 +57,25 @@ impl Explainer {
         self.never(taken).or_else(|| {
             let late = taken.iter().max_by_key(|taken| eta(taken)).filter(|taken| !eta(taken).is_zero())?;
             let (pool, eta, max_wait) = (late.ask.pool, eta(late), max_wait.unwrap_or_default());
+            let (waiting, max_waiting) = (status.waiting, self.max_waiting);
+            let check = WaitCheck { waiting, reserved: 0, max_waiting, bytes: 0, eta };
+            let lines: Vec<PoolLine> = taken.iter().map(|taken| self.line(taken)).collect();
             let waiting = late.live.as_ref().map_or(0, |live| live.waiting);
-            let refuses = |taken: &&&Taken| self.pool(taken).refuse_when_full && !self::eta(taken).is_zero();
-            if let Some(full) = taken.iter().find(refuses) {
-                return Some(Reason::NoQueue { pool: full.ask.pool, eta });
-            }
-            if status.waiting >= self.max_waiting {
-                return Some(Reason::QueueFull { pool: None, waiting: status.waiting, eta });
-            }
-            if waiting >= self.pool(late).max_waiting {
-                return Some(Reason::QueueFull { pool: Some(pool), waiting, eta });
-            }
-            (eta > max_wait).then_some(Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait })
+            let too_long = Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait };
+            check.refuses(&lines).map(|(reason, _)| reason).or((eta > max_wait).then_some(too_long))
         })
+    }
+
+    /// A pool as the status shows it. How many positions are reserved, and how much memory is used, it does not say.
+    fn line(&self, taken: &Taken) -> PoolLine {
+        PoolLine {
+            pool: taken.ask.pool,
+            rules: self.pool(taken).rules(),
+            waiting: taken.live.as_ref().map_or(0, |live| live.waiting),
+            reserved: 0,
+            bytes: 0,
+            has_room: eta(taken).is_zero(),
+        }
     }
 
     /// Why it would never go, if so.

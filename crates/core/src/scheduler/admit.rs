@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::entry::{Admitted, Entry, SDK_RETURNS, Wait, flow_of};
 use super::forecast::{Forecast, LinePosition};
 use super::requesters::Requester;
 use super::retries::{LATEST, RetryReservation};
-use super::state::{SWEEP, Scheduler};
+use super::state::Scheduler;
+use super::wait_check::{PoolLine, WaitCheck};
 use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
 use crate::limit::{Charge, EstimateView, InstanceId, Never, Unit};
 use crate::queue::{Charges, Flow, Returns};
@@ -115,7 +118,7 @@ impl<W> Scheduler<W> {
         for ask in asks {
             let instance = self.ledger.instance(ask.pool, ask.key.as_deref());
             if self.ledger.keyed() > 0 {
-                self.sweep_at.get_or_insert(now + SWEEP);
+                self.timers.start_sweeps(now);
             }
             let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
             let before = known.as_ref().map_or(0, |charge| charge.cost);
@@ -212,8 +215,8 @@ impl<W> Scheduler<W> {
         rules.filter(|rules| !rules.refuse_when_full).map(|rules| rules.max_wait).min().unwrap_or(Duration::ZERO)
     }
 
-    /// Why nobody more may wait for these, if so, and for which instance. Places that are reserved are as good as taken,
-    /// but for whoever comes back to his own.
+    /// Why no more requests may wait for these, and for which instance. A reserved position is as good as taken, but for
+    /// the client that comes back to its own.
     fn no_place(
         &mut self,
         now: Instant,
@@ -221,28 +224,32 @@ impl<W> Scheduler<W> {
         has_reservation: bool,
         eta: Duration,
     ) -> Option<(Reason, InstanceId)> {
-        let Entry { charges, bytes, .. } = entry;
-        let reserved = |places: usize| if has_reservation { 0 } else { places };
-        if self.queue.len() + reserved(self.retries.len()) >= self.rules.max_waiting {
-            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len(), eta }, charges[0].instance));
-        }
-        charges.iter().find_map(|&charge| {
-            let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
-            let waiting = self.queue.waiting_for(charge.instance);
-            let held = self.queue.bytes_for(charge.instance);
-            let later = self.backfill.binding(None, charge.instance);
-            let mut is_full = || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge, later);
-            let reason = if rules.refuse_when_full && is_full() {
-                Reason::NoQueue { pool, eta }
-            } else if waiting + reserved(self.queue.reserved_for(charge.instance)) >= rules.max_waiting {
-                Reason::QueueFull { pool: Some(pool), waiting, eta }
-            } else if held.saturating_add(*bytes) > rules.max_bytes {
-                Reason::TooManyBytes { pool, bytes: held }
-            } else {
-                return None;
-            };
-            Some((reason, charge.instance))
-        })
+        let reserved = |positions: usize| if has_reservation { 0 } else { positions };
+        let lines: SmallVec<[PoolLine; 2]> = entry
+            .charges
+            .iter()
+            .map(|&charge| {
+                let Charge { instance, .. } = charge;
+                let rules = self.rules_of(instance);
+                let later = self.backfill.binding(None, instance);
+                PoolLine {
+                    pool: self.ledger.pool_of(instance),
+                    rules,
+                    waiting: self.queue.waiting_for(instance),
+                    reserved: reserved(self.queue.reserved_for(instance)),
+                    bytes: self.queue.bytes_for(instance),
+                    has_room: !self.queue.is_stopped_at(instance) && self.ledger.has_room(now, charge, later),
+                }
+            })
+            .collect();
+        let check = WaitCheck {
+            waiting: self.queue.len(),
+            reserved: reserved(self.retries.len()),
+            max_waiting: self.rules.max_waiting,
+            bytes: entry.bytes,
+            eta,
+        };
+        check.refuses(&lines).map(|(reason, at)| (reason, entry.charges[at].instance))
     }
 
     /// A refusal that is worth coming back from at the `turn` that it would have had or, where it was to come too late,
@@ -262,7 +269,7 @@ impl<W> Scheduler<W> {
         let is_late = matches!(reason, Reason::WaitTooLong { .. });
         let early = if is_late { (patience / EARLY_PART).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.retries.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
-        self.sweep_at.get_or_insert(now + SWEEP);
+        self.timers.start_sweeps(now);
         let for_own_limit = self.ledger.is_as_reported(now, at);
         self.evidence.turned_away(now, at, for_own_limit);
         let Entry { flow, charges, seq, returns, .. } = entry;

@@ -52,7 +52,7 @@ impl<W> Scheduler<W> {
     /// A head that goes before everybody else is kept by one of its pools.
     fn stop(&mut self, ticket: Ticket, charges: &[Charge], at: InstanceId, not_yet: NotYet) {
         self.queue.stop_at(ticket, at);
-        self.wake(at, not_yet);
+        self.timers.wake(at, not_yet);
         let ended = self.backfill.end(at);
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
         if let NotYet::Until(until) = not_yet
@@ -69,17 +69,5 @@ impl<W> Scheduler<W> {
         self.totals.granted += 1;
         let position = QueuePosition { seq: ticket.seq(), arrived };
         self.decisions.push(Decision::Grant { waiter, charges, position });
-    }
-
-    /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who
-    /// free them.
-    pub(super) fn wake(&mut self, instance: InstanceId, not_yet: NotYet) {
-        if let Some(before) = self.wake_of.remove(&instance) {
-            self.wakes.remove(&(before, instance));
-        }
-        if let NotYet::Until(at) = not_yet {
-            self.wakes.insert((at, instance));
-            self.wake_of.insert(instance, at);
-        }
     }
 }

@@ -58,7 +58,7 @@ impl<W> Scheduler<W> {
 
     /// When the first goes who is stopped here; nothing where he waits for what is in flight.
     pub(super) fn head_goes(&self, instance: InstanceId) -> Option<Instant> {
-        self.wake_of.get(&instance).copied().filter(|_| self.queue.is_stopped_at(instance))
+        self.timers.wake_of(instance).filter(|_| self.queue.is_stopped_at(instance))
     }
 
     /// Since when this instance keeps them for longer than the forecast bears, or because the upstream refused.

@@ -23,6 +23,8 @@ mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod wait_check;
 mod waiters;
 
 pub use cause::{Cause, ReachedLimit};
@@ -34,6 +36,7 @@ pub use requesters::Requester;
 pub use rules::{PoolRules, Rules};
 pub use snapshot::{InstanceState, RequestTotals, Snapshot};
 pub use state::{Arrival, Decision, Scheduler};
+pub use wait_check::{PoolLine, WaitCheck};
 pub use waiters::Waiters;
 
 pub use crate::queue::ClientId;

@@ -4,14 +4,16 @@ use std::time::Instant;
 
 use super::entry::Entry;
 use super::forecast::{Forecast, LinePosition, tolerance};
-use super::state::{Decision, REVIEW, Scheduler};
+use super::state::{Decision, Scheduler};
 use crate::queue::{QueuedRequest, Ticket};
 use crate::refusal::Reason;
 
 impl<W> Scheduler<W> {
     /// Tells those whose turn would come too late by now, rather than at their deadline: from the end of each line on.
     pub(super) fn review(&mut self, now: Instant) {
-        self.review_at = (!self.queue.is_empty()).then_some(now + REVIEW);
+        if !self.queue.is_empty() {
+            self.timers.start_reviews(now);
+        }
         for line in self.queue.lines() {
             while let Some((ticket, forecast)) = self.too_late(now, line) {
                 self.turn_away(now, ticket, forecast);

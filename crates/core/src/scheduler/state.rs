@@ -1,5 +1,5 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::backfill::Backfill;
 use super::entry::{Admitted, Entry, Wait};
@@ -7,19 +7,12 @@ use super::evidence::EvidenceLog;
 use super::retries::RetryReservations;
 use super::rules::Rules;
 use super::snapshot::{RequestTotals, Snapshot};
+use super::timers::Timers;
 use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::feedback::Cause as RefusalCause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, PoolId};
 use crate::queue::{Charges, Queue, QueuedRequest, Ticket};
 use crate::route::Ask;
-
-/// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual
-/// window.
-pub(super) const SWEEP: Duration = Duration::from_secs(30);
-
-/// How often it is looked whether those who wait would still go in time. A guess: nobody minds a second, and it costs a
-/// forecast for each line.
-pub(super) const REVIEW: Duration = Duration::from_secs(1);
 
 /// What becomes of a request that arrives.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +63,7 @@ pub enum Decision<W> {
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use std::time::{Duration, Instant};
+/// use std::time::Instant;
 /// use tidegate_core::scheduler::{AdmissionRequest, Arrival, Decision, PoolRules, Rules, Scheduler};
 /// use tidegate_core::limit::{Limits, PoolId};
 /// use tidegate_core::route::Ask;
@@ -87,7 +80,7 @@ pub enum Decision<W> {
 /// let asks = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
 /// let (now, minute) = (Instant::now(), Duration::from_mins(1));
 ///
-/// // The first request goes at once, and counts from the moment at which it is commit.
+/// // The first request goes at once, and counts from the moment at which it is sent.
 /// let first = scheduler.arrive(now, &asks, AdmissionRequest::default(), || "first");
 /// let Arrival::Granted { charges, .. } = first else { panic!("{first:?}") };
 /// scheduler.commit(now, &charges);
@@ -110,15 +103,9 @@ pub struct Scheduler<W> {
     pub(super) rules: Rules,
     pub(super) ledger: Ledger,
     pub(super) queue: Queue<W>,
-    pub(super) deadlines: BTreeSet<(Instant, Ticket)>,
-    /// When an instance at which somebody is stopped will have room again, both ways round.
-    pub(super) wakes: BTreeSet<(Instant, InstanceId)>,
-    pub(super) wake_of: BTreeMap<InstanceId, Instant>,
+    pub(super) timers: Timers,
     pub(super) backfill: Backfill,
     pub(super) to_pump: Vec<InstanceId>,
-    pub(super) sweep_at: Option<Instant>,
-    /// When it is looked whether those who wait would still go in time.
-    pub(super) review_at: Option<Instant>,
     pub(super) retries: RetryReservations,
     pub(super) decisions: Vec<Decision<W>>,
     pub(super) totals: RequestTotals,
@@ -137,13 +124,9 @@ impl<W> Scheduler<W> {
             queue: Queue::new(rules.weights.clone(), rules.ageing),
             rules,
             ledger: Ledger::new(limits),
-            deadlines: BTreeSet::new(),
-            wakes: BTreeSet::new(),
-            wake_of: BTreeMap::new(),
+            timers: Timers::default(),
             backfill: Backfill::default(),
             to_pump: Vec::new(),
-            sweep_at: None,
-            review_at: None,
             retries: RetryReservations::default(),
             decisions: Vec::new(),
             totals: RequestTotals::default(),
@@ -182,14 +165,14 @@ impl<W> Scheduler<W> {
         true
     }
 
-    /// A granted request was commit.
+    /// A granted request was sent.
     pub fn commit(&mut self, now: Instant, charges: &[Charge]) {
         self.totals.sent += 1;
         self.ledger.commit(now, charges);
         self.pump_charged(now, charges);
     }
 
-    /// A granted request was never commit, and never will be.
+    /// A granted request was not sent, and never will be.
     pub fn refund(&mut self, now: Instant, charges: &[Charge]) {
         self.totals.refunded += 1;
         self.ledger.refund(charges);
@@ -212,9 +195,7 @@ impl<W> Scheduler<W> {
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&mut self) {
         self.draining = true;
-        self.deadlines.clear();
-        self.wakes.clear();
-        self.wake_of.clear();
+        self.timers.clear_waits();
         self.backfill.clear();
         for reservation in self.retries.drain() {
             self.ledger.unpin(&reservation.charges);
@@ -229,12 +210,7 @@ impl<W> Scheduler<W> {
     /// When [`Scheduler::handle_timeout`] wants to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadline = self.deadlines.first().map(|&(at, _)| at);
-        let wake = self.wakes.first().map(|&(at, _)| at);
-        [deadline, wake, self.queue.next_ageing(), self.retries.next_end(), self.review_at, self.sweep_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.timers.next(), self.queue.next_ageing(), self.retries.next_end()].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`, and what becomes due by that.
@@ -246,30 +222,26 @@ impl<W> Scheduler<W> {
 
     /// Grants, then refuses those who waited in vain, then sweeps.
     fn handle_due(&mut self, now: Instant) {
-        while let Some(&(at, instance)) = self.wakes.first()
-            && at <= now
-        {
-            self.wakes.pop_first();
-            self.wake_of.remove(&instance);
+        while let Some(instance) = self.timers.due_wake(now) {
             self.pump(now, [instance]);
         }
         while let Some(instance) = self.queue.age(now) {
             self.pump(now, [instance]);
         }
         self.expire_retries(now);
-        while let Some(&(at, ticket)) = self.deadlines.first()
-            && at <= now
-        {
+        while let Some(ticket) = self.timers.due_deadline(now) {
             self.time_out(now, ticket);
         }
-        if self.review_at.is_some_and(|at| at <= now) {
+        if self.timers.due_review(now) {
             self.review(now);
         }
-        if self.sweep_at.is_some_and(|at| at <= now) {
+        if self.timers.due_sweep(now) {
             self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
             self.evidence.sweep(|slot| self.ledger.holds(slot));
             self.retries.sweep(now);
-            self.sweep_at = (self.ledger.keyed() > 0 || self.retries.has_reported()).then_some(now + SWEEP);
+            if self.ledger.keyed() > 0 || self.retries.has_reported() {
+                self.timers.start_sweeps(now);
+            }
         }
     }
 
@@ -298,8 +270,8 @@ impl<W> Scheduler<W> {
         self.evidence.waited(now, stopped_at, for_own_limit);
         let waiting = QueuedRequest { charges, arrived, turn, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
-        self.deadlines.insert((deadline, ticket));
-        self.review_at.get_or_insert(now + REVIEW);
+        self.timers.set_deadline(deadline, ticket);
+        self.timers.start_reviews(now);
         if let Some(stop) = heads.filter(|&stop| self.queue.first_at(stop).is_some_and(|(first, _)| first == ticket)) {
             self.pump(now, [stop]);
         }
@@ -315,7 +287,7 @@ impl<W> Scheduler<W> {
 
     /// It waits no more.
     pub(super) fn forget(&mut self, ticket: Ticket, waiting: &QueuedRequest<W>) {
-        self.deadlines.remove(&(waiting.deadline, ticket));
+        self.timers.clear_deadline(waiting.deadline, ticket);
         self.ledger.unpin(&waiting.charges);
     }
 }
