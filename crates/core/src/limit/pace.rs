@@ -15,8 +15,8 @@ use super::{NotYet, Rate};
 /// is never caught up.
 ///
 /// Jitter on the way lets what was sent evenly arrive unevenly, and a bucket that is empty refuses whatever comes early.
-/// So whoever follows a burst stays behind by the margin: once, and the pace is none the slower for it. Where there is
-/// no burst to take that from, the margin is spread over the window instead.
+/// So what follows a burst stays behind by the margin: once, and the pace is none the slower for it. Where there is no
+/// burst to take that from, the margin is spread over the window instead.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     quota: Quota,

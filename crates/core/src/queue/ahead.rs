@@ -72,8 +72,7 @@ impl<W> Queue<W> {
         self.by_flow.get(flow).map_or(0, |&line| self.lines[line].taken_of(instance))
     }
 
-    /// Keeps a place for one of a flow who will come again: until [`Queue::release`], whoever comes is told to wait for
-    /// it, too.
+    /// Reserves a position for a request of this flow that will come again. Until [`Queue::release`] it counts as waiting.
     pub fn reserve(&mut self, flow: &Flow, charges: &Charges) {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);

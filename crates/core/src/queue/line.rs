@@ -5,7 +5,7 @@ use super::{Flow, QueuedRequest, Seq};
 use crate::limit::InstanceId;
 use crate::route::Priority;
 
-/// Those of one client who need the same pools with the same priority, first in, first out.
+/// Requests of one client that need the same pools with the same priority, first in, first out.
 #[derive(Clone, Debug)]
 pub(super) struct FlowLine {
     pub(super) flow: Flow,
@@ -19,7 +19,7 @@ pub(super) struct FlowLine {
     pub(super) count: usize,
 }
 
-/// Where somebody waits.
+/// Where a request waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) line: usize,
@@ -27,7 +27,7 @@ pub(super) struct Slot {
     pub(super) number: u64,
 }
 
-/// One who waits, between those before and behind it in its line.
+/// A waiting request, linked to those before and behind it in its line.
 #[derive(Clone, Debug)]
 pub(super) struct QueueNode<W> {
     pub(super) at: Slot,

@@ -1,9 +1,19 @@
-//! Fair queueing: who waits, for what, and who is next.
+//! Fair queueing: which requests wait, for what, and which is next.
 //!
-//! A client's requests that need the same pools with the same priority stand in one **line**, first in, first out. The
-//! head of a line is **stopped** at one pool, the one that keeps it; the heads stopped at a pool go by priority, then by
-//! what their client has had of that pool, then by age. So a pool that is short holds up only those who need it, a client
-//! that sends much holds up itself, and nobody who came later and costs less slips past at the pool both wait for.
+//! Requests of one client that need the same pools with the same priority stand in one **line**, first in, first out. The
+//! head of a line is **stopped** at one pool, the one that it waits for. The heads stopped at a pool go by priority, then by
+//! what their client has had of that pool, then by age. So a short pool delays only the requests that need it, a busy client
+//! delays itself, and no later and cheaper request slips past at a pool that both wait for.
+//!
+//! # Invariants
+//!
+//! 1. A line has at least one request: it comes with its first and goes with its last.
+//! 2. The head of each line is listed at exactly one instance, `stopped_at` of its line, under its present rank. Whatever
+//!    changes the head, its rank or its instance takes it out first (`step_back`) and lists it again (`step_up`).
+//! 3. At each instance, `waiting`, `bytes` and `shares` count every request that needs it, wherever its line is stopped, and
+//!    `shares` the reserved positions as well. Each request leaves with what it entered with.
+//! 4. `ages` lists the heads of low priority, and no others.
+//! 5. A ticket's number is never used again: a ticket of a request that has left finds nothing.
 
 mod ahead;
 mod line;
@@ -30,7 +40,7 @@ use crate::route::Priority;
 use line::{FlowLine, QueueNode, Slot};
 use stop::{Rank, Stop};
 
-/// Everybody who waits.
+/// The waiting requests.
 ///
 /// # Examples
 ///
@@ -77,8 +87,7 @@ pub struct Queue<W> {
 }
 
 impl<W> Queue<W> {
-    /// A queue in which nobody waits. Clients have weight 1 unless they are named; `ageing` is how long who is low waits
-    /// before it counts as normal.
+    /// An empty queue. Clients have weight 1 unless they are named; low-priority requests count as normal after `ageing`.
     #[must_use]
     pub fn new(weights: HashMap<ClientId, NonZeroU32>, ageing: Duration) -> Self {
         Self {
@@ -100,7 +109,7 @@ impl<W> Queue<W> {
         self.nodes.len()
     }
 
-    /// Whether nobody waits.
+    /// Whether no request waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
@@ -112,25 +121,25 @@ impl<W> Queue<W> {
         self.stops.get(instance.index()).map_or(0, |stop| stop.waiting)
     }
 
-    /// How many places are kept of this instance.
+    /// How many positions are reserved at this instance.
     #[must_use]
     pub fn reserved_for(&self, instance: InstanceId) -> usize {
         self.stops.get(instance.index()).map_or(0, |stop| stop.reserved)
     }
 
-    /// How much memory those take who wait for this instance, in bytes.
+    /// How much memory the requests use that wait for this instance, in bytes.
     #[must_use]
     pub fn bytes_for(&self, instance: InstanceId) -> u64 {
         self.stops.get(instance.index()).map_or(0, |stop| stop.bytes)
     }
 
-    /// Whether somebody is stopped here.
+    /// Whether a head is stopped here.
     #[must_use]
     pub fn is_stopped_at(&self, instance: InstanceId) -> bool {
         self.stops.get(instance.index()).is_some_and(|stop| !stop.heads.is_empty())
     }
 
-    /// The place of one who comes now.
+    /// The position of a request that comes now.
     pub fn next_seq(&mut self) -> Seq {
         self.next += 1;
         Seq(self.next)
@@ -194,7 +203,7 @@ impl<W> Queue<W> {
         Some((waiting, was_head.then_some(stopped_at)))
     }
 
-    /// Takes out one that goes, and counts what it takes as had by its client.
+    /// Takes out a request that goes, and charges its client for it.
     pub fn serve(&mut self, ticket: Ticket) -> Option<QueuedRequest<W>> {
         let node = self.node(ticket)?;
         let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
@@ -213,7 +222,7 @@ impl<W> Queue<W> {
         Some((self.ticket(node), &self.nodes[node].waiting))
     }
 
-    /// An instance among those that this head needs at which somebody is stopped who goes before it.
+    /// An instance that this head needs and at which another head is stopped that goes first.
     #[must_use]
     pub fn preceded_at(&self, ticket: Ticket) -> Option<InstanceId> {
         let node = &self.nodes[ticket.node];
@@ -237,7 +246,7 @@ impl<W> Queue<W> {
         self.step_up(at);
     }
 
-    /// When somebody low will have waited long enough to count as normal.
+    /// When the next low-priority head counts as normal.
     #[must_use]
     pub fn next_ageing(&self) -> Option<Instant> {
         self.ages.first().map(|&(at, _)| at)
@@ -259,7 +268,7 @@ impl<W> Queue<W> {
         Some(stopped_at)
     }
 
-    /// The lines in which somebody waits.
+    /// All lines.
     #[must_use]
     pub fn lines(&self) -> Vec<usize> {
         self.lines.iter().map(|(at, _)| at).collect()
@@ -279,14 +288,14 @@ impl<W> Queue<W> {
         Some((Flow { priority: *priority, ..line.flow.clone() }, self.ticket(node), waiting, line.head() == Some(node)))
     }
 
-    /// One who waits, with what it has in common with others.
+    /// A waiting request, with what it has in common with others.
     #[must_use]
     pub fn find(&self, ticket: Ticket) -> Option<(&Flow, &QueuedRequest<W>)> {
         let node = self.node(ticket)?;
         Some((&self.lines[node.at.line].flow, &node.waiting))
     }
 
-    /// Everybody who waits, taken out in no order.
+    /// Takes out all requests, in no order.
     pub fn drain(&mut self) -> impl Iterator<Item = QueuedRequest<W>> + use<W> {
         let fresh = Self {
             next: self.next,

@@ -67,7 +67,7 @@ impl FairShares {
         self.waiting[priority as usize] += u64::from(cost);
     }
 
-    /// One of a client waits no more. With the last of all, what anybody had is forgotten.
+    /// A request of a client no longer waits. With the last of all, what each client had is forgotten.
     pub(super) fn leave(&mut self, priority: Priority, client: ClientId, cost: u32) {
         let Some(share) = self.of.get_mut(&(priority, client)) else { return };
         share.waiting -= u64::from(cost);

@@ -12,7 +12,7 @@ pub(super) struct Stop {
     /// How many wait that need this instance, wherever they are stopped, and what memory they take.
     pub(super) waiting: usize,
     pub(super) bytes: u64,
-    /// How many places are kept for those who were told to come back.
+    /// How many positions are reserved for refused clients that come back.
     pub(super) reserved: usize,
     /// What each client has had of it.
     pub(super) shares: FairShares,
@@ -92,7 +92,7 @@ impl ClientHeads {
 }
 
 impl Stop {
-    /// Somebody who is stopped elsewhere comes or goes.
+    /// A request whose line is stopped elsewhere comes or goes.
     pub(super) fn count_elsewhere(&mut self, stopped_at: InstanceId, here: u64, there: u64, comes: bool) {
         let (kept, kept_there) = self.elsewhere.entry(stopped_at).or_default();
         if comes {

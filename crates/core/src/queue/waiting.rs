@@ -9,7 +9,7 @@ use crate::route::{Priority, RouteId};
 /// What a request takes, one charge a pool instance.
 pub type Charges = SmallVec<[Charge; 2]>;
 
-/// Whoever shares the pools with others. It tells clients apart and does not give them away.
+/// A client that shares the pools with others. The number tells clients apart and does not give them away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 
@@ -50,7 +50,7 @@ pub struct Flow {
     pub pools: SmallVec<[InstanceId; 2]>,
 }
 
-/// Somebody who is refused comes back, as the official SDKs do.
+/// The client comes back after a refusal, as the official SDKs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returns {
     /// What it asks for.

@@ -56,7 +56,7 @@ impl<W> Scheduler<W> {
         Ok(Admitted::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
     }
 
-    /// How long one may still wait who stands there.
+    /// How long a request at this position may still wait.
     fn time_left(
         &self,
         now: Instant,
@@ -69,7 +69,7 @@ impl<W> Scheduler<W> {
         max_wait.min(request.patience.unwrap_or(Duration::MAX))
     }
 
-    /// Whoever has gone before goes position only while he would still have waited.
+    /// A request that was refused upstream goes again only within the time that it may wait.
     fn has_time(
         &mut self,
         now: Instant,
@@ -86,7 +86,7 @@ impl<W> Scheduler<W> {
         Err(self.too_late_again(now, &entry, instance, turn, max_wait))
     }
 
-    /// The position of one who comes: his own if he has one.
+    /// The position of a request: its earlier one if it has one.
     fn position(
         &mut self,
         now: Instant,
@@ -99,7 +99,7 @@ impl<W> Scheduler<W> {
         })
     }
 
-    /// The position that was reserved for somebody who comes back, if there is one.
+    /// Takes up the position that was reserved for this client, if it comes back.
     fn claim(&mut self, charges: &[Charge], request: AdmissionRequest) -> Option<RetryReservation> {
         request.returns.filter(|&times| times > 0)?;
         let reservation = self.retries.claim(request.route, &flow_of(charges, request))?;
@@ -134,7 +134,7 @@ impl<W> Scheduler<W> {
     }
 
     /// What is requested of an instance, beside what was requested `before`. Where that is not known it is at most all that there
-    /// is. Tokens are an estimate, and nobody is refused for one.
+    /// is. Tokens are an estimate, and no request is refused for one.
     fn cost(&mut self, instance: InstanceId, ask: &Ask, before: u32, is_known: bool) -> Result<u32, Refusal> {
         let limits = &self.rules.pools[ask.pool.0].0;
         let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
@@ -152,7 +152,7 @@ impl<W> Scheduler<W> {
         limits.fits(cost).map(|()| cost).map_err(never_fits)
     }
 
-    /// When the turn of somebody comes who may wait, and goes in time.
+    /// When the turn of a new request comes, if it may wait and its turn comes in time.
     fn may_wait(
         &mut self,
         now: Instant,
@@ -181,8 +181,8 @@ impl<W> Scheduler<W> {
         }
     }
 
-    /// When the turn of somebody comes who has gone before, if in time. Whoever may wait now came later, so that he goes as
-    /// soon as there is room; and he had his position among them.
+    /// When the turn of a request comes that was refused upstream, if in time. All that wait now came later, so it goes as soon
+    /// as there is room.
     fn may_wait_again(&mut self, now: Instant, entry: &Entry, max_wait: Duration) -> Result<Instant, Refusal> {
         let (turn, instance) = self.turn_again(now, &entry.charges);
         if turn - now <= max_wait {
@@ -209,7 +209,7 @@ impl<W> Scheduler<W> {
         self.refuse(now, reason, entry, instance, turn, max_wait)
     }
 
-    /// For a pool that lets nobody wait it is another that is waited for.
+    /// The shortest `max_wait` of its pools. A pool that refuses when it is full is not waited for.
     fn max_wait(&self, charges: &[Charge]) -> Duration {
         let rules = charges.iter().map(|charge| self.rules_of(charge.instance));
         rules.filter(|rules| !rules.refuse_when_full).map(|rules| rules.max_wait).min().unwrap_or(Duration::ZERO)
@@ -301,7 +301,7 @@ impl<W> Scheduler<W> {
             && charges.iter().all(has_room)
     }
 
-    /// Places that were reserved, and that nobody came back to.
+    /// Releases the positions whose clients did not come back in time.
     pub(super) fn expire_retries(&mut self, now: Instant) {
         while let Some(reservation) = self.retries.end(now) {
             self.release_retry(&reservation);

@@ -40,7 +40,7 @@ pub enum Cause {
         /// Since when that is known.
         since: Option<Instant>,
     },
-    /// Somebody else takes from the same allotment.
+    /// Another program uses the same limit.
     Shared {
         /// How much the gate had used at each refusal: the least and the most.
         used: (u64, u64),

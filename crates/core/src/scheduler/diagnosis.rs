@@ -63,7 +63,7 @@ const NEAR: u32 = 97;
 /// pass by itself, a rate does not.
 const OVERLOADS: usize = 2;
 const RAMPS: usize = 1;
-/// Somebody else uses the limit if the upstream counts more than this many times what this gate sent. A guess: requests
+/// Another program uses the limit if the upstream counts more than this many times what this gate sent. A guess: requests
 /// under way, and refused ones that it counts as well, are fewer.
 const FOREIGN: u64 = 2;
 /// After a burst was refused, the upstream must take this many requests at an even pace, or as many as the burst had. A
@@ -302,7 +302,7 @@ impl InstanceFacts<'_> {
 }
 
 impl RefusalBurst {
-    /// Next to nothing was used of what is allowed, or of what nobody knows.
+    /// Next to nothing was used of what is allowed, or of an unknown limit.
     fn is_idle(&self) -> bool {
         match self.level.limit {
             Some(limit) => self.level.used * IDLE <= u64::from(limit.amount()),

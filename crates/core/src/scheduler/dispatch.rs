@@ -1,4 +1,4 @@
-//! Whose turn it is: lets those go who may.
+//! Dispatch: grants the heads that may go now.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::limit::{Charge, InstanceId, NotYet};
 use crate::queue::{QueuedRequest, Ticket};
 
 impl<W> Scheduler<W> {
-    /// Lets those go who are stopped at these instances, and at others that become freer by it.
+    /// Grants the heads stopped at these instances, and at others that get room by that.
     pub(super) fn pump(&mut self, now: Instant, instances: impl IntoIterator<Item = InstanceId>) {
         self.to_pump.extend(instances);
         while let Some(instance) = self.to_pump.pop() {
@@ -20,9 +20,9 @@ impl<W> Scheduler<W> {
         self.pump(now, charges.iter().map(|charge| charge.instance));
     }
 
-    /// Lets those go who are stopped here, in their order, until one is kept.
+    /// Grants the heads stopped here, in their order, until one must go on waiting.
     fn pump_one(&mut self, now: Instant, instance: InstanceId) {
-        // While the head is tried, the room that it has later elsewhere is free: it must not be in its own way.
+        // While the head is tried, the room reserved for it elsewhere counts as free: it must not block itself.
         let ended = self.backfill.end(instance);
         // Each round takes the first head away from here, to the upstream or to the pool that keeps it, or ends the
         // loop because this instance keeps it. So the loop ends.
@@ -49,7 +49,7 @@ impl<W> Scheduler<W> {
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
     }
 
-    /// A head that goes before everybody else is kept by one of its pools.
+    /// The first head at all of its pools is stopped by one of them.
     fn stop(&mut self, ticket: Ticket, charges: &[Charge], at: InstanceId, not_yet: NotYet) {
         self.queue.stop_at(ticket, at);
         self.timers.wake(at, not_yet);

@@ -14,7 +14,7 @@ use crate::route::RouteId;
 /// Counts reach back to the beginning of the minute before this one: the most common window (docs/upstream.md §1).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long an instance that nobody uses is kept for what was refused there. A guess: as long as what is learned of it.
+/// How long an unused instance is kept because the upstream refused there. A guess: as long as what is learned of it.
 const KEPT: Duration = Duration::from_hours(1);
 
 /// How many bursts of refusals are remembered. A guess: a diagnosis needs three or four of one kind.

@@ -1,4 +1,4 @@
-//! When somebody's turn will come: told on arrival, from the pools' exact state and from who waits before it.
+//! When the turn of a request will come: computed on arrival, from the exact state of its pools and the requests before it.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::limit::{Charge, InstanceId};
 use crate::queue::{Ahead, ClientId, Elsewhere, Flow, Fraction};
 use crate::route::Priority;
 
-/// What a newcomer can expect.
+/// What a new request can expect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Forecast {
     /// The instance at which its turn comes last.
@@ -18,7 +18,7 @@ pub(super) struct Forecast {
     pub(super) ahead: usize,
 }
 
-/// Where somebody stands in the line of its flow.
+/// Where a request stands in the line of its flow.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LinePosition {
     /// It is yet to come.
@@ -36,8 +36,8 @@ const ROUNDS: usize = 8;
 impl<W> Scheduler<W> {
     /// When the turn of one of a flow would come.
     ///
-    /// It is as exact as the rates are. Whoever comes later and goes first (with a higher priority, or of a client that
-    /// has had less) makes it later, and so do answers that take their time in a pool that limits what is in flight.
+    /// It is as exact as the rates are. Later requests that go first (with a higher priority, or of a client that has had
+    /// less) delay it, and so do slow responses in a pool that limits what is in flight.
     pub(super) fn forecast(
         &mut self,
         now: Instant,
@@ -45,7 +45,7 @@ impl<W> Scheduler<W> {
         charges: &[Charge],
         standing: LinePosition,
     ) -> Forecast {
-        // Nobody of its line goes before all of their pools have room, even where one of them has room by now.
+        // No request of its line goes before all of its pools have room, even where one of them has room by now.
         let room = charges.iter().map(|&charge| self.ledger.turn_of(now, 0, Charge { cost: 1, ..charge })).max();
         let room = room.unwrap_or(now);
         let turns = charges.iter().map(|&charge| {
@@ -106,7 +106,7 @@ impl<W> Scheduler<W> {
         self.turn_at(now, charge, &ahead)
     }
 
-    /// When one of a client that nobody knows yet would go.
+    /// When a request of a new client would go.
     pub(super) fn turn_of_stranger(&mut self, now: Instant, instance: InstanceId) -> Instant {
         let flow =
             Flow { client: ClientId::default(), priority: Priority::Normal, pools: [instance].into_iter().collect() };

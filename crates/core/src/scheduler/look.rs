@@ -1,4 +1,4 @@
-//! How the state is looked at: as a whole, or a part at a time, so that nobody waits for whoever looks.
+//! Reads the state: as a whole, or some instances at a time, so that no request waits for a reader.
 
 use std::time::Instant;
 
@@ -56,7 +56,7 @@ impl<W> Scheduler<W> {
         })
     }
 
-    /// When the first goes who is stopped here; nothing where he waits for what is in flight.
+    /// When the first head stopped here goes; nothing where it waits for a request in flight to end.
     pub(super) fn head_goes(&self, instance: InstanceId) -> Option<Instant> {
         self.timers.wake_of(instance).filter(|_| self.queue.is_stopped_at(instance))
     }

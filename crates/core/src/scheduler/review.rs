@@ -9,7 +9,7 @@ use crate::queue::{QueuedRequest, Ticket};
 use crate::refusal::Reason;
 
 impl<W> Scheduler<W> {
-    /// Tells those whose turn would come too late by now, rather than at their deadline: from the end of each line on.
+    /// Refuses the requests whose turn would come too late by now, instead of at their deadline: from the end of each line.
     pub(super) fn review(&mut self, now: Instant) {
         if !self.queue.is_empty() {
             self.timers.start_reviews(now);
@@ -21,7 +21,7 @@ impl<W> Scheduler<W> {
         }
     }
 
-    /// The last of a line, if its turn would come too late, whoever of its client's other lines goes before it.
+    /// The last of a line, if its turn would come too late.
     fn too_late(&mut self, now: Instant, line: usize) -> Option<(Ticket, Forecast)> {
         let (flow, ticket, waiting, is_first) = self.queue.last_in(line)?;
         let (charges, arrived, deadline) = (waiting.charges.clone(), waiting.arrived, waiting.deadline);
@@ -30,7 +30,7 @@ impl<W> Scheduler<W> {
         (forecast.turn > deadline + tolerance(forecast.turn - arrived)).then_some((ticket, forecast))
     }
 
-    /// The forecast had promised a turn in time; what is in flight, was commit late, or went before it has made it later.
+    /// The deadline has come. The forecast had its turn in time, but slow responses or other requests delayed it.
     pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket) {
         let Some((flow, waiting)) = self.queue.find(ticket) else { return };
         let (flow, charges, arrived, deadline) =
@@ -39,7 +39,7 @@ impl<W> Scheduler<W> {
         self.turn_away(now, ticket, Forecast { instance, turn: turn.max(deadline), ahead });
     }
 
-    /// Refuses one who waits and would go too late.
+    /// Refuses a waiting request whose turn comes too late.
     pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
         let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
         let Some((waiting, stopped_at)) = self.leave(ticket) else { return };

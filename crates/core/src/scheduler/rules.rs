@@ -5,20 +5,20 @@ use std::time::Duration;
 use crate::limit::Limits;
 use crate::queue::ClientId;
 
-/// What the scheduler is told once.
+/// What the scheduler needs to know of the configuration.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What each pool admits, and how it treats those who wait; [`PoolId`] counts them.
+    /// What each pool admits, and how it treats waiting requests; [`PoolId`] counts them.
     pub pools: Vec<(Limits, PoolRules)>,
     /// How many may wait in all.
     pub max_waiting: usize,
     /// The share of each client that has more than one.
     pub weights: HashMap<ClientId, NonZeroU32>,
-    /// How long who is low waits before it counts as normal.
+    /// Low-priority requests count as normal after this long.
     pub ageing: Duration,
 }
 
-/// How a pool treats those who wait for it.
+/// How a pool treats waiting requests.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolRules {
     /// How many may wait for it.
@@ -27,6 +27,6 @@ pub struct PoolRules {
     pub max_bytes: u64,
     /// How long a request may wait for it, from arrival to dispatch.
     pub max_wait: Duration,
-    /// Nobody waits: what cannot go at once is refused.
+    /// A request that cannot go at once is refused.
     pub refuse_when_full: bool,
 }

@@ -56,8 +56,8 @@ pub enum Decision<W> {
     },
 }
 
-/// Decides who goes when. It waits for nothing and knows no clock: whoever drives it tells it the time, and comes back
-/// at [`Scheduler::poll_timeout`].
+/// Decides which request goes when. It does not wait and knows no clock: its driver passes the time, and comes back at
+/// [`Scheduler::poll_timeout`].
 ///
 /// # Examples
 ///
@@ -157,7 +157,7 @@ impl<W> Scheduler<W> {
         arrival
     }
 
-    /// A request that waits goes away; whether it still waited.
+    /// The client of a waiting request leaves. Returns whether the request still waited.
     pub fn cancel(&mut self, now: Instant, ticket: Ticket) -> bool {
         let Some((_, stopped_at)) = self.leave(ticket) else { return false };
         self.totals.cancelled += 1;
@@ -192,7 +192,7 @@ impl<W> Scheduler<W> {
         self.draining
     }
 
-    /// Refuses everybody who waits and whoever comes from now on.
+    /// Refuses all waiting requests, and all that come from now on.
     pub fn drain(&mut self) {
         self.draining = true;
         self.timers.clear_waits();
@@ -220,7 +220,7 @@ impl<W> Scheduler<W> {
         }
     }
 
-    /// Grants, then refuses those who waited in vain, then sweeps.
+    /// Grants first, then refuses what waited in vain, then sweeps.
     fn handle_due(&mut self, now: Instant) {
         while let Some(instance) = self.timers.due_wake(now) {
             self.pump(now, [instance]);
@@ -285,7 +285,7 @@ impl<W> Scheduler<W> {
         Some((waiting, stopped_at))
     }
 
-    /// It waits no more.
+    /// The request no longer waits.
     pub(super) fn forget(&mut self, ticket: Ticket, waiting: &QueuedRequest<W>) {
         self.timers.clear_deadline(waiting.deadline, ticket);
         self.ledger.unpin(&waiting.charges);

@@ -21,8 +21,8 @@ pub struct PoolLine {
     pub has_room: bool,
 }
 
-/// The one place that decides whether a request that cannot go now may wait: for the scheduler, and for whoever asks in
-/// advance. In [`WaitCheck::refuses`] the first reason counts.
+/// The one place that decides whether a request that cannot go now may wait: for the scheduler, and for `explain`. In
+/// [`WaitCheck::refuses`] the first reason counts.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitCheck {
     /// How many requests wait in all, positions that are reserved for others not counted.

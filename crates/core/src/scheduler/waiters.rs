@@ -1,4 +1,4 @@
-//! Who waits for what at this moment.
+//! Which requests wait for what at this moment.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::limit::InstanceId;
 use crate::queue::{ClientId, Flow};
 
-/// Who waits that needs a pool instance, in requests.
+/// How many requests wait that need a pool instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiters {
     /// Of each priority, the highest first.
@@ -15,7 +15,7 @@ pub struct Waiters {
     pub of: Vec<(ClientId, usize)>,
 }
 
-/// Everybody who waits, by what they wait for.
+/// The waiting requests by the instances that they need.
 pub(super) struct WaitersByInstance {
     at: HashMap<InstanceId, ([usize; 3], BTreeMap<ClientId, usize>)>,
 }
@@ -24,7 +24,7 @@ pub(super) struct WaitersByInstance {
 const NAMED: usize = 10;
 
 impl WaitersByInstance {
-    /// By what all of a queue have in common, and not by everybody in it.
+    /// Counts by flow, not by request.
     pub(super) fn new(flows: &[(Flow, usize)]) -> Self {
         let mut at = HashMap::<_, ([usize; 3], BTreeMap<_, usize>)>::new();
         for (flow, count) in flows {

@@ -95,7 +95,7 @@ struct LedgerEntry {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
-    /// How many requests that wait pin this instance: while any does, it stays.
+    /// Number of queued requests and reservations that reference this instance. It is kept while this is non-zero.
     pins: u32,
 }
 
@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     /// The instance of `pool` for `key`, made if there is none. A keyed one is dropped by [`Ledger::sweep`] once it is
-    /// idle and no longer [`pins`](Ledger::pin).
+    /// idle and no longer [pinned](Ledger::pin).
     pub fn instance(&mut self, pool: PoolId, key: Option<&str>) -> InstanceId {
         let Some(key) = key else { return InstanceId(u32::try_from(pool.0).expect("fewer than 2^32 pools")) };
         match self.families[pool.0].get(key).map(|(family, _)| Arc::clone(family)) {
@@ -158,20 +158,20 @@ impl Ledger {
         self.get(id).pool_id
     }
 
-    /// A request that waits names these instances: they stay until it waits [no more](Ledger::unpin).
+    /// Pins these instances for a waiting request: they stay until [`Ledger::unpin`].
     pub fn pin(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).pins += 1);
     }
 
-    /// The request waits no more.
+    /// The request no longer waits.
     pub fn unpin(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).pins -= 1);
     }
 
-    /// Takes a place in every pool of `charges`, or in none. Where a pool has room `later` for another, it must remain.
+    /// Reserves a place in every pool of `charges`, or in none. Room that `later` names for another request must remain.
     ///
     /// # Errors
-    /// The instance that keeps it longest, and until when.
+    /// The instance at which the request must wait longest, and until when.
     pub fn reserve(
         &mut self,
         now: Instant,
@@ -232,8 +232,8 @@ impl Ledger {
         &self.get(id).pool
     }
 
-    /// The upstream says that this instance's model shares the limits of a family: for a while, whoever comes with its key
-    /// gets the family's instance, which this is. Nothing where the pool does not learn, is not keyed by model, or the model
+    /// The upstream says that this instance's model shares the limits of a family: for a while, requests with its key get the
+    /// family's instance, which this returns. Nothing where the pool does not learn, is not keyed by model, or the model
     /// is the family.
     pub fn join(&mut self, now: Instant, id: InstanceId, family: &str) -> Option<InstanceId> {
         let LedgerEntry { pool_id, key, .. } = self.get(id);
@@ -257,15 +257,15 @@ impl Ledger {
         self.families[pool].retain(|_, (family, _)| *family != key);
     }
 
-    /// Whether this one pool has room for a charge, beside what is later.
+    /// Whether this one pool has room for a charge, beside what another request takes `later`.
     pub fn has_room(&mut self, now: Instant, charge: Charge, later: Option<LaterCharge>) -> bool {
         let pool = self.pool_mut(charge.instance);
         let remains = later.is_none_or(|later| pool.leaves(now, charge.cost, later));
         remains && pool.check(now, charge.cost).is_ok()
     }
 
-    /// Drops the instances that nobody names and of which nothing counts any more, unless there is another reason to keep
-    /// one, which is told by its place in tables that run beside.
+    /// Drops the instances that are not pinned and of which nothing counts any more. `is_kept` may keep one for another
+    /// reason; it gets its index ([`InstanceId::index`]).
     pub fn sweep(&mut self, now: Instant, is_kept: impl Fn(usize) -> bool) {
         self.families.iter_mut().for_each(|families| families.retain(|_, (_, until)| *until > now));
         let keyed: Vec<InstanceId> = self.keyed.iter().flat_map(|keyed| keyed.values().copied()).collect();
