@@ -63,7 +63,7 @@ pub enum Decision<W> {
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 /// use tidegate_core::scheduler::{AdmissionRequest, Arrival, Decision, PoolRules, Rules, Scheduler};
 /// use tidegate_core::limit::{Limits, PoolId};
 /// use tidegate_core::route::Ask;
