@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use tidegate::admin::Watched;
+use tidegate::admin::AdminState;
 use tidegate::admission::{AdmissionRequest, Decision, PoolRules, Rules, Scheduler};
 use tidegate::config::{Config, Source};
 use tidegate::gate::Gate;
@@ -140,7 +140,7 @@ const MODELS: &str = r#"
 async fn event() -> f64 {
     let config = Config::parse(&Source::Text("bench".to_owned()), MODELS).expect("a valid configuration");
     let gate = Gate::start(&config).expect("a gate");
-    let watched = Watched::new(&config, gate.clone());
+    let watched = AdminState::new(&config, gate.clone());
     for number in 0..INSTANCES / 2 {
         let key = Some(format!("model-{number}").into());
         let asks = [0, 1].map(|pool| Ask { pool: PoolId(pool), key: key.clone(), cost: Some(1) });
@@ -149,7 +149,7 @@ async fn event() -> f64 {
     }
     let (events, before) = (200, spent());
     for _ in 0..events {
-        let event = serde_json::to_string(&watched.pulse()).expect("JSON");
+        let event = serde_json::to_string(&watched.brief()).expect("JSON");
         assert!(event.contains("\"more\":900"), "it tells of a hundred instances: {event}");
     }
     spent().saturating_sub(before).as_secs_f64() * 1e3 / f64::from(events)

@@ -12,7 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tidegate::admin::Watched;
+use tidegate::admin::AdminState;
 use tidegate::admission::{AdmissionRequest, InFlight, Permit};
 use tidegate::client::Clients;
 use tidegate::config::Config;
@@ -60,8 +60,8 @@ impl Bare {
     }
 
     /// What people see of it from now on.
-    pub(crate) fn watched(&self) -> Watched {
-        Watched::new(&self.config, self.gate.clone())
+    pub(crate) fn watched(&self) -> AdminState {
+        AdminState::new(&self.config, self.gate.clone())
     }
 
     /// As `gate::stack` has it, in short: a request asks for its turn, goes, and asks again if the upstream refuses it.

@@ -4,12 +4,12 @@ use super::diagnosis::millis;
 
 /// One moment by both clocks, so that what is seen can be compared with what others have seen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct TwoClocks {
     pub(super) now: Instant,
     wall: Duration,
 }
 
-impl Clock {
+impl TwoClocks {
     #[expect(clippy::disallowed_methods, reason = "a date is said by the wall clock")]
     pub(super) fn read() -> Self {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

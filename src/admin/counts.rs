@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::config_view::ConfigView;
 use super::diagnosis::millis;
-use super::scene::Scene;
 use crate::client::Clients;
 use crate::gate::{Distribution, End, Gate, RequestCounts};
 use crate::route::RouteId;
@@ -76,17 +76,17 @@ const OTHERS: &str = "(others)";
 
 impl RouteStatus {
     /// Of every route that has had a request.
-    pub(super) fn all(scene: &Scene, gate: &Gate) -> Vec<Self> {
+    pub(super) fn all(config: &ConfigView, gate: &Gate) -> Vec<Self> {
         let counted = gate.by_route().into_iter().enumerate();
         let asked = counted.filter(|(_, counted)| counted.requests() > 0);
-        asked.map(|(index, counted)| Self::new(scene, RouteId(index), &counted)).collect()
+        asked.map(|(index, counted)| Self::new(config, RouteId(index), &counted)).collect()
     }
 
-    fn new(scene: &Scene, route: RouteId, counted: &RequestCounts) -> Self {
-        let charges = scene.routes.charges(route).iter();
-        let mut pools: Vec<String> = charges.map(|charge| scene.pools[charge.pool.0].name.clone()).collect();
+    fn new(config: &ConfigView, route: RouteId, counted: &RequestCounts) -> Self {
+        let charges = config.routes.charges(route).iter();
+        let mut pools: Vec<String> = charges.map(|charge| config.pools[charge.pool.0].name.clone()).collect();
         pools.dedup();
-        Self { route: scene.routes.route(route).name.clone(), pools, counts: counted.into() }
+        Self { route: config.routes.route(route).name.clone(), pools, counts: counted.into() }
     }
 }
 

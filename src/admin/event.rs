@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::clock::Clock;
+use super::clock::TwoClocks;
+use super::config_view::ConfigView;
 use super::diagnosis::CauseName;
 use super::pool::{counts, label};
-use super::scene::Scene;
 use super::wording::Wording;
 use crate::admission::{InstanceState, RefusalBurst, Snapshot};
 
@@ -32,17 +32,17 @@ const TOLD: usize = 100;
 
 impl EventStatus {
     /// The last of the last hour, the newest last.
-    pub(super) fn all(scene: &Scene, snapshot: &Snapshot, clock: Clock) -> Vec<Self> {
+    pub(super) fn all(config: &ConfigView, snapshot: &Snapshot, clock: TwoClocks) -> Vec<Self> {
         let of = |state| -> Vec<_> { bursts(state).map(|burst| (burst.began, burst, state)).collect() };
         let mut all: Vec<_> = snapshot.instances.iter().flat_map(of).collect();
         all.sort_by_key(|&(began, ..)| began);
         let told = &all[all.len().saturating_sub(TOLD)..];
-        told.iter().map(|(_, burst, state)| Self::new(scene, state, burst, clock)).collect()
+        told.iter().map(|(_, burst, state)| Self::new(config, state, burst, clock)).collect()
     }
 
-    fn new(scene: &Scene, state: &InstanceState, burst: &RefusalBurst, clock: Clock) -> Self {
-        let pool = &scene.pools[state.pool.0];
-        let wording = Wording { pool, routes: &scene.routes, state, now: clock.now };
+    fn new(config: &ConfigView, state: &InstanceState, burst: &RefusalBurst, clock: TwoClocks) -> Self {
+        let pool = &config.pools[state.pool.0];
+        let wording = Wording { pool, routes: &config.routes, state, now: clock.now };
         Self {
             at_ms: clock.ms_at(burst.began),
             pool: label(&pool.name, &state.key, counts(pool)),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::config_view::ConfigView;
 use super::diagnosis::millis;
 use super::pool::{counts, eta_ms};
-use super::scene::Scene;
 use crate::admission::Snapshot;
 use crate::config::Pool;
 use crate::limit::PoolId;
@@ -42,21 +42,21 @@ pub struct TrackStatus {
 #[derive(Debug, Default)]
 pub(super) struct History {
     until_ms: u64,
-    tracks: HashMap<Name, Track>,
+    tracks: HashMap<InstanceName, Track>,
 }
 
-type Name = (PoolId, Arc<str>);
+type InstanceName = (PoolId, Arc<str>);
 
 #[derive(Debug, Default)]
 struct Track {
-    points: VecDeque<Point>,
+    points: VecDeque<HistoryPoint>,
     /// How busy it has been, the last minutes more than those before.
     busy: u64,
 }
 
 /// One instance at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Point {
+struct HistoryPoint {
     used_thousandths: u16,
     wait_ms: u32,
 }
@@ -72,10 +72,10 @@ const MOST: usize = 1_000;
 
 impl History {
     /// How things are now.
-    pub(super) fn note(&mut self, scene: &Scene, snapshot: &Snapshot, at_ms: u64) {
+    pub(super) fn note(&mut self, config: &ConfigView, snapshot: &Snapshot, at_ms: u64) {
         let points = snapshot.instances.iter().map(|state| {
-            let in_force = super::pool::InForceStatus::new(&scene.pools[state.pool.0], state);
-            let point = Point {
+            let in_force = super::pool::InForceStatus::new(&config.pools[state.pool.0], state);
+            let point = HistoryPoint {
                 used_thousandths: in_force.map_or(0, |in_force| thousandths(in_force.ratio())),
                 wait_ms: eta_ms(state.eta),
             };
@@ -84,13 +84,13 @@ impl History {
         self.push(points.collect(), at_ms);
     }
 
-    fn push(&mut self, mut now: HashMap<Name, Point>, at_ms: u64) {
+    fn push(&mut self, mut now: HashMap<InstanceName, HistoryPoint>, at_ms: u64) {
         self.until_ms = at_ms;
         for (name, track) in &mut self.tracks {
             track.push(now.remove(name).unwrap_or_default());
         }
         self.tracks.retain(|_, track| !track.is_still());
-        for (name, point) in now.into_iter().filter(|(_, point)| *point != Point::default()) {
+        for (name, point) in now.into_iter().filter(|(_, point)| *point != HistoryPoint::default()) {
             self.tracks.entry(name).or_default().push(point);
         }
         self.forget_the_calm();
@@ -122,7 +122,7 @@ impl History {
 }
 
 impl Track {
-    fn push(&mut self, point: Point) {
+    fn push(&mut self, point: HistoryPoint) {
         if self.points.len() == POINTS {
             self.points.pop_front();
         }
@@ -133,7 +133,7 @@ impl Track {
 
     /// Nothing was used of it, for as long as is remembered.
     fn is_still(&self) -> bool {
-        self.points.iter().all(|point| *point == Point::default())
+        self.points.iter().all(|point| *point == HistoryPoint::default())
     }
 
     fn status(&self, pool: &Pool, key: &str) -> TrackStatus {
@@ -157,12 +157,12 @@ fn thousandths(ratio: f64) -> u16 {
 mod tests {
     use super::*;
 
-    fn name(key: usize) -> Name {
+    fn name(key: usize) -> InstanceName {
         (PoolId(0), key.to_string().into())
     }
 
-    fn used(used_thousandths: u16) -> Point {
-        Point { used_thousandths, wait_ms: 0 }
+    fn used(used_thousandths: u16) -> HistoryPoint {
+        HistoryPoint { used_thousandths, wait_ms: 0 }
     }
 
     #[test]

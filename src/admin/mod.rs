@@ -1,23 +1,22 @@
 //! What people and probes see of the gate, on a port of its own. [`Status`] is the one snapshot; whatever else is shown
 //! comes from it.
 
-mod advice;
 mod clock;
+mod config_view;
 mod counts;
 mod diagnosis;
 mod event;
-mod explain;
-mod fare;
+mod explainer;
 mod history;
 mod log;
 mod metrics;
 mod page;
 mod pages;
 mod pool;
-mod pulse;
 mod question;
-mod scene;
 mod status;
+mod stream;
+mod wait_forecast;
 mod wording;
 
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
@@ -25,16 +24,16 @@ pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
 };
 pub use event::EventStatus;
-pub use explain::{Explainer, Explanation, Live, Over, Sketch, Taken};
-pub use fare::{Fare, Refused, Verdict};
+pub use explainer::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use history::{HistoryStatus, TrackStatus};
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
-pub use pulse::{PulsePool, PulseStatus};
 pub use status::{
     BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
     UpstreamRefusalStatus, Worst,
 };
+pub use stream::{BriefPool, BriefStatus};
+pub use wait_forecast::{FareOutcome, RefusalExample, WaitForecast};
 
 use std::sync::{Mutex, PoisonError};
 
@@ -44,36 +43,36 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::telemetry::Filter;
-use clock::Clock;
+use clock::TwoClocks;
+use config_view::ConfigView;
 use history::History;
-use pulse::Pulse;
-use scene::Scene;
+use stream::StatusStream;
 
 /// Where the admin pages get what they show.
-pub struct Watched {
+pub struct AdminState {
     gate: Gate,
-    scene: Scene,
+    config: ConfigView,
     explainer: Explainer,
     started: Instant,
     history: Mutex<History>,
-    pulse: Pulse,
+    stream: StatusStream,
     /// How much the log tells, if it may be changed.
     filter: Option<Filter>,
     /// The pages come to their end.
     closing: CancellationToken,
 }
 
-impl Watched {
+impl AdminState {
     /// A gate that starts now.
     #[must_use]
     pub fn new(config: &Config, gate: Gate) -> Self {
         Self {
             gate,
-            scene: Scene::new(config),
+            config: ConfigView::new(config),
             explainer: Explainer::new(config),
             started: Instant::now(),
             history: Mutex::default(),
-            pulse: Pulse::new(),
+            stream: StatusStream::new(),
             filter: None,
             closing: CancellationToken::new(),
         }
@@ -88,19 +87,19 @@ impl Watched {
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::new(&self.scene, &self.gate, self.started.elapsed())
+        Status::new(&self.config, &self.gate, self.started.elapsed())
     }
 
     /// All that Prometheus wants to know, in its text format.
     #[must_use]
     pub fn metrics(&self) -> String {
-        metrics::text(&self.scene, &self.status(), &self.gate.by_route())
+        metrics::text(&self.config, &self.status(), &self.gate.by_route())
     }
 
     /// The state in short.
     #[must_use]
-    pub fn pulse(&self) -> PulseStatus {
-        PulseStatus::new(&self.scene, &self.gate.admission().snapshot())
+    pub fn brief(&self) -> BriefStatus {
+        BriefStatus::new(&self.config, &self.gate.admission().snapshot())
     }
 
     /// The last quarter of an hour, of the pools of this name and the instance of this key.
@@ -108,7 +107,7 @@ impl Watched {
     pub fn history(&self, pool: Option<&str>, key: Option<&str>) -> HistoryStatus {
         let is_meant = |name: &str, own: &str| pool.is_none_or(|pool| pool == name) && key.is_none_or(|key| key == own);
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.status(&self.scene.pools, is_meant)
+        history.status(&self.config.pools, is_meant)
     }
 
     /// Remembers how things are, again and again.
@@ -117,9 +116,9 @@ impl Watched {
         step.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             step.tick().await;
-            let (snapshot, at_ms) = (self.gate.admission().snapshot(), Clock::read().at_ms());
+            let (snapshot, at_ms) = (self.gate.admission().snapshot(), TwoClocks::read().at_ms());
             let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-            history.note(&self.scene, &snapshot, at_ms);
+            history.note(&self.config, &snapshot, at_ms);
         }
     }
 }

@@ -8,13 +8,13 @@ use axum::http::header::{
 use axum::routing::get;
 
 /// A file of the page, as it is addressed, and what is in it.
-type File = (&'static str, &'static str);
+type Asset = (&'static str, &'static str);
 
 macro_rules! files {
     ($($path:literal),+ $(,)?) => { [$(($path, include_str!(concat!("page/", $path)))),+] };
 }
 
-const FILES: [File; 21] = files![
+const ASSETS: [Asset; 21] = files![
     "index.html",
     "colours.css",
     "layout.css",
@@ -39,7 +39,7 @@ const FILES: [File; 21] = files![
 ];
 
 /// The chart library, and what its licence asks for.
-const UPLOT: [File; 3] = files!["uplot/uPlot.esm.js", "uplot/uPlot.min.css", "uplot/LICENSE"];
+const UPLOT: [Asset; 3] = files!["uplot/uPlot.esm.js", "uplot/uPlot.min.css", "uplot/LICENSE"];
 
 /// Nothing is loaded from elsewhere, and nothing runs that is not a file of the page.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -49,8 +49,8 @@ const ALWAYS_ASK: &str = "no-cache";
 
 /// The page at `/`, and its files below `/page/`.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let files = FILES.into_iter().chain(UPLOT);
-    let served = |routes: Router<S>, file: File| {
+    let files = ASSETS.into_iter().chain(UPLOT);
+    let served = |routes: Router<S>, file: Asset| {
         let (path, _) = file;
         let path = if path == "index.html" { "/".to_owned() } else { format!("/page/{path}") };
         routes.route(&path, get(async move || served(file)))
@@ -58,7 +58,7 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     files.fold(Router::new(), served)
 }
 
-fn served((path, text): File) -> ([(HeaderName, &'static str); 5], &'static str) {
+fn served((path, text): Asset) -> ([(HeaderName, &'static str); 5], &'static str) {
     let headers = [
         (CONTENT_TYPE, content_type(path)),
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -95,15 +95,15 @@ mod tests {
             let files = entries.filter(|entry| entry.path().is_file());
             files.map(|entry| entry.file_name().into_string().expect("a name")).collect::<BTreeSet<_>>()
         };
-        let served = |files: &[File]| files.iter().map(|&(path, _)| path.to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(served(&FILES), in_folder(""));
+        let served = |files: &[Asset]| files.iter().map(|&(path, _)| path.to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(served(&ASSETS), in_folder(""));
         let vendored = in_folder("uplot").into_iter().filter(|name| name != "README");
         assert_eq!(served(&UPLOT), vendored.map(|name| format!("uplot/{name}")).collect());
     }
 
     #[test]
     fn every_file_has_a_type_that_a_browser_takes() {
-        let plain = FILES.iter().filter(|(path, _)| content_type(path).starts_with("text/plain"));
+        let plain = ASSETS.iter().filter(|(path, _)| content_type(path).starts_with("text/plain"));
         assert_eq!(plain.count(), 0);
         assert_eq!(content_type("uplot/uPlot.esm.js"), "text/javascript; charset=utf-8");
         assert_eq!(content_type("uplot/LICENSE"), "text/plain; charset=utf-8");

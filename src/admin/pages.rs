@@ -15,9 +15,9 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
-use super::{HistoryStatus, STATUS_SCHEMA, Status, Watched, log, metrics, page, question};
+use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question};
 
-type Seen = State<Arc<Watched>>;
+type PageState = State<Arc<AdminState>>;
 
 /// Which pools are meant, if not all.
 #[derive(Debug, Deserialize)]
@@ -31,25 +31,25 @@ struct Meant {
 /// # Errors
 /// The listener's own.
 pub async fn run(
-    watched: Watched,
+    admin: AdminState,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let watched = Arc::new(watched);
-    let (remembering, beating, closing) = (Arc::clone(&watched), Arc::clone(&watched), watched.closing.clone());
+    let admin = Arc::new(admin);
+    let (remembering, beating, closing) = (Arc::clone(&admin), Arc::clone(&admin), admin.closing.clone());
     let _remembers = AbortOnDropHandle::new(tokio::spawn(async move { remembering.remember().await }));
     let _beats = AbortOnDropHandle::new(tokio::spawn(async move {
-        beating.pulse.beat(|| beating.pulse().event()).await;
+        beating.stream.beat(|| beating.brief().event()).await;
     }));
     // Who listens to events would keep the server for ever.
     let closed = async move {
         shutdown.await;
         closing.cancel();
     };
-    axum::serve(listener, pages().with_state(watched)).with_graceful_shutdown(closed).await
+    axum::serve(listener, pages().with_state(admin)).with_graceful_shutdown(closed).await
 }
 
-fn pages() -> Router<Arc<Watched>> {
+fn pages() -> Router<Arc<AdminState>> {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -67,32 +67,32 @@ fn pages() -> Router<Arc<Watched>> {
 }
 
 /// Ready for requests, which a gate that is stopping is not.
-async fn ready(State(watched): Seen) -> (StatusCode, &'static str) {
-    if watched.gate.admission().is_draining() {
+async fn ready(State(admin): PageState) -> (StatusCode, &'static str) {
+    if admin.gate.admission().is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
     }
     (StatusCode::OK, "ready\n")
 }
 
-async fn status(State(watched): Seen, Query(meant): Query<Meant>) -> Json<Status> {
-    let status = watched.status();
+async fn status(State(admin): PageState, Query(meant): Query<Meant>) -> Json<Status> {
+    let status = admin.status();
     Json(match meant.pool {
         Some(pool) => status.of_pool(&pool),
         None => status,
     })
 }
 
-async fn history(State(watched): Seen, Query(Meant { pool, key }): Query<Meant>) -> Json<HistoryStatus> {
-    Json(watched.history(pool.as_deref(), key.as_deref()))
+async fn history(State(admin): PageState, Query(Meant { pool, key }): Query<Meant>) -> Json<HistoryStatus> {
+    Json(admin.history(pool.as_deref(), key.as_deref()))
 }
 
-async fn events(State(watched): Seen) -> impl IntoResponse {
-    let events = watched.pulse.listen().take_until(watched.closing.clone().cancelled_owned());
+async fn events(State(admin): PageState) -> impl IntoResponse {
+    let events = admin.stream.listen().take_until(admin.closing.clone().cancelled_owned());
     ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], Body::from_stream(events))
 }
 
-async fn metrics(State(watched): Seen) -> impl IntoResponse {
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], watched.metrics())
+async fn metrics(State(admin): PageState) -> impl IntoResponse {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], admin.metrics())
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {

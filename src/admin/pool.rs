@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::config_view::ConfigView;
 use super::diagnosis::{CauseName, DiagnosisStatus, LearnedStatus, millis};
-use super::scene::Scene;
 use crate::admission::{ClientId, InstanceState, Waiters};
 use crate::client::Clients;
 use crate::config::Pool;
@@ -118,14 +118,14 @@ impl PoolStatus {
         label(&self.name, self.key.as_deref().unwrap_or_default(), &self.counts)
     }
 
-    pub(super) fn new(scene: &Scene, state: &InstanceState, now: Instant) -> Self {
-        let pool = &scene.pools[state.pool.0];
+    pub(super) fn new(config: &ConfigView, state: &InstanceState, now: Instant) -> Self {
+        let pool = &config.pools[state.pool.0];
         let left = |until: Instant| millis(until.saturating_duration_since(now));
         Self {
             name: pool.name.clone(),
             key: (!state.key.is_empty()).then(|| state.key.to_string()),
             counts: counts(pool).to_owned(),
-            routes: scene.routes_of[state.pool.0].clone(),
+            routes: config.routes_of[state.pool.0].clone(),
             limits: state.usage.windows.iter().map(|&(limit, used)| LimitStatus::new(limit, used)).collect(),
             in_force: InForceStatus::new(pool, state),
             reserved: state.usage.reserved,
@@ -140,7 +140,7 @@ impl PoolStatus {
             upstream_refused: state.evidence.refused.by_upstream,
             stalled_ms: state.stalled_since.map(|since| millis(now.saturating_duration_since(since))),
             learned: state.usage.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
-            diagnosis: DiagnosisStatus::new(pool, &scene.routes, state, now),
+            diagnosis: DiagnosisStatus::new(pool, &config.routes, state, now),
         }
     }
 }

@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Watched;
-use super::explain::{Explanation, Sketch};
+use super::AdminState;
+use super::explainer::{Explanation, Sketch};
 use crate::route::Body;
 
 /// What `/explain` is asked: of a request without headers, from this machine.
@@ -21,11 +21,11 @@ pub(super) struct Question {
 
 /// What would become of a request if it came now.
 pub(super) async fn explain(
-    State(watched): State<Arc<Watched>>,
+    State(admin): State<Arc<AdminState>>,
     Query(Question { method, path, model }): Query<Question>,
 ) -> Json<Explanation> {
     let body = model.map_or(json!({}), |model| json!({ "model": model })).to_string();
     let (headers, peer) = (HeaderMap::new(), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let sketch = Sketch { method, path, headers, peer, body: Body::read(body.as_bytes(), None) };
-    Json(watched.explainer.explain(&sketch, Some(&watched.status())))
+    Json(admin.explainer.explain(&sketch, Some(&admin.status())))
 }

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Clock;
+use super::clock::TwoClocks;
+use super::config_view::ConfigView;
 use super::counts::{ClientStatus, RouteStatus};
 use super::diagnosis::{CauseName, DiagnosisStatus};
 use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
-use super::scene::Scene;
 use crate::admission::{InstanceState, RequestTotals};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
@@ -143,17 +143,17 @@ pub struct UpstreamRefusalStatus {
 const NAMED: usize = 20;
 
 impl Status {
-    pub(super) fn new(scene: &Scene, gate: &Gate, uptime: Duration) -> Self {
-        let (snapshot, clock) = (gate.admission().snapshot(), Clock::read());
+    pub(super) fn new(config: &ConfigView, gate: &Gate, uptime: Duration) -> Self {
+        let (snapshot, clock) = (gate.admission().snapshot(), TwoClocks::read());
         // Of a pool with a key there is nothing without one.
-        let exists = |state: &&InstanceState| state.key.is_empty() == scene.pools[state.pool.0].key.is_empty();
+        let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let states = snapshot.instances.iter().filter(exists);
-        let pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(scene, state, snapshot.at)).collect();
+        let pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(config, state, snapshot.at)).collect();
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            config: scene.config.clone(),
-            config_hash: scene.config_hash.clone(),
+            config: config.source.clone(),
+            config_hash: config.hash.clone(),
             uptime_s: uptime.as_secs(),
             at_ms: clock.at_ms(),
             draining: snapshot.draining,
@@ -163,11 +163,11 @@ impl Status {
             totals: snapshot.totals.into(),
             worst: worst(&pools),
             pools,
-            routes: RouteStatus::all(scene, gate),
+            routes: RouteStatus::all(config, gate),
             clients: ClientStatus::all(gate),
-            refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(scene, refusal)).collect(),
-            upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(scene, one)).collect(),
-            events: EventStatus::all(scene, &snapshot, clock),
+            refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(config, refusal)).collect(),
+            upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(config, one)).collect(),
+            events: EventStatus::all(config, &snapshot, clock),
             coalesced: gate.coalesced(),
         }
     }
@@ -213,15 +213,15 @@ impl From<(u64, u64)> for BufferedStatus {
 }
 
 impl RefusalStatus {
-    fn new(scene: &Scene, ((pool, code), requests): (RefusalKey, u64)) -> Self {
-        let pool = pool.map(|pool| scene.pools[pool.0].name.clone());
+    fn new(config: &ConfigView, ((pool, code), requests): (RefusalKey, u64)) -> Self {
+        let pool = pool.map(|pool| config.pools[pool.0].name.clone());
         Self { pool, code: code.to_owned(), requests }
     }
 }
 
 impl UpstreamRefusalStatus {
-    fn new(scene: &Scene, (pool, cause, requests): (PoolId, RefusalCause, u64)) -> Self {
-        let pool = &scene.pools[pool.0];
+    fn new(config: &ConfigView, (pool, cause, requests): (PoolId, RefusalCause, u64)) -> Self {
+        let pool = &config.pools[pool.0];
         Self { pool: pool.name.clone(), counts: counts(pool).to_owned(), cause: cause.to_string(), requests }
     }
 }

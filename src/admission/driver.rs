@@ -10,13 +10,13 @@ use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
 
-type Verdict = Result<Permit, Refusal>;
-type Driven = Scheduler<oneshot::Sender<Verdict>>;
+type Answer = Result<Permit, Refusal>;
+type Driven = Scheduler<oneshot::Sender<Answer>>;
 
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
 pub struct Admission {
-    shared: Arc<Shared>,
+    shared: Arc<DriverState>,
 }
 
 /// Whether a request goes at once.
@@ -34,10 +34,10 @@ pub struct QueuedRequest {
     admission: Admission,
     ticket: Ticket,
     route: RouteId,
-    verdict: oneshot::Receiver<Verdict>,
+    verdict: oneshot::Receiver<Answer>,
 }
 
-struct Shared {
+struct DriverState {
     scheduler: Mutex<Driven>,
     /// The scheduler wants to be called earlier than the timer knows.
     earlier: Arc<Notify>,
@@ -51,7 +51,8 @@ impl Admission {
     #[must_use]
     pub fn start(rules: Rules) -> Self {
         let earlier = Arc::new(Notify::new());
-        let shared = Arc::new(Shared { scheduler: Mutex::new(Scheduler::new(rules)), earlier: Arc::clone(&earlier) });
+        let shared =
+            Arc::new(DriverState { scheduler: Mutex::new(Scheduler::new(rules)), earlier: Arc::clone(&earlier) });
         tokio::spawn(keep_time(Arc::downgrade(&shared), earlier));
         Self { shared }
     }
@@ -160,7 +161,7 @@ impl Admission {
     }
 
     /// A waiter that is gone leaves its permit with us, and dropping that gives it back.
-    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Verdict>>>) {
+    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Answer>>>) {
         for decision in decisions {
             let (waiter, verdict) = match decision {
                 Decision::Grant { waiter, charges, position: place } => {
@@ -193,14 +194,14 @@ impl Drop for QueuedRequest {
     }
 }
 
-impl Shared {
+impl DriverState {
     fn lock(&self) -> MutexGuard<'_, Driven> {
         self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The timer must not outlive what it keeps time for.
-impl Drop for Shared {
+impl Drop for DriverState {
     fn drop(&mut self) {
         self.earlier.notify_one();
     }
@@ -213,7 +214,7 @@ impl fmt::Debug for Admission {
 }
 
 /// Calls the scheduler whenever it wants to be called. Holds it only while it does.
-async fn keep_time(shared: Weak<Shared>, earlier: Arc<Notify>) {
+async fn keep_time(shared: Weak<DriverState>, earlier: Arc<Notify>) {
     while let Some(admission) = shared.upgrade().map(|shared| Admission { shared }) {
         admission.with(Scheduler::handle_timeout);
         let due = admission.shared.lock().poll_timeout();

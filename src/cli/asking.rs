@@ -14,7 +14,7 @@ use crate::admin::Status;
 
 /// Which running gate is asked.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Asking {
+pub(super) struct AdminArgs {
     /// Its admin address; a full URL or what TIDEGATE_ADMIN says for `serve`.
     #[arg(
         long,
@@ -53,7 +53,7 @@ impl TypedValueParser for AdminAddress {
     }
 }
 
-impl Asking {
+impl AdminArgs {
     /// The page at this path, in so much time.
     pub(super) async fn page(&self, path: &str, patience: Duration) -> Result<bytes::Bytes> {
         if self.admin == "off" {

@@ -9,19 +9,19 @@ use humantime::format_duration;
 use super::in_force::InForce;
 use super::output::output;
 use crate::client::{ClientKey, ClientSettings};
-use crate::config::{Access, AccessFormat, Config, Log, Pool, Queue, Upstream};
+use crate::config::{AccessFormat, AccessLogConfig, Config, LogConfig, Pool, QueueConfig, UpstreamConfig};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
 use crate::upstream::Proxy;
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct CheckCommand {
     #[command(flatten)]
     config: InForce,
 }
 
-impl Check {
+impl CheckCommand {
     pub(super) fn run(&self) -> Result<()> {
         let config = self.config.load()?;
         let mut out = output();
@@ -117,7 +117,7 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     print_log(out, log)
 }
 
-fn print_refusals(out: &mut impl Write, Upstream { refusals, learned_file, .. }: &Upstream) -> Result<()> {
+fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, learned_file, .. }: &UpstreamConfig) -> Result<()> {
     if let Some(path) = learned_file {
         writeln!(out, "learned   kept over a restart in {}", path.display())?;
     }
@@ -128,7 +128,7 @@ fn print_refusals(out: &mut impl Write, Upstream { refusals, learned_file, .. }:
     Ok(())
 }
 
-fn print_queue(out: &mut impl Write, queue: &Queue) -> Result<()> {
+fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {
     let (buffer, max_bytes) = (ByteSize(queue.buffer as u64), ByteSize(queue.max_bytes));
     let (ageing, log_wait) = (format_duration(queue.ageing), format_duration(queue.log_wait));
     writeln!(out, "queue     up to {} waiting, {} under way", queue.max_waiting, queue.max_in_flight)?;
@@ -152,8 +152,8 @@ fn print_clients(out: &mut impl Write, clients: &ClientSettings) -> Result<()> {
     }
 }
 
-fn print_log(out: &mut impl Write, Log { access, otlp }: &Log) -> Result<()> {
-    if let Some(Access { format, file, sample }) = access {
+fn print_log(out: &mut impl Write, LogConfig { access, otlp }: &LogConfig) -> Result<()> {
+    if let Some(AccessLogConfig { format, file, sample }) = access {
         let format = match format {
             AccessFormat::Text => "text",
             AccessFormat::Json => "JSON",

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 
-use super::asking::Asking;
+use super::asking::AdminArgs;
 use super::output::output;
 use crate::admin::{CauseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus};
 
@@ -14,7 +14,7 @@ use crate::admin::{CauseName, PoolStatus, Status, Sureness, UpstreamRefusalStatu
 #[derive(Debug, Args)]
 pub(super) struct Diagnose {
     #[command(flatten)]
-    gate: Asking,
+    gate: AdminArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -33,13 +33,13 @@ impl Diagnose {
     pub(super) fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let status = runtime.block_on(self.gate.status(PATIENCE)).context(NO_GATE)?;
-        let report = Report::new(&status);
+        let report = Findings::new(&status);
         if self.json { Ok(writeln!(output(), "{}", report.json())?) } else { report.print(&mut output()) }
     }
 }
 
 /// What is the matter with a gate's pools, the worst first.
-struct Report<'s> {
+struct Findings<'s> {
     findings: Vec<&'s PoolStatus>,
     within: usize,
     unknown: usize,
@@ -47,7 +47,7 @@ struct Report<'s> {
     refused: &'s [UpstreamRefusalStatus],
 }
 
-impl<'s> Report<'s> {
+impl<'s> Findings<'s> {
     fn new(status: &'s Status) -> Self {
         let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| pool.is_finding());
         findings.sort_by_key(|pool| (Reverse(pool.diagnosis.cause), Reverse(pool.diagnosis.evidence.requested)));

@@ -6,10 +6,11 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::live::{Asked, AskedAt};
+use super::config_args::ConfigArgs;
+use super::live::{AskedAt, LiveStatus};
 use super::output::output;
-use super::{ConfigArgs, Usage};
-use crate::admin::{Explainer, Explanation, Refused, Sketch, Taken};
+use super::usage_error::UsageError;
+use crate::admin::{Explainer, Explanation, RefusalExample, Sketch, Taken};
 use crate::route::Body;
 
 /// Say which route and which pools a request takes, why, and what a wait and a refusal would look like. If a gate runs,
@@ -52,7 +53,7 @@ impl Explain {
         if self.json {
             return Ok(writeln!(output(), "{}", serde_json::to_string(&explanation)?)?);
         }
-        Told { explanation, asked }.print(&mut output())
+        Printed { explanation, asked }.print(&mut output())
     }
 
     /// What makes no sense is not shown, as it may be secret.
@@ -63,7 +64,7 @@ impl Explain {
         };
         let mut headers = HeaderMap::new();
         for text in &self.headers {
-            let (name, value) = header(text).ok_or_else(|| Usage("-H: write 'name: value'".to_owned()))?;
+            let (name, value) = header(text).ok_or_else(|| UsageError("-H: write 'name: value'".to_owned()))?;
             headers.append(name, value);
         }
         Ok(headers)
@@ -72,10 +73,11 @@ impl Explain {
     fn body(&self) -> Result<Value> {
         let text = self.body.as_deref().unwrap_or("{}");
         let mut body: Value =
-            serde_json::from_str(text).map_err(|error| Usage(format!("--body is no JSON: {error}")))?;
+            serde_json::from_str(text).map_err(|error| UsageError(format!("--body is no JSON: {error}")))?;
         if let Some(model) = &self.model {
-            let fields =
-                body.as_object_mut().ok_or_else(|| Usage("--model needs a --body that is an object".to_owned()))?;
+            let fields = body
+                .as_object_mut()
+                .ok_or_else(|| UsageError("--model needs a --body that is an object".to_owned()))?;
             fields.insert("model".to_owned(), json!(model));
         }
         Ok(body)
@@ -83,12 +85,12 @@ impl Explain {
 }
 
 /// An explanation as people read it.
-struct Told {
+struct Printed {
     explanation: Explanation,
-    asked: Asked,
+    asked: LiveStatus,
 }
 
-impl Told {
+impl Printed {
     fn print(&self, out: &mut impl Write) -> Result<()> {
         self.print_route(out)?;
         if self.explanation.pools.is_empty() {
@@ -147,7 +149,7 @@ impl Told {
     }
 
     fn print_now(&self, out: &mut impl Write) -> Result<()> {
-        if let Some(Refused { status, body, now }) = &self.explanation.refusal {
+        if let Some(RefusalExample { status, body, now }) = &self.explanation.refusal {
             let [code, message] = ["code", "message"].map(|field| body["error"][field].as_str().unwrap_or_default());
             let which = if *now { "now" } else { "for example" };
             writeln!(out, "refusal  {status} {code}, {which}:\n         {message}")?;

@@ -4,14 +4,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use super::asking::Asking;
+use super::asking::AdminArgs;
 use super::output::output;
 
 /// Ask a running gate whether it is well; for containers that have no curl.
 #[derive(Debug, Args)]
 pub(super) struct Healthcheck {
     #[command(flatten)]
-    gate: Asking,
+    gate: AdminArgs,
 }
 
 /// How long the gate may take to answer. A guess: less than a container engine waits for its check.

@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use clap::Args;
 
-use super::{ConfigArgs, Usage};
+use super::config_args::ConfigArgs;
+use super::usage_error::UsageError;
 use crate::config::{Collector, Config};
 
 /// What decides the configuration: flags win over the environment, and both over the file.
@@ -30,11 +31,11 @@ impl InForce {
         }
         if let Some(admin) = &self.admin {
             // What was given may have a password in it, and is not said.
-            let address = || admin.parse().map_err(|error| Usage(format!("--admin: {error}, and not \"off\"")));
+            let address = || admin.parse().map_err(|error| UsageError(format!("--admin: {error}, and not \"off\"")));
             config.server.admin = if admin == "off" { None } else { Some(address()?) };
         }
         if let Some(upstream) = &self.upstream {
-            config.upstream.set_url(upstream).map_err(|error| Usage(format!("--upstream: {error}")))?;
+            config.upstream.set_url(upstream).map_err(|error| UsageError(format!("--upstream: {error}")))?;
         }
         if let Some(collector) = collector()? {
             config.log.otlp = Some(collector);
@@ -50,7 +51,7 @@ fn collector() -> Result<Option<Collector>> {
         [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Collector::of_traces), ("OTEL_EXPORTER_OTLP_ENDPOINT", Collector::new)];
     let set = |(name, new): (&'static str, New)| {
         let url = std::env::var(name).ok().filter(|url| !url.is_empty())?;
-        Some(new(&url).map_err(|error| Usage(format!("{name}: {error}"))))
+        Some(new(&url).map_err(|error| UsageError(format!("{name}: {error}"))))
     };
     Ok(VARIABLES.into_iter().find_map(set).transpose()?)
 }

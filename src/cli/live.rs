@@ -4,7 +4,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use super::asking::{AdminAddress, Asking};
+use super::asking::{AdminAddress, AdminArgs};
 use crate::admin::{Live, Status, Taken};
 use crate::config::Config;
 
@@ -17,7 +17,7 @@ pub(super) struct AskedAt {
 }
 
 /// What a running gate says, or why there is nothing.
-pub(super) struct Asked {
+pub(super) struct LiveStatus {
     status: Result<Status, String>,
     /// It runs with another configuration than the one that is explained.
     differs: bool,
@@ -31,24 +31,24 @@ const PATIENCE_NAMED: Duration = Duration::from_secs(5);
 
 impl AskedAt {
     /// Asks the gate that is named, or the one that would run with this configuration.
-    pub(super) fn ask(&self, config: &Config) -> Result<Asked> {
+    pub(super) fn ask(&self, config: &Config) -> Result<LiveStatus> {
         let named = self.admin.clone();
         let patience = if named.is_some() { PATIENCE_NAMED } else { PATIENCE };
         let configured = || config.server.admin.map(|admin| admin.to_string());
         let Some(admin) = named.or_else(configured).filter(|admin| admin != "off") else {
             let status = Err("no gate was asked, as its admin port is off".to_owned());
-            return Ok(Asked { status, differs: false });
+            return Ok(LiveStatus { status, differs: false });
         };
-        let gate = Asking { admin };
+        let gate = AdminArgs { admin };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let status = runtime.block_on(gate.status(patience));
         let nobody = |_| format!("no gate answers at {}, so what it would have learned is not here", gate.admin);
         let differs = status.as_ref().is_ok_and(|status| status.config_hash != config.hash);
-        Ok(Asked { status: status.map_err(nobody), differs })
+        Ok(LiveStatus { status: status.map_err(nobody), differs })
     }
 }
 
-impl Asked {
+impl LiveStatus {
     pub(super) fn status(&self) -> Option<&Status> {
         self.status.as_ref().ok()
     }

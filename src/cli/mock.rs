@@ -3,10 +3,10 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use clap::Args;
 
-use super::ConfigArgs;
+use super::config_args::ConfigArgs;
 use super::listen::bind;
 use super::output::say;
-use super::stop::Stop;
+use super::stop::StopSignals;
 use tidegate_lab::mock::{Mock, Options};
 
 /// Run a stand-in for api.openai.com that enforces the limits, to test against.
@@ -25,7 +25,7 @@ impl MockArgs {
     pub(super) fn run(self) -> Result<()> {
         let config = self.config.load()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-            let mut stop = Stop::listen()?;
+            let mut stop = StopSignals::listen()?;
             let listener = bind(self.listen, "--listen").await?;
             say(&format!("listening on http://{}", listener.local_addr()?));
             Ok(Mock::new(&config.settings(), self.options).run(listener, async move { stop.asked().await }).await?)

@@ -2,6 +2,7 @@
 
 mod asking;
 mod check;
+mod config_args;
 #[cfg(feature = "lab")]
 mod demo;
 mod diagnose;
@@ -20,17 +21,18 @@ mod serve;
 mod simulate;
 mod stop;
 mod top;
+mod usage_error;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::output::{complain, is_unread, output};
-use crate::config::{Config, DEFAULT, LoadError};
+use self::usage_error::UsageError;
+use crate::config::{DEFAULT, LoadError};
 use crate::gate::StartError;
 use crate::problem::Invalid;
 use crate::store;
@@ -58,9 +60,9 @@ enum Command {
     /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
     Diagnose(diagnose::Diagnose),
     /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top.
-    Top(top::Top),
+    Top(top::TopCommand),
     /// Check a configuration and print what would be in force.
-    Check(check::Check),
+    Check(check::CheckCommand),
     /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
     #[cfg(feature = "lab")]
     Simulate(simulate::Simulate),
@@ -73,20 +75,6 @@ enum Command {
         /// Which.
         shell: Shell,
     },
-}
-
-/// Where the configuration is.
-#[derive(Debug, Default, Args)]
-struct ConfigArgs {
-    /// The configuration file. Without it: ./tidegate.toml, /etc/tidegate/tidegate.toml, or the built-in one.
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl ConfigArgs {
-    fn load(&self) -> Result<Config, LoadError> {
-        Config::load(self.config.as_deref())
-    }
 }
 
 /// Exit code of a command line that makes no sense, `clap`'s own.
@@ -135,7 +123,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if is_unread(error) {
         return ExitCode::SUCCESS;
     }
-    if error.is::<StartError>() || error.is::<store::Unusable>() {
+    if error.is::<StartError>() || error.is::<store::UnusableFile>() {
         complain(&format!("error: {error}"));
         return ExitCode::from(INVALID_CONFIG);
     }
@@ -152,7 +140,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
             complain(&format!("error: {unreadable}"));
             ExitCode::from(INVALID_CONFIG)
         }
-        None if error.is::<Usage>() => {
+        None if error.is::<UsageError>() => {
             complain(&format!("error: {error}"));
             ExitCode::from(USAGE)
         }
@@ -162,8 +150,3 @@ fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
 }
-
-/// An argument that makes no sense.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Usage(String);

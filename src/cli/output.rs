@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// What a command prints. When its reader has gone, a write fails, which ends the command well ([`is_unread`]).
-pub(super) struct Output(io::Stdout);
+pub(super) struct StandardOutput(io::Stdout);
 
 /// The lines of the log, on standard error. When their reader has gone they are lost, and the gate goes on.
 pub(super) struct LogLines(io::Stderr);
@@ -15,8 +15,8 @@ pub(super) struct LogLines(io::Stderr);
 struct NoReader;
 
 #[expect(clippy::disallowed_methods, reason = "a failed write is an error here, and never a panic")]
-pub(super) fn output() -> Output {
-    Output(io::stdout())
+pub(super) fn output() -> StandardOutput {
+    StandardOutput(io::stdout())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a failed write is nothing here, and never a panic")]
@@ -40,7 +40,7 @@ pub(super) fn is_unread(error: &anyhow::Error) -> bool {
     error.is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoReader>)
 }
 
-impl Output {
+impl StandardOutput {
     pub(super) fn is_terminal(&self) -> bool {
         self.0.is_terminal()
     }
@@ -52,7 +52,7 @@ impl LogLines {
     }
 }
 
-impl Write for Output {
+impl Write for StandardOutput {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         self.0.write(text).map_err(unread)
     }

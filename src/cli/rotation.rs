@@ -13,7 +13,7 @@ pub(super) fn listen() -> io::Result<Signal> {
 
 /// Opens the access log's file anew on each SIGHUP, as `logrotate` asks for it. Without such a file the signal changes
 /// nothing, and the log says so.
-pub(super) fn heed(mut hangups: Signal, config: &config::Log, gate: &Gate, stopped: CancellationToken) {
+pub(super) fn heed(mut hangups: Signal, config: &config::LogConfig, gate: &Gate, stopped: CancellationToken) {
     let (gate, has_file) = (gate.clone(), config.access.as_ref().is_some_and(|access| access.file.is_some()));
     let heeding = async move {
         while hangups.recv().await.is_some() {

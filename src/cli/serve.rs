@@ -15,8 +15,9 @@ use tracing_subscriber::{Layer, fmt};
 use super::in_force::InForce;
 use super::listen::bind;
 use super::output::{log_lines, say};
-use super::stop::Stop;
-use super::{Usage, memory, rotation};
+use super::stop::StopSignals;
+use super::usage_error::UsageError;
+use super::{memory, rotation};
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::gate::Gate;
@@ -55,7 +56,8 @@ impl Serve {
     }
 
     fn start_log(&self) -> Result<Filter> {
-        let (filter, layer) = Filter::new(&self.log).map_err(|error| Usage(format!("--log {}: {error}", self.log)))?;
+        let (filter, layer) =
+            Filter::new(&self.log).map_err(|error| UsageError(format!("--log {}: {error}", self.log)))?;
         tracing_subscriber::registry().with(layer).with(self.log_format.lines()).init();
         Ok(filter)
     }
@@ -75,7 +77,7 @@ impl LogFormat {
 }
 
 async fn serve(config: Config, filter: Filter) -> Result<()> {
-    let (mut stop, hangups) = (Stop::listen()?, rotation::listen()?);
+    let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;
     let stopped = CancellationToken::new();
@@ -86,7 +88,7 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = admin::Watched::new(&config, gate.clone()).with_filter(filter);
+        let watched = admin::AdminState::new(&config, gate.clone()).with_filter(filter);
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
@@ -106,7 +108,7 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
 }
 
 /// Serves, and once it is told to stop, lets what is under way end.
-async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut Stop) -> Result<()> {
+async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut StopSignals) -> Result<()> {
     let stopping = CancellationToken::new();
     let mut serving = std::pin::pin!(gate::run(gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
@@ -126,7 +128,7 @@ fn keep_lessons(
     config: &Config,
     admission: &Admission,
     stopped: CancellationToken,
-) -> Result<Option<JoinHandle<()>>, store::Unusable> {
+) -> Result<Option<JoinHandle<()>>, store::UnusableFile> {
     let Some(path) = &config.upstream.learned_file else { return Ok(None) };
     let store = Store::open(path, &config.pools)?;
     store.recall(admission);

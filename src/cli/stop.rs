@@ -4,12 +4,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The wish that the program stop: SIGTERM or SIGINT. SIGHUP is none for `serve`; any other command ends by it at once, as
 /// by its terminal.
-pub(super) struct Stop {
+pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stop {
+impl StopSignals {
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }

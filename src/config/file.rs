@@ -1,4 +1,4 @@
-//! The file as it is written; [`super::validate`] says what of it makes sense.
+//! The file as it is written; [`super::check`] says what of it makes sense.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 

@@ -1,20 +1,9 @@
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::redact::redacted;
-use super::{Config, DEFAULT, file, validate};
+use super::source::Source;
+use super::{Config, DEFAULT, check, file};
 use crate::problem::{Invalid, Problem};
-
-/// Where a configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A file.
-    File(PathBuf),
-    /// [`DEFAULT`].
-    BuiltIn,
-    /// A text, with what to call it in errors.
-    Text(String),
-}
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +54,7 @@ impl Config {
             let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
             file = file::File { pools: default.pools, routes: default.routes, is_built_in: true, ..file };
         }
-        validate::validate(source.clone(), text, &file).map_err(invalid)
+        check::validate(source.clone(), text, &file).map_err(invalid)
     }
 }
 
@@ -74,14 +63,4 @@ const KEYS: &str = "see `tidegate init` for every key there is, with its meaning
 
 fn malformed(error: &toml::de::Error) -> Problem {
     Problem::malformed(error.message(), error.span().unwrap_or(0..0), KEYS)
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::BuiltIn => f.write_str("built-in default.toml"),
-            Self::Text(name) => f.write_str(name),
-        }
-    }
 }

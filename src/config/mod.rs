@@ -2,18 +2,20 @@
 //!
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`](crate::problem::Invalid)).
 
+mod check;
 mod file;
 mod hash;
 mod load;
 mod pem;
 mod proxy;
 mod redact;
+mod source;
 mod url;
-mod validate;
 
 pub use crate::settings::PoolSettings as Pool;
-pub use load::{LoadError, Source};
+pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
+pub use source::Source;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -42,13 +44,13 @@ pub struct Config {
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
-    pub upstream: Upstream,
+    pub upstream: UpstreamConfig,
     /// How requests wait.
-    pub queue: Queue,
+    pub queue: QueueConfig,
     /// How clients are told apart and what each may send.
     pub clients: ClientSettings,
     /// What is told of each request.
-    pub log: Log,
+    pub log: LogConfig,
     /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.
@@ -70,7 +72,7 @@ pub struct Server {
 
 /// Where requests go.
 #[derive(Clone, Debug)]
-pub struct Upstream {
+pub struct UpstreamConfig {
     /// Scheme, host, port and, if any, the path before every request's own.
     pub url: http::Uri,
     /// Whether it is reached through a proxy.
@@ -100,7 +102,7 @@ pub struct KeyVariable {
 
 /// How requests wait.
 #[derive(Clone, Copy, Debug)]
-pub struct Queue {
+pub struct QueueConfig {
     /// How many may wait, in all.
     pub max_waiting: usize,
     /// How much may be held of bodies, in all, in bytes: until they are sent, or taken where they may be sent again.
@@ -118,16 +120,16 @@ pub struct Queue {
 
 /// What is told of each request, beside the log.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub struct LogConfig {
     /// A line for each, at its end; nothing is "off".
-    pub access: Option<Access>,
+    pub access: Option<AccessLogConfig>,
     /// Where its traces go, over OTLP; nothing is off.
     pub otlp: Option<Collector>,
 }
 
 /// The access log.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub struct AccessLogConfig {
     /// How a line is written.
     pub format: AccessFormat,
     /// The file it is appended to; standard output if nothing.
@@ -175,7 +177,7 @@ impl Config {
     }
 }
 
-impl Upstream {
+impl UpstreamConfig {
     /// Sends requests somewhere else.
     ///
     /// # Errors

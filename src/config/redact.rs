@@ -21,14 +21,14 @@ struct Reader<'t> {
     tables: Vec<Vec<&'t str>>,
     /// What the tokens before the next `=` name.
     key: Vec<&'t str>,
-    place: Place,
+    place: TokenPlace,
     /// The lists and inline tables that are open.
     open: Vec<char>,
 }
 
 /// What a token is here.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
+enum TokenPlace {
     #[default]
     Key,
     Value,
@@ -44,7 +44,7 @@ impl<'t> Reader<'t> {
                 let comment = self.take(|c| c == '\n');
                 self.shown.extend(comment.bytes().map(|_| ' '));
             }
-            '[' if self.place == Place::Key && self.open.is_empty() => self.header(),
+            '[' if self.place == TokenPlace::Key && self.open.is_empty() => self.header(),
             '"' | '\'' => self.token(true),
             '\n' | '=' | '[' | ']' | '{' | '}' | ',' => self.mark(first),
             _ if first.is_whitespace() => self.pass(first.len_utf8()),
@@ -62,19 +62,19 @@ impl<'t> Reader<'t> {
     fn mark(&mut self, mark: char) {
         self.pass(1);
         match mark {
-            '=' if self.place == Place::Key => self.place = Place::Value,
+            '=' if self.place == TokenPlace::Key => self.place = TokenPlace::Value,
             '[' | '{' => {
                 self.open.push(mark);
                 if mark == '{' {
                     self.tables.push(std::mem::take(&mut self.key));
-                    self.place = Place::Key;
+                    self.place = TokenPlace::Key;
                 }
             }
             ']' | '}' => {
                 if self.open.pop() == Some('{') {
                     self.key = self.tables.pop().unwrap_or_default();
                 }
-                self.place = Place::Value;
+                self.place = TokenPlace::Value;
             }
             ',' if self.open.last() == Some(&'{') => self.begin(),
             '\n' if self.open.is_empty() => self.begin(),
@@ -85,13 +85,13 @@ impl<'t> Reader<'t> {
     /// A key comes next.
     fn begin(&mut self) {
         self.key.clear();
-        self.place = Place::Key;
+        self.place = TokenPlace::Key;
     }
 
     fn token(&mut self, is_quoted: bool) {
         let token =
             if is_quoted { self.quoted() } else { self.take(|c| c.is_whitespace() || "=[]{},#\"'".contains(c)) };
-        if self.place == Place::Key {
+        if self.place == TokenPlace::Key {
             let next = self.left.trim_start_matches([' ', '\t']);
             let parts =
                 if is_quoted { vec![plain(token)] } else { token.split('.').filter(|part| !part.is_empty()).collect() };
@@ -101,10 +101,10 @@ impl<'t> Reader<'t> {
                     self.path().starts_with(&["clients", "weights"]) && !plain(token).starts_with("client-");
                 return self.show(token, is_secret && token != "weights" && token != "clients.weights");
             }
-            self.place = Place::Astray;
+            self.place = TokenPlace::Astray;
         }
-        let is_shown = self.place == Place::Value && is_harmless(&self.path()) && !token.contains("BEGIN");
-        let is_url = self.place == Place::Value && is_url(&self.path());
+        let is_shown = self.place == TokenPlace::Value && is_harmless(&self.path()) && !token.contains("BEGIN");
+        let is_url = self.place == TokenPlace::Value && is_url(&self.path());
         let schemes = ["\"https://", "\"http://", "'https://", "'http://", "https://", "http://"];
         let scheme = schemes.into_iter().find(|scheme| is_url && token.starts_with(scheme)).map_or(0, str::len);
         self.shown.push_str(&token[..scheme]);

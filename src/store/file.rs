@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 /// A file that is replaced as a whole.
 #[derive(Clone, Debug)]
-pub(super) struct File {
+pub(super) struct StoreFile {
     path: PathBuf,
 }
 
 /// Nothing can be kept there.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableFile {
     /// It is a folder, say.
     #[error("learned_file {}: that is no file; write the path of one, which the gate makes itself", .0.display())]
     NotAFile(PathBuf),
@@ -26,7 +26,7 @@ pub enum Unusable {
 
 /// What is there says nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unread {
+pub(super) enum UnreadFile {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("it is not what a gate writes there: {0}")]
@@ -35,17 +35,17 @@ pub(super) enum Unread {
     Version(u32),
 }
 
-impl File {
+impl StoreFile {
     /// Makes sure that it can be written.
-    pub(super) fn open(path: &Path) -> Result<Self, Unusable> {
+    pub(super) fn open(path: &Path) -> Result<Self, UnusableFile> {
         let file = Self { path: path.to_owned() };
         if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            return Err(Unusable::NotAFile(file.path));
+            return Err(UnusableFile::NotAFile(file.path));
         }
         let new = file.beside(NEW);
         match fs::File::create(&new).and_then(|_| fs::remove_file(new)) {
             Ok(()) => Ok(file),
-            Err(error) => Err(Unusable::Folder { path: file.path, error }),
+            Err(error) => Err(UnusableFile::Folder { path: file.path, error }),
         }
     }
 
@@ -54,7 +54,7 @@ impl File {
     }
 
     /// What it says; nothing if it is not there yet.
-    pub(super) fn read(&self) -> Result<Option<String>, Unread> {
+    pub(super) fn read(&self) -> Result<Option<String>, UnreadFile> {
         match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => Ok(Some(read?)),

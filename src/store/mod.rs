@@ -9,7 +9,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-pub use file::Unusable;
+pub use file::UnusableFile;
 
 use std::io;
 use std::path::Path;
@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::config::Pool;
 use crate::limit::SavedInstance;
-use file::{File, Unread};
+use file::{StoreFile, UnreadFile};
 use moment::Moment;
-use page::{Names, Page};
+use page::{LearnedFile, PoolNames};
 
 /// How often it is looked whether something has been learned. A guess: so much is lost when the gate is killed.
 const EVERY: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Where what is learned is kept. Each gate needs one of its own.
 #[derive(Debug)]
 pub struct Store {
-    file: File,
-    names: Names,
+    file: StoreFile,
+    names: PoolNames,
     /// What the file says.
     written: Vec<SavedInstance>,
     /// The last time it could not be written.
@@ -43,14 +43,14 @@ impl Store {
     /// A store in this file, of what these pools learn. What is there is left alone.
     ///
     /// # Errors
-    /// [`Unusable`]: nothing could ever be written there.
-    pub fn open(path: &Path, pools: &[Pool]) -> Result<Self, Unusable> {
-        Ok(Self { file: File::open(path)?, names: Names::new(pools), written: Vec::new(), fails: false })
+    /// [`UnusableFile`]: nothing could ever be written there.
+    pub fn open(path: &Path, pools: &[Pool]) -> Result<Self, UnusableFile> {
+        Ok(Self { file: StoreFile::open(path)?, names: PoolNames::new(pools), written: Vec::new(), fails: false })
     }
 
     /// What was learned before holds again, as far as it still says anything. A file that cannot be read is put aside.
     pub fn recall(&self, admission: &Admission) {
-        match self.file.read().and_then(|text| text.as_deref().map(Page::read).transpose()) {
+        match self.file.read().and_then(|text| text.as_deref().map(LearnedFile::read).transpose()) {
             Ok(page) => self.recall_page(&page.unwrap_or_default(), admission, Moment::now()),
             Err(error) => self.start_afresh(&error),
         }
@@ -66,7 +66,7 @@ impl Store {
         self.save(&admission).await;
     }
 
-    fn recall_page(&self, page: &Page, admission: &Admission, now: Moment) {
+    fn recall_page(&self, page: &LearnedFile, admission: &Admission, now: Moment) {
         let mut recalled = 0_usize;
         for entry in &page.estimates {
             let estimate = entry.estimate(&self.names, now);
@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    fn start_afresh(&self, error: &Unread) {
+    fn start_afresh(&self, error: &UnreadFile) {
         let file = self.file.path().display();
         let aside = self.file.put_aside().ok().map(|aside| aside.display().to_string());
         tracing::warn!(%file, %error, aside, "learned_file cannot be read: learning starts afresh");
@@ -94,7 +94,7 @@ impl Store {
         if estimates == self.written {
             return;
         }
-        let text = Page::of(&estimates, &self.names, Moment::now()).text();
+        let text = LearnedFile::of(&estimates, &self.names, Moment::now()).text();
         let file = self.file.clone();
         let writing = tokio::task::spawn_blocking(move || file.write(&text));
         match writing.await.unwrap_or_else(|error| Err(io::Error::other(error))) {

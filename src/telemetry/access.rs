@@ -30,7 +30,7 @@ const BEHIND: usize = 8_192;
 const EVERY: Duration = Duration::from_secs(1);
 
 impl Access {
-    pub(super) fn open(config: &config::Access) -> Result<Self, OpenError> {
+    pub(super) fn open(config: &config::AccessLogConfig) -> Result<Self, OpenError> {
         let moved = Arc::new(AtomicBool::new(false));
         let sink = match &config.file {
             None => Sink::Output(Output::open()),
@@ -42,7 +42,7 @@ impl Access {
         Ok(Self::new(config, moved, sink))
     }
 
-    fn new(config: &config::Access, moved: Arc<AtomicBool>, sink: impl Write + Send + 'static) -> Self {
+    fn new(config: &config::AccessLogConfig, moved: Arc<AtomicBool>, sink: impl Write + Send + 'static) -> Self {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(BEHIND);
         let (lines, thread) = builder.thread_name("access log").finish(sink);
         let telling = AbortOnDropHandle::new(tokio::spawn(tell_lost(lines.error_counter())));
@@ -115,7 +115,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_does_not_keep_up_loses_lines_holds_up_nobody_and_is_told_of() {
         let (logged, _listening) = Logged::listen();
-        let config = config::Access { format: AccessFormat::Json, file: None, sample: 1.0 };
+        let config = config::AccessLogConfig { format: AccessFormat::Json, file: None, sample: 1.0 };
         let (free, stuck) = channel();
         let access = Access::new(&config, Arc::default(), Stuck(stuck));
         (0..BEHIND + 100).for_each(|_| access.write(&line()));

@@ -57,7 +57,7 @@ impl Telemetry {
     ///
     /// # Errors
     /// [`OpenError`]: what is configured cannot be used.
-    pub fn open(config: &config::Log) -> Result<Self, OpenError> {
+    pub fn open(config: &config::LogConfig) -> Result<Self, OpenError> {
         let access = config.access.as_ref().map(Access::open).transpose()?;
         let traces = config.otlp.as_ref().map(Traces::open).transpose()?;
         Ok(Self { access, traces })

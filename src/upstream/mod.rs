@@ -56,7 +56,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`SetupError`]: what is configured cannot be used.
-    pub fn new(config: &config::Upstream) -> Result<Self, SetupError> {
+    pub fn new(config: &config::UpstreamConfig) -> Result<Self, SetupError> {
         let url = config.url.clone();
         let proxy = Proxy::towards(&url, &config.proxy);
         let forwards = proxy.as_ref().is_some_and(|proxy| proxy.forwards(&url));

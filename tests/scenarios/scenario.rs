@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde::Deserialize;
-use tidegate::admin::{CauseName, PoolStatus, Status, Watched};
+use tidegate::admin::{AdminState, CauseName, PoolStatus, Status};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate::gate::Gate;
 use tidegate_lab::mock::{Mock, Options};
@@ -115,7 +115,7 @@ impl Scenario {
         let mut config = config(self.gate.as_ref());
         config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
         let gate = Gate::start(&config).expect("a gate");
-        let watched = Watched::new(&config, gate.clone());
+        let watched = AdminState::new(&config, gate.clone());
         let _crowds = self.start(&Arc::new(Sockets::to(gate).await));
         let is_seen = || {
             let outcome = self.outcome(&watched);
@@ -137,7 +137,7 @@ impl Scenario {
         self.crowd.iter().map(|crowd| crowd.start(way)).collect()
     }
 
-    fn outcome(&self, watched: &Watched) -> Outcome {
+    fn outcome(&self, watched: &AdminState) -> Outcome {
         Outcome { name: self.name.clone(), expected: self.expect.clone(), status: watched.status() }
     }
 

@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
-use tidegate::admin::{self, Status, Watched};
+use tidegate::admin::{self, AdminState, Status};
 use tidegate::config::{Config, Source};
 use tidegate::gate::{self, Gate};
 use tidegate_lab::mock::{Mock, Options};
@@ -99,7 +99,7 @@ impl Desk {
         let wide = Config::parse(&Source::Text("wide".to_owned()), "pools = {}\nroutes = []").expect("it is valid");
         let mock = Mock::new(&wide.settings(), MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
-        let (watched, serves) = (Watched::new(&config, gate.clone()), mock.clone());
+        let (watched, serves) = (AdminState::new(&config, gate.clone()), mock.clone());
         let (serving, mut served) = (gate::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
         served.spawn(async move { serves.run(upstream_listener, pending()).await.expect("it serves") });
         served.spawn(async move { serving.await.expect("it serves") });

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use tidegate::admin::{HistoryStatus, PulseStatus};
+use tidegate::admin::{BriefStatus, HistoryStatus};
 
 use super::desk::{BODY, Desk, KEY, POOLS, TURN};
 use crate::clock::{in_time, real_sleep};
 
 /// The next event of a stream.
-async fn next(events: &mut hyper::body::Incoming) -> PulseStatus {
+async fn next(events: &mut hyper::body::Incoming) -> BriefStatus {
     let mut text = String::new();
     while !text.ends_with("\n\n") {
         let frame = in_time("in time", events.frame()).await.expect("one more").expect("no error");

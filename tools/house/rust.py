@@ -235,7 +235,8 @@ class Crate:
             modules = {name: used for used, name, _ in file.uses}
             # `use super::bucket;` and then `bucket::Bucket`.
             inlined |= {(*modules[path[0]], *path[1:]) for path in inlined if path[0] in modules}
-            plain = {used for used, name, public in file.uses if not public or name in USE.sub("", file.code)}
+            words = set(re.findall(WORD, USE.sub("", file.code)))
+            plain = {used for used, name, public in file.uses if not public or name in words}
             targets = set()
             for path in plain | inlined:
                 target = self.absolute(file, path)

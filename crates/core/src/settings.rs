@@ -56,14 +56,8 @@ impl Settings {
     /// The rules of the scheduler.
     #[must_use]
     pub fn rules(&self, clients: &Clients) -> Rules {
-        let rules = |pool: &PoolSettings| PoolRules {
-            max_waiting: pool.max_waiting,
-            max_bytes: pool.max_bytes,
-            max_wait: pool.max_wait,
-            refuse_when_full: pool.refuse_when_full,
-        };
         Rules {
-            pools: self.pools.iter().map(|pool| (pool.limits.clone(), rules(pool))).collect(),
+            pools: self.pools.iter().map(|pool| (pool.limits.clone(), pool.rules())).collect(),
             max_waiting: self.max_waiting,
             weights: clients.weights().clone(),
             ageing: self.ageing,
@@ -72,6 +66,13 @@ impl Settings {
 }
 
 impl PoolSettings {
+    /// How it treats waiting requests.
+    #[must_use]
+    pub fn rules(&self) -> PoolRules {
+        let Self { max_waiting, max_bytes, max_wait, refuse_when_full, .. } = *self;
+        PoolRules { max_waiting, max_bytes, max_wait, refuse_when_full }
+    }
+
     /// A pool with these limits, without a key, for which any number of requests wait for any time.
     #[must_use]
     pub fn new(name: &str, limits: Limits) -> Self {

@@ -1,12 +1,11 @@
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use super::view::View;
-use crate::gate::Distribution;
+use super::samples::Samples;
+use super::view::MetricsView;
 
 /// One metric: what it is called, what it means, and where its values come from.
 pub(super) struct Metric {
@@ -17,27 +16,11 @@ pub(super) struct Metric {
     pub(super) help: &'static str,
     /// Labels, whose values come from the configuration.
     pub(super) labels: &'static [&'static str],
-    pub(super) of: fn(&View<'_>, &mut Samples),
+    pub(super) of: fn(&MetricsView<'_>, &mut Samples),
 }
-
-/// The values of a metric, each with its labels'.
-#[derive(Debug, Default)]
-pub(super) struct Samples(Vec<(Vec<String>, Value)>);
-
-/// What a metric has come to.
-#[derive(Debug)]
-pub(super) enum Value {
-    Count(u64),
-    Number(f64),
-    Distribution(Distribution),
-}
-
-/// The bounds that a histogram has here, in seconds: every other of those that are counted.
-const BOUNDS: [f64; 18] =
-    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
 
 impl Metric {
-    pub(super) fn samples(&self, view: &View<'_>) -> Samples {
+    pub(super) fn samples(&self, view: &MetricsView<'_>) -> Samples {
         let mut samples = Samples::default();
         (self.of)(view, &mut samples);
         samples
@@ -45,7 +28,7 @@ impl Metric {
 
     pub(super) fn encode(&self, samples: &Samples, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut encoder = encoder.encode_descriptor(self.name, self.help, self.unit.as_ref(), self.kind)?;
-        for (values, value) in &samples.0 {
+        for (values, value) in samples.iter() {
             let labels: Vec<(&str, &str)> =
                 self.labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
             value.encode(self.kind, encoder.encode_family(&labels)?)?;
@@ -57,58 +40,5 @@ impl Metric {
 impl fmt::Debug for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
-    }
-}
-
-impl Samples {
-    pub(super) fn put<'l>(&mut self, labels: impl IntoIterator<Item = &'l str>, value: impl Into<Value>) {
-        self.0.push((labels.into_iter().map(str::to_owned).collect(), value.into()));
-    }
-}
-
-impl Value {
-    fn encode(&self, kind: MetricType, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) if kind == MetricType::Counter => encoder.encode_counter(count, NO_EXEMPLAR),
-            Self::Count(count) => encoder.encode_gauge(count),
-            Self::Number(number) => encoder.encode_gauge(number),
-            Self::Distribution(spread) => {
-                let buckets = buckets(spread);
-                encoder.encode_histogram::<NoLabelSet>(spread.sum.as_secs_f64(), spread.count(), &buckets, None)
-            }
-        }
-    }
-}
-
-const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, u64>> = None;
-
-/// How many are between each of [`BOUNDS`] and the one before.
-fn buckets(spread: &Distribution) -> Vec<(f64, u64)> {
-    let (mut cumulated, mut before) = (spread.cumulated().peekable(), 0);
-    let up_to = |bound: f64| {
-        let mut count = before;
-        while let Some((_, up_to)) = cumulated.next_if(|(at, _)| at.as_secs_f64() <= bound) {
-            count = up_to;
-        }
-        (bound, count - std::mem::replace(&mut before, count))
-    };
-    BOUNDS.map(up_to).into()
-}
-
-impl From<u64> for Value {
-    fn from(count: u64) -> Self {
-        Self::Count(count)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<&Distribution> for Value {
-    fn from(spread: &Distribution) -> Self {
-        Self::Distribution(spread.clone())
     }
 }

@@ -2,6 +2,7 @@
 
 mod metric;
 mod pools;
+mod samples;
 mod table;
 mod view;
 
@@ -13,15 +14,16 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::registry::Registry;
 
-use super::scene::Scene;
+use super::config_view::ConfigView;
 use super::status::Status;
 use crate::gate::RequestCounts;
-use metric::{Metric, Samples};
-use view::View;
+use metric::Metric;
+use samples::Samples;
+use view::MetricsView;
 
 /// Every metric, as Prometheus reads it.
-pub(super) fn text(scene: &Scene, status: &Status, counted: &[RequestCounts]) -> String {
-    let (view, mut text) = (View::new(scene, status, counted), String::new());
+pub(super) fn text(config: &ConfigView, status: &Status, counted: &[RequestCounts]) -> String {
+    let (view, mut text) = (MetricsView::new(config, status, counted), String::new());
     let scrape = Scrape { metrics: table::all().map(|metric| (metric, metric.samples(&view))).collect() };
     let mut registry = Registry::with_prefix("tidegate");
     registry.register_collector(Box::new(scrape));
@@ -54,10 +56,10 @@ mod tests {
         let routes = "[[routes]]\nmatch = \"GET /v1/x\"\npools = []\ncoalesce = true";
         let config = Config::parse(&Source::Text("test".to_owned()), &format!("pools = {{}}\n{routes}"));
         let config = config.expect("a valid configuration");
-        let (scene, gate) = (Scene::new(&config), Gate::start(&config).expect("a gate"));
-        let mut status = Status::new(&scene, &gate, Duration::ZERO);
+        let (config, gate) = (ConfigView::new(&config), Gate::start(&config).expect("a gate"));
+        let mut status = Status::new(&config, &gate, Duration::ZERO);
         (status.coalesced[0].held, status.coalesced[0].paced) = (7, 8);
-        let scrape = text(&scene, &status, &[]);
+        let scrape = text(&config, &status, &[]);
         for line in ["held_polls_total{route=\"GET /v1/x\"} 7", "paced_calls_total{route=\"GET /v1/x\"} 8"] {
             assert!(scrape.lines().any(|known| known == format!("tidegate_{line}")), "no {line}: {scrape}");
         }

@@ -1,8 +1,9 @@
 use prometheus_client::metrics::MetricType::{Counter, Gauge};
 use prometheus_client::registry::Unit;
 
-use super::metric::{Metric, Samples};
-use super::view::View;
+use super::metric::Metric;
+use super::samples::Samples;
+use super::view::MetricsView;
 use crate::admin::CauseName;
 use crate::admin::pool::{InForceStatus, PoolStatus};
 
@@ -147,7 +148,7 @@ fn seconds(ms: u64) -> f64 {
     std::time::Duration::from_millis(ms).as_secs_f64()
 }
 
-fn limits(view: &View<'_>, samples: &mut Samples) {
+fn limits(view: &MetricsView<'_>, samples: &mut Samples) {
     for pool in &view.pools {
         let [name, counts] = pool.labels();
         for rate in &pool.pool.limits.requests {
@@ -156,7 +157,7 @@ fn limits(view: &View<'_>, samples: &mut Samples) {
     }
 }
 
-fn used(view: &View<'_>, samples: &mut Samples) {
+fn used(view: &MetricsView<'_>, samples: &mut Samples) {
     for pool in &view.pools {
         let [name, counts] = pool.labels();
         for rate in &pool.pool.limits.requests {
@@ -168,7 +169,7 @@ fn used(view: &View<'_>, samples: &mut Samples) {
     }
 }
 
-fn waiting(view: &View<'_>, samples: &mut Samples) {
+fn waiting(view: &MetricsView<'_>, samples: &mut Samples) {
     for pool in &view.pools {
         let [name, counts] = pool.labels();
         let mut put = |priority, count| samples.put([name, counts, priority], count);
@@ -178,7 +179,7 @@ fn waiting(view: &View<'_>, samples: &mut Samples) {
     }
 }
 
-fn diagnoses(view: &View<'_>, samples: &mut Samples) {
+fn diagnoses(view: &MetricsView<'_>, samples: &mut Samples) {
     for pool in &view.pools {
         let [name, counts] = pool.labels();
         for cause in CauseName::ALL {

@@ -1,9 +1,10 @@
 use prometheus_client::metrics::MetricType::{Counter, Gauge, Histogram, Info};
 use prometheus_client::registry::Unit;
 
-use super::metric::{Metric, Samples};
+use super::metric::Metric;
 use super::pools;
-use super::view::View;
+use super::samples::Samples;
+use super::view::MetricsView;
 use crate::gate::{End, RequestCounts};
 
 /// Every metric, in the order in which a scrape shows them.
@@ -166,7 +167,7 @@ static REQUESTS: [Metric; 7] = [
     },
 ];
 
-fn outcomes(view: &View<'_>, samples: &mut Samples) {
+fn outcomes(view: &MetricsView<'_>, samples: &mut Samples) {
     for (route, counted) in &view.routes {
         End::ALL.iter().for_each(|how| samples.put([*route, how.name()], counted.ended(*how)));
     }

@@ -1,12 +1,12 @@
-use super::metric::{Samples, Value};
+use super::samples::{MetricValue, Samples};
+use crate::admin::config_view::ConfigView;
 use crate::admin::pool::{PoolStatus, counts};
-use crate::admin::scene::Scene;
 use crate::admin::status::Status;
 use crate::config::Pool;
 use crate::gate::{Coalesced, RequestCounts};
 
 /// What metrics come from.
-pub(super) struct View<'a> {
+pub(super) struct MetricsView<'a> {
     pub(super) status: &'a Status,
     /// Every route that has had a request, by its name.
     pub(super) routes: Vec<(&'a str, &'a RequestCounts)>,
@@ -19,25 +19,25 @@ pub(super) struct PoolView<'a> {
     pub(super) instances: Vec<&'a PoolStatus>,
 }
 
-impl<'a> View<'a> {
-    pub(super) fn new(scene: &'a Scene, status: &'a Status, counted: &'a [RequestCounts]) -> Self {
-        let routes = scene.routes.routes().zip(counted).filter(|(_, counted)| counted.requests() > 0);
+impl<'a> MetricsView<'a> {
+    pub(super) fn new(config: &'a ConfigView, status: &'a Status, counted: &'a [RequestCounts]) -> Self {
+        let routes = config.routes.routes().zip(counted).filter(|(_, counted)| counted.requests() > 0);
         Self {
             status,
             routes: routes.map(|((_, route), counted)| (&*route.name, counted)).collect(),
-            pools: scene.pools.iter().map(|pool| PoolView::new(pool, status)).collect(),
+            pools: config.pools.iter().map(|pool| PoolView::new(pool, status)).collect(),
         }
     }
 
     /// One value of each pool, if it has one.
-    pub(super) fn by_pool<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&PoolView<'_>) -> Option<V>) {
+    pub(super) fn by_pool<V: Into<MetricValue>>(&self, samples: &mut Samples, of: impl Fn(&PoolView<'_>) -> Option<V>) {
         for pool in &self.pools {
             of(pool).into_iter().for_each(|value| samples.put(pool.labels(), value));
         }
     }
 
     /// One value of each route.
-    pub(super) fn by_route<V: Into<Value>>(&self, samples: &mut Samples, of: impl Fn(&'a RequestCounts) -> V) {
+    pub(super) fn by_route<V: Into<MetricValue>>(&self, samples: &mut Samples, of: impl Fn(&'a RequestCounts) -> V) {
         self.routes.iter().for_each(|&(route, counted)| samples.put([route], of(counted)));
     }
 

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use self::print::Paper;
 use self::progress::Progress;
 use self::words::time;
+use super::config_args::ConfigArgs;
 use super::output::output;
-use super::{ConfigArgs, Usage};
+use super::usage_error::UsageError;
 use crate::config::Config;
 use tidegate_lab::simulate::{self, Report, Traffic, Tried, Unusable};
 
@@ -82,10 +83,10 @@ impl Simulate {
         } else {
             fs::read_to_string(&self.traffic)
         };
-        let unreadable = |error| Usage(format!("cannot read the traffic {}: {error}", self.name()));
+        let unreadable = |error| UsageError(format!("cannot read the traffic {}: {error}", self.name()));
         simulate::read(&self.name(), &text.map_err(unreadable)?).map_err(|unusable| match unusable {
             Unusable::Scenario(invalid) => invalid.into(),
-            Unusable::Recording { .. } => Usage(unusable.to_string()).into(),
+            Unusable::Recording { .. } => UsageError(unusable.to_string()).into(),
         })
     }
 
@@ -94,7 +95,7 @@ impl Simulate {
     }
 
     fn search(&self, config: &Config, traffic: &Traffic, name: &str) -> Result<()> {
-        let stream = traffic.workers(name).map_err(|known| Usage(not_there(name, &known)))?;
+        let stream = traffic.workers(name).map_err(|known| UsageError(not_there(name, &known)))?;
         let mut tried = Vec::new();
         let simulate = |workers: NonZeroU32| run(config, &traffic.with_workers(stream, workers));
         let most = simulate::most_workers(self.within, simulate, |one| {

@@ -26,11 +26,11 @@ const LINES: usize = 20;
 const MARGIN: usize = 12;
 
 /// What is drawn at a point, and how its highest is said.
-type Value = fn(&Point) -> f64;
-type Said = fn(f64) -> String;
+type PointValue = fn(&Point) -> f64;
+type PointLabel = fn(f64) -> String;
 
 /// What is drawn of a pool.
-const STRIPS: [(&str, Value, Said); 3] = [
+const STRIPS: [(&str, PointValue, PointLabel); 3] = [
     ("used", |point| point.used, |most| format!("{:.0} %", most * 100.0)),
     ("waiting", |point| f64::from(point.waiting), |most| format!("{most:.0}")),
     ("wait p95", |point| point.wait_p95_ms, time),

@@ -1,5 +1,5 @@
 use super::counts;
-use super::listing::{Listing, Row};
+use super::listing::{ListRow, Listing};
 use crate::admin::{ClientStatus, Status};
 
 /// What has come of each client's requests.
@@ -18,6 +18,6 @@ pub(super) fn listing(status: Option<&Status>) -> Listing {
     }
 }
 
-fn row(ClientStatus { client, counts }: &ClientStatus, waiting: usize) -> Row {
+fn row(ClientStatus { client, counts }: &ClientStatus, waiting: usize) -> ListRow {
     counts::row(client, counts, format!("{waiting} wait now."))
 }

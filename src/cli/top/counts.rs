@@ -1,6 +1,6 @@
 //! What has come of requests, by whatever they are counted.
 
-use super::listing::{Cell, Column, Row, Tone, span};
+use super::listing::{Cell, Column, ListRow, Tone, span};
 use crate::admin::{CountStatus, SpreadStatus};
 
 pub(super) const ROUTES: &[Column] = &columns("Route");
@@ -22,14 +22,14 @@ const fn columns(head: &'static str) -> [Column; 9] {
     ]
 }
 
-pub(super) fn row(name: &str, counts: &CountStatus, also: String) -> Row {
+pub(super) fn row(name: &str, counts: &CountStatus, also: String) -> ListRow {
     let CountStatus { requests, refused, failed, left, coalesced, retried, wait_ms, upstream_ms, .. } = counts;
     let tone = match (refused + failed, wait_ms.p95) {
         (0, 0..1_000) => Tone::Calm,
         (0, _) => Tone::Busy,
         _ => Tone::Bad,
     };
-    Row {
+    ListRow {
         name: name.to_owned(),
         cells: vec![
             Cell::count(*requests),

@@ -5,7 +5,7 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{self, Block, Borders, Clear, Paragraph, StatefulWidget, Table, TableState, Widget, Wrap};
 
-use super::listing::{Cell, Column, Listing, NAME, Row, Tone, span};
+use super::listing::{Cell, Column, ListRow, Listing, NAME, Tone, span};
 use super::look::Look;
 use super::state::{Mode, Pane, State};
 use crate::admin::Status;
@@ -129,7 +129,7 @@ fn head_sides(listing: &Listing) -> impl Iterator<Item = Alignment> {
     listing.rows[0].cells.iter().map(side)
 }
 
-fn table_row<'r>(row: &'r Row, left: u16, columns: &[Column], look: Look) -> widgets::Row<'r> {
+fn table_row<'r>(row: &'r ListRow, left: u16, columns: &[Column], look: Look) -> widgets::Row<'r> {
     let style = look.of_tone(row.tone);
     let name = Text::styled(fit(&row.name, left), if row.tone == Tone::Calm { Look::quiet() } else { style });
     let cells = row.cells.iter().zip(columns).map(|(cell, column)| match cell {
@@ -184,7 +184,7 @@ fn draw_refusals(state: &State, look: Look, area: Rect, buffer: &mut Buffer) {
 }
 
 /// What is said of a row.
-fn draw_words(row: Option<&Row>, area: Rect, buffer: &mut Buffer) {
+fn draw_words(row: Option<&ListRow>, area: Rect, buffer: &mut Buffer) {
     let Some(row) = row.filter(|_| area.height > 0) else { return };
     let block = Block::new().borders(Borders::TOP).title(format!(" {} ", row.name));
     let words: Vec<Line<'_>> = row.words.iter().map(|words| Line::from(&**words)).collect();

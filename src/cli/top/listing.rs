@@ -7,7 +7,7 @@ pub(super) struct Listing {
     pub(super) columns: &'static [Column],
     /// The ways to sort it, but for the last, by name.
     pub(super) sorts: &'static [&'static str],
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ListRow>,
     /// What is said where there are no rows.
     pub(super) empty: &'static str,
 }
@@ -24,7 +24,7 @@ pub(super) struct Column {
 
 /// Something that is listed.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct ListRow {
     pub(super) name: String,
     /// One for each column but the first, which is the name.
     pub(super) cells: Vec<Cell>,
@@ -70,7 +70,7 @@ impl Listing {
     pub(super) fn choose(mut self, choice: &Choice) -> Self {
         let part = choice.filter.to_lowercase();
         self.rows.retain(|row| row.name.to_lowercase().contains(&part));
-        let rank = |row: &Row| Reverse(row.ranks.get(choice.sort).copied().unwrap_or_default());
+        let rank = |row: &ListRow| Reverse(row.ranks.get(choice.sort).copied().unwrap_or_default());
         self.rows.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.name.cmp(&other.name)));
         if choice.reversed {
             self.rows.reverse();

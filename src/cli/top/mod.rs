@@ -25,9 +25,9 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::asking::Asking;
+use super::asking::AdminArgs;
 use super::output::output;
-use super::stop::Stop;
+use super::stop::StopSignals;
 use crate::admin::Status;
 use screen::Screen;
 use state::{State, Then};
@@ -35,9 +35,9 @@ use state::{State, Then};
 /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top. Where
 /// standard output is no terminal, one picture is printed.
 #[derive(Debug, Args)]
-pub(super) struct Top {
+pub(super) struct TopCommand {
     #[command(flatten)]
-    gate: Asking,
+    gate: AdminArgs,
     /// Print one picture, and end.
     #[arg(long)]
     once: bool,
@@ -49,7 +49,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long it may take to answer. A guess: it may be far away.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-impl Top {
+impl TopCommand {
     pub(super) fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = if self.once || !output().is_terminal() {
@@ -70,7 +70,7 @@ impl Top {
     }
 
     async fn show(self) -> Result<()> {
-        let (mut stop, mut state) = (Stop::listen()?, State::new(self.gate.admin.clone()));
+        let (mut stop, mut state) = (StopSignals::listen()?, State::new(self.gate.admin.clone()));
         let (says, mut said) = unbounded_channel();
         let asking = tokio::spawn(ask(self.gate, says));
         let mut screen = Screen::open()?;
@@ -89,7 +89,7 @@ impl Top {
 }
 
 /// Asks the gate how it is, again and again.
-async fn ask(gate: Asking, says: UnboundedSender<Result<Status, String>>) {
+async fn ask(gate: AdminArgs, says: UnboundedSender<Result<Status, String>>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -1,4 +1,4 @@
-use super::listing::{Cell, Column, Listing, Row, Tone, span};
+use super::listing::{Cell, Column, ListRow, Listing, Tone, span};
 use crate::admin::{CauseName, InForceStatus, PoolStatus, Status, WaitingFor};
 
 const COLUMNS: &[Column] = &[
@@ -21,10 +21,10 @@ pub(super) fn listing(status: Option<&Status>) -> Listing {
     Listing { columns: COLUMNS, sorts: SORTS, rows: pools.iter().map(row).collect(), empty: "No pool has been asked." }
 }
 
-fn row(pool: &PoolStatus) -> Row {
+fn row(pool: &PoolStatus) -> ListRow {
     let fill = pool.in_force.as_ref().filter(|limit| limit.max > 0);
     let ranks = [severity(pool), use_of(fill), pool.waiting as u64, pool.eta_ms, pool.refused, pool.upstream_refused];
-    Row {
+    ListRow {
         name: pool.label(),
         cells: vec![
             Cell::Bar(fill.map(|limit| (limit.used, limit.max))),

@@ -1,4 +1,4 @@
-use super::listing::{Cell, Column, Listing, Row, Tone, span};
+use super::listing::{Cell, Column, ListRow, Listing, Tone, span};
 use crate::admin::{EventStatus, Status};
 
 const COLUMNS: &[Column] = &[
@@ -18,8 +18,8 @@ pub(super) fn listing(status: Option<&Status>) -> Listing {
     Listing { columns: COLUMNS, sorts: SORTS, rows: rows.collect(), empty: "The upstream has refused nothing lately." }
 }
 
-fn row(EventStatus { at_ms, pool, refusals, refusal_cause, text, .. }: &EventStatus, now: u64) -> Row {
-    Row {
+fn row(EventStatus { at_ms, pool, refusals, refusal_cause, text, .. }: &EventStatus, now: u64) -> ListRow {
+    ListRow {
         name: pool.clone(),
         cells: vec![
             Cell::Number(span(now.saturating_sub(*at_ms))),

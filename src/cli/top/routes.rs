@@ -1,5 +1,5 @@
 use super::counts;
-use super::listing::{Listing, Row};
+use super::listing::{ListRow, Listing};
 use crate::admin::{RouteStatus, Status};
 
 /// What has come of the requests of each kind.
@@ -13,7 +13,7 @@ pub(super) fn listing(status: Option<&Status>) -> Listing {
     }
 }
 
-fn row(RouteStatus { route, pools, counts }: &RouteStatus) -> Row {
+fn row(RouteStatus { route, pools, counts }: &RouteStatus) -> ListRow {
     let pools = if pools.is_empty() { "no pool".to_owned() } else { pools.join(", ") };
     counts::row(route, counts, format!("Takes from {pools}."))
 }

@@ -1,6 +1,6 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::listing::{Choice, Listing, Row};
+use super::listing::{Choice, ListRow, Listing};
 use super::{clients, pools, refusals, routes};
 use crate::admin::Status;
 
@@ -14,7 +14,7 @@ pub(super) struct State {
     /// Why it says nothing now, if so.
     pub(super) gone: Option<String>,
     pub(super) pane: Pane,
-    views: [View; 4],
+    views: [PaneView; 4],
     pub(super) mode: Mode,
     pub(super) paused: bool,
 }
@@ -31,7 +31,7 @@ pub(super) enum Pane {
 
 /// How a pane is looked at.
 #[derive(Clone, Debug, Default)]
-struct View {
+struct PaneView {
     choice: Choice,
     /// The name of a row; the first where there is none.
     selected: Option<String>,
@@ -146,7 +146,7 @@ impl State {
     }
 
     /// Where the selected row is by now.
-    pub(super) fn position(&self, rows: &[Row]) -> usize {
+    pub(super) fn position(&self, rows: &[ListRow]) -> usize {
         let selected = self.views[self.pane as usize].selected.as_ref();
         selected.and_then(|name| rows.iter().position(|row| row.name == *name)).unwrap_or_default()
     }
@@ -171,7 +171,7 @@ impl State {
         &self.views[self.pane as usize].choice
     }
 
-    fn view(&mut self) -> &mut View {
+    fn view(&mut self) -> &mut PaneView {
         &mut self.views[self.pane as usize]
     }
 }

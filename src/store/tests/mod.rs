@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::file::Unread;
+use super::file::UnreadFile;
 use super::moment::Moment;
-use super::page::{Dropped, Names, Page};
+use super::page::{DroppedRow, LearnedFile, PoolNames};
 use super::{EVERY, Store};
 use crate::limit::SavedLimit;
 use scene::{CONFIG, Scene, admission, config, estimates, log, now, rate};
@@ -39,7 +39,7 @@ async fn people_can_read_it() {
     let config = config(CONFIG);
     let now = Moment { now: now(), wall: Duration::from_secs(1_764_000_001) };
     let estimates = estimates(&config);
-    let text = Page::of(&estimates[..1], &Names::new(&config.pools), now).text();
+    let text = LearnedFile::of(&estimates[..1], &PoolNames::new(&config.pools), now).text();
     assert_eq!(
         text,
         r#"{
@@ -79,22 +79,23 @@ async fn what_means_nothing_any_more_is_dropped_and_the_rest_holds() {
 #[tokio::test]
 async fn a_clock_that_has_jumped_leaves_nothing_to_believe() {
     let scene = Scene::new();
-    let (names, written) = (Names::new(&scene.config.pools), Moment::now());
-    let page = Page::of(&scene.admission.saved_estimates(), &names, written);
+    let (names, written) = (PoolNames::new(&scene.config.pools), Moment::now());
+    let page = LearnedFile::of(&scene.admission.saved_estimates(), &names, written);
     let dropped = |wall| {
         let now = Moment { wall, ..written };
         page.estimates[0].estimate(&names, now).and_then(|estimate| Ok(admission(&scene.config).recall(&estimate)?))
     };
     assert_eq!(dropped(written.wall), Ok(()));
-    assert_eq!(dropped(written.wall.saturating_sub(Duration::from_mins(5))), Err(Dropped::Timeless));
-    assert!(matches!(dropped(written.wall + Duration::from_hours(1)), Err(Dropped::Outdated(_))));
+    assert_eq!(dropped(written.wall.saturating_sub(Duration::from_mins(5))), Err(DroppedRow::Timeless));
+    assert!(matches!(dropped(written.wall + Duration::from_hours(1)), Err(DroppedRow::Outdated(_))));
     assert!(dropped(Duration::MAX).is_err());
     assert!(dropped(Duration::ZERO).is_err());
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_put_aside_and_learning_starts_afresh() {
-    let whole = Page::of(&estimates(&config(CONFIG)), &Names::new(&config(CONFIG).pools), Moment::now()).text();
+    let whole =
+        LearnedFile::of(&estimates(&config(CONFIG)), &PoolNames::new(&config(CONFIG).pools), Moment::now()).text();
     let other_version = whole.replace("\"version\": 1", "\"version\": 2");
     let other_rate = whole.replace("180/min", "0/min");
     for text in [&whole[..40], "", "\0\u{1}", "[server]\nlisten = \"127.0.0.1:0\"\n", "{}", &other_version, &other_rate]
@@ -108,8 +109,8 @@ async fn what_cannot_be_read_is_put_aside_and_learning_starts_afresh() {
         assert_eq!(fs::read_to_string(scene.path.with_extension("json.unread")).expect("a file"), text);
         assert!(logged.text().contains("learning starts afresh"), "{}", logged.text());
     }
-    let read = Page::read(&other_version);
-    assert!(matches!(read, Err(Unread::Version(2))), "{read:?}");
+    let read = LearnedFile::read(&other_version);
+    assert!(matches!(read, Err(UnreadFile::Version(2))), "{read:?}");
 }
 
 #[tokio::test]

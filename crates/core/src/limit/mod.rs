@@ -4,9 +4,10 @@
 //! limits of one allotment together; the [`Ledger`] holds every pool instance and takes from all pools of a request or
 //! from none.
 //!
-//! A place in a pool has one life: it is **held** from the grant, **spent** when the request's head is written to the
-//! upstream (that instant is the one that counts, as it is the nearest to the one the upstream counts), and **in flight**
-//! until the last byte of the answer. A held place that was never sent is given back.
+//! A place in a pool has one life. A request **reserves** it when it is granted and **commits** it as its head is written to
+//! the upstream: that instant counts, as it is the nearest to the one that the upstream counts. A request that is never sent
+//! **refunds** it. In both cases the request is **in flight** until it **releases** the place, with the last byte of the
+//! response.
 
 mod learned;
 mod ledger;
@@ -29,9 +30,9 @@ use std::time::Instant;
 /// Why a request may not go at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotYet {
-    /// Not before this instant, and at it, unless somebody else takes the place first.
+    /// Not before this instant; at it, unless another request takes the place first.
     Until(Instant),
-    /// Not before a place that is held or in flight comes free; nobody can say when.
+    /// Not before a reserved place or one in flight comes free. When that is cannot be known.
     Freed,
 }
 

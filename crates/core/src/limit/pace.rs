@@ -15,8 +15,8 @@ use super::{NotYet, Rate};
 /// is never caught up.
 ///
 /// Jitter on the way lets what was sent evenly arrive unevenly, and a bucket that is empty refuses whatever comes early.
-/// So whoever follows a burst stays behind by the margin: once, and the pace is none the slower for it. Where there is
-/// no burst to take that from, the margin is spread over the window instead.
+/// So what follows a burst stays behind by the margin: once, and the pace is none the slower for it. Where there is no
+/// burst to take that from, the margin is spread over the window instead.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     quota: Quota,
@@ -139,7 +139,7 @@ impl Pace {
     fn ask(&self, now: Instant, cells: u32) -> Result<(), Instant> {
         let Some(cells) = NonZeroU32::new(cells) else { return Ok(()) };
         let debt = self.tat.map_or(Duration::ZERO, |tat| (tat + self.behind).saturating_duration_since(now));
-        let limiter: RateLimiter<_, _, _> = RateLimiter::new(self.quota, Staged { debt }, Told(now));
+        let limiter: RateLimiter<_, _, _> = RateLimiter::new(self.quota, Staged { debt }, FixedClock(now));
         let verdict = limiter.check_n(cells).expect("the caller asks for no more than a burst");
         verdict.map_err(|refused| refused.earliest_possible())
     }
@@ -162,9 +162,9 @@ impl StateStore for Staged {
 }
 
 /// A clock that says what it was told.
-struct Told(Instant);
+struct FixedClock(Instant);
 
-impl Clock for Told {
+impl Clock for FixedClock {
     type Instant = Instant;
 
     fn now(&self) -> Instant {

@@ -11,7 +11,7 @@ use super::{NotYet, Rate};
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     rate: Rate,
-    /// How much may be in it: the rate's amount, or less where less has been learned; nothing where nobody knows.
+    /// How much may be in it: the rate's amount, or less where less was learned; nothing where no limit is known.
     most: Option<u64>,
     /// The window's own length and the margin against jitter on the way.
     span: Duration,
@@ -47,7 +47,7 @@ impl Window {
         Self { rate, most: Some(rate.amount().into()), span, grain, committed: VecDeque::new(), total: 0, gone: 0 }
     }
 
-    /// A log of what is committed that keeps nobody.
+    /// A log of what is committed, without a cap.
     pub(super) fn open(per: Duration) -> Self {
         let rate = Rate::new(NonZeroU32::MAX, per).expect("a window takes some time");
         Self { most: None, ..Self::new(rate, Duration::ZERO) }
@@ -129,7 +129,7 @@ impl Window {
         if nth <= amount {
             return now;
         }
-        // Whoever is `amount` places ahead in the window must leave it first, and so must whoever is ahead of that one.
+        // The place `amount` ahead in the window must leave it first, and so must the one `amount` ahead of that.
         let windows = (nth - 1) / amount;
         let place = nth - windows * amount;
         let first = self.when_freed(place).unwrap_or(now + self.span);

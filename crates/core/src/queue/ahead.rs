@@ -23,19 +23,19 @@ pub struct Elsewhere {
     /// What they will take here.
     pub cost: u64,
     /// Their share of what all take who wait there.
-    pub share: Part,
+    pub share: Fraction,
 }
 
 /// Some of a whole.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub struct Fraction {
     /// So much.
     pub of: u64,
     /// Of so much.
     pub in_all: u64,
 }
 
-impl Part {
+impl Fraction {
     /// That part of a number, rounded down.
     #[must_use]
     pub fn times(self, number: u64) -> u64 {
@@ -57,7 +57,7 @@ impl<W> Queue<W> {
         let weight = |client| weight_in(&self.weights, client);
         let elsewhere = stop.elsewhere.iter().take(LOOKED_AT).map(|(&stopped_at, &(cost, there))| {
             let in_all = self.stops[stopped_at.index()].shares.waiting();
-            Elsewhere { stopped_at, cost, share: Part { of: there, in_all } }
+            Elsewhere { stopped_at, cost, share: Fraction { of: there, in_all } }
         });
         Ahead {
             cost: stop.shares.before(flow.priority, flow.client, own, weight),
@@ -72,8 +72,7 @@ impl<W> Queue<W> {
         self.by_flow.get(flow).map_or(0, |&line| self.lines[line].taken_of(instance))
     }
 
-    /// Keeps a place for one of a flow who will come again: until [`Queue::release`], whoever comes is told to wait for
-    /// it, too.
+    /// Reserves a position for a request of this flow that will come again. Until [`Queue::release`] it counts as waiting.
     pub fn reserve(&mut self, flow: &Flow, charges: &Charges) {
         for charge in charges {
             let stop = self.stop_mut(charge.instance);

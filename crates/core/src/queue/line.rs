@@ -1,13 +1,13 @@
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::{Flow, Seq, Waiting};
+use super::{Flow, QueuedRequest, Seq};
 use crate::limit::InstanceId;
 use crate::route::Priority;
 
-/// Those of one client who need the same pools with the same priority, first in, first out.
+/// Requests of one client that need the same pools with the same priority, first in, first out.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct FlowLine {
     pub(super) flow: Flow,
     /// The instance that keeps the head.
     pub(super) stopped_at: InstanceId,
@@ -19,7 +19,7 @@ pub(super) struct Line {
     pub(super) count: usize,
 }
 
-/// Where somebody waits.
+/// Where a request waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) line: usize,
@@ -27,25 +27,25 @@ pub(super) struct Slot {
     pub(super) number: u64,
 }
 
-/// One who waits, between those before and behind it in its line.
+/// A waiting request, linked to those before and behind it in its line.
 #[derive(Clone, Debug)]
-pub(super) struct Node<W> {
+pub(super) struct QueueNode<W> {
     pub(super) at: Slot,
     /// What it counts as by now.
     pub(super) priority: Priority,
-    pub(super) waiting: Waiting<W>,
+    pub(super) waiting: QueuedRequest<W>,
     before: Option<usize>,
     behind: Option<usize>,
 }
 
-impl Line {
+impl FlowLine {
     pub(super) fn new(flow: Flow, stopped_at: InstanceId) -> Self {
         let taken = SmallVec::from_elem(0, flow.pools.len());
         Self { flow, stopped_at, first: None, last: None, taken, count: 0 }
     }
 
     /// Adds a request by its age: nearly always to the end.
-    pub(super) fn push<W>(&mut self, nodes: &mut Slab<Node<W>>, entry: Slot, waiting: Waiting<W>) -> usize {
+    pub(super) fn push<W>(&mut self, nodes: &mut Slab<QueueNode<W>>, entry: Slot, waiting: QueuedRequest<W>) -> usize {
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken += u64::from(charge.cost);
         }
@@ -54,15 +54,15 @@ impl Line {
         while let Some(at) = before.filter(|&at| nodes[at].at.seq > entry.seq) {
             (before, behind) = (nodes[at].before, Some(at));
         }
-        let at = nodes.insert(Node { at: entry, priority: self.flow.priority, waiting, before, behind });
+        let at = nodes.insert(QueueNode { at: entry, priority: self.flow.priority, waiting, before, behind });
         self.tie(nodes, before, Some(at));
         self.tie(nodes, Some(at), behind);
         at
     }
 
-    pub(super) fn remove<W>(&mut self, nodes: &mut Slab<Node<W>>, at: usize) -> Waiting<W> {
+    pub(super) fn remove<W>(&mut self, nodes: &mut Slab<QueueNode<W>>, at: usize) -> QueuedRequest<W> {
         self.count -= 1;
-        let Node { waiting, before, behind, .. } = nodes.remove(at);
+        let QueueNode { waiting, before, behind, .. } = nodes.remove(at);
         for (taken, charge) in self.taken.iter_mut().zip(&waiting.charges) {
             *taken -= u64::from(charge.cost);
         }
@@ -84,7 +84,7 @@ impl Line {
         pool.map_or(0, |index| self.taken[index])
     }
 
-    fn tie<W>(&mut self, nodes: &mut Slab<Node<W>>, before: Option<usize>, behind: Option<usize>) {
+    fn tie<W>(&mut self, nodes: &mut Slab<QueueNode<W>>, before: Option<usize>, behind: Option<usize>) {
         match before {
             Some(at) => nodes[at].behind = behind,
             None => self.first = behind,

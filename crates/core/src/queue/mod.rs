@@ -1,9 +1,19 @@
-//! Fair queueing: who waits, for what, and who is next.
+//! Fair queueing: which requests wait, for what, and which is next.
 //!
-//! A client's requests that need the same pools with the same priority stand in one **line**, first in, first out. The
-//! head of a line is **stopped** at one pool, the one that keeps it; the heads stopped at a pool go by priority, then by
-//! what their client has had of that pool, then by age. So a pool that is short holds up only those who need it, a client
-//! that sends much holds up itself, and nobody who came later and costs less slips past at the pool both wait for.
+//! Requests of one client that need the same pools with the same priority stand in one **line**, first in, first out. The
+//! head of a line is **stopped** at one pool, the one that it waits for. The heads stopped at a pool go by priority, then by
+//! what their client has had of that pool, then by age. So a short pool delays only the requests that need it, a busy client
+//! delays itself, and no later and cheaper request slips past at a pool that both wait for.
+//!
+//! # Invariants
+//!
+//! 1. A line has at least one request: it comes with its first and goes with its last.
+//! 2. The head of each line is listed at exactly one instance, `stopped_at` of its line, under its present rank. Whatever
+//!    changes the head, its rank or its instance takes it out first (`step_back`) and lists it again (`step_up`).
+//! 3. At each instance, `waiting`, `bytes` and `shares` count every request that needs it, wherever its line is stopped, and
+//!    `shares` the reserved positions as well. Each request leaves with what it entered with.
+//! 4. `ages` lists the heads of low priority, and no others.
+//! 5. A ticket's number is never used again: a ticket of a request that has left finds nothing.
 
 mod ahead;
 mod line;
@@ -14,12 +24,11 @@ mod tests;
 mod ticket;
 mod waiting;
 
-pub use ahead::{Ahead, Elsewhere, Part};
+pub use ahead::{Ahead, Elsewhere, Fraction};
 pub use ticket::{Seq, Ticket};
-pub use waiting::{Flow, Returns, Waiting};
+pub use waiting::{Charges, ClientId, Flow, QueuedRequest, Returns};
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -28,24 +37,10 @@ use smallvec::SmallVec;
 
 use crate::limit::{Charge, InstanceId};
 use crate::route::Priority;
-use line::{Line, Node, Slot};
+use line::{FlowLine, QueueNode, Slot};
 use stop::{Rank, Stop};
 
-/// What a request takes, one charge a pool instance.
-pub type Charges = SmallVec<[Charge; 2]>;
-
-/// Whoever shares the pools with others. It tells clients apart and does not give them away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub u64);
-
-/// As people speak of it.
-impl fmt::Display for ClientId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client-{:016x}", self.0)
-    }
-}
-
-/// Everybody who waits.
+/// The waiting requests.
 ///
 /// # Examples
 ///
@@ -55,7 +50,7 @@ impl fmt::Display for ClientId {
 /// use std::collections::HashMap;
 /// use std::time::{Duration, Instant};
 /// use tidegate_core::limit::{Charge, Ledger, Limits, PoolId};
-/// use tidegate_core::queue::{ClientId, Flow, Queue, Waiting};
+/// use tidegate_core::queue::{ClientId, Flow, Queue, QueuedRequest};
 /// use tidegate_core::route::Priority;
 ///
 /// let pool = Ledger::new(vec![Limits::default()]).instance(PoolId(0), None);
@@ -66,7 +61,7 @@ impl fmt::Display for ClientId {
 ///     let flow = Flow { client: ClientId(client), priority: Priority::Normal, pools };
 ///     let charges = [Charge { instance: pool, cost: 1 }].into_iter().collect();
 ///     let deadline = now + Duration::from_mins(2);
-///     let waiting = Waiting { charges, arrived: now, turn: now, deadline, bytes: 0, returns: None, waiter };
+///     let waiting = QueuedRequest { charges, arrived: now, turn: now, deadline, bytes: 0, returns: None, waiter };
 ///     let seq = queue.next_seq();
 ///     queue.push(flow, seq, waiting, pool);
 /// }
@@ -81,8 +76,8 @@ impl fmt::Display for ClientId {
 pub struct Queue<W> {
     weights: HashMap<ClientId, NonZeroU32>,
     ageing: Duration,
-    nodes: Slab<Node<W>>,
-    lines: Slab<Line>,
+    nodes: Slab<QueueNode<W>>,
+    lines: Slab<FlowLine>,
     by_flow: HashMap<Flow, usize>,
     stops: Vec<Stop>,
     /// When the heads of low lines will have waited long enough to count as normal.
@@ -92,8 +87,7 @@ pub struct Queue<W> {
 }
 
 impl<W> Queue<W> {
-    /// A queue in which nobody waits. Clients have weight 1 unless they are named; `ageing` is how long who is low waits
-    /// before it counts as normal.
+    /// An empty queue. Clients have weight 1 unless they are named; low-priority requests count as normal after `ageing`.
     #[must_use]
     pub fn new(weights: HashMap<ClientId, NonZeroU32>, ageing: Duration) -> Self {
         Self {
@@ -115,7 +109,7 @@ impl<W> Queue<W> {
         self.nodes.len()
     }
 
-    /// Whether nobody waits.
+    /// Whether no request waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
@@ -127,25 +121,25 @@ impl<W> Queue<W> {
         self.stops.get(instance.index()).map_or(0, |stop| stop.waiting)
     }
 
-    /// How many places are kept of this instance.
+    /// How many positions are reserved at this instance.
     #[must_use]
     pub fn reserved_for(&self, instance: InstanceId) -> usize {
         self.stops.get(instance.index()).map_or(0, |stop| stop.reserved)
     }
 
-    /// How much memory those take who wait for this instance, in bytes.
+    /// How much memory the requests use that wait for this instance, in bytes.
     #[must_use]
     pub fn bytes_for(&self, instance: InstanceId) -> u64 {
         self.stops.get(instance.index()).map_or(0, |stop| stop.bytes)
     }
 
-    /// Whether somebody is stopped here.
+    /// Whether a head is stopped here.
     #[must_use]
     pub fn is_stopped_at(&self, instance: InstanceId) -> bool {
         self.stops.get(instance.index()).is_some_and(|stop| !stop.heads.is_empty())
     }
 
-    /// The place of one who comes now.
+    /// The position of a request that comes now.
     pub fn next_seq(&mut self) -> Seq {
         self.next += 1;
         Seq(self.next)
@@ -157,7 +151,7 @@ impl<W> Queue<W> {
         &mut self,
         flow: Flow,
         seq: Seq,
-        waiting: Waiting<W>,
+        waiting: QueuedRequest<W>,
         stopped_at: InstanceId,
     ) -> (Ticket, Option<InstanceId>) {
         let Flow { client, priority, .. } = flow;
@@ -183,7 +177,7 @@ impl<W> Queue<W> {
     }
 
     /// Takes a request out, wherever it stands. Says where its line is stopped if it was the head.
-    pub fn remove(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
+    pub fn remove(&mut self, ticket: Ticket) -> Option<(QueuedRequest<W>, Option<InstanceId>)> {
         let node = self.node(ticket)?;
         let (at, priority) = (node.at.line, node.priority);
         let line = &self.lines[at];
@@ -209,8 +203,8 @@ impl<W> Queue<W> {
         Some((waiting, was_head.then_some(stopped_at)))
     }
 
-    /// Takes out one that goes, and counts what it takes as had by its client.
-    pub fn serve(&mut self, ticket: Ticket) -> Option<Waiting<W>> {
+    /// Takes out a request that goes, and charges its client for it.
+    pub fn serve(&mut self, ticket: Ticket) -> Option<QueuedRequest<W>> {
         let node = self.node(ticket)?;
         let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
         let weight = weight_in(&self.weights, client);
@@ -222,13 +216,13 @@ impl<W> Queue<W> {
 
     /// The head that goes next of those that are stopped at this instance.
     #[must_use]
-    pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &Waiting<W>)> {
+    pub fn first_at(&self, instance: InstanceId) -> Option<(Ticket, &QueuedRequest<W>)> {
         let (_, line) = self.stops.get(instance.index())?.heads.first()?;
         let node = self.lines[line].head()?;
         Some((self.ticket(node), &self.nodes[node].waiting))
     }
 
-    /// An instance among those that this head needs at which somebody is stopped who goes before it.
+    /// An instance that this head needs and at which another head is stopped that goes first.
     #[must_use]
     pub fn preceded_at(&self, ticket: Ticket) -> Option<InstanceId> {
         let node = &self.nodes[ticket.node];
@@ -252,7 +246,7 @@ impl<W> Queue<W> {
         self.step_up(at);
     }
 
-    /// When somebody low will have waited long enough to count as normal.
+    /// When the next low-priority head counts as normal.
     #[must_use]
     pub fn next_ageing(&self) -> Option<Instant> {
         self.ages.first().map(|&(at, _)| at)
@@ -274,7 +268,7 @@ impl<W> Queue<W> {
         Some(stopped_at)
     }
 
-    /// The lines in which somebody waits.
+    /// All lines.
     #[must_use]
     pub fn lines(&self) -> Vec<usize> {
         self.lines.iter().map(|(at, _)| at).collect()
@@ -287,22 +281,22 @@ impl<W> Queue<W> {
 
     /// The last of a line, with the priority that it has by now, and whether it is the only one.
     #[must_use]
-    pub fn last_in(&self, line: usize) -> Option<(Flow, Ticket, &Waiting<W>, bool)> {
+    pub fn last_in(&self, line: usize) -> Option<(Flow, Ticket, &QueuedRequest<W>, bool)> {
         let line = self.lines.get(line)?;
         let node = line.tail()?;
-        let Node { priority, waiting, .. } = &self.nodes[node];
+        let QueueNode { priority, waiting, .. } = &self.nodes[node];
         Some((Flow { priority: *priority, ..line.flow.clone() }, self.ticket(node), waiting, line.head() == Some(node)))
     }
 
-    /// One who waits, with what it has in common with others.
+    /// A waiting request, with what it has in common with others.
     #[must_use]
-    pub fn find(&self, ticket: Ticket) -> Option<(&Flow, &Waiting<W>)> {
+    pub fn find(&self, ticket: Ticket) -> Option<(&Flow, &QueuedRequest<W>)> {
         let node = self.node(ticket)?;
         Some((&self.lines[node.at.line].flow, &node.waiting))
     }
 
-    /// Everybody who waits, taken out in no order.
-    pub fn drain(&mut self) -> impl Iterator<Item = Waiting<W>> + use<W> {
+    /// Takes out all requests, in no order.
+    pub fn drain(&mut self) -> impl Iterator<Item = QueuedRequest<W>> + use<W> {
         let fresh = Self {
             next: self.next,
             entries: self.entries,
@@ -316,13 +310,13 @@ impl<W> Queue<W> {
         Ticket { node, seq, number }
     }
 
-    fn node(&self, ticket: Ticket) -> Option<&Node<W>> {
+    fn node(&self, ticket: Ticket) -> Option<&QueueNode<W>> {
         self.nodes.get(ticket.node).filter(|node| node.at.number == ticket.number)
     }
 
     fn line_of(&mut self, flow: Flow, stopped_at: InstanceId) -> usize {
         let lines = &mut self.lines;
-        *self.by_flow.entry(flow).or_insert_with_key(|flow| lines.insert(Line::new(flow.clone(), stopped_at)))
+        *self.by_flow.entry(flow).or_insert_with_key(|flow| lines.insert(FlowLine::new(flow.clone(), stopped_at)))
     }
 
     /// The head of a line takes its place among those who are stopped where it is.
@@ -352,7 +346,7 @@ impl<W> Queue<W> {
         stop.heads.leave(client, Rank { priority, due, seq }, at);
     }
 
-    fn rank_at(&self, node: &Node<W>, instance: InstanceId) -> Rank {
+    fn rank_at(&self, node: &QueueNode<W>, instance: InstanceId) -> Rank {
         let client = self.lines[node.at.line].flow.client;
         let due = self.stops.get(instance.index()).map_or(0, |stop| stop.shares.due(node.priority, client));
         Rank { priority: node.priority, due, seq: node.at.seq }

@@ -20,9 +20,9 @@ const SWEPT_FROM: usize = 64;
 /// Each priority has a virtual time. A client's next request is due at the virtual time at which its last one was paid
 /// off; one that has had nothing lately is due now. So a light client goes at once, however long the line of another.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shares {
+pub(super) struct FairShares {
     now: [u64; 3],
-    of: BTreeMap<(Priority, ClientId), Share>,
+    of: BTreeMap<(Priority, ClientId), ClientShare>,
     /// What all take who wait.
     waiting: [u64; 3],
     /// At how many clients it is looked which of them can be forgotten.
@@ -30,7 +30,7 @@ pub(super) struct Shares {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Share {
+struct ClientShare {
     /// The virtual time at which what the client has had is paid off.
     paid: u64,
     /// What those of it take who wait, or were promised a place, and how many they are.
@@ -38,7 +38,7 @@ struct Share {
     count: u64,
 }
 
-impl Shares {
+impl FairShares {
     /// The virtual time at which the next of a client is due.
     pub(super) fn due(&self, priority: Priority, client: ClientId) -> u64 {
         let paid = self.of.get(&(priority, client)).map_or(0, |share| share.paid);
@@ -67,7 +67,7 @@ impl Shares {
         self.waiting[priority as usize] += u64::from(cost);
     }
 
-    /// One of a client waits no more. With the last of all, what anybody had is forgotten.
+    /// A request of a client no longer waits. With the last of all, what each client had is forgotten.
     pub(super) fn leave(&mut self, priority: Priority, client: ClientId, cost: u32) {
         let Some(share) = self.of.get_mut(&(priority, client)) else { return };
         share.waiting -= u64::from(cost);
@@ -111,7 +111,7 @@ impl Shares {
     }
 }
 
-impl Share {
+impl ClientShare {
     /// What of it is due up to this virtual time.
     fn before(&self, due: u64, now: u64, weight: u32) -> u64 {
         let first = self.paid.max(now);

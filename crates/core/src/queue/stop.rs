@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shares::Shares;
+use super::shares::FairShares;
 use super::{ClientId, Seq};
 use crate::limit::InstanceId;
 use crate::route::Priority;
@@ -12,10 +12,10 @@ pub(super) struct Stop {
     /// How many wait that need this instance, wherever they are stopped, and what memory they take.
     pub(super) waiting: usize,
     pub(super) bytes: u64,
-    /// How many places are kept for those who were told to come back.
+    /// How many positions are reserved for refused clients that come back.
     pub(super) reserved: usize,
     /// What each client has had of it.
-    pub(super) shares: Shares,
+    pub(super) shares: FairShares,
     /// What those take who are stopped elsewhere: here, and there.
     pub(super) elsewhere: BTreeMap<InstanceId, (u64, u64)>,
 }
@@ -35,11 +35,11 @@ pub(super) struct Rank {
 pub(super) struct Heads {
     /// The oldest head of each client with this priority.
     first: BTreeSet<(Rank, usize)>,
-    of: BTreeMap<(Priority, ClientId), Client>,
+    of: BTreeMap<(Priority, ClientId), ClientHeads>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Client {
+struct ClientHeads {
     /// When the oldest is due.
     due: u64,
     heads: BTreeSet<(Seq, usize)>,
@@ -79,7 +79,7 @@ impl Heads {
     }
 }
 
-impl Client {
+impl ClientHeads {
     fn stand_up(&self, priority: Priority, first: &mut BTreeSet<(Rank, usize)>) {
         first.extend(self.heads.first().map(|&(seq, line)| (Rank { priority, due: self.due, seq }, line)));
     }
@@ -92,7 +92,7 @@ impl Client {
 }
 
 impl Stop {
-    /// Somebody who is stopped elsewhere comes or goes.
+    /// A request whose line is stopped elsewhere comes or goes.
     pub(super) fn count_elsewhere(&mut self, stopped_at: InstanceId, here: u64, there: u64, comes: bool) {
         let (kept, kept_there) = self.elsewhere.entry(stopped_at).or_default();
         if comes {

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-use super::{Charges, ClientId, Flow, Queue, Ticket, Waiting};
+use super::{Charges, ClientId, Flow, Queue, QueuedRequest, Ticket};
 use crate::limit::tests::{instances, start};
 use crate::limit::{Charge, InstanceId};
 use crate::route::Priority;
@@ -87,8 +87,15 @@ impl Both {
         let (who, stopped_at) = (self.tickets.len(), at.get(&charges).instance);
         let now = start();
         let charged = charges.clone();
-        let waiting =
-            Waiting { charges: charged, arrived: now, turn: now, deadline: now, bytes: 1, returns: None, waiter: who };
+        let waiting = QueuedRequest {
+            charges: charged,
+            arrived: now,
+            turn: now,
+            deadline: now,
+            bytes: 1,
+            returns: None,
+            waiter: who,
+        };
         let seq = self.queue.next_seq();
         let (ticket, _) = self.queue.push(flow.clone(), seq, waiting, stopped_at);
         self.stopped.entry(flow.clone()).or_insert(stopped_at);

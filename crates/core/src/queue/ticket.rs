@@ -3,9 +3,9 @@
 pub struct Seq(pub(super) u64);
 
 impl Seq {
-    /// Before everybody.
+    /// Before all others.
     pub const FIRST: Self = Self(0);
-    /// After everybody.
+    /// After all others.
     pub const LAST: Self = Self(u64::MAX);
 }
 
@@ -14,7 +14,7 @@ impl Seq {
 pub struct Ticket {
     pub(super) node: usize,
     pub(super) seq: Seq,
-    /// It comes again with nobody, as a place in the order may.
+    /// Never used again; a place in the order may be.
     pub(super) number: u64,
 }
 

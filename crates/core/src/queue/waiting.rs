@@ -1,14 +1,28 @@
+use std::fmt;
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::{Charges, ClientId};
-use crate::limit::InstanceId;
+use crate::limit::{Charge, InstanceId};
 use crate::route::{Priority, RouteId};
+
+/// What a request takes, one charge a pool instance.
+pub type Charges = SmallVec<[Charge; 2]>;
+
+/// A client that shares the pools with others. The number tells clients apart and does not give them away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// As people speak of it.
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client-{:016x}", self.0)
+    }
+}
 
 /// A request that waits.
 #[derive(Clone, Debug)]
-pub struct Waiting<W> {
+pub struct QueuedRequest<W> {
     /// What it takes.
     pub charges: Charges,
     /// When it came.
@@ -36,7 +50,7 @@ pub struct Flow {
     pub pools: SmallVec<[InstanceId; 2]>,
 }
 
-/// Somebody who is refused comes back, as the official SDKs do.
+/// The client comes back after a refusal, as the official SDKs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returns {
     /// What it asks for.

@@ -1,7 +1,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::charge::Facts;
+use super::facts::Facts;
 use super::found::Match;
 use crate::fingerprint::Fingerprint;
 

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::charge::{Ask, Asks, Facts, RouteCharge};
+use super::charge::{Ask, Asks, RouteCharge};
 use super::endpoint::endpoint;
+use super::facts::Facts;
 use super::found::{Found, Match, RouteId};
 use super::path::{self, Reading};
 use super::priority::Priority;

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::body::Field;
+use super::field::Field;
 use super::tokens::Tally;
 
 /// The fields of a JSON object with their names.

@@ -1,18 +1,19 @@
-//! What a entry is told: that it may go, that it must wait, or why it need not.
+//! Decides what becomes of a new request: it goes now, it waits, or it is refused.
 
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
+use super::entry::{Admitted, Entry, SDK_RETURNS, Wait, flow_of};
 use super::forecast::{Forecast, LinePosition};
 use super::requesters::Requester;
 use super::retries::{LATEST, RetryReservation};
-use super::state::{SWEEP, Scheduler};
+use super::state::Scheduler;
+use super::wait_check::{PoolLine, WaitCheck};
 use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
 use crate::limit::{Charge, EstimateView, InstanceId, Never, Unit};
-use crate::queue::{Charges, Flow, Returns, Seq};
+use crate::queue::{Charges, Flow, Returns};
 use crate::route::Ask;
-
-/// How often an official SDK comes back, unless it is told otherwise (docs/upstream.md §5.2).
-const SDK_RETURNS: u32 = 2;
 
 /// The time between two clients that come back to a pool without a rate. A guess: ten a second.
 const GAP: Duration = Duration::from_millis(100);
@@ -24,35 +25,8 @@ const EARLY_PART: u32 = 2;
 /// One client gets at most this part of the places that may be reserved. A guess.
 const CLIENT_PART: usize = 2;
 
-/// What becomes of a entry that is not refused.
-pub(super) enum Admit {
-    Now { charges: Charges, position: QueuePosition },
-    Wait(Wait),
-}
-
-/// A entry that must wait.
-pub(super) struct Wait {
-    pub(super) entry: Entry,
-    pub(super) stopped_at: InstanceId,
-    /// When it came first.
-    pub(super) arrived: Instant,
-    pub(super) deadline: Instant,
-    /// When its turn will come, as far as that can be said.
-    pub(super) turn: Instant,
-}
-
-/// Somebody with what he takes and where he stands.
-pub(super) struct Entry {
-    pub(super) flow: Flow,
-    pub(super) charges: Charges,
-    pub(super) seq: Seq,
-    /// Whether he comes back if he is refused.
-    pub(super) returns: Option<Returns>,
-    pub(super) bytes: u64,
-}
-
 impl<W> Scheduler<W> {
-    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admit, Refusal> {
+    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admitted, Refusal> {
         if self.draining {
             return Err(Refusal::DRAINING);
         }
@@ -70,19 +44,19 @@ impl<W> Scheduler<W> {
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.reserve(now, &charges, |at| self.backfill.binding(None, at)) {
-                Ok(()) => return Ok(Admit::Now { charges, position }),
+                Ok(()) => return Ok(Admitted::Now { charges, position }),
                 Err((at, _)) => at,
             },
         };
-        let entry = entry(charges, request, position.seq);
+        let entry = Entry::new(charges, request, position.seq);
         let turn = match request.position {
             Some(_) => self.may_wait_again(now, &entry, max_wait)?,
             None => self.may_wait(now, &entry, reservation.as_ref(), max_wait)?,
         };
-        Ok(Admit::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
+        Ok(Admitted::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
     }
 
-    /// How long one may still wait who stands there.
+    /// How long a request at this position may still wait.
     fn time_left(
         &self,
         now: Instant,
@@ -95,7 +69,7 @@ impl<W> Scheduler<W> {
         max_wait.min(request.patience.unwrap_or(Duration::MAX))
     }
 
-    /// Whoever has gone before goes position only while he would still have waited.
+    /// A request that was refused upstream goes again only within the time that it may wait.
     fn has_time(
         &mut self,
         now: Instant,
@@ -107,12 +81,12 @@ impl<W> Scheduler<W> {
         if !max_wait.is_zero() {
             return Ok(());
         }
-        let entry = entry(charges.clone(), request, position.seq);
+        let entry = Entry::new(charges.clone(), request, position.seq);
         let (turn, instance) = self.turn_again(now, charges);
         Err(self.too_late_again(now, &entry, instance, turn, max_wait))
     }
 
-    /// The position of one who comes: his own if he has one.
+    /// The position of a request: its earlier one if it has one.
     fn position(
         &mut self,
         now: Instant,
@@ -125,7 +99,7 @@ impl<W> Scheduler<W> {
         })
     }
 
-    /// The position that was reserved for somebody who comes back, if there is one.
+    /// Takes up the position that was reserved for this client, if it comes back.
     fn claim(&mut self, charges: &[Charge], request: AdmissionRequest) -> Option<RetryReservation> {
         request.returns.filter(|&times| times > 0)?;
         let reservation = self.retries.claim(request.route, &flow_of(charges, request))?;
@@ -144,7 +118,7 @@ impl<W> Scheduler<W> {
         for ask in asks {
             let instance = self.ledger.instance(ask.pool, ask.key.as_deref());
             if self.ledger.keyed() > 0 {
-                self.sweep_at.get_or_insert(now + SWEEP);
+                self.timers.start_sweeps(now);
             }
             let known = charges.iter_mut().find(|charge: &&mut Charge| charge.instance == instance);
             let before = known.as_ref().map_or(0, |charge| charge.cost);
@@ -160,7 +134,7 @@ impl<W> Scheduler<W> {
     }
 
     /// What is requested of an instance, beside what was requested `before`. Where that is not known it is at most all that there
-    /// is. Tokens are an estimate, and nobody is refused for one.
+    /// is. Tokens are an estimate, and no request is refused for one.
     fn cost(&mut self, instance: InstanceId, ask: &Ask, before: u32, is_known: bool) -> Result<u32, Refusal> {
         let limits = &self.rules.pools[ask.pool.0].0;
         let sum = before.saturating_add(ask.cost.unwrap_or(limits.capacity()));
@@ -178,7 +152,7 @@ impl<W> Scheduler<W> {
         limits.fits(cost).map(|()| cost).map_err(never_fits)
     }
 
-    /// When the turn of somebody comes who may wait, and goes in time.
+    /// When the turn of a new request comes, if it may wait and its turn comes in time.
     fn may_wait(
         &mut self,
         now: Instant,
@@ -207,8 +181,8 @@ impl<W> Scheduler<W> {
         }
     }
 
-    /// When the turn of somebody comes who has gone before, if in time. Whoever may wait now came later, so that he goes as
-    /// soon as there is room; and he had his position among them.
+    /// When the turn of a request comes that was refused upstream, if in time. All that wait now came later, so it goes as soon
+    /// as there is room.
     fn may_wait_again(&mut self, now: Instant, entry: &Entry, max_wait: Duration) -> Result<Instant, Refusal> {
         let (turn, instance) = self.turn_again(now, &entry.charges);
         if turn - now <= max_wait {
@@ -235,14 +209,14 @@ impl<W> Scheduler<W> {
         self.refuse(now, reason, entry, instance, turn, max_wait)
     }
 
-    /// For a pool that lets nobody wait it is another that is waited for.
+    /// The shortest `max_wait` of its pools. A pool that refuses when it is full is not waited for.
     fn max_wait(&self, charges: &[Charge]) -> Duration {
         let rules = charges.iter().map(|charge| self.rules_of(charge.instance));
         rules.filter(|rules| !rules.refuse_when_full).map(|rules| rules.max_wait).min().unwrap_or(Duration::ZERO)
     }
 
-    /// Why nobody more may wait for these, if so, and for which instance. Places that are reserved are as good as taken,
-    /// but for whoever comes back to his own.
+    /// Why no more requests may wait for these, and for which instance. A reserved position is as good as taken, but for
+    /// the client that comes back to its own.
     fn no_place(
         &mut self,
         now: Instant,
@@ -250,28 +224,32 @@ impl<W> Scheduler<W> {
         has_reservation: bool,
         eta: Duration,
     ) -> Option<(Reason, InstanceId)> {
-        let Entry { charges, bytes, .. } = entry;
-        let reserved = |places: usize| if has_reservation { 0 } else { places };
-        if self.queue.len() + reserved(self.retries.len()) >= self.rules.max_waiting {
-            return Some((Reason::QueueFull { pool: None, waiting: self.queue.len(), eta }, charges[0].instance));
-        }
-        charges.iter().find_map(|&charge| {
-            let (pool, rules) = (self.ledger.pool_of(charge.instance), self.rules_of(charge.instance));
-            let waiting = self.queue.waiting_for(charge.instance);
-            let held = self.queue.bytes_for(charge.instance);
-            let later = self.backfill.binding(None, charge.instance);
-            let mut is_full = || self.queue.is_stopped_at(charge.instance) || !self.ledger.has_room(now, charge, later);
-            let reason = if rules.refuse_when_full && is_full() {
-                Reason::NoQueue { pool, eta }
-            } else if waiting + reserved(self.queue.reserved_for(charge.instance)) >= rules.max_waiting {
-                Reason::QueueFull { pool: Some(pool), waiting, eta }
-            } else if held.saturating_add(*bytes) > rules.max_bytes {
-                Reason::TooManyBytes { pool, bytes: held }
-            } else {
-                return None;
-            };
-            Some((reason, charge.instance))
-        })
+        let reserved = |positions: usize| if has_reservation { 0 } else { positions };
+        let lines: SmallVec<[PoolLine; 2]> = entry
+            .charges
+            .iter()
+            .map(|&charge| {
+                let Charge { instance, .. } = charge;
+                let rules = self.rules_of(instance);
+                let later = self.backfill.binding(None, instance);
+                PoolLine {
+                    pool: self.ledger.pool_of(instance),
+                    rules,
+                    waiting: self.queue.waiting_for(instance),
+                    reserved: reserved(self.queue.reserved_for(instance)),
+                    bytes: self.queue.bytes_for(instance),
+                    has_room: !self.queue.is_stopped_at(instance) && self.ledger.has_room(now, charge, later),
+                }
+            })
+            .collect();
+        let check = WaitCheck {
+            waiting: self.queue.len(),
+            reserved: reserved(self.retries.len()),
+            max_waiting: self.rules.max_waiting,
+            bytes: entry.bytes,
+            eta,
+        };
+        check.refuses(&lines).map(|(reason, at)| (reason, entry.charges[at].instance))
     }
 
     /// A refusal that is worth coming back from at the `turn` that it would have had or, where it was to come too late,
@@ -291,7 +269,7 @@ impl<W> Scheduler<W> {
         let is_late = matches!(reason, Reason::WaitTooLong { .. });
         let early = if is_late { (patience / EARLY_PART).min(LATEST) } else { Duration::ZERO };
         let retry_after = self.retries.slot(now, at, turn.checked_sub(early).unwrap_or(now), gap);
-        self.sweep_at.get_or_insert(now + SWEEP);
+        self.timers.start_sweeps(now);
         let for_own_limit = self.ledger.is_as_reported(now, at);
         self.evidence.turned_away(now, at, for_own_limit);
         let Entry { flow, charges, seq, returns, .. } = entry;
@@ -323,7 +301,7 @@ impl<W> Scheduler<W> {
             && charges.iter().all(has_room)
     }
 
-    /// Places that were reserved, and that nobody came back to.
+    /// Releases the positions whose clients did not come back in time.
     pub(super) fn expire_retries(&mut self, now: Instant) {
         while let Some(reservation) = self.retries.end(now) {
             self.release_retry(&reservation);
@@ -333,16 +311,4 @@ impl<W> Scheduler<W> {
     fn rules_of(&self, instance: InstanceId) -> PoolRules {
         self.rules.pools[self.ledger.pool_of(instance).0].1
     }
-}
-
-/// Somebody, at his position.
-fn entry(charges: Charges, request: AdmissionRequest, seq: Seq) -> Entry {
-    let flow = flow_of(&charges, request);
-    let AdmissionRequest { route, returns, bytes, .. } = request;
-    let returns = returns.map(|times| Returns { route, left: SDK_RETURNS.saturating_sub(times) });
-    Entry { flow, charges, seq, returns, bytes }
-}
-
-fn flow_of(charges: &[Charge], AdmissionRequest { client, priority, .. }: AdmissionRequest) -> Flow {
-    Flow { client, priority, pools: charges.iter().map(|charge| charge.instance).collect() }
 }

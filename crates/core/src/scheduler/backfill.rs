@@ -6,13 +6,13 @@ use smallvec::SmallVec;
 use crate::limit::{Charge, InstanceId, LaterCharge};
 use crate::queue::Seq;
 
-/// Room that is kept for heads that need several pools.
+/// Room that is reserved for heads that need several pools.
 ///
-/// A head that goes before everybody else at each of its pools, and that one of them keeps until an instant that is known,
-/// has its room in the others later for that instant. Anybody else may go before it only if that room remains (this is
-/// known as *backfilling*). So it goes when the pool that keeps it longest has room, and is not overtaken for ever where
-/// two pools are never free at the same moment. Of several reservations in a pool the one of the oldest request counts, and
-/// it binds no older one that has reservations of its own: so no two of them wait for each other.
+/// A head may be first at each of its pools, while one of them stops it until a known instant. Then its room in the other
+/// pools is reserved for that instant. Other requests may go before it only if that room remains (known as *EASY
+/// backfilling*). So the head goes when the last of its pools has room. Without reservations it could be overtaken for ever
+/// where two pools are never free at the same moment. Of several reservations in a pool the one of the oldest request
+/// counts, and it does not bind older heads that have reservations of their own: so no two of them wait for each other.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backfill {
     /// By the instance that keeps the head.
@@ -50,7 +50,7 @@ impl Backfill {
         self.by_stop.get(&stop).is_some_and(|made| made.seq == ended.seq)
     }
 
-    /// What is kept of an instance for another; for somebody older than `holder`, if that has reservations itself.
+    /// What is reserved of an instance for another head: for one older than `holder`, if that has reservations itself.
     pub(super) fn binding(&self, holder: Option<Seq>, instance: InstanceId) -> Option<LaterCharge> {
         if self.on.is_empty() {
             return None;

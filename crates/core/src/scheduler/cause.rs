@@ -5,26 +5,6 @@ use crate::hints::{LimitFigures, RefusalCause};
 use crate::limit::Rate;
 use crate::route::RouteId;
 
-/// What is the matter, and how sure that is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Diagnosis {
-    /// What.
-    pub cause: Cause,
-    /// How sure.
-    pub confidence: Confidence,
-}
-
-/// How sure a cause is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// It is not.
-    None,
-    /// It was seen two or three times.
-    Fair,
-    /// It was seen more often, was counted here, or the upstream says so itself.
-    High,
-}
-
 /// What may be the matter with a pool instance. Of two the greater is the worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -60,7 +40,7 @@ pub enum Cause {
         /// Since when that is known.
         since: Option<Instant>,
     },
-    /// Somebody else takes from the same allotment.
+    /// Another program uses the same limit.
     Shared {
         /// How much the gate had used at each refusal: the least and the most.
         used: (u64, u64),

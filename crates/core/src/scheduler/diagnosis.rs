@@ -3,10 +3,30 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::cause::{Cause, Confidence, Diagnosis, ReachedLimit};
+use super::cause::{Cause, ReachedLimit};
 use super::evidence::{Evidence, RefusalBurst};
 use crate::hints::RefusalCause;
 use crate::limit::{EstimateView, LearnedUsage, PoolUsage, Rate};
+
+/// What is the matter, and how sure that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What.
+    pub cause: Cause,
+    /// How sure.
+    pub confidence: Confidence,
+}
+
+/// How sure a cause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// It is not.
+    None,
+    /// It was seen two or three times.
+    Fair,
+    /// It was seen more often, was counted here, or the upstream says so itself.
+    High,
+}
 
 /// A pool instance that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +63,7 @@ const NEAR: u32 = 97;
 /// pass by itself, a rate does not.
 const OVERLOADS: usize = 2;
 const RAMPS: usize = 1;
-/// Somebody else uses the limit if the upstream counts more than this many times what this gate sent. A guess: requests
+/// Another program uses the limit if the upstream counts more than this many times what this gate sent. A guess: requests
 /// under way, and refused ones that it counts as well, are fewer.
 const FOREIGN: u64 = 2;
 /// After a burst was refused, the upstream must take this many requests at an even pace, or as many as the burst had. A
@@ -282,7 +302,7 @@ impl InstanceFacts<'_> {
 }
 
 impl RefusalBurst {
-    /// Next to nothing was used of what is allowed, or of what nobody knows.
+    /// Next to nothing was used of what is allowed, or of an unknown limit.
     fn is_idle(&self) -> bool {
         match self.level.limit {
             Some(limit) => self.level.used * IDLE <= u64::from(limit.amount()),

@@ -1,14 +1,14 @@
-//! Whose turn it is: lets those go who may.
+//! Dispatch: grants the heads that may go now.
 
 use std::time::Instant;
 
 use super::QueuePosition;
 use super::state::{Decision, Scheduler};
 use crate::limit::{Charge, InstanceId, NotYet};
-use crate::queue::{Ticket, Waiting};
+use crate::queue::{QueuedRequest, Ticket};
 
 impl<W> Scheduler<W> {
-    /// Lets those go who are stopped at these instances, and at others that become freer by it.
+    /// Grants the heads stopped at these instances, and at others that get room by that.
     pub(super) fn pump(&mut self, now: Instant, instances: impl IntoIterator<Item = InstanceId>) {
         self.to_pump.extend(instances);
         while let Some(instance) = self.to_pump.pop() {
@@ -20,9 +20,9 @@ impl<W> Scheduler<W> {
         self.pump(now, charges.iter().map(|charge| charge.instance));
     }
 
-    /// Lets those go who are stopped here, in their order, until one is kept.
+    /// Grants the heads stopped here, in their order, until one must go on waiting.
     fn pump_one(&mut self, now: Instant, instance: InstanceId) {
-        // While the head is tried, the room that it has later elsewhere is free: it must not be in its own way.
+        // While the head is tried, the room reserved for it elsewhere counts as free: it must not block itself.
         let ended = self.backfill.end(instance);
         // Each round takes the first head away from here, to the upstream or to the pool that keeps it, or ends the
         // loop because this instance keeps it. So the loop ends.
@@ -49,10 +49,10 @@ impl<W> Scheduler<W> {
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
     }
 
-    /// A head that goes before everybody else is kept by one of its pools.
+    /// The first head at all of its pools is stopped by one of them.
     fn stop(&mut self, ticket: Ticket, charges: &[Charge], at: InstanceId, not_yet: NotYet) {
         self.queue.stop_at(ticket, at);
-        self.wake(at, not_yet);
+        self.timers.wake(at, not_yet);
         let ended = self.backfill.end(at);
         self.to_pump.extend(ended.into_iter().flat_map(|ended| ended.on));
         if let NotYet::Until(until) = not_yet
@@ -65,21 +65,9 @@ impl<W> Scheduler<W> {
     fn grant(&mut self, ticket: Ticket) {
         let Some(waiting) = self.queue.serve(ticket) else { return };
         self.forget(ticket, &waiting);
-        let Waiting { charges, arrived, waiter, .. } = waiting;
+        let QueuedRequest { charges, arrived, waiter, .. } = waiting;
         self.totals.granted += 1;
         let position = QueuePosition { seq: ticket.seq(), arrived };
         self.decisions.push(Decision::Grant { waiter, charges, position });
-    }
-
-    /// Comes back to this instance when it has room; one whose places must be freed first is come back to by those who
-    /// free them.
-    pub(super) fn wake(&mut self, instance: InstanceId, not_yet: NotYet) {
-        if let Some(before) = self.wake_of.remove(&instance) {
-            self.wakes.remove(&(before, instance));
-        }
-        if let NotYet::Until(at) = not_yet {
-            self.wakes.insert((at, instance));
-            self.wake_of.insert(instance, at);
-        }
     }
 }

@@ -14,7 +14,7 @@ use crate::route::RouteId;
 /// Counts reach back to the beginning of the minute before this one: the most common window (docs/upstream.md §1).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long an instance that nobody uses is kept for what was refused there. A guess: as long as what is learned of it.
+/// How long an unused instance is kept because the upstream refused there. A guess: as long as what is learned of it.
 const KEPT: Duration = Duration::from_hours(1);
 
 /// How many bursts of refusals are remembered. A guess: a diagnosis needs three or four of one kind.
@@ -32,16 +32,16 @@ const MISSING: u64 = 5;
 /// The evidence of all pool instances.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EvidenceLog {
-    of: Vec<Option<Box<Record>>>,
+    of: Vec<Option<Box<InstanceRecord>>>,
 }
 
 /// What is known of one.
 #[derive(Clone, Debug)]
-struct Record {
+struct InstanceRecord {
     began: Instant,
     /// This minute, and the one before.
-    page: Page,
-    before: Page,
+    page: MinuteCounts,
+    before: MinuteCounts,
     /// The last of them last.
     bursts: VecDeque<RefusalBurst>,
     /// How many were accepted since the last of them.
@@ -63,7 +63,7 @@ pub struct RefusalCounts {
 
 /// What is counted in a minute, in requests.
 #[derive(Clone, Debug, Default)]
-struct Page {
+struct MinuteCounts {
     requesters: Requesters,
     waited: u64,
     turned_away: u64,
@@ -188,26 +188,26 @@ impl EvidenceLog {
         gone.for_each(|(_, record)| *record = None);
     }
 
-    fn page(&mut self, now: Instant, instance: InstanceId) -> &mut Page {
+    fn page(&mut self, now: Instant, instance: InstanceId) -> &mut MinuteCounts {
         &mut self.record(now, instance).page
     }
 
-    fn record(&mut self, now: Instant, instance: InstanceId) -> &mut Record {
+    fn record(&mut self, now: Instant, instance: InstanceId) -> &mut InstanceRecord {
         if self.of.len() <= instance.index() {
             self.of.resize_with(instance.index() + 1, || None);
         }
-        let record = self.of[instance.index()].get_or_insert_with(|| Box::new(Record::new(now)));
+        let record = self.of[instance.index()].get_or_insert_with(|| Box::new(InstanceRecord::new(now)));
         record.turn(now);
         record
     }
 }
 
-impl Record {
+impl InstanceRecord {
     fn new(now: Instant) -> Self {
         Self {
             began: now,
-            page: Page::default(),
-            before: Page::default(),
+            page: MinuteCounts::default(),
+            before: MinuteCounts::default(),
             bursts: VecDeque::new(),
             accepted_since: 0,
             peak: 0,
@@ -291,7 +291,7 @@ impl RefusalBurst {
     }
 }
 
-impl Page {
+impl MinuteCounts {
     fn clear(&mut self) {
         self.requesters.clear();
         (self.waited, self.turned_away, self.short, self.accepted) = (0, 0, 0, 0);

@@ -1,13 +1,13 @@
-//! When somebody's turn will come: told on arrival, from the pools' exact state and from who waits before it.
+//! When the turn of a request will come: computed on arrival, from the exact state of its pools and the requests before it.
 
 use std::time::{Duration, Instant};
 
-use super::state::{REVIEW, Scheduler};
+use super::state::Scheduler;
 use crate::limit::{Charge, InstanceId};
-use crate::queue::{Ahead, ClientId, Elsewhere, Flow, Part, Ticket};
+use crate::queue::{Ahead, ClientId, Elsewhere, Flow, Fraction};
 use crate::route::Priority;
 
-/// What a newcomer can expect.
+/// What a new request can expect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Forecast {
     /// The instance at which its turn comes last.
@@ -18,7 +18,7 @@ pub(super) struct Forecast {
     pub(super) ahead: usize,
 }
 
-/// Where somebody stands in the line of its flow.
+/// Where a request stands in the line of its flow.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LinePosition {
     /// It is yet to come.
@@ -36,8 +36,8 @@ const ROUNDS: usize = 8;
 impl<W> Scheduler<W> {
     /// When the turn of one of a flow would come.
     ///
-    /// It is as exact as the rates are. Whoever comes later and goes first (with a higher priority, or of a client that
-    /// has had less) makes it later, and so do answers that take their time in a pool that limits what is in flight.
+    /// It is as exact as the rates are. Later requests that go first (with a higher priority, or of a client that has had
+    /// less) delay it, and so do slow responses in a pool that limits what is in flight.
     pub(super) fn forecast(
         &mut self,
         now: Instant,
@@ -45,7 +45,7 @@ impl<W> Scheduler<W> {
         charges: &[Charge],
         standing: LinePosition,
     ) -> Forecast {
-        // Nobody of its line goes before all of their pools have room, even where one of them has room by now.
+        // No request of its line goes before all of its pools have room, even where one of them has room by now.
         let room = charges.iter().map(|&charge| self.ledger.turn_of(now, 0, Charge { cost: 1, ..charge })).max();
         let room = room.unwrap_or(now);
         let turns = charges.iter().map(|&charge| {
@@ -77,7 +77,7 @@ impl<W> Scheduler<W> {
 
     /// When it comes at one pool. Of those who are stopped elsewhere only so many go before it as may go there by then.
     fn turn_at(&mut self, now: Instant, charge: Charge, ahead: &Ahead) -> Instant {
-        let kept = |kept: &Elsewhere| Part { of: ahead.cost, in_all: ahead.waiting }.times(kept.cost);
+        let kept = |kept: &Elsewhere| Fraction { of: ahead.cost, in_all: ahead.waiting }.times(kept.cost);
         let here = ahead.cost.saturating_sub(ahead.elsewhere.iter().map(kept).sum());
         let mut turn = self.ledger.turn_of(now, here, charge);
         // Requests that are stopped elsewhere go before it only as fast as their own pool lets them. How many do
@@ -106,32 +106,13 @@ impl<W> Scheduler<W> {
         self.turn_at(now, charge, &ahead)
     }
 
-    /// When one of a client that nobody knows yet would go.
+    /// When a request of a new client would go.
     pub(super) fn turn_of_stranger(&mut self, now: Instant, instance: InstanceId) -> Instant {
         let flow =
             Flow { client: ClientId::default(), priority: Priority::Normal, pools: [instance].into_iter().collect() };
         let charge = Charge { instance, cost: 1 };
         let ahead = self.queue.ahead_of(&flow, instance, None);
         self.turn_at(now, charge, &ahead)
-    }
-
-    /// Tells those whose turn would come too late by now, rather than at their deadline: from the end of each line on.
-    pub(super) fn review(&mut self, now: Instant) {
-        self.review_at = (!self.queue.is_empty()).then_some(now + REVIEW);
-        for line in self.queue.lines() {
-            while let Some((ticket, forecast)) = self.too_late(now, line) {
-                self.turn_away(now, ticket, forecast);
-            }
-        }
-    }
-
-    /// The last of a line, if its turn would come too late, whoever of its client's other lines goes before it.
-    fn too_late(&mut self, now: Instant, line: usize) -> Option<(Ticket, Forecast)> {
-        let (flow, ticket, waiting, is_first) = self.queue.last_in(line)?;
-        let (charges, arrived, deadline) = (waiting.charges.clone(), waiting.arrived, waiting.deadline);
-        let standing = if is_first { LinePosition::First { arrived } } else { LinePosition::Last { arrived } };
-        let forecast = self.forecast(now, &flow, &charges, standing);
-        (forecast.turn > deadline + tolerance(forecast.turn - arrived)).then_some((ticket, forecast))
     }
 }
 

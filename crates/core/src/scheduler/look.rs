@@ -1,12 +1,13 @@
-//! How the state is looked at: as a whole, or a part at a time, so that nobody waits for whoever looks.
+//! Reads the state: as a whole, or some instances at a time, so that no request waits for a reader.
 
 use std::time::Instant;
 
 use super::diagnosis::{InstanceFacts, diagnose};
+use super::forecast::tolerance;
 use super::snapshot::{InstanceState, Snapshot};
 use super::state::Scheduler;
 use super::waiters::WaitersByInstance;
-use crate::limit::{InstanceId, InstanceUsage};
+use crate::limit::{InstanceId, InstanceUsage, PoolUsage};
 use crate::queue::Flow;
 
 /// The pool instances that are still to be looked at.
@@ -52,6 +53,22 @@ impl<W> Scheduler<W> {
             usage,
             evidence,
             diagnosis,
+        })
+    }
+
+    /// When the first head stopped here goes; nothing where it waits for a request in flight to end.
+    pub(super) fn head_goes(&self, instance: InstanceId) -> Option<Instant> {
+        self.timers.wake_of(instance).filter(|_| self.queue.is_stopped_at(instance))
+    }
+
+    /// Since when this instance keeps them for longer than the forecast bears, or because the upstream refused.
+    pub(super) fn stalled_since(&self, now: Instant, instance: InstanceId, taken: &PoolUsage) -> Option<Instant> {
+        let refused = taken.learned.filter(|learned| learned.not_until.is_some());
+        let held = refused.and_then(|learned| learned.refused_at);
+        held.or_else(|| {
+            let (_, head) = self.queue.first_at(instance)?;
+            let late = head.turn + tolerance(head.turn - head.arrived);
+            (late < now).then_some(head.turn)
         })
     }
 }

@@ -8,6 +8,7 @@ mod backfill;
 mod cause;
 mod diagnosis;
 mod dispatch;
+mod entry;
 mod evidence;
 mod forecast;
 mod look;
@@ -15,36 +16,28 @@ mod outcome;
 mod request;
 mod requesters;
 mod retries;
+mod review;
+mod rules;
 mod saved;
 mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timers;
+mod wait_check;
 mod waiters;
 
-pub use cause::{Cause, Confidence, Diagnosis, ReachedLimit};
+pub use cause::{Cause, ReachedLimit};
+pub use diagnosis::{Confidence, Diagnosis};
 pub use evidence::{Evidence, RefusalBurst, RefusalCounts};
 pub use look::Rest;
 pub use request::{AdmissionRequest, QueuePosition};
 pub use requesters::Requester;
+pub use rules::{PoolRules, Rules};
 pub use snapshot::{InstanceState, RequestTotals, Snapshot};
-pub use state::{Arrival, Decision, Rules, Scheduler};
+pub use state::{Arrival, Decision, Scheduler};
+pub use wait_check::{PoolLine, WaitCheck};
 pub use waiters::Waiters;
 
 pub use crate::queue::ClientId;
 pub use crate::refusal::{Reason, Refusal};
-
-use std::time::Duration;
-
-/// How a pool treats those who wait for it.
-#[derive(Clone, Copy, Debug)]
-pub struct PoolRules {
-    /// How many may wait for it.
-    pub max_waiting: usize,
-    /// How much memory those who wait for it may take, in bytes.
-    pub max_bytes: u64,
-    /// How long a request may wait for it, from arrival to dispatch.
-    pub max_wait: Duration,
-    /// Nobody waits: what cannot go at once is refused.
-    pub refuse_when_full: bool,
-}

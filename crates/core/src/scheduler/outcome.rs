@@ -1,4 +1,4 @@
-//! What the upstream's answers teach.
+//! What became of sent requests: the scheduler learns from each response.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::hints::{Allowance, LimitFigures, Pushback, RefusalCause};
 use crate::limit::{Charge, Hint, InstanceId, Rate, Unit};
 use crate::route::RouteId;
 
-/// Limits of longer windows are not paced: who has used one up is reported at once. A guess: nobody waits for a day.
+/// Limits of longer windows are not paced: once used up, requests are refused at once. A guess: no client waits a day.
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// How long a hint is believed that names no such window. A guess: the longest of a minute's limits was 60.6 s
@@ -113,7 +113,8 @@ impl<W> Scheduler<W> {
         }
     }
 
-    /// Whoever is charged is of the family that the refusal names, if it names one; the family's instance of this unit.
+    /// Joins the charged instances to the family that the refusal names, if it names one. Returns the family's instance of
+    /// this unit.
     fn join(&mut self, now: Instant, charges: &[Charge], unit: Unit, pushback: &Pushback) -> Option<InstanceId> {
         // As the models in keys are written.
         let family = pushback.family.as_ref()?.to_lowercase().replace(char::is_whitespace, "_");

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use crate::queue::{ClientId, Seq};
 use crate::route::{Priority, RouteId};
 
-/// Who asks for places, and what he may expect.
+/// A request for places in its pools: whose it is, and how it may wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AdmissionRequest {
     /// Whose share it comes from.
@@ -14,7 +14,7 @@ pub struct AdmissionRequest {
     pub patience: Option<Duration>,
     /// Which kind of request it is.
     pub route: RouteId,
-    /// How often the same request has been refused and come position; nothing if its client does not say.
+    /// How often the same request was refused before and came again; nothing if its client does not say.
     pub returns: Option<u32>,
     /// How much memory it takes while it waits.
     pub bytes: u64,
@@ -22,8 +22,8 @@ pub struct AdmissionRequest {
     pub position: Option<QueuePosition>,
 }
 
-/// The place of a request that has gone, for when the upstream refuses it and it asks position: nobody who came later goes
-/// before it, and what it waited before counts.
+/// The position of a sent request in the order of arrival. If the upstream refuses it, it asks again from there: no later
+/// request goes first, and the time that it waited before counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueuePosition {
     pub(super) seq: Seq,

@@ -10,7 +10,7 @@ pub struct Requester {
     pub route: RouteId,
 }
 
-/// Who requested how often. Beyond so many, the others are counted together.
+/// How many requests each client and route made. Beyond a bound, the others are counted together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requesters {
     /// About in the order of how often they ask, so that who asks often is found soon.
@@ -18,7 +18,7 @@ pub(super) struct Requesters {
     others: u64,
 }
 
-/// How many are told apart. A guess: whoever asks most is among them, and they are looked through for each request.
+/// How many are told apart. A guess: the busiest are among them, and each request searches them.
 const MOST: usize = 64;
 
 impl Requesters {
@@ -49,7 +49,7 @@ impl Requesters {
         self.by
     }
 
-    /// Nobody has requested; what was there for names stays.
+    /// Starts again at zero and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.by.clear();
         self.others = 0;

@@ -16,12 +16,11 @@ pub(super) const LATEST: Duration = Duration::from_mins(1);
 /// guess.
 const BEYOND: Duration = Duration::from_secs(30);
 
-/// How late somebody may be who was told when to come back. A guess: a new connection
-/// and a busy client.
+/// How late a client may come back. A guess: a new connection and a busy client.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// When those who were refused have been told to come back: one by one, so that they do not come as a herd; and the places
-/// that are reserved for those of whom it is known that they will.
+/// When refused clients may come back: each at its own time, so that they do not come as a herd. For clients that are known
+/// to come back, their positions are reserved.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RetryReservations {
     next: HashMap<InstanceId, Instant>,
@@ -32,7 +31,7 @@ pub(super) struct RetryReservations {
     of: HashMap<ClientId, usize>,
 }
 
-/// A place that is reserved for somebody who was told to come back.
+/// A position that is reserved for a refused client until it comes back.
 #[derive(Clone, Debug)]
 pub(super) struct RetryReservation {
     pub(super) flow: Flow,
@@ -54,9 +53,9 @@ impl RetryReservation {
 }
 
 impl RetryReservations {
-    /// A time of its own to come back to this instance, not before `room` and one `gap` after whoever was told last.
+    /// A time of its own to come back to this instance: not before `room`, and one `gap` after the last that was given.
     ///
-    /// Nobody can be told more than a minute; those beyond it are spread over its second half.
+    /// No SDK obeys more than a minute; clients for later are spread over its second half.
     pub(super) fn slot(&mut self, now: Instant, at: InstanceId, room: Instant, gap: Duration) -> Duration {
         let slot = self.next.get(&at).map_or(room, |&next| next.max(room)).max(now + SOONEST);
         if slot <= now + LATEST {
@@ -67,7 +66,7 @@ impl RetryReservations {
         BEYOND + BEYOND.mul_f64((f64::from(self.beyond) * GOLDEN).fract())
     }
 
-    /// Keeps a place.
+    /// Reserves a position.
     pub(super) fn reserve(&mut self, route: RouteId, reservation: RetryReservation) {
         let key = (reservation.flow.clone(), route);
         *self.of.entry(reservation.flow.client).or_default() += 1;
@@ -75,14 +74,14 @@ impl RetryReservations {
         self.reserved.entry(key).or_default().push_back(reservation);
     }
 
-    /// Somebody comes back to the place that was reserved for him.
+    /// A client comes back for its reserved position.
     pub(super) fn claim(&mut self, route: RouteId, flow: &Flow) -> Option<RetryReservation> {
         let key = (flow.clone(), route);
         let seq = self.reserved.get(&key)?.front()?.seq;
         self.remove(&key, seq)
     }
 
-    /// One that nobody came back to in time.
+    /// A reservation whose client did not come back in time.
     pub(super) fn end(&mut self, now: Instant) -> Option<RetryReservation> {
         let (&(ends, seq), key) = self.ends.first_key_value()?;
         if ends > now {
@@ -130,7 +129,7 @@ impl RetryReservations {
         std::mem::take(&mut self.reserved).into_values().flatten().collect()
     }
 
-    /// Whether anybody has been told when to come back, and need not have come by now.
+    /// Whether a time to come back was given that may still lie ahead.
     pub(super) fn has_reported(&self) -> bool {
         !self.next.is_empty()
     }

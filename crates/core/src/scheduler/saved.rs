@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::state::{SWEEP, Scheduler};
+use super::state::Scheduler;
 use crate::limit::{Outdated, SavedInstance};
 
 impl<W> Scheduler<W> {
@@ -18,7 +18,7 @@ impl<W> Scheduler<W> {
     /// [`Outdated`]: it changes nothing.
     pub fn recall(&mut self, now: Instant, estimate: &SavedInstance) -> Result<(), Outdated> {
         let recalled = self.ledger.recall(now, estimate);
-        self.sweep_at.get_or_insert(now + SWEEP);
+        self.timers.start_sweeps(now);
         recalled
     }
 }

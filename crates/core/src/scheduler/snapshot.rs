@@ -47,17 +47,17 @@ pub struct InstanceState {
     pub pool: PoolId,
     /// Its key; empty where the pool has none.
     pub key: Arc<str>,
-    /// What is usage.
+    /// What is used of it.
     pub usage: PoolUsage,
     /// What of its limit in force is used, where there is one.
     pub fill: Option<Fill>,
-    /// Who waits that needs it.
+    /// Which requests wait for it.
     pub waiters: Waiters,
     /// How many they are.
     pub waiting: usize,
     /// When the first who is stopped here goes, where that is known.
     pub head_goes: Option<Instant>,
-    /// Since when it has kept those who wait for longer than they were told, or nobody goes as the upstream refused.
+    /// Since when requests wait longer than was forecast, or none goes because the upstream refused.
     pub stalled_since: Option<Instant>,
     /// How long one who comes now would wait for it, as far as the rates say.
     pub eta: Duration,

@@ -1,39 +1,18 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
-use super::admit::{Admit, Entry, Wait};
 use super::backfill::Backfill;
+use super::entry::{Admitted, Entry, Wait};
 use super::evidence::EvidenceLog;
-use super::forecast::{Forecast, LinePosition};
 use super::retries::RetryReservations;
+use super::rules::Rules;
 use super::snapshot::{RequestTotals, Snapshot};
-use super::{AdmissionRequest, PoolRules, QueuePosition, Reason, Refusal};
+use super::timers::Timers;
+use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::hints::RefusalCause;
-use crate::limit::{Charge, Fill, InstanceId, Ledger, Limits, PoolId};
-use crate::queue::{Charges, ClientId, Queue, Ticket, Waiting};
+use crate::limit::{Charge, Fill, InstanceId, Ledger, PoolId};
+use crate::queue::{Charges, Queue, QueuedRequest, Ticket};
 use crate::route::Ask;
-
-/// How often pool instances that nobody uses any more are looked for, while there are any. A guess: half a usual
-/// window.
-pub(super) const SWEEP: Duration = Duration::from_secs(30);
-
-/// How often it is looked whether those who wait would still go in time. A guess: nobody minds a second, and it costs a
-/// forecast for each line.
-pub(super) const REVIEW: Duration = Duration::from_secs(1);
-
-/// What the scheduler is told once.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// What each pool admits, and how it treats those who wait; [`PoolId`] counts them.
-    pub pools: Vec<(Limits, PoolRules)>,
-    /// How many may wait in all.
-    pub max_waiting: usize,
-    /// The share of each client that has more than one.
-    pub weights: HashMap<ClientId, NonZeroU32>,
-    /// How long who is low waits before it counts as normal.
-    pub ageing: Duration,
-}
 
 /// What becomes of a request that arrives.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,8 +56,8 @@ pub enum Decision<W> {
     },
 }
 
-/// Decides who goes when. It waits for nothing and knows no clock: whoever drives it tells it the time, and comes back
-/// at [`Scheduler::poll_timeout`].
+/// Decides which request goes when. It does not wait and knows no clock: its driver passes the time, and comes back at
+/// [`Scheduler::poll_timeout`].
 ///
 /// # Examples
 ///
@@ -101,7 +80,7 @@ pub enum Decision<W> {
 /// let asks = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
 /// let (now, minute) = (Instant::now(), Duration::from_mins(1));
 ///
-/// // The first request goes at once, and counts from the moment at which it is commit.
+/// // The first request goes at once, and counts from the moment at which it is sent.
 /// let first = scheduler.arrive(now, &asks, AdmissionRequest::default(), || "first");
 /// let Arrival::Granted { charges, .. } = first else { panic!("{first:?}") };
 /// scheduler.commit(now, &charges);
@@ -124,15 +103,9 @@ pub struct Scheduler<W> {
     pub(super) rules: Rules,
     pub(super) ledger: Ledger,
     pub(super) queue: Queue<W>,
-    pub(super) deadlines: BTreeSet<(Instant, Ticket)>,
-    /// When an instance at which somebody is stopped will have room again, both ways round.
-    pub(super) wakes: BTreeSet<(Instant, InstanceId)>,
-    pub(super) wake_of: BTreeMap<InstanceId, Instant>,
+    pub(super) timers: Timers,
     pub(super) backfill: Backfill,
     pub(super) to_pump: Vec<InstanceId>,
-    pub(super) sweep_at: Option<Instant>,
-    /// When it is looked whether those who wait would still go in time.
-    pub(super) review_at: Option<Instant>,
     pub(super) retries: RetryReservations,
     pub(super) decisions: Vec<Decision<W>>,
     pub(super) totals: RequestTotals,
@@ -151,13 +124,9 @@ impl<W> Scheduler<W> {
             queue: Queue::new(rules.weights.clone(), rules.ageing),
             rules,
             ledger: Ledger::new(limits),
-            deadlines: BTreeSet::new(),
-            wakes: BTreeSet::new(),
-            wake_of: BTreeMap::new(),
+            timers: Timers::default(),
             backfill: Backfill::default(),
             to_pump: Vec::new(),
-            sweep_at: None,
-            review_at: None,
             retries: RetryReservations::default(),
             decisions: Vec::new(),
             totals: RequestTotals::default(),
@@ -176,8 +145,8 @@ impl<W> Scheduler<W> {
         waiter: impl FnOnce() -> W,
     ) -> Arrival {
         let arrival = match self.admit(now, asks, request) {
-            Ok(Admit::Now { charges, position }) => Arrival::Granted { charges, position },
-            Ok(Admit::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
+            Ok(Admitted::Now { charges, position }) => Arrival::Granted { charges, position },
+            Ok(Admitted::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
             Err(refusal) => Arrival::Refused(refusal),
         };
         match arrival {
@@ -188,7 +157,7 @@ impl<W> Scheduler<W> {
         arrival
     }
 
-    /// A request that waits goes away; whether it still waited.
+    /// The client of a waiting request leaves. Returns whether the request still waited.
     pub fn cancel(&mut self, now: Instant, ticket: Ticket) -> bool {
         let Some((_, stopped_at)) = self.leave(ticket) else { return false };
         self.totals.cancelled += 1;
@@ -196,14 +165,14 @@ impl<W> Scheduler<W> {
         true
     }
 
-    /// A granted request was commit.
+    /// A granted request was sent.
     pub fn commit(&mut self, now: Instant, charges: &[Charge]) {
         self.totals.sent += 1;
         self.ledger.commit(now, charges);
         self.pump_charged(now, charges);
     }
 
-    /// A granted request was never commit, and never will be.
+    /// A granted request was not sent, and never will be.
     pub fn refund(&mut self, now: Instant, charges: &[Charge]) {
         self.totals.refunded += 1;
         self.ledger.refund(charges);
@@ -223,12 +192,10 @@ impl<W> Scheduler<W> {
         self.draining
     }
 
-    /// Refuses everybody who waits and whoever comes from now on.
+    /// Refuses all waiting requests, and all that come from now on.
     pub fn drain(&mut self) {
         self.draining = true;
-        self.deadlines.clear();
-        self.wakes.clear();
-        self.wake_of.clear();
+        self.timers.clear_waits();
         self.backfill.clear();
         for reservation in self.retries.drain() {
             self.ledger.unpin(&reservation.charges);
@@ -243,12 +210,7 @@ impl<W> Scheduler<W> {
     /// When [`Scheduler::handle_timeout`] wants to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let deadline = self.deadlines.first().map(|&(at, _)| at);
-        let wake = self.wakes.first().map(|&(at, _)| at);
-        [deadline, wake, self.queue.next_ageing(), self.retries.next_end(), self.review_at, self.sweep_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.timers.next(), self.queue.next_ageing(), self.retries.next_end()].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`, and what becomes due by that.
@@ -258,32 +220,28 @@ impl<W> Scheduler<W> {
         }
     }
 
-    /// Grants, then refuses those who waited in vain, then sweeps.
+    /// Grants first, then refuses what waited in vain, then sweeps.
     fn handle_due(&mut self, now: Instant) {
-        while let Some(&(at, instance)) = self.wakes.first()
-            && at <= now
-        {
-            self.wakes.pop_first();
-            self.wake_of.remove(&instance);
+        while let Some(instance) = self.timers.due_wake(now) {
             self.pump(now, [instance]);
         }
         while let Some(instance) = self.queue.age(now) {
             self.pump(now, [instance]);
         }
         self.expire_retries(now);
-        while let Some(&(at, ticket)) = self.deadlines.first()
-            && at <= now
-        {
+        while let Some(ticket) = self.timers.due_deadline(now) {
             self.time_out(now, ticket);
         }
-        if self.review_at.is_some_and(|at| at <= now) {
+        if self.timers.due_review(now) {
             self.review(now);
         }
-        if self.sweep_at.is_some_and(|at| at <= now) {
+        if self.timers.due_sweep(now) {
             self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
             self.evidence.sweep(|slot| self.ledger.holds(slot));
             self.retries.sweep(now);
-            self.sweep_at = (self.ledger.keyed() > 0 || self.retries.has_reported()).then_some(now + SWEEP);
+            if self.ledger.keyed() > 0 || self.retries.has_reported() {
+                self.timers.start_sweeps(now);
+            }
         }
     }
 
@@ -310,10 +268,10 @@ impl<W> Scheduler<W> {
         self.ledger.pin(&charges);
         let for_own_limit = self.ledger.is_as_reported(now, stopped_at);
         self.evidence.waited(now, stopped_at, for_own_limit);
-        let waiting = Waiting { charges, arrived, turn, deadline, bytes, returns, waiter };
+        let waiting = QueuedRequest { charges, arrived, turn, deadline, bytes, returns, waiter };
         let (ticket, heads) = self.queue.push(flow, seq, waiting, stopped_at);
-        self.deadlines.insert((deadline, ticket));
-        self.review_at.get_or_insert(now + REVIEW);
+        self.timers.set_deadline(deadline, ticket);
+        self.timers.start_reviews(now);
         if let Some(stop) = heads.filter(|&stop| self.queue.first_at(stop).is_some_and(|(first, _)| first == ticket)) {
             self.pump(now, [stop]);
         }
@@ -321,44 +279,15 @@ impl<W> Scheduler<W> {
     }
 
     /// Takes a request out of the queue; says where its line was stopped if it was the head.
-    fn leave(&mut self, ticket: Ticket) -> Option<(Waiting<W>, Option<InstanceId>)> {
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<(QueuedRequest<W>, Option<InstanceId>)> {
         let (waiting, stopped_at) = self.queue.remove(ticket)?;
         self.forget(ticket, &waiting);
         Some((waiting, stopped_at))
     }
 
-    /// It waits no more.
-    pub(super) fn forget(&mut self, ticket: Ticket, waiting: &Waiting<W>) {
-        self.deadlines.remove(&(waiting.deadline, ticket));
+    /// The request no longer waits.
+    pub(super) fn forget(&mut self, ticket: Ticket, waiting: &QueuedRequest<W>) {
+        self.timers.clear_deadline(waiting.deadline, ticket);
         self.ledger.unpin(&waiting.charges);
-    }
-
-    /// The forecast had promised a turn in time; what is in flight, was commit late, or went before it has made it later.
-    pub(super) fn time_out(&mut self, now: Instant, ticket: Ticket) {
-        let Some((flow, waiting)) = self.queue.find(ticket) else { return };
-        let (flow, charges, arrived, deadline) =
-            (flow.clone(), waiting.charges.clone(), waiting.arrived, waiting.deadline);
-        let Forecast { instance, turn, ahead } = self.forecast(now, &flow, &charges, LinePosition::First { arrived });
-        self.turn_away(now, ticket, Forecast { instance, turn: turn.max(deadline), ahead });
-    }
-
-    /// Refuses one who waits and would go too late.
-    pub(super) fn turn_away(&mut self, now: Instant, ticket: Ticket, forecast: Forecast) {
-        let Some(flow) = self.queue.find(ticket).map(|(flow, _)| flow.clone()) else { return };
-        let Some((waiting, stopped_at)) = self.leave(ticket) else { return };
-        let Waiting { charges, arrived, deadline, bytes, returns, waiter, .. } = waiting;
-        let Forecast { instance, turn, ahead } = forecast;
-        let reason = Reason::WaitTooLong {
-            pool: self.ledger.pool_of(instance),
-            waiting: self.queue.waiting_for(instance),
-            ahead,
-            eta: turn - arrived,
-            max_wait: deadline - arrived,
-        };
-        let entry = Entry { flow, charges, seq: ticket.seq(), returns, bytes };
-        let refusal = self.refuse(now, reason, &entry, instance, turn, deadline - arrived);
-        self.totals.refused += 1;
-        self.decisions.push(Decision::Refuse { waiter, refusal });
-        self.pump(now, stopped_at);
     }
 }

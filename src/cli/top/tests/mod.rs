@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::state::{State, Then};
 use crate::admin::{
-    CauseName, CountStatus, EventStatus, InForceStatus, RouteStatus, SpreadStatus, Status, WaitingFor, Watched,
+    AdminState, CauseName, CountStatus, EventStatus, InForceStatus, RouteStatus, SpreadStatus, Status, WaitingFor,
 };
 use crate::config::{Config, Source};
 use crate::gate::Gate;
@@ -20,7 +20,7 @@ fn status() -> Status {
     let config = Config::parse(&Source::BuiltIn, CONFIG).expect("a configuration");
     let runtime = Runtime::new().expect("a runtime");
     let _within = runtime.enter();
-    let mut status = Watched::new(&config, Gate::start(&config).expect("a gate")).status();
+    let mut status = AdminState::new(&config, Gate::start(&config).expect("a gate")).status();
     for pool in &mut status.pools {
         let (case, used, max, waiting) = match &*pool.name {
             "full" => (CauseName::OwnLimit, 60, 60, 36),

@@ -81,7 +81,7 @@ pub struct InstanceUsage {
 pub struct Ledger {
     limits: Vec<Limits>,
     /// First the keyless instance of every pool, which stays for good, then the keyed ones as they come and go.
-    instances: Slab<Instance>,
+    instances: Slab<LedgerEntry>,
     keyed: Vec<HashMap<Arc<str>, InstanceId>>,
     /// Of each pool, the keys of models that share the limits of a family, with the family's key and until when.
     families: Vec<Families>,
@@ -91,11 +91,11 @@ pub struct Ledger {
 type Families = HashMap<Arc<str>, (Arc<str>, Instant)>;
 
 #[derive(Clone, Debug)]
-struct Instance {
+struct LedgerEntry {
     pool_id: PoolId,
     key: Arc<str>,
     pool: Pool,
-    /// How many requests that wait pin this instance: while any does, it stays.
+    /// Number of queued requests and reservations that reference this instance. It is kept while this is non-zero.
     pins: u32,
 }
 
@@ -103,7 +103,7 @@ impl Ledger {
     /// A ledger of pools with these limits; [`PoolId`] counts them.
     #[must_use]
     pub fn new(limits: Vec<Limits>) -> Self {
-        let keyless = |(index, limits)| (index, Instance::new(PoolId(index), "".into(), limits));
+        let keyless = |(index, limits)| (index, LedgerEntry::new(PoolId(index), "".into(), limits));
         Self {
             instances: limits.iter().enumerate().map(keyless).collect(),
             keyed: vec![HashMap::new(); limits.len()],
@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     /// The instance of `pool` for `key`, made if there is none. A keyed one is dropped by [`Ledger::sweep`] once it is
-    /// idle and no longer [`pins`](Ledger::pin).
+    /// idle and no longer [pinned](Ledger::pin).
     pub fn instance(&mut self, pool: PoolId, key: Option<&str>) -> InstanceId {
         let Some(key) = key else { return InstanceId(u32::try_from(pool.0).expect("fewer than 2^32 pools")) };
         match self.families[pool.0].get(key).map(|(family, _)| Arc::clone(family)) {
@@ -146,7 +146,7 @@ impl Ledger {
         if let Some(&id) = keyed.get(key) {
             return id;
         }
-        let slot = self.instances.insert(Instance::new(pool, key.into(), &self.limits[pool.0]));
+        let slot = self.instances.insert(LedgerEntry::new(pool, key.into(), &self.limits[pool.0]));
         let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
         self.keyed[pool.0].insert(key.into(), id);
         id
@@ -158,20 +158,20 @@ impl Ledger {
         self.get(id).pool_id
     }
 
-    /// A request that waits names these instances: they stay until it waits [no more](Ledger::unpin).
+    /// Pins these instances for a waiting request: they stay until [`Ledger::unpin`].
     pub fn pin(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).pins += 1);
     }
 
-    /// The request waits no more.
+    /// The request no longer waits.
     pub fn unpin(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).pins -= 1);
     }
 
-    /// Takes a place in every pool of `charges`, or in none. Where a pool has room `later` for another, it must remain.
+    /// Reserves a place in every pool of `charges`, or in none. Room that `later` names for another request must remain.
     ///
     /// # Errors
-    /// The instance that keeps it longest, and until when.
+    /// The instance at which the request must wait longest, and until when.
     pub fn reserve(
         &mut self,
         now: Instant,
@@ -232,11 +232,11 @@ impl Ledger {
         &self.get(id).pool
     }
 
-    /// The upstream says that this instance's model shares the limits of a family: for a while, whoever comes with its key
-    /// gets the family's instance, which this is. Nothing where the pool does not learn, is not keyed by model, or the model
+    /// The upstream says that this instance's model shares the limits of a family: for a while, requests with its key get the
+    /// family's instance, which this returns. Nothing where the pool does not learn, is not keyed by model, or the model
     /// is the family.
     pub fn join(&mut self, now: Instant, id: InstanceId, family: &str) -> Option<InstanceId> {
-        let Instance { pool_id, key, .. } = self.get(id);
+        let LedgerEntry { pool_id, key, .. } = self.get(id);
         let (pool, key) = (*pool_id, Arc::clone(key));
         let Limits { model_part, learn, .. } = self.limits[pool.0];
         let part = model_part.filter(|_| learn != Learn::Never)?;
@@ -252,20 +252,20 @@ impl Ledger {
 
     /// The models that share this instance do not share its limits after all.
     pub fn part(&mut self, id: InstanceId) {
-        let Instance { pool_id, key, .. } = self.get(id);
+        let LedgerEntry { pool_id, key, .. } = self.get(id);
         let (pool, key) = (pool_id.0, Arc::clone(key));
         self.families[pool].retain(|_, (family, _)| *family != key);
     }
 
-    /// Whether this one pool has room for a charge, beside what is later.
+    /// Whether this one pool has room for a charge, beside what another request takes `later`.
     pub fn has_room(&mut self, now: Instant, charge: Charge, later: Option<LaterCharge>) -> bool {
         let pool = self.pool_mut(charge.instance);
         let remains = later.is_none_or(|later| pool.leaves(now, charge.cost, later));
         remains && pool.check(now, charge.cost).is_ok()
     }
 
-    /// Drops the instances that nobody names and of which nothing counts any more, unless there is another reason to keep
-    /// one, which is told by its place in tables that run beside.
+    /// Drops the instances that are not pinned and of which nothing counts any more. `is_kept` may keep one for another
+    /// reason; it gets its index ([`InstanceId::index`]).
     pub fn sweep(&mut self, now: Instant, is_kept: impl Fn(usize) -> bool) {
         self.families.iter_mut().for_each(|families| families.retain(|_, (_, until)| *until > now));
         let keyed: Vec<InstanceId> = self.keyed.iter().flat_map(|keyed| keyed.values().copied()).collect();
@@ -277,7 +277,7 @@ impl Ledger {
     }
 
     fn remove(&mut self, id: InstanceId) {
-        let Instance { pool_id, key, .. } = self.instances.remove(id.index());
+        let LedgerEntry { pool_id, key, .. } = self.instances.remove(id.index());
         self.keyed[pool_id.0].remove(&key);
     }
 
@@ -310,11 +310,11 @@ impl Ledger {
         Some(self.instances.get_mut(id.index())?.usage(now))
     }
 
-    fn get(&self, id: InstanceId) -> &Instance {
+    fn get(&self, id: InstanceId) -> &LedgerEntry {
         &self.instances[id.0 as usize]
     }
 
-    fn get_mut(&mut self, id: InstanceId) -> &mut Instance {
+    fn get_mut(&mut self, id: InstanceId) -> &mut LedgerEntry {
         &mut self.instances[id.0 as usize]
     }
 }
@@ -327,7 +327,7 @@ impl InstanceId {
     }
 }
 
-impl Instance {
+impl LedgerEntry {
     fn new(pool_id: PoolId, key: Arc<str>, limits: &Limits) -> Self {
         Self { pool_id, key, pool: Pool::new(limits), pins: 0 }
     }

@@ -131,12 +131,12 @@ impl Pool {
         self.stay_away(now, hint.unwrap_or_default().max(PAUSE));
     }
 
-    /// Nobody goes for so long.
+    /// No request goes for this time.
     pub(crate) fn stay_away(&mut self, now: Instant, time: Duration) {
         self.learned().stay_away(now + time);
     }
 
-    /// The upstream has too much to do: nobody goes for a while, longer each time.
+    /// The upstream is overloaded: no request goes for a while, longer each time.
     pub(crate) fn back_off(&mut self, now: Instant, sent_at: Instant, hint: Option<Duration>) {
         let time = self.learned().back_off(now, sent_at);
         self.stay_away(now, hint.unwrap_or_default().max(time));
@@ -197,7 +197,7 @@ impl Pool {
         log.used(now).saturating_sub(log.committed_since(sent_at))
     }
 
-    /// Whether whoever waits now waits for its limits as they are configured or reported, and not for what the upstream refused.
+    /// Whether requests wait for the limits as configured or reported, and not because the upstream refused.
     #[must_use]
     pub(crate) fn is_as_reported(&self, now: Instant) -> bool {
         self.learned.as_ref().map(|learned| learned.usage(now)).is_none_or(|learned| {
@@ -255,7 +255,7 @@ impl Pool {
 /// Counts are compared in this many parts, so that a few requests under way make no difference. A guess.
 const ALIKE_PARTS: u64 = 20;
 
-/// How long nobody goes where neither the upstream says nor anything may be learned. A guess: the shortest
+/// How long no request goes where the upstream does not say and nothing may be learned. A guess: the shortest
 /// `Retry-After` that is not zero.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -138,7 +138,7 @@ impl Limits {
     }
 }
 
-/// Room that is kept for somebody who will go later.
+/// What another request will take later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaterCharge {
     /// What it will take.
@@ -150,7 +150,7 @@ pub struct LaterCharge {
 /// One instance of a pool: its limits and what is taken of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
-    /// Those that are configured; one that keeps nobody where none is, and limits are learned.
+    /// The configured ones; one without a cap where none is configured and limits are learned.
     pub(super) windows: Vec<Window>,
     paces: Vec<Pace>,
     most_in_flight: Option<NonZeroU32>,
@@ -217,7 +217,7 @@ impl Pool {
         self.paces.iter_mut().chain(self.learned.as_mut().and_then(|learned| learned.pace_mut()))
     }
 
-    /// The earliest instant at which anybody may go, whatever room there is.
+    /// The earliest instant at which a request may go, whatever room there is.
     fn opens(&self, now: Instant) -> Instant {
         self.learned.as_ref().and_then(|learned| learned.not_until(now)).unwrap_or(now)
     }
@@ -239,8 +239,8 @@ impl Pool {
         self.learned.as_ref().map_or(verdict, |learned| longest(verdict, learned.check(now)))
     }
 
-    /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight
-    /// nobody can say, so that a place there is kept for the last second only.
+    /// Whether something that costs `cost` may go now and leave room for a reservation. How long it will be in flight is
+    /// unknown, so a place in flight is kept free for the last second only.
     #[must_use]
     pub(crate) fn leaves(&self, now: Instant, cost: u32, later: LaterCharge) -> bool {
         let LaterCharge { cost: kept, at } = later;
@@ -281,8 +281,8 @@ impl Pool {
         self.in_flight -= 1;
     }
 
-    /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight
-    /// nobody can say.
+    /// When something that costs `own` would go after `ahead` more, by the rates alone: how long others stay in flight is
+    /// unknown.
     pub(crate) fn turn_of(&mut self, now: Instant, ahead: u64, own: u32) -> Instant {
         let ahead = ahead + self.reserved;
         let opens = self.opens(now);

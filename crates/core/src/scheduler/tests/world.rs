@@ -21,7 +21,7 @@ pub(super) struct World {
     pub(super) rules: Rules,
     pub(super) now: Instant,
     pub(super) arrived: u32,
-    pub(super) waiting: BTreeMap<u32, Waiting>,
+    pub(super) waiting: BTreeMap<u32, QueuedRequest>,
     pub(super) held: Vec<(Charges, Costs)>,
     pub(super) in_flight: Vec<(Charges, Costs)>,
     pub(super) pools: BTreeMap<Name, Pool>,
@@ -31,7 +31,7 @@ pub(super) struct World {
 }
 
 /// One who waits.
-pub(super) struct Waiting {
+pub(super) struct QueuedRequest {
     pub(super) costs: Costs,
     pub(super) deadline: Instant,
     who: AdmissionRequest,
@@ -151,8 +151,8 @@ impl World {
 
     /// Nobody goes before one of the same client who came earlier, needs the same pools and has the same priority; unless
     /// a place was kept for him.
-    fn expect_in_turn(&self, who: u32, goes: &Waiting) {
-        let is_alike = |waiting: &Waiting| {
+    fn expect_in_turn(&self, who: u32, goes: &QueuedRequest) {
+        let is_alike = |waiting: &QueuedRequest| {
             (waiting.who.client, waiting.who.priority) == (goes.who.client, goes.who.priority)
                 && waiting.costs.keys().eq(goes.costs.keys())
         };
@@ -180,7 +180,7 @@ impl World {
         for (name, &cost) in refusing {
             assert_eq!(self.pools.get_mut(name).expect("a pool").check(self.now, cost), Ok(()), "nobody waits for it");
         }
-        self.waiting.insert(who, Waiting { costs, deadline, who: applicant, ticket });
+        self.waiting.insert(who, QueuedRequest { costs, deadline, who: applicant, ticket });
     }
 
     fn refuse(&mut self, refusal: Refusal, costs: &Costs) {

@@ -2,23 +2,23 @@ use toml::Spanned;
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::{Access, AccessFormat, Collector, Log};
+use crate::config::{AccessFormat, AccessLogConfig, Collector, LogConfig};
 use crate::problem::Problem;
 
 impl Check {
-    pub(super) fn log(&mut self, file: &file::Log) -> Log {
+    pub(super) fn log(&mut self, file: &file::Log) -> LogConfig {
         let otlp = file.otlp.as_ref().and_then(|text| self.collector(text));
         let format = match file.access {
             Some(file::Access::Text) => AccessFormat::Text,
             Some(file::Access::Json) => AccessFormat::Json,
             Some(file::Access::Off) | None => {
                 self.without_access(file);
-                return Log { access: None, otlp };
+                return LogConfig { access: None, otlp };
             }
         };
         let sample = file.sample.as_ref().map_or(1.0, |share| self.share(share));
         let path = file.access_file.as_ref().map(|path| path.as_ref().into());
-        Log { access: Some(Access { format, file: path, sample }), otlp }
+        LogConfig { access: Some(AccessLogConfig { format, file: path, sample }), otlp }
     }
 
     /// Where no line is written, neither where to nor how many has an effect.

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::clock::Clock;
+use super::clock::TwoClocks;
+use super::config_view::ConfigView;
 use super::diagnosis::CauseName;
 use super::pool::{InForceStatus, counts, eta_ms};
-use super::scene::Scene;
 use crate::admission::{InstanceState, Snapshot};
 
 /// The state of the gate in short, as `/events` says it once a second.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PulseStatus {
+pub struct BriefStatus {
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: u64,
     /// How many requests wait.
@@ -24,14 +24,14 @@ pub struct PulseStatus {
     /// The gate is stopping.
     pub draining: bool,
     /// The pool instances that matter most, always in the same order.
-    pub pools: Vec<PulsePool>,
+    pub pools: Vec<BriefPool>,
     /// How many more there are.
     pub more: usize,
 }
 
 /// One pool instance in short.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PulsePool {
+pub struct BriefPool {
     /// As the pool is called in the configuration.
     pub name: String,
     /// Which instance of it; nothing where it has only one.
@@ -55,7 +55,7 @@ pub struct PulsePool {
 }
 
 /// Says how the gate is once a second, to all who listen at once; while nobody does it costs nothing.
-pub(super) struct Pulse {
+pub(super) struct StatusStream {
     /// The last that was said; nothing while nobody listens.
     said: watch::Sender<Bytes>,
     somebody: Notify,
@@ -66,7 +66,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Of how many instances it tells. A guess: as many as a page shows.
 const TOLD: usize = 100;
 
-impl Pulse {
+impl StatusStream {
     pub(super) fn new() -> Self {
         Self { said: watch::Sender::new(Bytes::new()), somebody: Notify::new() }
     }
@@ -102,11 +102,11 @@ impl Pulse {
     }
 }
 
-impl PulseStatus {
-    pub(super) fn new(scene: &Scene, snapshot: &Snapshot) -> Self {
-        let exists = |state: &&InstanceState| state.key.is_empty() == scene.pools[state.pool.0].key.is_empty();
+impl BriefStatus {
+    pub(super) fn new(config: &ConfigView, snapshot: &Snapshot) -> Self {
+        let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let mut pools: Vec<_> =
-            snapshot.instances.iter().filter(exists).map(|state| Weighed::new(scene, state)).collect();
+            snapshot.instances.iter().filter(exists).map(|state| Weighed::new(config, state)).collect();
         let more = pools.len().saturating_sub(TOLD);
         if more > 0 {
             pools.select_nth_unstable_by_key(TOLD, |weighed| Reverse(weighed.weight));
@@ -114,10 +114,10 @@ impl PulseStatus {
         }
         pools.sort_by_key(|weighed| (weighed.state.pool, &weighed.state.key));
         Self {
-            at_ms: Clock::read().at_ms(),
+            at_ms: TwoClocks::read().at_ms(),
             waiting: snapshot.waiting,
             draining: snapshot.draining,
-            pools: pools.into_iter().map(|weighed| weighed.told(scene)).collect(),
+            pools: pools.into_iter().map(|weighed| weighed.told(config)).collect(),
             more,
         }
     }
@@ -138,20 +138,20 @@ struct Weighed<'s> {
 }
 
 impl<'s> Weighed<'s> {
-    fn new(scene: &Scene, state: &'s InstanceState) -> Self {
+    fn new(config: &ConfigView, state: &'s InstanceState) -> Self {
         let (in_force, cause) =
-            (InForceStatus::new(&scene.pools[state.pool.0], state), CauseName::from(&state.diagnosis.cause));
+            (InForceStatus::new(&config.pools[state.pool.0], state), CauseName::from(&state.diagnosis.cause));
         let fullness = in_force.as_ref().map_or(0, |in_force| in_force.used * 1_000 / in_force.max.max(1));
         let weight = (cause > CauseName::NotEnoughEvidence, state.waiting, fullness);
         Self { state, in_force, cause, weight }
     }
 
-    fn told(self, scene: &Scene) -> PulsePool {
+    fn told(self, config: &ConfigView) -> BriefPool {
         let Self { state, in_force, cause, .. } = self;
-        let pool = &scene.pools[state.pool.0];
+        let pool = &config.pools[state.pool.0];
         let (used, max, limit) =
             in_force.map_or((0, None, None), |limit| (limit.used, Some(limit.max), Some(limit.limit)));
-        PulsePool {
+        BriefPool {
             name: pool.name.clone(),
             key: (!state.key.is_empty()).then(|| state.key.to_string()),
             counts: counts(pool).to_owned(),

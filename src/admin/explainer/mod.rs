@@ -1,5 +1,7 @@
 //! What would become of a request, said before it is sent.
 
+mod fare;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
-use super::fare::{Fare, Refused, span};
+use super::wait_forecast::{RefusalExample, WaitForecast, span};
 use super::{LimitStatus, PoolStatus, Status};
 use crate::client::{Clients, patience};
 use crate::config::{Config, Pool};
@@ -70,9 +72,9 @@ pub struct Explanation {
     /// What it takes of the pool that nobody wrote, in which limits are learned.
     pub unlisted: Vec<Taken>,
     /// How it would fare if it came now; nothing where no gate that runs was asked.
-    pub now: Option<Fare>,
+    pub now: Option<WaitForecast>,
     /// What a refusal looks like: what it would meet now or, if that is none, an example; nothing where none can be.
-    pub refusal: Option<Refused>,
+    pub refusal: Option<RefusalExample>,
 }
 
 /// A route that matches as well, and why it is not taken.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use toml::Spanned;
 
-use super::learning::IMPLICIT;
 use super::{Check, Defaults};
 use crate::config::Pool;
 use crate::config::file::{self, Text};
@@ -19,6 +18,9 @@ pub(super) const MARGIN: Duration = Duration::from_millis(250);
 
 /// The part of a key that is the model.
 const MODEL: &str = "body.model";
+
+/// As the pool is called that holds what is learned where nobody wrote a pool.
+pub(super) const IMPLICIT: &str = "learned";
 
 impl Check {
     /// What is written as one pool: of requests, of tokens, or one of each.

@@ -7,7 +7,7 @@ use rustls::{RootCertStore, ServerConfig};
 use super::Check;
 use crate::config::file::{self, Text};
 use crate::config::url::parse_upstream;
-use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, Upstream, pem};
+use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, UpstreamConfig, pem};
 use crate::problem::Problem;
 
 /// Where apps and people find the gate. A guess: no well-known service listens there.
@@ -56,7 +56,7 @@ impl Check {
             .map(Arc::new)
     }
 
-    pub(super) fn upstream(&mut self, file: &file::Upstream, place: impl Fn(usize) -> String) -> Upstream {
+    pub(super) fn upstream(&mut self, file: &file::Upstream, place: impl Fn(usize) -> String) -> UpstreamConfig {
         let url = file.url.as_ref().and_then(|text| match parse_upstream(text.as_ref()) {
             Ok(url) => Some(url),
             Err(label) => {
@@ -71,7 +71,7 @@ impl Check {
             let mend = "take it out, or write an https:// URL";
             self.problems.push(Problem::new("ca_file without TLS", path.span(), "has no effect", mend));
         }
-        Upstream {
+        UpstreamConfig {
             proxy: file.proxy.as_ref().map_or(ProxyChoice::Environment, |proxy| self.proxy(proxy)),
             url,
             api_key_env: file.api_key_env.as_ref().and_then(|name| self.key_variable(name, place)),

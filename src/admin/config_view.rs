@@ -5,25 +5,25 @@ use crate::limit::PoolId;
 use crate::route::Table;
 
 /// What does not change while a gate serves, and is needed to speak of it.
-pub(super) struct Scene {
+pub(super) struct ConfigView {
     pub(super) pools: Vec<Pool>,
     pub(super) routes: Arc<Table>,
     /// The names of the routes that take from each pool.
     pub(super) routes_of: Vec<Vec<String>>,
     /// Where the configuration comes from, and its hash.
-    pub(super) config: String,
-    pub(super) config_hash: String,
+    pub(super) source: String,
+    pub(super) hash: String,
 }
 
-impl Scene {
+impl ConfigView {
     pub(super) fn new(config: &Config) -> Self {
         let routes_of = (0..config.pools.len()).map(|pool| routes_of(&config.routes, PoolId(pool))).collect();
         Self {
             pools: config.pools.clone(),
             routes: Arc::clone(&config.routes),
             routes_of,
-            config: config.source.to_string(),
-            config_hash: config.hash.clone(),
+            source: config.source.to_string(),
+            hash: config.hash.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::Check;
 use crate::config::file::{self, Text};
-use crate::config::{Pool, Queue};
+use crate::config::{Pool, QueueConfig};
 use crate::problem::Problem;
 use crate::route::{RouteId, Table, Template};
 
@@ -16,7 +16,7 @@ struct Written<'f> {
 }
 
 impl Check {
-    pub(super) fn uses(&mut self, file: &file::File, table: &Table, pools: &[Pool], queue: Queue) {
+    pub(super) fn uses(&mut self, file: &file::File, table: &Table, pools: &[Pool], queue: QueueConfig) {
         let routes: Vec<Written<'_>> =
             file.routes.iter().flatten().filter_map(|route| Written::of(route, table)).collect();
         for route in &routes {
@@ -44,7 +44,7 @@ impl Check {
         self.problems.push(Problem::new("a dead route", route.file.matches.span(), label, mend));
     }
 
-    fn idle_priority(&mut self, route: &Written<'_>, table: &Table, pools: &[Pool], queue: Queue) {
+    fn idle_priority(&mut self, route: &Written<'_>, table: &Table, pools: &[Pool], queue: QueueConfig) {
         let Some(priority) = &route.file.priority else { return };
         let mut taken = table.charges(route.id).iter().map(|charge| &pools[charge.pool.0]);
         let may_wait = |pool: &Pool| !pool.refuse_when_full && pool.max_waiting.min(queue.max_waiting) > 0;
@@ -56,7 +56,7 @@ impl Check {
     }
 
     /// What a route wants to know of bodies, where none is read.
-    fn unread_bodies(&mut self, route: &Written<'_>, queue: Queue) {
+    fn unread_bodies(&mut self, route: &Written<'_>, queue: QueueConfig) {
         if let (Some(keepalive), 0) = (&route.file.keepalive, queue.buffer) {
             let label = "with buffer = 0 no body is read, so nobody is seen to want a stream";
             self.problems.push(Problem::new(
@@ -78,7 +78,7 @@ impl Check {
     }
 
     /// Parts of a pool's key that are the same for all who take from it.
-    fn constant_parts(&mut self, pool: &file::Pool, using: &[&Written<'_>], queue: Queue) {
+    fn constant_parts(&mut self, pool: &file::Pool, using: &[&Written<'_>], queue: QueueConfig) {
         let unread = unread(using, queue);
         let one_endpoint = (using.len() == 1 && using[0].template.is_one_endpoint())
             .then_some("all that takes from this pool goes to one endpoint");
@@ -115,7 +115,7 @@ impl Check {
 }
 
 /// Why nothing is known of the bodies of those who go by these routes, if nothing is.
-fn unread(routes: &[&Written<'_>], queue: Queue) -> Option<&'static str> {
+fn unread(routes: &[&Written<'_>], queue: QueueConfig) -> Option<&'static str> {
     if queue.buffer == 0 {
         return Some("with buffer = 0 no body is read");
     }

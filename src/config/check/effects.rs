@@ -5,7 +5,7 @@ use std::ops::Range;
 use http::HeaderName;
 
 use super::Check;
-use crate::config::Queue;
+use crate::config::QueueConfig;
 use crate::config::file::{self, Text};
 use crate::limit::Rate;
 use crate::problem::Problem;
@@ -34,7 +34,7 @@ impl Check {
     }
 
     /// What of a pool's bounds nobody meets.
-    pub(super) fn pool_bounds(&mut self, file: &file::Pool, queue: Queue) {
+    pub(super) fn pool_bounds(&mut self, file: &file::Pool, queue: QueueConfig) {
         self.nobody_waits(file, queue);
         if let Some(most) = file.max_waiting.as_ref().filter(|most| *most.get_ref() > queue.max_waiting) {
             let label = format!("no more than {} wait in all", queue.max_waiting);
@@ -52,7 +52,7 @@ impl Check {
     }
 
     /// What is said of the wait for a pool for which nobody waits.
-    fn nobody_waits(&mut self, file: &file::Pool, queue: Queue) {
+    fn nobody_waits(&mut self, file: &file::Pool, queue: QueueConfig) {
         let refuses = file.when_full == Some(file::WhenFull::Refuse);
         let (why, mend) = match &file.max_waiting {
             _ if refuses => ("when_full = \"refuse\"", "take it out, or write when_full = \"queue\""),

@@ -1,4 +1,4 @@
-use super::wording::{Wording, is_of_assistants};
+use super::{Wording, is_of_assistants};
 use crate::admission::{Cause, ReachedLimit};
 use crate::hints::RefusalCause;
 use crate::limit::{Rate, Unit};
@@ -6,7 +6,7 @@ use crate::route::RouteId;
 
 impl Wording<'_> {
     /// What to do, if there is anything.
-    pub(super) fn advice(&self) -> Option<String> {
+    pub(in crate::admin) fn advice(&self) -> Option<String> {
         let advice = match self.state.diagnosis.cause {
             Cause::WithinLimits | Cause::NotEnoughEvidence { refused: None } => return None,
             Cause::NotEnoughEvidence { .. } => {

@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 
 use super::file::{self, Text};
 use super::hash::hash;
-use super::{Config, Pool, Queue, Source};
+use super::{Config, Pool, QueueConfig, Source};
 use crate::limit::Rate;
 use crate::problem::{Problem, place};
 
@@ -47,7 +47,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
     let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
     let own = check.problems.len();
     let mut pools: Vec<Pool> = written.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
-    pools.extend(defaults.learn.then(|| learning::implicit(queue, max_wait)));
+    pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
     let mut routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
     check.keepalive(file.routes.as_deref().unwrap_or_default(), &mut routes, &pools);
     check.coalesce(file.routes.as_deref().unwrap_or_default(), &mut routes);
@@ -69,7 +69,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
 /// What holds for a pool that does not say otherwise.
 #[derive(Clone, Copy)]
 struct Defaults {
-    queue: Queue,
+    queue: QueueConfig,
     max_wait: Duration,
     learn: bool,
 }

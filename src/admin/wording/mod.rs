@@ -1,3 +1,5 @@
+mod advice;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

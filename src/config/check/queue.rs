@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use toml::Spanned;
 
 use super::Check;
-use crate::config::Queue;
+use crate::config::QueueConfig;
 use crate::config::file;
 use crate::problem::Problem;
 
@@ -27,7 +27,7 @@ const LOG_WAIT: Duration = Duration::from_secs(10);
 const BUFFER_MIB: u64 = 1;
 
 impl Check {
-    pub(super) fn queue(&mut self, file: &file::Queue) -> Queue {
+    pub(super) fn queue(&mut self, file: &file::Queue) -> QueueConfig {
         let max_bytes = file.max_bytes.as_ref().map_or(ByteSize::mib(MAX_MIB), |most| *most.get_ref());
         let buffer = file.buffer.as_ref().map_or(ByteSize::mib(BUFFER_MIB), |buffer| *buffer.get_ref());
         if buffer > max_bytes {
@@ -36,7 +36,7 @@ impl Check {
             let mend = "write a max_bytes in which at least one buffer finds room";
             self.problems.push(Problem::new("a buffer that never finds room", at, label, mend));
         }
-        Queue {
+        QueueConfig {
             max_waiting: file.max_waiting.unwrap_or(MAX_WAITING),
             max_bytes: max_bytes.as_u64(),
             max_in_flight: file.max_in_flight.map_or(MAX_IN_FLIGHT, |most| most.get().into()),

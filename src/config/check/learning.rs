@@ -4,15 +4,14 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::Check;
+use super::polls::SHARE;
+use super::pools::{IMPLICIT, MARGIN};
 use crate::config::file::{self, Text};
-use crate::config::{Pool, Queue};
+use crate::config::{Pool, QueueConfig};
 use crate::hints::RefusalCause;
 use crate::limit::{Learn, Limits};
 use crate::problem::Problem;
 use crate::route::KeyPart;
-
-/// As the pool is called that holds what is learned where nobody wrote a pool.
-pub(super) const IMPLICIT: &str = "learned";
 
 impl Check {
     /// What refusals mean to this upstream, by their code.
@@ -31,20 +30,20 @@ impl Check {
             self.problems.push(Problem::new("learned_file without learning", path.span(), "has no effect", mend));
         }
     }
-}
 
-/// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
-/// refuses.
-pub(super) fn implicit(queue: Queue, max_wait: Duration) -> Pool {
-    Pool {
-        name: IMPLICIT.to_owned(),
-        limits: Limits { learn: Learn::Tighten, margin: super::pools::MARGIN, ..Limits::default() },
-        key: Arc::new([KeyPart::Endpoint, KeyPart::Account]),
-        max_waiting: queue.max_waiting,
-        max_bytes: u64::MAX,
-        max_wait,
-        refuse_when_full: false,
-        poll_share: super::polls::SHARE,
-        implicit: true,
+    /// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
+    /// refuses.
+    pub(super) fn implicit_pool(queue: QueueConfig, max_wait: Duration) -> Pool {
+        Pool {
+            name: IMPLICIT.to_owned(),
+            limits: Limits { learn: Learn::Tighten, margin: MARGIN, ..Limits::default() },
+            key: Arc::new([KeyPart::Endpoint, KeyPart::Account]),
+            max_waiting: queue.max_waiting,
+            max_bytes: u64::MAX,
+            max_wait,
+            refuse_when_full: false,
+            poll_share: SHARE,
+            implicit: true,
+        }
     }
 }

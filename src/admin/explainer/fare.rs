@@ -1,60 +1,24 @@
+//! What would become of a request now, or what a refusal would look like.
+
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::Value;
-
-use super::Status;
-use super::explain::{Explainer, Taken};
-use crate::admission::{Reason, Refusal};
+use super::{Explainer, Taken};
+use crate::admin::status::Status;
+use crate::admin::wait_forecast::{FareOutcome, RefusalExample, WaitForecast, span};
+use crate::admission::{PoolLine, Reason, Refusal, WaitCheck};
 use crate::config::Pool;
 use crate::gate;
 
-/// How a request would fare if it came now.
-#[derive(Clone, Debug, Serialize)]
-pub struct Fare {
-    /// What would become of it.
-    pub verdict: Verdict,
-    /// The same in words.
-    pub text: String,
-    /// About how long it would wait, in milliseconds.
-    pub eta_ms: u64,
-    /// For which pool the longest, as people speak of it.
-    pub pool: Option<String>,
-}
-
-/// What would become of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It goes at once.
-    Goes,
-    /// It waits for its turn.
-    Waits,
-    /// It is refused.
-    Refused,
-}
-
-/// A refusal as a client sees it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Refused {
-    /// Its status.
-    pub status: u16,
-    /// Its body.
-    pub body: Value,
-    /// It is what the request would meet now, and no example.
-    pub now: bool,
-}
-
 impl Explainer {
     /// How a request would fare that takes these and waits so long.
-    pub(super) fn fare(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> Fare {
+    pub(super) fn fare(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> WaitForecast {
         let latest = taken.iter().filter_map(|taken| taken.live.as_ref()).max_by_key(|live| live.eta_ms);
         let latest = latest.filter(|live| live.eta_ms > 0);
         let eta_ms = latest.map_or(0, |live| live.eta_ms);
         let pool = latest.map(|live| live.label.clone());
         let (verdict, text) = match (self.refused_now(taken, max_wait, status), latest) {
-            (Some(_), _) => (Verdict::Refused, "it would be refused".to_owned()),
-            (None, None) => (Verdict::Goes, "it would go at once".to_owned()),
+            (Some(_), _) => (FareOutcome::Refused, "it would be refused".to_owned()),
+            (None, None) => (FareOutcome::Goes, "it would go at once".to_owned()),
             (None, Some(live)) => {
                 let others = if live.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", live.waiting) };
                 let text = format!(
@@ -62,10 +26,10 @@ impl Explainer {
                     span(eta_ms),
                     live.label
                 );
-                (Verdict::Waits, text)
+                (FareOutcome::Waits, text)
             }
         };
-        Fare { verdict, text, eta_ms, pool }
+        WaitForecast { verdict, text, eta_ms, pool }
     }
 
     /// What a request that takes these would meet now or, if that is no refusal, what one looks like.
@@ -75,16 +39,17 @@ impl Explainer {
         all: impl Iterator<Item = &'t Taken>,
         max_wait: Option<Duration>,
         status: Option<&Status>,
-    ) -> Option<Refused> {
+    ) -> Option<RefusalExample> {
         let all: Vec<&Taken> = all.collect();
         let now = status.and_then(|status| self.refused_now(&all, max_wait, status));
         let reason = now.or_else(|| self.never(&all)).or_else(|| self.example(pools, max_wait))?;
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = gate::describe(&refusal, &self.pools);
-        Some(Refused { status, body, now: now.is_some() })
+        Some(RefusalExample { status, body, now: now.is_some() })
     }
 
-    /// Why it would be refused in this state of the gate, if so.
+    /// Why it would be refused in this state of the gate, if so: judged as the scheduler judges, by the figures of the
+    /// status.
     fn refused_now(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> Option<Reason> {
         if status.draining {
             return Some(Reason::Draining);
@@ -92,19 +57,25 @@ impl Explainer {
         self.never(taken).or_else(|| {
             let late = taken.iter().max_by_key(|taken| eta(taken)).filter(|taken| !eta(taken).is_zero())?;
             let (pool, eta, max_wait) = (late.ask.pool, eta(late), max_wait.unwrap_or_default());
+            let (waiting, max_waiting) = (status.waiting, self.max_waiting);
+            let check = WaitCheck { waiting, reserved: 0, max_waiting, bytes: 0, eta };
+            let lines: Vec<PoolLine> = taken.iter().map(|taken| self.line(taken)).collect();
             let waiting = late.live.as_ref().map_or(0, |live| live.waiting);
-            let refuses = |taken: &&&Taken| self.pool(taken).refuse_when_full && !self::eta(taken).is_zero();
-            if let Some(full) = taken.iter().find(refuses) {
-                return Some(Reason::NoQueue { pool: full.ask.pool, eta });
-            }
-            if status.waiting >= self.max_waiting {
-                return Some(Reason::QueueFull { pool: None, waiting: status.waiting, eta });
-            }
-            if waiting >= self.pool(late).max_waiting {
-                return Some(Reason::QueueFull { pool: Some(pool), waiting, eta });
-            }
-            (eta > max_wait).then_some(Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait })
+            let too_long = Reason::WaitTooLong { pool, waiting, ahead: waiting, eta, max_wait };
+            check.refuses(&lines).map(|(reason, _)| reason).or((eta > max_wait).then_some(too_long))
         })
+    }
+
+    /// A pool as the status shows it. How many positions are reserved, and how much memory is used, it does not say.
+    fn line(&self, taken: &Taken) -> PoolLine {
+        PoolLine {
+            pool: taken.ask.pool,
+            rules: self.pool(taken).rules(),
+            waiting: taken.live.as_ref().map_or(0, |live| live.waiting),
+            reserved: 0,
+            bytes: 0,
+            has_room: eta(taken).is_zero(),
+        }
     }
 
     /// Why it would never go, if so.
@@ -138,10 +109,4 @@ impl Explainer {
 
 fn eta(taken: &Taken) -> Duration {
     taken.live.as_ref().map_or(Duration::ZERO, |live| Duration::from_millis(live.eta_ms))
-}
-
-/// To the second, or to the millisecond where it is shorter.
-pub(super) fn span(ms: u64) -> String {
-    let time = if ms < 1_000 { Duration::from_millis(ms) } else { Duration::from_secs(ms / 1_000) };
-    humantime::format_duration(time).to_string()
 }
