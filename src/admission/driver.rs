@@ -10,8 +10,8 @@ use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
 
-type Answer = Result<Permit, Refusal>;
-type Driven = Scheduler<oneshot::Sender<Answer>>;
+type PermitResult = Result<Permit, Refusal>;
+type Driven = Scheduler<oneshot::Sender<PermitResult>>;
 
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
@@ -161,7 +161,7 @@ impl Admission {
     }
 
     /// A waiter that is gone leaves its permit with us, and dropping that gives it back.
-    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<Answer>>>) {
+    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<PermitResult>>>) {
         for decision in decisions {
             let (waiter, verdict) = match decision {
                 Decision::Grant { waiter, charges, position: place } => {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use super::entry::{Admitted, Entry, SDK_RETURNS, Wait, flow_of};
+use super::entry::{Admittance, Entry, SDK_RETURNS, Wait, flow_of};
 use super::forecast::{Forecast, LinePosition};
 use super::requesters::Requester;
 use super::retries::{LATEST, RetryReservation};
@@ -26,7 +26,12 @@ const EARLY_PART: u32 = 2;
 const CLIENT_PART: usize = 2;
 
 impl<W> Scheduler<W> {
-    pub(super) fn admit(&mut self, now: Instant, asks: &[Ask], request: AdmissionRequest) -> Result<Admitted, Refusal> {
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        asks: &[Ask],
+        request: AdmissionRequest,
+    ) -> Result<Admittance, Refusal> {
         if self.draining {
             return Err(Refusal::DRAINING);
         }
@@ -44,7 +49,7 @@ impl<W> Scheduler<W> {
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.reserve(now, &charges, |at| self.backfill.binding(None, at)) {
-                Ok(()) => return Ok(Admitted::Now { charges, position }),
+                Ok(()) => return Ok(Admittance::Now { charges, position }),
                 Err((at, _)) => at,
             },
         };
@@ -53,7 +58,7 @@ impl<W> Scheduler<W> {
             Some(_) => self.may_wait_again(now, &entry, max_wait)?,
             None => self.may_wait(now, &entry, reservation.as_ref(), max_wait)?,
         };
-        Ok(Admitted::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
+        Ok(Admittance::Wait(Wait { entry, stopped_at, arrived: position.arrived, deadline: now + max_wait, turn }))
     }
 
     /// How long a request at this position may still wait.

@@ -8,7 +8,7 @@ use crate::queue::{Charges, Flow, Returns, Seq};
 pub(super) const SDK_RETURNS: u32 = 2;
 
 /// What becomes of a request that is not refused.
-pub(super) enum Admitted {
+pub(super) enum Admittance {
     Now { charges: Charges, position: QueuePosition },
     Wait(Wait),
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::backfill::Backfill;
-use super::entry::{Admitted, Entry, Wait};
+use super::entry::{Admittance, Entry, Wait};
 use super::evidence::EvidenceLog;
 use super::retries::RetryReservations;
 use super::rules::Rules;
@@ -145,8 +145,10 @@ impl<W> Scheduler<W> {
         waiter: impl FnOnce() -> W,
     ) -> Arrival {
         let arrival = match self.admit(now, asks, request) {
-            Ok(Admitted::Now { charges, position }) => Arrival::Granted { charges, position },
-            Ok(Admitted::Wait(wait)) => Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) },
+            Ok(Admittance::Now { charges, position }) => Arrival::Granted { charges, position },
+            Ok(Admittance::Wait(wait)) => {
+                Arrival::Queued { turn: wait.turn, ticket: self.enqueue(now, wait, waiter()) }
+            }
             Err(refusal) => Arrival::Refused(refusal),
         };
         match arrival {
