@@ -34,7 +34,7 @@ pub struct QueuedRequest {
     admission: Admission,
     ticket: Ticket,
     route: RouteId,
-    verdict: oneshot::Receiver<Answer>,
+    verdict: oneshot::Receiver<PermitResult>,
 }
 
 struct DriverState {
