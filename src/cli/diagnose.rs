@@ -33,13 +33,13 @@ impl Diagnose {
     pub(super) fn run(self) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let status = runtime.block_on(self.gate.status(PATIENCE)).context(NO_GATE)?;
-        let report = Findings::new(&status);
+        let report = DiagnosisReport::new(&status);
         if self.json { Ok(writeln!(output(), "{}", report.json())?) } else { report.print(&mut output()) }
     }
 }
 
 /// What is the matter with a gate's pools, the worst first.
-struct Findings<'s> {
+struct DiagnosisReport<'s> {
     findings: Vec<&'s PoolStatus>,
     within: usize,
     unknown: usize,
@@ -47,7 +47,7 @@ struct Findings<'s> {
     refused: &'s [UpstreamRefusalStatus],
 }
 
-impl<'s> Findings<'s> {
+impl<'s> DiagnosisReport<'s> {
     fn new(status: &'s Status) -> Self {
         let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| pool.is_finding());
         findings.sort_by_key(|pool| (Reverse(pool.diagnosis.cause), Reverse(pool.diagnosis.evidence.requested)));

@@ -72,9 +72,7 @@ impl Store {
             let estimate = entry.estimate(&self.names, now);
             match estimate.and_then(|estimate| Ok(admission.recall(&estimate)?)) {
                 Ok(()) => recalled += 1,
-                Err(reason) => {
-                    tracing::debug!(pool = entry.pool, %reason, "an estimate from before the start is dropped")
-                }
+                Err(reason) => tracing::debug!(pool = entry.pool, %reason, "a saved estimate is dropped"),
             }
         }
         if !page.estimates.is_empty() {
