@@ -76,7 +76,7 @@ async fn no_key_and_no_body_is_shown_anywhere() {
 #[tokio::test]
 async fn what_an_upstream_repeats_is_shown_to_nobody_else() {
     let shown = sing(Kind::Echoes).await;
-    has(&shown, "/status", "\"refused\":[{");
+    has(&shown, "/status", "\"refusal_bursts\":[{");
     for status in ["200", "400", "401", "404", "429", "500", "503"] {
         has(&shown, "the access log", &format!("\"status\":{status},"));
     }
