@@ -5,7 +5,9 @@
 //! Thinking is separate from waiting. The ground floor is a crate of its own, `tidegate-core` in `crates/core`, and is
 //! arithmetic: `now` is an argument, nothing waits, and nothing there knows tokio, HTTP, a clock or a lock; Cargo keeps
 //! runtimes out of it. Above it, in this crate, one room waits; above that, HTTP; at the top, people. A room uses only the
-//! rooms below it (`tests/architecture.rs` lists which, and holds that).
+//! rooms below it (`tests/architecture.rs` lists which, and holds that). Beside this crate stands `tidegate-lab` in
+//! `crates/lab`: the mock server, the simulator and the demo's traffic. It uses the core and not this crate; the binary has it
+//! by the feature `lab`.
 //!
 //! | floor | room | one purpose |
 //! |---|---|---|
@@ -14,8 +16,9 @@
 //! |   | [`upstream`] | the pooled client that sends it |
 //! |   | [`admin`] | what people and probes see |
 //! |   | [`log`] | what is told of each request at its end, and how much of all else |
-//! |   | [`mock`] | a stand-in for the upstream, to test against |
-//! |   | [`simulate`] | traffic through the real scheduler on a virtual clock |
+//! | lab | `tidegate_lab::mock` | a server that answers like OpenAI and enforces limits |
+//! |   | `tidegate_lab::simulate` | traffic through the real scheduler on a virtual clock |
+//! |   | `tidegate_lab::demo` | the demo's traffic |
 //! | 1 | [`config`] | the file as written becomes the program's own valid form |
 //! |   | [`admission`] | who goes when; where requests wait for their turn |
 //! |   | [`store`] | what has been learned, on disk over a restart |

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::traffic::{Kind, Sender};
+use super::traffic::{ClientGroup, RequestTemplate};
 use crate::coalesce::{Board, Found, Key, MOST, Payer, Polls, Ticket, wants_its_own};
 use crate::limit::PoolId;
 use crate::route::{Ask, RouteId, resources};
@@ -53,7 +53,7 @@ impl<'c> Sharing<'c> {
     }
 
     /// What a request asks for, if others may ask the same.
-    pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
+    pub(super) fn shareable(&self, route: RouteId, kind: &RequestTemplate, target: &str) -> Option<Shareable> {
         let how = *self.settings.coalesce.get(&route).filter(|_| kind.method == "GET")?;
         let query = target.split_once('?').map_or("", |(_, query)| query);
         if !kind.sender.body.is_empty() || wants_its_own(query, kind.sender.headers()) {
@@ -68,7 +68,7 @@ impl<'c> Sharing<'c> {
         &mut self,
         now: Instant,
         asked: &Shareable,
-        sender: &Sender,
+        sender: &ClientGroup,
         payers: &[Payer<Paying>],
     ) -> Duration {
         self.polls.ask(now, asked.key, payers, sender.is_poll_helper())
@@ -105,7 +105,7 @@ impl<'c> Sharing<'c> {
     }
 
     /// What a request changes; nothing where nothing is shared.
-    pub(super) fn changed_by(&self, kind: &Kind, target: &str) -> Vec<String> {
+    pub(super) fn changed_by(&self, kind: &RequestTemplate, target: &str) -> Vec<String> {
         let is_safe = ["GET", "HEAD", "OPTIONS"].contains(&&*kind.method);
         if is_safe || self.settings.coalesce.is_empty() { Vec::new() } else { resources(path_of(target)).into_vec() }
     }
@@ -154,7 +154,7 @@ pub(super) fn path_of(target: &str) -> &str {
 }
 
 /// Who is told apart by a name shares as little as who is told apart by a credential.
-fn key(target: &str, sender: &Sender) -> Key {
+fn key(target: &str, sender: &ClientGroup) -> Key {
     let client = sender.client.iter().map(|client| ("authorization", client.as_bytes()));
     Key::new(target, sender.headers().chain(client))
 }

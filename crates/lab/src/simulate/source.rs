@@ -2,35 +2,35 @@ use super::traffic::Traffic;
 use super::{access_log, har, scenario};
 use crate::problem::Invalid;
 
-/// Why there is no traffic.
+/// Why a file is no traffic.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// A scenario says what makes no sense.
+pub enum TrafficError {
+    /// The scenario is invalid.
     #[error(transparent)]
     Scenario(#[from] Invalid),
-    /// What was recorded cannot be read. What it says is not shown, as it may be secret.
+    /// The recording cannot be read. The message quotes nothing of it, as it may be secret.
     #[error("{name}{at}: {what}; {mend}")]
     Recording {
-        /// Which file.
+        /// The file.
         name: String,
-        /// Where in it.
+        /// The place in it.
         at: String,
         /// What is wrong.
         what: String,
-        /// What would help.
+        /// How to mend it.
         mend: &'static str,
     },
 }
 
-/// What a recording that cannot be read may be.
+/// The formats there are.
 const WHAT_IT_IS: &str = "a recording is the gate's access log in JSON, a line each request, or a HAR; a scenario is TOML \
                           (docs/simulate.md)";
 
-/// Reads traffic from a scenario, from an access log, or from a HAR, as what is in it tells; `name` is what errors call it.
+/// Reads traffic from a scenario, an access log or a HAR; the text decides which it is. `name` is its name in errors.
 ///
 /// # Errors
-/// [`Unusable`]: what is wrong, where, and what would help.
-pub fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
+/// [`TrafficError`]: what is wrong, where, and how to mend it.
+pub fn read(name: &str, text: &str) -> Result<Traffic, TrafficError> {
     let text = text.trim_start_matches('\u{feff}');
     if !text.trim_start().starts_with('{') {
         return Ok(scenario::read(name, text)?);
@@ -38,7 +38,7 @@ pub fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
     if har::is_one(text) { har::read(name, text) } else { access_log::read(name, text) }
 }
 
-impl Unusable {
+impl TrafficError {
     pub(super) fn at(name: &str, line: usize, what: impl Into<String>) -> Self {
         let (name, at) = (name.to_owned(), format!(":{line}"));
         Self::Recording { name, at, what: what.into(), mend: WHAT_IT_IS }
