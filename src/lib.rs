@@ -5,9 +5,7 @@
 //! Thinking is separate from waiting. The ground floor is a crate of its own, `tidegate-core` in `crates/core`, and is
 //! arithmetic: `now` is an argument, nothing waits, and nothing there knows tokio, HTTP, a clock or a lock; Cargo keeps
 //! runtimes out of it. Above it, in this crate, one room waits; above that, HTTP; at the top, people. A room uses only the
-//! rooms below it (`tests/architecture.rs` lists which, and holds that). Beside this crate stands `tidegate-lab` in
-//! `crates/lab`: the mock server, the simulator and the demo's traffic. It uses the core and not this crate; the binary has it
-//! by the feature `lab`.
+//! rooms below it (`tests/architecture.rs` lists which, and holds that).
 //!
 //! | floor | room | one purpose |
 //! |---|---|---|
@@ -34,6 +32,9 @@
 //! |   | [`settings`] | what of the configuration decides all this |
 //! |   | [`problem`] | errors in a file that a user wrote, with their places |
 //! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
+//!
+//! Beside this crate stands `tidegate-lab` in `crates/lab`. It uses the core and never the proxy; the binary has it by its
+//! feature `lab`.
 //!
 //! # One request
 //!

@@ -8,7 +8,7 @@ use super::passing::Tries;
 use crate::admission::{Reason, Refusal};
 use crate::config::Pool;
 use crate::limit::Rate;
-use crate::refusal::Code;
+use crate::refusal::{Code, RefusalText};
 use crate::upstream::{Exhausted, Failed, Unanswered};
 
 /// When a client is told to come back, at the soonest and at the latest: what openai-python and openai-node obey
@@ -99,8 +99,15 @@ impl Described {
         self
     }
 
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: json!({}), retry_after: None, hopeless: false }
+    fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: code.as_str(),
+            message: message.into(),
+            details: json!({}),
+            retry_after: None,
+            hopeless: false,
+        }
     }
 }
 
@@ -119,7 +126,7 @@ impl Cause {
                 hopeless: *retry_after > LATEST,
                 ..Described::new(
                     StatusCode::TOO_MANY_REQUESTS,
-                    "tidegate_client_quota",
+                    Code::ClientQuota,
                     format!("this client may send {rate}, and has."),
                 )
             },
@@ -137,23 +144,23 @@ impl Cause {
             Self::Upstream(failed) => unanswered(failed),
             Self::NoStream { status, said } => Described::new(
                 StatusCode::BAD_GATEWAY,
-                "tidegate_no_stream",
+                Code::NoStream,
                 format!("the upstream answered {status} and no event stream: {said}"),
             ),
             Self::Connect => Described::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "tidegate_no_tunnel",
+                Code::NoTunnel,
                 "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
                  with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
             ),
             Self::CrossSite => Described::new(
                 StatusCode::FORBIDDEN,
-                "tidegate_cross_site",
+                Code::CrossSite,
                 "the gate adds the key to what it sends (upstream.api_key_env), and does not do so for web pages.",
             ),
             Self::Panicked => Described::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "tidegate_internal_error",
+                Code::InternalError,
                 "a defect in the gate ended this request; its log says where.",
             ),
         }
@@ -166,68 +173,23 @@ fn exhausted(message: String, details: Value) -> Described {
     Described {
         details,
         retry_after: Some(retry_after),
-        ..Described::new(StatusCode::TOO_MANY_REQUESTS, "tidegate_queue_full", message)
+        ..Described::new(StatusCode::TOO_MANY_REQUESTS, Code::QueueFull, message)
     }
 }
 
 fn refused(reason: Reason, pools: &[Pool]) -> Described {
-    let status = match reason.code() {
-        Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::TOO_MANY_REQUESTS,
-    };
-    Described {
-        details: reason.details(pools),
-        ..Described::new(status, reason.code().as_str(), reason.message(pools))
-    }
+    let RefusalText { code, message, details } = RefusalText::new(reason, pools);
+    let is_stopping = code == Code::Draining;
+    let status = if is_stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::TOO_MANY_REQUESTS };
+    Described { details, ..Described::new(status, code, message) }
 }
 
 fn unanswered(failed: &Failed) -> Described {
     let (status, code) = match failed {
-        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, "tidegate_upstream_unreachable"),
-        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "tidegate_upstream_timeout"),
-        Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, "tidegate_bad_request"),
-        Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, "tidegate_bad_request"),
+        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
+        Failed::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, Code::UpstreamTimeout),
+        Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Code::BadRequest),
+        Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, Code::BadRequest),
     };
     Described::new(status, code, format!("{failed}."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Config, Source};
-    use crate::limit::PoolId;
-
-    /// What a refusal by the pool of this configuration looks like.
-    fn described(reason: Reason) -> (String, Value) {
-        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
-        let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
-        let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
-        let (status, body) = describe(&refusal, &config.pools);
-        assert_eq!((status, &body["error"]["type"]), (429, &json!("rate_limit_error")));
-        (body["error"]["message"].as_str().expect("a text").to_owned(), body["error"]["tidegate"].clone())
-    }
-
-    const POOL: PoolId = PoolId(0);
-
-    #[test]
-    fn who_would_wait_too_long_is_told_its_place_in_the_line() {
-        let (eta, max_wait) = (Duration::from_millis(4_200), Duration::from_secs(2));
-        let (message, details) = described(Reason::WaitTooLong { pool: POOL, waiting: 9, ahead: 4, eta, max_wait });
-        let said = "Tidegate: pool 'posts' (1/s) has 9 waiting, 4 of them before you; your turn would come in 5 s, and you wait at \
-                    most 2 s.";
-        assert_eq!(message, said);
-        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "waiting": 9, "position": 5, "eta_ms": 4_200 }));
-        let (message, _) = described(Reason::WaitTooLong { pool: POOL, waiting: 4, ahead: 4, eta, max_wait });
-        assert!(message.contains("has 4 waiting; your turn would come"), "{message}");
-    }
-
-    #[test]
-    fn whose_body_finds_no_room_is_told_how_much_is_held_and_what_would_help() {
-        let (message, details) = described(Reason::TooManyBytes { pool: POOL, bytes: 1_900 });
-        assert!(
-            message.contains("1900 bytes") && message.contains("2000") && message.contains("max_bytes"),
-            "{message}"
-        );
-        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "held_bytes": 1_900, "max_bytes": 2_000 }));
-    }
 }

@@ -12,7 +12,7 @@
 //! | [`client`] | who sends it: identity, quota, patience, priority |
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`admission`] | the scheduler: grant, queue or refuse |
-//! | [`refusal`] | why the gate refuses a request, in one type |
+//! | [`refusal`] | what a client reads of a refusal |
 //! | [`settings`] | what of the configuration decides all this |
 //! | [`problem`] | errors in a file that a user wrote, with their places |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |

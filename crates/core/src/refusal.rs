@@ -1,155 +1,48 @@
-//! Why the gate refuses a request: one type, for the gate, `explain` and `simulate`.
-//!
-//! A [`Reason`] says what is the matter, with its figures; its [`Code`] is what programs read, its
-//! [`message`](Reason::message) what people read. The gate turns a [`Refusal`] into HTTP.
+//! What the gate says when it refuses a request: the code, the message and the figures. The gate, `tidegate explain` and the
+//! simulator use the same.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::limit::{PoolId, Rate};
+use crate::admission::Reason;
+use crate::limit::PoolId;
+use crate::settings::PoolSettings;
 
-/// Why a request will not go, and when it is worth coming back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Why.
-    pub reason: Reason,
-    /// How long the client should stay away: 1 to 60 s, another time for each refused request.
-    pub retry_after: Duration,
-    /// Coming back, even as often as an official SDK does, cannot help.
-    pub pointless: bool,
-    /// The upstream's own limit, if one was learned of the pool that the request would wait for.
-    pub learned: Option<Rate>,
-}
-
-/// What the gate's own answers carry in `error.code`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The code of a response that the gate makes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// No more requests, or no more bytes, may wait.
+    /// A queue, or a bound on memory or on requests in flight, is full.
     QueueFull,
-    /// The request cannot be sent before its deadline.
+    /// The request could not be sent before its deadline.
     WaitTooLong,
     /// The request costs more than its pool ever admits.
     NeverFits,
-    /// The client has used its own quota.
+    /// The client is over its own quota.
     ClientQuota,
     /// The gate is stopping.
     Draining,
-    /// No connection to the upstream.
+    /// No connection to the upstream, or no valid response.
     UpstreamUnreachable,
-    /// The upstream did not answer in time.
+    /// The upstream did not respond in time.
     UpstreamTimeout,
-    /// The request is malformed, or its body did not arrive.
+    /// The request cannot be forwarded.
     BadRequest,
-    /// A page of another site sent the request.
+    /// A web page of another site sent the request.
     CrossSite,
-    /// The client asks for a tunnel.
+    /// The client asked for a tunnel.
     NoTunnel,
-    /// The upstream's answer cannot follow the event stream that has begun.
+    /// The response is no event stream, and the client has the head of one already.
     NoStream,
-    /// The request was meant for another host.
-    Misdirected,
-    /// The request has passed this gate before.
-    Loop,
-    /// The shared state cannot be reached.
-    StoreUnreachable,
     /// A defect in the gate.
     InternalError,
 }
 
-/// Why a request will not go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// No more requests may wait.
-    QueueFull {
-        /// For which pool; none where it is the queue as a whole.
-        pool: Option<PoolId>,
-        /// How many wait.
-        waiting: usize,
-        /// When its turn would have come.
-        eta: Duration,
-    },
-    /// The waiting requests use all the memory that they may.
-    TooManyBytes {
-        /// Of which pool.
-        pool: PoolId,
-        /// How much they use.
-        bytes: u64,
-    },
-    /// No request may wait for this pool, and it has no room.
-    NoQueue {
-        /// Which.
-        pool: PoolId,
-        /// When its turn would have come.
-        eta: Duration,
-    },
-    /// Its turn would come, or would have come, after its deadline.
-    WaitTooLong {
-        /// For which pool.
-        pool: PoolId,
-        /// How many wait for it.
-        waiting: usize,
-        /// How many of them would go first.
-        ahead: usize,
-        /// When its turn would come, as far as the rates say.
-        eta: Duration,
-        /// How long it may wait.
-        max_wait: Duration,
-    },
-    /// It costs more than the pool ever admits.
-    NeverFits {
-        /// Which pool.
-        pool: PoolId,
-        /// The limit that is too small.
-        limit: Rate,
-        /// What the request costs.
-        cost: u32,
-    },
-    /// The gate is stopping.
-    Draining,
-}
-
-/// How people speak of a pool. The core knows its number only.
-pub trait PoolText {
-    /// Its name in the configuration.
-    fn name(&self) -> &str;
-    /// Its limits as they are configured.
-    fn limits(&self) -> String;
-    /// How much memory the requests that wait for it may use, in bytes.
-    fn max_bytes(&self) -> u64;
-}
-
-/// How long another gate takes to start. A guess: the shortest time that `Retry-After` can say (RFC 9110 §10.2.3).
-const RESTART: Duration = Duration::from_secs(1);
-
-impl Refusal {
-    /// The gate is stopping; another one may be there in a moment.
-    pub const DRAINING: Self = Self { reason: Reason::Draining, retry_after: RESTART, pointless: false, learned: None };
-}
-
 impl Code {
-    /// Every code there is.
-    pub const ALL: [Self; 15] = [
-        Self::QueueFull,
-        Self::WaitTooLong,
-        Self::NeverFits,
-        Self::ClientQuota,
-        Self::Draining,
-        Self::UpstreamUnreachable,
-        Self::UpstreamTimeout,
-        Self::BadRequest,
-        Self::CrossSite,
-        Self::NoTunnel,
-        Self::NoStream,
-        Self::Misdirected,
-        Self::Loop,
-        Self::StoreUnreachable,
-        Self::InternalError,
-    ];
-
-    /// As answers, logs and metrics write it.
+    /// As the client sees it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "tidegate_queue_full",
             Self::WaitTooLong => "tidegate_wait_too_long",
@@ -162,114 +55,142 @@ impl Code {
             Self::CrossSite => "tidegate_cross_site",
             Self::NoTunnel => "tidegate_no_tunnel",
             Self::NoStream => "tidegate_no_stream",
-            Self::Misdirected => "tidegate_misdirected",
-            Self::Loop => "tidegate_loop",
-            Self::StoreUnreachable => "tidegate_store_unreachable",
             Self::InternalError => "tidegate_internal_error",
         }
     }
 }
 
-impl Reason {
-    /// What programs read.
-    #[must_use]
-    pub fn code(self) -> Code {
-        match self {
-            Self::QueueFull { .. } | Self::TooManyBytes { .. } | Self::NoQueue { .. } => Code::QueueFull,
-            Self::WaitTooLong { .. } => Code::WaitTooLong,
-            Self::NeverFits { .. } => Code::NeverFits,
-            Self::Draining => Code::Draining,
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<Reason> for Code {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::QueueFull { .. } | Reason::TooManyBytes { .. } | Reason::NoQueue { .. } => Self::QueueFull,
+            Reason::WaitTooLong { .. } => Self::WaitTooLong,
+            Reason::NeverFits { .. } => Self::NeverFits,
+            Reason::Draining => Self::Draining,
         }
     }
+}
 
-    /// For which pool, if it is one.
-    #[must_use]
-    pub fn pool(self) -> Option<PoolId> {
-        match self {
-            Self::QueueFull { pool, .. } => pool,
-            Self::TooManyBytes { pool, .. }
-            | Self::NoQueue { pool, .. }
-            | Self::WaitTooLong { pool, .. }
-            | Self::NeverFits { pool, .. } => Some(pool),
-            Self::Draining => None,
-        }
-    }
+/// What a client reads of a refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusalText {
+    /// The code.
+    pub code: Code,
+    /// One sentence for people.
+    pub message: String,
+    /// The figures in it, for programs.
+    pub details: Value,
+}
 
-    /// What people read.
+impl RefusalText {
+    /// Why the scheduler refuses a request of one of these pools.
     #[must_use]
-    pub fn message(self, pools: &[impl PoolText]) -> String {
-        let named = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name(), pools[pool.0].limits());
-        match self {
-            Self::QueueFull { pool, waiting, eta } => {
-                let eta = seconds(eta);
-                match pool {
-                    None => format!(
-                        "the queue is full: {waiting} wait in all, as many as may; your turn would come in {eta}."
-                    ),
-                    Some(pool) => {
-                        format!("{} has {waiting} waiting, as many as may; your turn would come in {eta}.", named(pool))
-                    }
-                }
-            }
-            Self::TooManyBytes { pool, bytes } => format!(
-                "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a \
-                 larger max_bytes of the pool makes some.",
-                pools[pool.0].name(),
-                pools[pool.0].max_bytes()
-            ),
-            Self::NoQueue { pool, eta } => {
-                format!("{} has no room for {}, and nobody waits for it.", named(pool), seconds(eta))
-            }
-            Self::WaitTooLong { pool, waiting, ahead, eta, max_wait } => {
-                let before = if ahead == waiting { String::new() } else { format!(", {ahead} of them before you") };
-                let (pool, eta, max_wait) = (named(pool), seconds(eta), seconds(max_wait));
+    pub fn new(reason: Reason, pools: &[PoolSettings]) -> Self {
+        let name = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
+        let details = |pool: PoolId, waiting: usize| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text(), "waiting": waiting });
+        let (message, details) = match reason {
+            Reason::QueueFull { pool: None, waiting, eta } => (
                 format!(
-                    "{pool} has {waiting} waiting{before}; your turn would come in {eta}, and you wait at most {max_wait}."
-                )
+                    "the queue is full: {waiting} wait in all, as many as may; your turn would come in {}.",
+                    seconds(eta)
+                ),
+                with_eta(json!({ "waiting": waiting }), eta),
+            ),
+            Reason::QueueFull { pool: Some(pool), waiting, eta } => (
+                format!(
+                    "{} has {waiting} waiting, as many as may; your turn would come in {}.",
+                    name(pool),
+                    seconds(eta)
+                ),
+                with_eta(details(pool, waiting), eta),
+            ),
+            Reason::TooManyBytes { pool, bytes } => too_many_bytes(&pools[pool.0], bytes),
+            Reason::NoQueue { pool, eta } => (
+                format!("{} has no room for {}, and nobody waits for it.", name(pool), seconds(eta)),
+                with_eta(details(pool, 0), eta),
+            ),
+            Reason::WaitTooLong { pool, waiting, ahead, eta, max_wait } => {
+                let before = if ahead == waiting { String::new() } else { format!(", {ahead} of them before you") };
+                let mut details = with_eta(details(pool, waiting), eta);
+                details["position"] = json!(ahead + 1);
+                let message = format!(
+                    "{} has {waiting} waiting{before}; your turn would come in {}, and you wait at most {}.",
+                    name(pool),
+                    seconds(eta),
+                    seconds(max_wait)
+                );
+                (message, details)
             }
-            Self::NeverFits { pool, limit, cost } => {
-                format!("this request costs {cost}, more than {} ever admits at {limit}.", named(pool))
-            }
-            Self::Draining => "the gate is stopping; send it again to the one that follows.".to_owned(),
-        }
-    }
-
-    /// The figures, as `error.tidegate` carries them.
-    #[must_use]
-    pub fn details(self, pools: &[impl PoolText]) -> Value {
-        let of_pool = |pool: PoolId| json!({ "pool": pools[pool.0].name(), "limit": pools[pool.0].limits() });
-        let mut details = self.pool().map_or_else(|| json!({}), of_pool);
-        let mut say = |name: &str, value: Value| details[name] = value;
-        match self {
-            Self::QueueFull { waiting, eta, .. } => {
-                say("waiting", json!(waiting));
-                say("eta_ms", json!(millis(eta)));
-            }
-            Self::TooManyBytes { pool, bytes } => {
-                say("held_bytes", json!(bytes));
-                say("max_bytes", json!(pools[pool.0].max_bytes()));
-            }
-            Self::NoQueue { eta, .. } => {
-                say("waiting", json!(0));
-                say("eta_ms", json!(millis(eta)));
-            }
-            Self::WaitTooLong { waiting, ahead, eta, .. } => {
-                say("waiting", json!(waiting));
-                say("position", json!(ahead + 1));
-                say("eta_ms", json!(millis(eta)));
-            }
-            Self::NeverFits { .. } => say("waiting", json!(0)),
-            Self::Draining => {}
-        }
-        details
+            Reason::NeverFits { pool, limit, cost } => (
+                format!("this request costs {cost}, more than {} ever admits at {limit}.", name(pool)),
+                details(pool, 0),
+            ),
+            Reason::Draining => ("the gate is stopping; send it again to the one that follows.".to_owned(), json!({})),
+        };
+        Self { code: reason.into(), message, details }
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+fn too_many_bytes(pool: &PoolSettings, bytes: u64) -> (String, Value) {
+    let message = format!(
+        "those who wait for pool '{}' hold {bytes} bytes of bodies, and this one's find no room below {}; a larger \
+         max_bytes of the pool makes some.",
+        pool.name, pool.max_bytes
+    );
+    let details = json!({
+        "pool": pool.name, "limit": pool.limits_text(), "held_bytes": bytes, "max_bytes": pool.max_bytes,
+    });
+    (message, details)
 }
 
-/// Rounded up: a turn in 0 s would be now.
+fn with_eta(mut details: Value, eta: Duration) -> Value {
+    details["eta_ms"] = json!(u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
+    details
+}
+
+/// Rounded up: a wait of 0 s would be none.
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_millis().div_ceil(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Limits;
+
+    const POOL: PoolId = PoolId(0);
+
+    /// What a client reads of a refusal by a pool of one request a second and 2000 bytes.
+    fn text(reason: Reason) -> RefusalText {
+        let limits = Limits { requests: vec!["1/s".parse().expect("a rate")], ..Limits::default() };
+        let pool = PoolSettings { max_bytes: 2_000, ..PoolSettings::new("posts", limits) };
+        RefusalText::new(reason, &[pool])
+    }
+
+    #[test]
+    fn wait_too_long_names_position_in_queue() {
+        let (eta, max_wait) = (Duration::from_millis(4_200), Duration::from_secs(2));
+        let RefusalText { code, message, details } =
+            text(Reason::WaitTooLong { pool: POOL, waiting: 9, ahead: 4, eta, max_wait });
+        let said = "pool 'posts' (1/s) has 9 waiting, 4 of them before you; your turn would come in 5 s, and you wait at most \
+                    2 s.";
+        assert_eq!((code, &*message), (Code::WaitTooLong, said));
+        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "waiting": 9, "position": 5, "eta_ms": 4_200 }));
+        let message = text(Reason::WaitTooLong { pool: POOL, waiting: 4, ahead: 4, eta, max_wait }).message;
+        assert!(message.contains("has 4 waiting; your turn would come"), "{message}");
+    }
+
+    #[test]
+    fn body_without_room_names_bytes_and_setting() {
+        let RefusalText { message, details, .. } = text(Reason::TooManyBytes { pool: POOL, bytes: 1_900 });
+        let named = ["1900 bytes", "2000", "max_bytes"];
+        assert!(named.iter().all(|named| message.contains(named)), "{message}");
+        assert_eq!(details, json!({ "pool": "posts", "limit": "1/s", "held_bytes": 1_900, "max_bytes": 2_000 }));
+    }
 }

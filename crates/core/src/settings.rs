@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::admission::{PoolRules, Rules};
 use crate::client::{ClientSettings, Clients};
 use crate::limit::{Limits, Rate, Unit};
-use crate::refusal::PoolText;
 use crate::route::{KeyPart, RouteId, Table};
 
 /// Routes, pools, clients and the bounds of the queue.
@@ -125,19 +124,5 @@ impl PoolSettings {
             Unit::Requests => rate.to_string(),
             Unit::Tokens => rate.to_string().replacen('/', " tokens/", 1),
         }
-    }
-}
-
-impl PoolText for PoolSettings {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn limits(&self) -> String {
-        self.limits_text()
-    }
-
-    fn max_bytes(&self) -> u64 {
-        self.max_bytes
     }
 }

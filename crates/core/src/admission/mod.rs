@@ -14,6 +14,7 @@ mod forecast;
 mod lessons;
 mod look;
 mod promises;
+mod refusal;
 mod reservations;
 mod scheduler;
 mod snapshot;
@@ -27,12 +28,12 @@ pub use askers::Asker;
 pub use case::{Bound, Case, Confidence, Diagnosis};
 pub use evidence::{Episode, Observed, Refused};
 pub use look::Rest;
+pub use refusal::{Reason, Refusal};
 pub use scheduler::{Arrival, Decision, Rules, Scheduler};
 pub use snapshot::{InstanceState, Snapshot, Tally};
 pub use standing::Standing;
 
 pub use crate::queue::ClientId;
-pub use crate::refusal::{Reason, Refusal};
 
 use std::time::Duration;
 

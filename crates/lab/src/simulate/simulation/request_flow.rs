@@ -165,7 +165,7 @@ impl<'t> Simulation<'t> {
     /// The scheduler refuses it.
     pub(super) fn refuse(&mut self, id: usize, refusal: &Refusal) {
         let pool = refusal.reason.pool().map_or("[queue] max_waiting", |pool| &self.settings.pools[pool.0].name);
-        let why = format!("{} ({pool})", refusal.reason.code().as_str());
+        let why = format!("{} ({pool})", Code::from(refusal.reason));
         self.reject(id, &why, refusal.retry_after, refusal.pointless);
     }
 
