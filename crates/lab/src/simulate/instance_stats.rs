@@ -2,8 +2,8 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 
+use super::group_stats::GroupStats;
 use super::ratio::ratio;
-use super::stats::GroupStats;
 use super::waits::WaitSamples;
 use crate::admission::InstanceState;
 use crate::limit::{Lesson, PoolId, Rate};

@@ -7,6 +7,7 @@
 mod access_log;
 mod arrivals;
 mod events;
+mod group_stats;
 mod har;
 mod instance_stats;
 mod pattern;

@@ -3,9 +3,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::group_stats::GroupStats;
 use super::instance_stats::{InstanceStats, LoadPoint, Utilisation};
 use super::ratio::ratio;
-use super::stats::{GroupStats, Stats};
+use super::stats::Stats;
 use super::waits::Waited;
 use crate::limit::Unit;
 use crate::settings::{PoolSettings, Settings};

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
+use super::group_stats::GroupStats;
 use super::instance_stats::InstanceStats;
 use super::timeline::Timeline;
 use super::traffic::{Stream, Traffic};
-use super::waits::WaitSamples;
 use crate::admission::Snapshot;
 use crate::client::Clients;
 use crate::route::{Asks, RouteId};
@@ -32,25 +32,6 @@ pub(super) struct Stats<'t> {
     pub(super) timeline: Timeline,
     /// Samples while there was traffic.
     pub(super) looks: u32,
-}
-
-/// The outcomes of a group of requests.
-#[derive(Debug, Default)]
-pub(super) struct GroupStats {
-    /// Arrivals, retries included.
-    pub(super) requests: u64,
-    /// Got a response of their own call.
-    pub(super) served: u64,
-    /// Got the response of another call.
-    pub(super) shared: u64,
-    /// Refused by the gate, by reason.
-    pub(super) refused: IndexMap<String, u64>,
-    /// Refusals by the upstream.
-    pub(super) upstream_refused: u64,
-    /// Got the upstream's refusal, as the gate could not send them again in time.
-    pub(super) failed: u64,
-    /// The waits of requests that got a response.
-    pub(super) waits: WaitSamples,
 }
 
 /// The jobs of a stream.
