@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use super::pattern::Pattern;
 use super::recorded::{RecordedRequest, traffic};
-use super::source::TrafficError;
 use super::traffic::{ClientGroup, RequestTemplate, Traffic};
+use super::traffic_error::TrafficError;
 use crate::route::Priority;
 
 /// A line of the log, as far as it decides the outcome of the request.

@@ -31,7 +31,7 @@ impl<'t> StreamArrivals<'t> {
             }
             Arrivals::Ramp(first, last) => from + ramped(*first, *last, self.stream.until.saturating_sub(from), nth)?,
             Arrivals::Burst(count) | Arrivals::Workers { workers: count, .. } => (nth < count.get()).then_some(from)?,
-            Arrivals::ListedRequest(all) => {
+            Arrivals::Listed(all) => {
                 listed = all.get(usize::try_from(nth).ok()?).copied();
                 listed?.at
             }

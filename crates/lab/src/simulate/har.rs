@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 
 use super::pattern::Pattern;
 use super::recorded::{RecordedRequest, traffic};
-use super::source::TrafficError;
 use super::traffic::{ClientGroup, RequestTemplate, Traffic};
+use super::traffic_error::TrafficError;
 use crate::client::POLL_HELPER;
 use crate::route::Priority;
 

@@ -26,15 +26,17 @@ mod stats;
 mod svg;
 mod timeline;
 mod traffic;
+mod traffic_error;
 mod upstream;
 mod waits;
 
 pub use instance_stats::{LoadPoint, Utilisation};
 pub use report::{NamedOutcomes, Outcomes, PoolReport, SimulationReport, StreamReport, titles};
 pub use search::{SearchStep, most_workers};
-pub use source::{TrafficError, read};
+pub use source::read;
 pub use svg::picture;
 pub use traffic::Traffic;
+pub use traffic_error::TrafficError;
 pub use waits::Waited;
 
 use std::time::Instant;

@@ -26,7 +26,7 @@ pub(super) fn traffic(kinds: Vec<(RequestTemplate, Vec<RecordedRequest>)>, notes
         };
         let mut listed: Vec<_> = recorded.iter().map(listed).collect();
         listed.sort_by_key(|listed| listed.at);
-        let arrivals = Arrivals::ListedRequest(listed.into());
+        let arrivals = Arrivals::Listed(listed.into());
         let latency = Spread::Fixed(Duration::ZERO);
         Stream { name: String::new(), kind, arrivals, from: Duration::ZERO, until: lasts, latency, poll: None }
     };

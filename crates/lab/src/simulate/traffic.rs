@@ -93,7 +93,7 @@ pub enum Arrivals {
         pause: Duration,
     },
     /// At recorded times.
-    ListedRequest(Arc<[ListedRequest]>),
+    Listed(Arc<[ListedRequest]>),
 }
 
 /// A recorded request.

@@ -16,18 +16,17 @@ const MOST: f64 = 100_000_000.0;
 /// The least time of a worker's request. With less, time may stand still.
 const LEAST: Duration = Duration::from_millis(1);
 
-impl Problems {
-    pub(super) fn bound(&mut self, stream: &Stream, written: &Spanned<file::StreamEntry>) {
-        let come = requests(stream);
-        if come > MOST {
-            let mend = "lower the rate or the number, or shorten the duration: 100 million are simulated at most";
-            self.note("too many requests", arrives_at(written), format!("{come:.0} would come"), mend);
-        }
-        if is_restless(stream) {
-            let at = written.get_ref().latency.as_ref().map_or_else(|| written.span(), Spanned::span);
-            let mend = "give the workers a pause or the upstream a latency, of 1ms together or more";
-            self.note("workers that take no time", at, "a worker would begin anew for ever, at one moment", mend);
-        }
+/// Notes what is too much about a stream.
+pub(super) fn check(problems: &mut Problems, stream: &Stream, written: &Spanned<file::StreamEntry>) {
+    let come = requests(stream);
+    if come > MOST {
+        let mend = "lower the rate or the number, or shorten the duration: 100 million are simulated at most";
+        problems.note("too many requests", arrives_at(written), format!("{come:.0} would come"), mend);
+    }
+    if is_restless(stream) {
+        let at = written.get_ref().latency.as_ref().map_or_else(|| written.span(), Spanned::span);
+        let mend = "give the workers a pause or the upstream a latency, of 1ms together or more";
+        problems.note("workers that take no time", at, "a worker would begin anew for ever, at one moment", mend);
     }
 }
 
@@ -39,7 +38,7 @@ fn requests(stream: &Stream) -> f64 {
         Arrivals::Ramp(first, last) => f64::midpoint(per_second(*first), per_second(*last)) * lasts,
         Arrivals::Burst(count) | Arrivals::Workers { workers: count, .. } => f64::from(count.get()),
         // A recording has an end.
-        Arrivals::ListedRequest(_) => 0.0,
+        Arrivals::Listed(_) => 0.0,
     }
 }
 

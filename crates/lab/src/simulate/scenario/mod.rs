@@ -69,7 +69,7 @@ fn stream(problems: &mut Problems, at: usize, lasts: Duration, written: &Spanned
     let poll = stream.poll.as_ref().map(|poll| self::poll(problems, poll, &sender));
     let name = stream.name.clone().unwrap_or_else(|| format!("{} {}", at + 1, stream.request.get_ref()));
     let stream = Stream { name, kind, arrivals: arrivals(problems, written), from, until, latency, poll };
-    problems.bound(&stream, written);
+    bounds::check(problems, &stream, written);
     stream
 }
 
