@@ -20,7 +20,7 @@ use self::words::time;
 use super::output::output;
 use super::{ConfigArgs, Usage};
 use crate::config::Config;
-use tidegate_lab::simulate::{self, Report, Traffic, Tried, Unusable};
+use tidegate_lab::simulate::{self, SearchStep, SimulationReport, Traffic, TrafficError};
 
 /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
 #[derive(Debug, Args)]
@@ -57,7 +57,8 @@ impl Simulate {
         }
         let other = self.compare.as_deref().map(|path| Config::load(Some(path))).transpose()?;
         let began = Instant::now();
-        let reports: Vec<Report> = [&config].into_iter().chain(&other).map(|config| run(config, &traffic)).collect();
+        let reports: Vec<SimulationReport> =
+            [&config].into_iter().chain(&other).map(|config| run(config, &traffic)).collect();
         let took = began.elapsed();
         if let Some(path) = &self.svg {
             let picture = simulate::picture(&reports);
@@ -84,8 +85,8 @@ impl Simulate {
         };
         let unreadable = |error| Usage(format!("cannot read the traffic {}: {error}", self.name()));
         simulate::read(&self.name(), &text.map_err(unreadable)?).map_err(|unusable| match unusable {
-            Unusable::Scenario(invalid) => invalid.into(),
-            Unusable::Recording { .. } => Usage(unusable.to_string()).into(),
+            TrafficError::Scenario(invalid) => invalid.into(),
+            TrafficError::Recording { .. } => Usage(unusable.to_string()).into(),
         })
     }
 
@@ -124,25 +125,25 @@ impl Simulate {
     }
 }
 
-fn run(config: &Config, traffic: &Traffic) -> Report {
+fn run(config: &Config, traffic: &Traffic) -> SimulationReport {
     let mut progress = Progress::new(&config.source.to_string());
     simulate::simulate(&config.settings(), traffic, Instant::now().into_std(), |part| progress.reaches(part))
 }
 
-fn traffic_notes(reports: &[Report]) -> Vec<&str> {
+fn traffic_notes(reports: &[SimulationReport]) -> Vec<&str> {
     let mut notes: Vec<&str> = reports.iter().flat_map(|report| &report.notes).map(String::as_str).collect();
     notes.dedup();
     notes
 }
 
-fn told(Tried { workers, wait_p95_ms, refused, answered, fits }: Tried) -> String {
+fn told(SearchStep { workers, wait_p95_ms, refused, answered, fits }: SearchStep) -> String {
     let verdict = if fits { "fits" } else { "too many" };
     let wait = time(wait_p95_ms);
     format!("{workers:>8} workers: p95 wait {wait:>8}, {refused:>6} refused, {answered:>8} answered: {verdict}")
 }
 
-fn as_json(tried: &Tried) -> serde_json::Value {
-    let Tried { workers, wait_p95_ms, refused, answered, fits } = tried;
+fn as_json(tried: &SearchStep) -> serde_json::Value {
+    let SearchStep { workers, wait_p95_ms, refused, answered, fits } = tried;
     json!({
         "workers": workers, "wait_p95_ms": wait_p95_ms, "refused": refused, "answered": answered, "fits": fits,
     })
