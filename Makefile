@@ -9,6 +9,7 @@ test: lint unit metrics sdk page
 lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 # With cargo-nextest where it is installed, which runs no examples of documents.

@@ -1,61 +1,61 @@
-//! Tidegate: a local HTTP gate before api.openai.com. Requests wait their turn here instead of earning 429s there.
+//! Tidegate: a local proxy for api.openai.com. It queues requests so that they stay under your rate limits instead of
+//! failing with 429.
 //!
 //! # The house
 //!
-//! Thinking is separate from waiting. The ground floor is a crate of its own, `tidegate-core` in `crates/core`, and is
-//! arithmetic: `now` is an argument, nothing waits, and nothing there knows tokio, HTTP, a clock or a lock; Cargo keeps
-//! runtimes out of it. Above it, in this crate, one room waits; above that, HTTP; at the top, people. A room uses only the
-//! rooms below it (`make house` finds import circles).
+//! Deciding is separate from waiting, and Cargo holds the wall: `tidegate-core` (`crates/core`) decides. It is arithmetic,
+//! `now` is an argument, and no runtime, socket, clock or lock is among its dependencies. This crate waits and speaks HTTP.
+//! `tidegate-lab` (`crates/lab`) has what people test against: the mock upstream, the simulator, the demo's traffic.
 //!
-//! | floor | room | one purpose |
-//! |---|---|---|
-//! | 3 | [`cli`] | the commands, one file each |
-//! | 2 | [`proxy`] | one request from accept to last byte |
-//! |   | [`upstream`] | the pooled client that sends it |
-//! |   | [`admin`] | what people and probes see |
-//! |   | [`log`] | what is told of each request at its end, and how much of all else |
-//! |   | [`mock`] | a stand-in for the upstream, to test against |
-//! |   | [`simulate`] | traffic through the real scheduler on a virtual clock |
-//! | 1 | [`config`] | the file as written becomes the program's own valid form |
-//! |   | [`admission`] | who goes when; where requests wait for their turn |
-//! |   | [`store`] | what has been learned, on disk over a restart |
-//! | core | [`limit`] | may it go now, or not until when; all pools or none |
-//! |   | [`hints`] | what the upstream's answers say about its limits |
-//! |   | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
-//! |   | [`route`] | method and path decide which pools, and how much of each |
-//! |   | [`client`] | who sends it: identity, quota, patience, priority |
-//! |   | [`queue`] | who waits, for what, and who is next |
-//! |   | [`scheduler`] | the scheduler: grant, queue or refuse |
-//! |   | [`fingerprint`] | a stable short name for a value that may be secret |
-//! |   | [`refusal`] | what a client reads of a refusal |
-//! |   | [`settings`] | what of the configuration decides all this |
-//! |   | [`problem`] | errors in a file that a user wrote, with their places |
-//! |   | [`meter`] | how an upstream counts, for the stand-in and the simulator |
+//! | here | one purpose |
+//! |---|---|
+//! | [`cli`] | the commands, one file each |
+//! | [`gate`] | one request, from its connection to the last byte of its response |
+//! | [`admission`] | where requests wait: the scheduler under a lock, with a clock and a timer |
+//! | [`upstream`] | the connections to the upstream, and the bodies that go both ways |
+//! | [`telemetry`] | the access log, the traces, and how much the log says |
+//! | [`admin`] | what people and probes see: page, status, metrics |
+//! | [`config`] | the file as written becomes the program's own valid form |
+//! | [`store`] | what was learned, on disk over a restart |
+//!
+//! | core | one purpose |
+//! |---|---|
+//! | [`route`] | method and path decide which pools a request takes from, and how much |
+//! | [`limit`] | may it go now, or not until when; all pools or none |
+//! | [`queue`] | which requests wait, for what, and which is next |
+//! | [`scheduler`] | grant, queue or refuse |
+//! | [`refusal`] | why the gate refuses a request: one type, one list of codes |
+//! | [`client`] | whose a request is, its quota, patience and priority |
+//! | [`coalesce`] | identical GETs share one call, and never two credentials a response |
+//! | [`hints`] | what the upstream's responses say about its limits |
+//! | [`settings`] | what of the configuration decides all this |
+//! | [`problem`] | errors in a file that a user wrote, with their places |
+//! | [`fingerprint`] | a stable short name for a value that may be secret |
+//! | [`meter`] | how an upstream counts, for the mock and the simulator |
 //!
 //! # One request
 //!
-//! `gate::server` accepts the connection, and `gate::connection` finds out what it speaks. Then `gate::stack` is the
-//! way through, as it is written there:
+//! `gate/server.rs` accepts the connection, and `gate/connection.rs` finds out what it speaks. `gate/handle.rs` is the path
+//! of a request; read it top down:
 //!
-//! 1. `classify`: [`route::Table::find`] names the route, and [`client::Clients::identify`] whose the request is.
-//! 2. `quota`: a client beyond its own quota is refused.
-//! 3. `coalesce`: where its route says so, a GET joins an identical one that is under way, or is answered by what has
-//!    just come ([`coalesce::Board`]). What is asked for again and again keeps to its share of the pools
-//!    ([`coalesce::Polls`]), and may be held until there is something new to tell.
-//! 4. `keepalive`: where its route says so, who waits long for a stream is answered before its turn.
-//! 5. `resend`: what comes back as a refusal of the upstream is understood ([`hints::classify_refusal`]), told to admission
-//!    ([`InFlight::refused`](admission::InFlight::refused)), and goes through the steps below once more, from the place
-//!    it had ([`admission::QueuePosition`]).
-//! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::AdmissionRequest`] before whom it goes
-//!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
-//!    later, or refuses.
-//! 7. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
-//!    as the head is written, and given back if it never is.
-//! 8. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
-//!    request's line in the log, to the last byte.
+//! 1. `ClientRequest::read`: [`route::Table::find`] names its route, [`client::Clients`] whose it is.
+//! 2. `check`: a client over its own quota, a tunnel, and a web page that would spend the gate's key are refused.
+//! 3. `share`: where its route says so, a GET joins an identical one, or gets its response ([`coalesce::Coalescer`]).
+//! 4. `keep_alive`: where its route says so, an event stream that waits long begins with comments.
+//! 5. `attempt` sends it, and again after a refusal ([`hints::classify_refusal`]) as long as waiting helps:
+//!    1. `admit`: it asks its pools for what it costs ([`route::Table::asks`]), and [`admission::Admission`] grants a
+//!       [`Permit`](admission::Permit), at once or later, or refuses.
+//!    2. `forward`: [`upstream::Upstream::send`] sends it. Its [`Place`](admission::Place) in the windows is committed as its
+//!       head is written, and refunded if it never is.
+//! 6. `respond`: the response goes to the client. Its body keeps the request [`InFlight`](admission::InFlight) and its record
+//!    open to the last byte; then the record is counted and logged.
 //!
-//! What is seen on the way is evidence, from which each pool instance has a [`Diagnosis`](admission::Diagnosis); [`admin`]
-//! puts it into words.
+//! What the upstream accepts and refuses on the way is evidence, from which each pool instance has a
+//! [`Diagnosis`](admission::Diagnosis); [`admin`] puts it into words.
+//!
+//! Where to look: `Retry-After` of a refusal is computed in [`scheduler`] (`admit`) and written by `gate/response.rs`; a client
+//! that leaves gives its place back in `admission/driver.rs` (`Drop`); `x-ratelimit-*` is read in [`hints`]; SIGTERM ends in
+//! `gate/server.rs` (`end`); headers between client and gate are stripped in `gate/headers.rs`.
 
 // They panic once nobody reads; `cli::output` does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -13,7 +13,7 @@ use fastrand::Rng;
 use http::{Request, StatusCode};
 use serde_json::json;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate_lab::mock::{Mock, Options, Quotas};
+use tidegate_lab::mock::{Mock, ModelLimits, Options};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -65,9 +65,10 @@ async fn work(way: Arc<Bare>, worker: u64, answered: Arc<Mutex<Answered>>, faile
 async fn limits_of_models_are_used_without_configuration() {
     let models = MODELS.iter().map(|(name, requests, tokens)| format!("{name}={requests}:{tokens}").parse());
     let models = models.collect::<Result<_, _>>().expect("models");
-    let quotas = Quotas { models, ..Quotas::default() };
+    let model_limits = ModelLimits { models, ..ModelLimits::default() };
     let config = Config::parse(&Source::Text("learning".to_owned()), DEFAULT).expect("a valid configuration");
-    let mock = Mock::new(&config.settings(), Options { quotas, gap: Duration::from_millis(2), ..Options::default() });
+    let mock =
+        Mock::new(&config.settings(), Options { model_limits, gap: Duration::from_millis(2), ..Options::default() });
     let way = Arc::new(Bare::new(config, &mock, NETWORK, SEED));
     let (answered, failed) = (Arc::<Mutex<Answered>>::default(), Arc::<AtomicU32>::default());
     let workers = (0..WORKERS).map(|worker| work(way.clone(), worker, answered.clone(), failed.clone()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use futures_util::future::try_join_all;
 use tidegate::meter::Counting;
-use tidegate_lab::mock::{Options, Stats};
+use tidegate_lab::mock::{MockStats, Options};
 
 use crate::crowd::{Crowd, Work};
 use crate::house::House;
@@ -101,7 +101,7 @@ impl Work for Threads {
 
 impl Scene {
     /// Prints what came of it; whether that is as it should be.
-    fn judge(&self, failed: u32, stats: &Stats, is_long: bool) -> bool {
+    fn judge(&self, failed: u32, stats: &MockStats, is_long: bool) -> bool {
         let (taken, refused) = (&stats.admitted_by_window.0, &stats.denied_by_window.0);
         let (percent, from) = self.used;
         let whole = taken.get(from..taken.len().saturating_sub(1)).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate::config::DEFAULT;
-use tidegate_lab::mock::{Options, Quotas};
+use tidegate_lab::mock::{ModelLimits, Options};
 
 use crate::crowd::{Crowd, Work};
 use crate::house::House;
@@ -54,8 +54,9 @@ impl Work for Prompts {
 /// Prints what came of it; whether that is as it should be.
 pub(crate) async fn all(time: Duration) -> Result<bool> {
     let models = MODELS.iter().map(|(name, requests, tokens)| format!("{name}={requests}:{tokens}").parse());
-    let quotas = Quotas { models: models.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?, ..Quotas::default() };
-    let options = Options { quotas, gap: Duration::from_millis(2), ..Options::default() };
+    let model_limits =
+        ModelLimits { models: models.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?, ..ModelLimits::default() };
+    let options = Options { model_limits, gap: Duration::from_millis(2), ..Options::default() };
     let house = House::open(DEFAULT, options, DEFAULT).await?;
     let answered = Arc::new(Mutex::new(Answered::new()));
     let prompts = Prompts { ends: time, answered: Arc::clone(&answered) };

@@ -1,6 +1,6 @@
 //! How fast `simulate` is, and how near its waits are to those of a real gate before a real upstream.
 //!
-//! `cargo bench --bench simulate` takes a minute and a half. `tests/simulate.rs` holds the same on a virtual clock.
+//! `cargo bench --bench simulate` takes a minute and a half. `tests/simulate/mod.rs` holds the same on a virtual clock.
 
 mod real;
 mod scene;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate_lab::simulate::{Report, Waited, read, simulate};
+use tidegate_lab::simulate::{SimulationReport, Waited, read, simulate};
 use tokio::time::Instant;
 
 use crate::scene::{CONFIG, Scene, scenes};
@@ -81,7 +81,7 @@ fn hour() -> Result<()> {
     Ok(())
 }
 
-fn simulated(config: &str, scenario: &str) -> Result<Report> {
+fn simulated(config: &str, scenario: &str) -> Result<SimulationReport> {
     let config = Config::parse(&Source::Text("bench".to_owned()), config)?;
     Ok(simulate(&config.settings(), &read("bench", scenario)?, Instant::now().into_std(), |_| ()))
 }

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tidegate::config::{Config, Source};
 use tidegate::gate::{self, Gate};
-use tidegate_lab::mock::{Mock, Options, Weather};
+use tidegate_lab::mock::{Faults, Mock, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -43,8 +43,8 @@ const ANYTHING: &str =
 /// Sends it all, through sockets.
 pub(crate) async fn run(scene: &Scene) -> Result<Met> {
     let config = |text: &str| Config::parse(&Source::Text("bench".to_owned()), text);
-    let weather = Weather { latency: LATENCY, ..Weather::default() };
-    let mock = Mock::new(&config(ANYTHING)?.settings(), Options { weather, ..Options::default() });
+    let faults = Faults { latency: LATENCY, ..Faults::default() };
+    let mock = Mock::new(&config(ANYTHING)?.settings(), Options { faults, ..Options::default() });
     let (listener, address) = bind().await?;
     tokio::spawn(mock.clone().run(listener, std::future::pending()));
     let mut config = config(CONFIG)?;

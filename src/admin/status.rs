@@ -37,7 +37,7 @@ pub struct Status {
     pub draining: bool,
     /// How many requests wait.
     pub waiting: usize,
-    /// ConnectionCounts of clients.
+    /// Connections of clients.
     pub connections: ConnectionsStatus,
     /// What is held of bodies.
     pub buffered: BufferedStatus,
@@ -93,7 +93,7 @@ pub struct TotalsStatus {
     pub released: u64,
 }
 
-/// ConnectionCounts of clients.
+/// Connections of clients.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConnectionsStatus {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
-use super::record::Progress;
+use super::outcome::millis;
+use super::progress::Progress;
 use super::request::ClientRequest;
-use super::{Gate, millis};
+use super::state::Gate;
 use crate::admission::{AdmissionRequest, Permit, QueuePosition, QueuedRequest, Turn};
 use crate::limit::Unit;
 use crate::route::{Ask, KeyPart, Priority, method_name};

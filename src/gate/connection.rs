@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
-use super::Gate;
-use super::socket::Socket;
+use super::socket::{Peer, Socket};
+use super::state::Gate;
 use super::strict::Strict;
 
 /// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too. A
@@ -36,12 +36,6 @@ const HANDSHAKE: u8 = 22;
 
 /// What no log may show, whoever prints a request's headers.
 const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
-
-/// A client's connection.
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    pub(super) socket: Socket,
-}
 
 /// What every connection is served with.
 pub(super) struct ConnectionService {

@@ -5,9 +5,10 @@ use http::{Request, Response, StatusCode};
 use super::admit::Admitted;
 use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
 use super::failure::Failure;
-use super::record::Progress;
+use super::progress::Progress;
 use super::request::ClientRequest;
-use super::{Gate, headers, relay};
+use super::state::Gate;
+use super::{headers, relay};
 use crate::upstream::{Failed, Prefetched, ResponseBody};
 
 /// A response, and whether its request can be sent again.

@@ -7,26 +7,15 @@ use http::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 
-use super::Gate;
-use super::connection::Peer;
-use super::exchange::Exchange;
+use super::answer::Answer;
 use super::failure::Failure;
 use super::headers::come_from_another_site;
-use super::keepalive::EarlyResponse;
-use super::record::{Progress, RequestRecord};
+use super::progress::Progress;
+use super::record::RequestRecord;
 use super::request::ClientRequest;
 use super::response::{GateBody, respond};
-use super::shared::SharedAnswer;
-
-/// How a request is answered.
-pub(super) enum Answer {
-    /// By the upstream.
-    Upstream(Exchange),
-    /// By a response of the upstream that several requests get.
-    Shared(SharedAnswer),
-    /// Before the upstream is: comments keep an event stream alive until its turn comes.
-    Early(EarlyResponse),
-}
+use super::socket::Peer;
+use super::state::Gate;
 
 impl Gate {
     /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's

@@ -6,7 +6,7 @@ use http::header::{
 };
 use smallvec::SmallVec;
 
-use super::millis;
+use super::outcome::millis;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -78,6 +78,17 @@ pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
 /// Says whether coming back helps, which the official SDKs obey (docs/upstream.md §5.2).
 pub(super) fn set_should_retry(headers: &mut HeaderMap, helps: bool) {
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if helps { "true" } else { "false" }));
+}
+
+/// What the poll helpers of the SDKs obey (docs/upstream.md §5.3).
+const POLL_AFTER: HeaderName = HeaderName::from_static("openai-poll-after-ms");
+
+/// Never sooner than the upstream itself says.
+pub(super) fn set_poll_after(headers: &mut HeaderMap, ms: u64) {
+    let own = headers.get(&POLL_AFTER).and_then(|own| own.to_str().ok()?.trim().parse::<u64>().ok());
+    if own.is_none_or(|own| own < ms) {
+        headers.insert(POLL_AFTER, HeaderValue::from(ms));
+    }
 }
 
 fn strip(headers: &mut HeaderMap, as_well: impl Fn(&HeaderName) -> bool) {

@@ -3,8 +3,8 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
-use super::Gate;
 use super::exchange::ResponseMeter;
+use super::state::Gate;
 use crate::upstream::ResponseBody;
 
 /// Carries bytes both ways between two connections that have left HTTP; their request is in flight until they end.

@@ -10,9 +10,9 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
-use super::connection::Peer;
 use super::failure::Failure;
 use super::headers::asks_for_websocket;
+use super::socket::Peer;
 use super::socket::Socket;
 use super::state::GateState;
 use crate::admission::{AdmissionRequest, ClientId, QueuePosition};

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Gate;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::forward::Forwarded;
 use super::headers::{has_retry_after, set_retry_after, set_should_retry};
-use super::record::Progress;
+use super::progress::Progress;
 use super::request::ClientRequest;
+use super::state::Gate;
 use crate::hints::{RefusalCause, forbids_retry};
 
 impl Gate {

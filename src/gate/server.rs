@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::Gate;
 use super::connection::ConnectionService;
+use super::state::Gate;
 
 /// How long to leave off accepting when there are no more file descriptors. A guess: some requests end meanwhile.
 const BREATHE: Duration = Duration::from_millis(50);

@@ -2,50 +2,30 @@ use std::future::pending;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::Method;
 use smallvec::SmallVec;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::answer::Answer;
 use super::failure::Failure;
-use super::handle::Answer;
-use super::headers::for_upstream;
-use super::record::Progress;
+use super::headers::{for_upstream, set_poll_after};
+use super::outcome::millis;
+use super::progress::Progress;
 use super::request::ClientRequest;
-use super::shared::{Origin, SharedAnswer, SharedResponse};
+use super::shared::{CallOutcome, Origin, SharedAnswer, SharedCall, SharedResponse};
 use super::sharing::ShareCounters;
-use super::{Gate, millis};
+use super::state::Gate;
 use crate::coalesce::{Call, LongPoll, Payer, PollAdvice, Role, Shareable, Terms, Waiter, poll_helper};
 use crate::limit::{PoolId, Unit};
 use crate::route::{Ask, Coalescing};
-use crate::upstream::Failed;
 
 /// A GET that may share a call, and how.
 pub(super) struct SharedGet<'g> {
     wanted: Shareable,
     coalescing: Coalescing,
     counters: &'g ShareCounters,
-}
-
-/// A call that several requests wait for. It ends with the last of them.
-pub(super) struct SharedCall {
-    outcome: watch::Receiver<Option<CallOutcome>>,
-    /// Whether it waits in the queue.
-    queued: watch::Receiver<bool>,
-    task: OnceLock<AbortOnDropHandle<()>>,
-}
-
-/// What came of a call, for the requests that joined it.
-#[derive(Clone)]
-enum CallOutcome {
-    Response(Arc<SharedResponse>),
-    /// No response, after so long in the queue.
-    Failed(Failed, Duration),
-    /// It was refused for what its own client is or says: another request leads.
-    Refused,
-    /// Its response is for one client only: each makes a call of its own.
-    NotShared,
 }
 
 /// The task of a call, and where it says what came of it.
@@ -248,6 +228,20 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// A response is reused: forgets it when its time is over, and so all that follow it.
+    pub(super) fn expire_reused(&self) {
+        let gate = self.clone();
+        tokio::spawn(async move {
+            let next = || gate.sharing.lock().poll_timeout();
+            if let Some(expiry) = next() {
+                sleep_until(expiry.into()).await;
+                gate.sharing.lock().handle_timeout(Instant::now().into_std());
+            }
+        });
+    }
+}
+
 impl LeadingCall {
     /// Makes the call, `after` so long. Aborted at any time, it leaves nothing.
     async fn run(mut self, mut request: ClientRequest, after: Duration) {
@@ -319,15 +313,4 @@ fn wanted(request: &ClientRequest) -> Option<Shareable> {
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let pairs: SmallVec<[(&str, &[u8]); 16]> = pairs.collect();
     Shareable::new(request.target.as_str(), pairs.iter().copied())
-}
-
-/// What the poll helpers of the SDKs obey (docs/upstream.md §5.3).
-const POLL_AFTER: HeaderName = HeaderName::from_static("openai-poll-after-ms");
-
-/// Never sooner than the upstream itself says.
-pub(super) fn set_poll_after(headers: &mut HeaderMap, ms: u64) {
-    let own = headers.get(&POLL_AFTER).and_then(|own| own.to_str().ok()?.trim().parse::<u64>().ok());
-    if own.is_none_or(|own| own < ms) {
-        headers.insert(POLL_AFTER, HeaderValue::from(ms));
-    }
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{StatusCode, response};
 use http_body::Body;
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::exchange::{Exchange, codings, may_refuse};
 use super::headers::are_of_event_stream;
-use super::record::Source;
+use super::outcome::Source;
 use crate::coalesce::Status;
-use crate::upstream::{Budget, Held};
+use crate::upstream::{Budget, Failed, Held};
 
 /// A complete response, for every request that asked for it.
 pub(super) struct SharedResponse {
@@ -38,6 +40,26 @@ pub(super) enum Origin {
     Joined,
     /// Another's, which had ended before the request arrived.
     Reused,
+}
+
+/// A call that several requests wait for. It ends with the last of them.
+pub(super) struct SharedCall {
+    pub(super) outcome: watch::Receiver<Option<CallOutcome>>,
+    /// Whether it waits in the queue.
+    pub(super) queued: watch::Receiver<bool>,
+    pub(super) task: OnceLock<AbortOnDropHandle<()>>,
+}
+
+/// What came of a call, for the requests that joined it.
+#[derive(Clone)]
+pub(super) enum CallOutcome {
+    Response(Arc<SharedResponse>),
+    /// No response, after so long in the queue.
+    Failed(Failed, Duration),
+    /// It was refused for what its own client is or says: another request leads.
+    Refused,
+    /// Its response is for one client only: each makes a call of its own.
+    NotShared,
 }
 
 /// A body with its part of the budget for as long as any of it is there.

@@ -2,18 +2,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::Method;
-use http::uri::PathAndQuery;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until};
 
-use super::Gate;
-use super::request::ClientRequest;
-use super::share::SharedCall;
-use super::shared::{Origin, SharedResponse};
+use super::shared::{Origin, SharedCall, SharedResponse};
 use crate::coalesce::{Coalescer, MOST};
 use crate::limit::PoolId;
-use crate::route::{RouteId, Table, resources};
+use crate::route::{Route, RouteId, Table, resources};
 
 /// Which requests share a call: the [`Coalescer`] of the core under a lock, and what came of it.
 pub(super) struct Sharing {
@@ -24,7 +18,7 @@ pub(super) struct Sharing {
     routes: Vec<Option<ShareCounters>>,
 }
 
-/// A pool instance pays for polls, an [`SharedCall`] can be joined, and a [`SharedResponse`] is the answer.
+/// A pool instance pays for polls, a [`SharedCall`] can be joined, and a [`SharedResponse`] is the answer.
 type GateCoalescer = Coalescer<(PoolId, Option<Box<str>>), Arc<SharedCall>, Arc<SharedResponse>>;
 
 /// The coalescer while it is locked.
@@ -69,16 +63,9 @@ pub struct Coalesced {
     pub paced: u64,
 }
 
-/// A write that is under way: what was asked before it began, or before it was answered, serves no request that comes
-/// after. However it ends, it may have been executed.
-pub(super) struct WriteGuard {
-    gate: Gate,
-    target: PathAndQuery,
-}
-
 impl Sharing {
     pub(super) fn new(table: &Table) -> Self {
-        let counters = |(_, route): (RouteId, &crate::route::Route)| route.coalesce.map(|_| ShareCounters::default());
+        let counters = |(_, route): (RouteId, &Route)| route.coalesce.map(|_| ShareCounters::default());
         let routes = table.routes().map(counters).collect();
         Self { coalescer: Mutex::new(Coalescer::new(MOST)), tracked: AtomicUsize::new(0), routes }
     }
@@ -112,41 +99,12 @@ impl Sharing {
     }
 
     /// A write to this path begins, or has been answered. Most change nothing that is shared.
-    fn invalidate(&self, path: &str) {
+    pub(super) fn invalidate(&self, path: &str) {
         if self.tracked.load(Ordering::SeqCst) > 0 {
             let changed = resources(path);
             let mut coalescer = self.lock();
             changed.iter().for_each(|resource| coalescer.invalidate(resource));
         }
-    }
-}
-
-impl Gate {
-    /// The write that a request is, if it may change what others share.
-    pub(super) fn write_of(&self, request: &ClientRequest) -> Option<WriteGuard> {
-        let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.head.method);
-        (!is_safe).then(|| {
-            self.sharing.invalidate(request.target.path());
-            WriteGuard { gate: self.clone(), target: request.target.clone() }
-        })
-    }
-
-    /// A response is reused: forgets it when its time is over, and so all that follow it.
-    pub(super) fn expire_reused(&self) {
-        let gate = self.clone();
-        tokio::spawn(async move {
-            let next = || gate.sharing.lock().poll_timeout();
-            if let Some(expiry) = next() {
-                sleep_until(expiry.into()).await;
-                gate.sharing.lock().handle_timeout(Instant::now().into_std());
-            }
-        });
-    }
-}
-
-impl Drop for WriteGuard {
-    fn drop(&mut self) {
-        self.gate.sharing.invalidate(self.target.path());
     }
 }
 

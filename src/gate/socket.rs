@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -8,6 +9,12 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
+
+/// A client's connection.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) socket: Socket,
+}
 
 /// A client's connection, which a request can look at while hyper reads and writes it.
 ///

@@ -1,22 +1,40 @@
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use governor::clock::DefaultClock;
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::StartError;
-use super::response::Labels;
-use super::sharing::Sharing;
-use super::stats::RequestStats;
-use crate::admission::Admission;
+use super::labels::Labels;
+use super::sharing::{Coalesced, Sharing};
+use super::stats::{RefusalKey, RequestCounts, RequestStats};
+use crate::admission::{Admission, ClientId};
 use crate::client::{ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::hints::Meanings;
 use crate::route::Table;
-use crate::telemetry::Telemetry;
-use crate::upstream::{Budget, Upstream};
+use crate::telemetry::{OpenError, Telemetry};
+use crate::upstream::{Budget, SetupError, Upstream};
+
+/// A gate that serves. It is cheap to clone; all clones are the same gate.
+#[derive(Clone)]
+pub struct Gate {
+    state: Arc<GateState>,
+}
+
+/// Why there is no gate.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The upstream cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] SetupError),
+    /// The access log or the traces cannot be written.
+    #[error(transparent)]
+    Telemetry(#[from] OpenError),
+}
 
 /// What all requests share.
 pub struct GateState {
@@ -39,7 +57,7 @@ pub struct GateState {
     pub(super) meanings: Meanings,
     pub(super) telemetry: Telemetry,
     /// After so long in the queue the log mentions a request.
-    pub(super) log_wait: std::time::Duration,
+    pub(super) log_wait: Duration,
     pub(super) sharing: Sharing,
     pub(super) connections: ConnectionCounter,
     pub(super) stats: RequestStats,
@@ -74,6 +92,72 @@ impl GateState {
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
         })
+    }
+}
+
+impl Gate {
+    /// A gate with this configuration. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`]: something cannot be used as configured.
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        Ok(Self { state: Arc::new(GateState::new(config)?) })
+    }
+
+    /// Where requests are logged.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.state.telemetry
+    }
+
+    /// Where requests wait.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.state.admission
+    }
+
+    /// How many connections of clients there are and have been.
+    #[must_use]
+    pub fn connections(&self) -> ConnectionCounts {
+        self.state.connections.counts()
+    }
+
+    /// How many bytes of bodies are buffered, and how many may be.
+    #[must_use]
+    pub fn buffered(&self) -> (u64, u64) {
+        (self.bodies.held(), self.bodies.most())
+    }
+
+    /// What came of the requests of each route, in the order of the table.
+    #[must_use]
+    pub fn by_route(&self) -> Vec<RequestCounts> {
+        self.stats.routes()
+    }
+
+    /// What came of the requests of each client that is counted apart, the busiest first; and of all others.
+    #[must_use]
+    pub fn by_client(&self) -> (Vec<(ClientId, RequestCounts)>, RequestCounts) {
+        self.stats.clients()
+    }
+
+    /// How many requests the gate has refused, and why.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<(RefusalKey, u64)> {
+        self.stats.refusals()
+    }
+
+    /// What came of the GETs of each route that shares calls.
+    #[must_use]
+    pub fn coalesced(&self) -> Vec<Coalesced> {
+        self.sharing.coalesced(&self.routes)
+    }
+}
+
+impl Deref for Gate {
+    type Target = GateState;
+
+    fn deref(&self) -> &GateState {
+        &self.state
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::histogram::{Distribution, Histogram};
-use super::record::{End, Outcome, Source};
+use super::outcome::{End, Outcome, Source};
 use crate::admission::ClientId;
 use crate::limit::PoolId;
 use crate::route::Table;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate::config::{Config, Source};
 use tidegate::limit::EstimateView;
-use tidegate_lab::mock::{Mock, Options, Quotas};
+use tidegate_lab::mock::{Mock, ModelLimits, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -100,8 +100,8 @@ async fn an_endpoint_without_a_pool_is_paced_from_its_first_refusal_on() {
 
 #[tokio::test]
 async fn a_limit_of_a_day_is_refused_at_once_and_not_held() {
-    let quotas = Quotas { rpd: std::num::NonZeroU32::new(3), ..Quotas::default() };
-    let scene = Scene::open("", Options { quotas, ..Options::default() }).await;
+    let model_limits = ModelLimits { rpd: std::num::NonZeroU32::new(3), ..ModelLimits::default() };
+    let scene = Scene::open("", Options { model_limits, ..Options::default() }).await;
     for _ in 0..3 {
         let answer = scene.ask(&chat("gpt-4o")).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -117,13 +117,13 @@ async fn a_limit_of_a_day_is_refused_at_once_and_not_held() {
 
 #[tokio::test]
 async fn models_that_share_a_limit_share_a_pool_once_a_refusal_names_their_family() {
-    let quotas = Quotas {
+    let model_limits = ModelLimits {
         rpm: std::num::NonZeroU32::new(60),
         families: vec!["gpt-4-family=gpt-4a,gpt-4b".parse().expect("a family")],
         no_ratelimit_headers: true,
-        ..Quotas::default()
+        ..ModelLimits::default()
     };
-    let scene = Scene::open("", Options { quotas, ..Options::default() }).await;
+    let scene = Scene::open("", Options { model_limits, ..Options::default() }).await;
     let mut clients = JoinSet::new();
     for client in 0..66 {
         let scene = Arc::clone(&scene);

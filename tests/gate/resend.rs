@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::admission::{RequestTotals, Snapshot};
 use tidegate::config::{Config, Source};
-use tidegate_lab::mock::{Mock, Options, Refusal, Weather};
+use tidegate_lab::mock::{Faults, Mock, MockRefusal, Options};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -170,10 +170,10 @@ async fn no_client_sees_a_refusal_where_three_in_ten_are_refused() {
     let pools = "[pools.all]\nrequests = [\"1000/s\"]\n[[routes]]\nmatch = \"GET /v1/models\"\npools = [\"all\"]\n";
     let config = Config::parse(&Source::Text("test".to_owned()), pools).expect("a valid configuration");
     let options = Options {
-        weather: Weather {
-            refuse: Some(Refusal::RequestType),
+        faults: Faults {
+            refuse: Some(MockRefusal::RequestType),
             refuse_share: "0.3".parse().expect("a share"),
-            ..Weather::default()
+            ..Faults::default()
         },
         minute: Duration::from_millis(600),
         ..Options::default()

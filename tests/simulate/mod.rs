@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::Request;
 use proptest::prelude::*;
 use tidegate::config::{Config, Source};
-use tidegate_lab::mock::{Mock, Options, Weather};
+use tidegate_lab::mock::{Faults, Mock, Options};
 use tidegate_lab::simulate::{read, simulate};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -115,8 +115,8 @@ impl Scene {
     }
 
     async fn played(&self) -> Met {
-        let weather = Weather { latency: self.latency, ..Weather::default() };
-        let mock = Mock::new(&config(ANYTHING).settings(), Options { weather, ..Options::default() });
+        let faults = Faults { latency: self.latency, ..Faults::default() };
+        let mock = Mock::new(&config(ANYTHING).settings(), Options { faults, ..Options::default() });
         // From here on the clock goes in whole milliseconds.
         sleep(Duration::from_millis(1)).await;
         let way = Bare::new(self.config(), &mock, (Duration::ZERO, Duration::ZERO), 1);

@@ -2,7 +2,7 @@
 
 use tidegate::client::Clients;
 use tidegate::config::{Config, DEFAULT, Source};
-use tidegate_lab::simulate::{Named, Unusable, read};
+use tidegate_lab::simulate::{NamedOutcomes, TrafficError, read};
 
 use super::scenarios::{config, simulated};
 
@@ -24,8 +24,9 @@ fn shipped() -> Config {
 fn an_access_log_is_replayed_by_the_routes_it_names() {
     let traffic = read("access.log", LOG).expect("a log");
     let report = simulated(&shipped(), &traffic);
-    let named =
-        |names: &[Named]| names.iter().map(|named| (named.name.clone(), named.outcomes.requests)).collect::<Vec<_>>();
+    let named = |names: &[NamedOutcomes]| {
+        names.iter().map(|named| (named.name.clone(), named.outcomes.requests)).collect::<Vec<_>>()
+    };
     let routes = [
         ("default", 1),
         ("POST /v1/threads/{thread_id}/runs", 2),
@@ -110,7 +111,7 @@ fn what_cannot_be_read_is_said_with_its_place_and_without_what_it_says() {
         (&elsewhere, "it: ", "none of its 1 requests"),
         ("{\"level\":\"INFO\"}", "it: ", "access = \"json\""),
     ] {
-        let Err(error @ Unusable::Recording { .. }) = read("it", text) else { panic!("{text} is no recording") };
+        let Err(error @ TrafficError::Recording { .. }) = read("it", text) else { panic!("{text} is no recording") };
         let said = error.to_string();
         assert!(said.starts_with(place) && said.contains(what) && !said.contains("canary"), "{said}");
     }

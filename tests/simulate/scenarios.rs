@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use tidegate::coalesce::LONGEST;
 use tidegate::config::{Config, Source};
-use tidegate_lab::simulate::{Outcomes, Report, Traffic, Waited, read, simulate};
+use tidegate_lab::simulate::{Outcomes, SimulationReport, Traffic, Waited, read, simulate};
 
 /// What the tests' scenarios ask for.
 const ROUTE: &str = "[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"x\"]";
@@ -30,7 +30,7 @@ fn stream(duration: &str, keys: &str) -> Traffic {
     scenario(&format!("duration = \"{duration}\"\n[[streams]]\nrequest = \"POST /v1/x\"\n{keys}"))
 }
 
-pub(super) fn simulated(config: &Config, traffic: &Traffic) -> Report {
+pub(super) fn simulated(config: &Config, traffic: &Traffic) -> SimulationReport {
     simulate(&config.settings(), traffic, tokio::time::Instant::now().into_std(), |_| ())
 }
 
@@ -242,7 +242,7 @@ fn a_limit_of_the_upstream_is_learned_and_nobody_fails() {
         "[upstream]\nwindow = \"sliding\"\n[[upstream.limits]]\nmatch = [\"POST /v1/x\"]\nlimit = \"180/min\"";
     let traffic = stream("10m", &format!("workers = 50\n{upstream}"));
     let report = simulated(&pool("requests = [\"300/min\"]"), &traffic);
-    let Report { whole, pools, .. } = &report;
+    let SimulationReport { whole, pools, .. } = &report;
     assert!(whole.upstream_refused > 0 && whole.failed == 0, "{whole:?}");
     let learned = pools[0].learned.as_deref().and_then(|limit| limit.split('/').next()?.parse::<u32>().ok());
     assert!(learned.is_some_and(|limit| (170..=190).contains(&limit)), "{:?}", pools[0].learned);

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::mock::Stats;
+use crate::mock::MockStats;
 
 /// Workers that send requests as an official SDK does: a request that fails is retried twice.
 pub struct DemoTraffic {
@@ -117,7 +117,7 @@ impl DemoTraffic {
 impl DemoResult {
     /// What came of this traffic at an upstream with these statistics.
     #[must_use]
-    pub fn new(traffic: &DemoTraffic, upstream: &Stats, took: Duration) -> Self {
+    pub fn new(traffic: &DemoTraffic, upstream: &MockStats, took: Duration) -> Self {
         let (answered, failed) = (traffic.counts.answered.load(Relaxed), traffic.counts.failed.load(Relaxed));
         let most = upstream.pools.iter().map(|pool| pool.most_in_window).max().unwrap_or_default();
         Self { answered, failed, refused: upstream.denied, most, took }

@@ -2,17 +2,17 @@ use anyhow::Result;
 
 use super::print::Paper;
 use super::words::time;
-use tidegate_lab::simulate::{PoolReport, Report, titles};
+use tidegate_lab::simulate::{PoolReport, SimulationReport, titles};
 
 /// So many pools are compared, those of the first that were waited for most before the others.
 const POOLS: usize = 12;
 
 /// Two reports side by side.
-pub(super) fn print(paper: &mut Paper<'_>, traffic: &str, reports: &[Report; 2]) -> Result<()> {
+pub(super) fn print(paper: &mut Paper<'_>, traffic: &str, reports: &[SimulationReport; 2]) -> Result<()> {
     let [one, other] = reports;
     writeln!(paper.out, "traffic   {traffic}: {} of it", time(one.lasts_s * 1_000.0))?;
     writeln!(paper.out, "A         {}\nB         {}\n", one.config, other.config)?;
-    let mut line = |what: &str, of: &dyn Fn(&Report) -> String| {
+    let mut line = |what: &str, of: &dyn Fn(&SimulationReport) -> String| {
         let line = format!("{what:<40} {:>14} {:>14}", of(one), of(other));
         writeln!(paper.out, "{}", line.trim_end())
     };
@@ -28,7 +28,8 @@ pub(super) fn print(paper: &mut Paper<'_>, traffic: &str, reports: &[Report; 2])
     line("wait, p95", &|report| time(report.whole.wait_ms.p95))?;
     line("wait, longest", &|report| time(report.whole.wait_ms.max))?;
     for title in titles(reports).iter().take(POOLS) {
-        let of = |report: &Report, say: fn(&PoolReport) -> String| report.pool(title).map_or("-".to_owned(), say);
+        let of =
+            |report: &SimulationReport, say: fn(&PoolReport) -> String| report.pool(title).map_or("-".to_owned(), say);
         line("", &|_| String::new())?;
         line(title, &|_| String::new())?;
         line("  requests", &|report| of(report, |pool| pool.outcomes.requests.to_string()))?;

@@ -21,7 +21,7 @@ use super::config_args::ConfigArgs;
 use super::output::output;
 use super::usage_error::UsageError;
 use crate::config::Config;
-use tidegate_lab::simulate::{self, Report, Traffic, Tried, Unusable};
+use tidegate_lab::simulate::{self, SearchStep, SimulationReport, Traffic, TrafficError};
 
 /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
 #[derive(Debug, Args)]
@@ -58,7 +58,8 @@ impl Simulate {
         }
         let other = self.compare.as_deref().map(|path| Config::load(Some(path))).transpose()?;
         let began = Instant::now();
-        let reports: Vec<Report> = [&config].into_iter().chain(&other).map(|config| run(config, &traffic)).collect();
+        let reports: Vec<SimulationReport> =
+            [&config].into_iter().chain(&other).map(|config| run(config, &traffic)).collect();
         let took = began.elapsed();
         if let Some(path) = &self.svg {
             let picture = simulate::picture(&reports);
@@ -85,8 +86,13 @@ impl Simulate {
         };
         let unreadable = |error| UsageError(format!("cannot read the traffic {}: {error}", self.name()));
         simulate::read(&self.name(), &text.map_err(unreadable)?).map_err(|unusable| match unusable {
+<<<<<<< HEAD
             Unusable::Scenario(invalid) => invalid.into(),
             Unusable::Recording { .. } => UsageError(unusable.to_string()).into(),
+=======
+            TrafficError::Scenario(invalid) => invalid.into(),
+            TrafficError::Recording { .. } => Usage(unusable.to_string()).into(),
+>>>>>>> 8ff7d1517e33747a012dfe326c17f394d6de21b0
         })
     }
 
@@ -125,25 +131,25 @@ impl Simulate {
     }
 }
 
-fn run(config: &Config, traffic: &Traffic) -> Report {
+fn run(config: &Config, traffic: &Traffic) -> SimulationReport {
     let mut progress = Progress::new(&config.source.to_string());
     simulate::simulate(&config.settings(), traffic, Instant::now().into_std(), |part| progress.reaches(part))
 }
 
-fn traffic_notes(reports: &[Report]) -> Vec<&str> {
+fn traffic_notes(reports: &[SimulationReport]) -> Vec<&str> {
     let mut notes: Vec<&str> = reports.iter().flat_map(|report| &report.notes).map(String::as_str).collect();
     notes.dedup();
     notes
 }
 
-fn told(Tried { workers, wait_p95_ms, refused, answered, fits }: Tried) -> String {
+fn told(SearchStep { workers, wait_p95_ms, refused, answered, fits }: SearchStep) -> String {
     let verdict = if fits { "fits" } else { "too many" };
     let wait = time(wait_p95_ms);
     format!("{workers:>8} workers: p95 wait {wait:>8}, {refused:>6} refused, {answered:>8} answered: {verdict}")
 }
 
-fn as_json(tried: &Tried) -> serde_json::Value {
-    let Tried { workers, wait_p95_ms, refused, answered, fits } = tried;
+fn as_json(tried: &SearchStep) -> serde_json::Value {
+    let SearchStep { workers, wait_p95_ms, refused, answered, fits } = tried;
     json!({
         "workers": workers, "wait_p95_ms": wait_p95_ms, "refused": refused, "answered": answered, "fits": fits,
     })

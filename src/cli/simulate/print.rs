@@ -5,7 +5,7 @@ use anyhow::Result;
 use terminal_size::{Width, terminal_size};
 
 use super::words::{blocks, time};
-use tidegate_lab::simulate::{Named, Outcomes, Point, PoolReport, Report, Waited};
+use tidegate_lab::simulate::{LoadPoint, NamedOutcomes, Outcomes, PoolReport, SimulationReport, Waited};
 
 /// Where it is printed, and how wide that is.
 pub(super) struct Paper<'o> {
@@ -26,8 +26,13 @@ const LINES: usize = 20;
 const MARGIN: usize = 12;
 
 /// What is drawn at a point, and how its highest is said.
+<<<<<<< HEAD
 type PointValue = fn(&Point) -> f64;
 type PointLabel = fn(f64) -> String;
+=======
+type Value = fn(&LoadPoint) -> f64;
+type Said = fn(f64) -> String;
+>>>>>>> 8ff7d1517e33747a012dfe326c17f394d6de21b0
 
 /// What is drawn of a pool.
 const STRIPS: [(&str, PointValue, PointLabel); 3] = [
@@ -43,8 +48,8 @@ impl<'o> Paper<'o> {
     }
 
     /// One report.
-    pub(super) fn print(&mut self, traffic: &str, report: &Report) -> Result<()> {
-        let Report { whole, lasts_s, completed_s, throughput_per_s, .. } = report;
+    pub(super) fn print(&mut self, traffic: &str, report: &SimulationReport) -> Result<()> {
+        let SimulationReport { whole, lasts_s, completed_s, throughput_per_s, .. } = report;
         writeln!(self.out, "traffic   {traffic}: {} of it", time(lasts_s * 1_000.0))?;
         writeln!(self.out, "config    {}", report.config)?;
         writeln!(self.out, "requests  {}", said(whole))?;
@@ -116,7 +121,7 @@ fn shortened(name: String, width: usize) -> String {
     if name.chars().count() <= width { name } else { name.chars().take(width - 1).chain(['…']).collect() }
 }
 
-fn named(named: &Named) -> (String, &Outcomes) {
+fn named(named: &NamedOutcomes) -> (String, &Outcomes) {
     (named.name.clone(), &named.outcomes)
 }
 

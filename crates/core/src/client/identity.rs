@@ -6,9 +6,11 @@ use std::num::NonZeroU32;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::priority::{POLL_HELPER, requested_priority};
 use crate::fingerprint::Fingerprint;
 use crate::limit::Rate;
 use crate::queue::ClientId;
+use crate::route::Priority;
 
 /// How clients are told apart and what each may send, as configured.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +43,7 @@ pub enum ClientKey {
 pub struct Clients {
     by: Vec<ClientKey>,
     weights: HashMap<ClientId, NonZeroU32>,
-    pub(super) may_raise: bool,
+    may_raise: bool,
 }
 
 /// A client's name and the id that it hashes to, so that a connection hashes its credential once: see
@@ -118,6 +120,25 @@ impl Clients {
     #[must_use]
     pub fn weights(&self) -> &HashMap<ClientId, NonZeroU32> {
         &self.weights
+    }
+
+    /// A request's priority: its route's, or a lower one that it asks for itself; a higher one only if clients may raise.
+    ///
+    /// Poll helpers come last unless they ask otherwise, as they repeat their request anyway. A header that names no
+    /// priority is ignored.
+    #[must_use]
+    pub fn priority(&self, of_route: Priority, headers: &HeaderMap) -> Priority {
+        match requested_priority(headers).unwrap_or_default() {
+            Some(requested) => self.granted_priority(of_route, requested),
+            None if headers.contains_key(POLL_HELPER) => Priority::Low,
+            None => of_route,
+        }
+    }
+
+    /// The priority of a request that asks for this one.
+    #[must_use]
+    pub fn granted_priority(&self, of_route: Priority, requested: Priority) -> Priority {
+        if self.may_raise { requested } else { requested.max(of_route) }
     }
 
     /// The values of `by`, joined with spaces. Borrowed where `by` is one header, as it mostly is.

@@ -1,6 +1,5 @@
 use http::{HeaderMap, HeaderName};
 
-use super::identity::Clients;
 use crate::route::{ParsePriorityError, Priority};
 
 /// The header by which a request asks for a priority.
@@ -18,30 +17,9 @@ pub fn requested_priority(headers: &HeaderMap) -> Result<Option<Priority>, Parse
     headers.get(PRIORITY).map(parse).transpose()
 }
 
-impl Clients {
-    /// A request's priority: its route's, or a lower one that it asks for itself; a higher one only if clients may raise.
-    ///
-    /// Poll helpers come last unless they ask otherwise, as they repeat their request anyway. A header that names no
-    /// priority is ignored.
-    #[must_use]
-    pub fn priority(&self, of_route: Priority, headers: &HeaderMap) -> Priority {
-        match requested_priority(headers).unwrap_or_default() {
-            Some(requested) => self.granted_priority(of_route, requested),
-            None if headers.contains_key(POLL_HELPER) => Priority::Low,
-            None => of_route,
-        }
-    }
-
-    /// The priority of a request that asks for this one.
-    #[must_use]
-    pub fn granted_priority(&self, of_route: Priority, requested: Priority) -> Priority {
-        if self.may_raise { requested } else { requested.max(of_route) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::ClientSettings;
+    use super::super::{ClientSettings, Clients};
     use super::*;
     use Priority::{High, Low, Normal};
 

@@ -5,27 +5,27 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::complaint::Complaint;
+use super::api_error::ApiError;
 use super::events::{done, json_event, sse};
-use super::sent::{Sent, usage_json};
+use super::json_body::{JsonBody, usage_json};
+use super::state::MockState;
 use super::with::with;
-use super::world::World;
 
 /// `POST /v1/chat/completions`.
-pub(super) async fn complete(State(world): State<Arc<World>>, sent: Sent) -> Result<Response, Complaint> {
+pub(super) async fn complete(State(state): State<Arc<MockState>>, sent: JsonBody) -> Result<Response, ApiError> {
     let model = sent.required("model")?.to_owned();
-    let words = world.words();
+    let words = state.words();
     let choices = sent.number("n", 1, 128)?;
     let usage = usage_json(sent.usage(words.len()));
     let made = json!({
-        "id": world.id("chatcmpl-"), "created": world.now(), "model": model, "system_fingerprint": "fp_mock",
+        "id": state.id("chatcmpl-"), "created": state.now(), "model": model, "system_fingerprint": "fp_mock",
         "service_tier": "default",
     });
     if sent.flag("stream") {
         let wants_usage = sent.0.get("stream_options").is_some_and(|options| options["include_usage"] == true);
         let events = chunks(&made, choices, &words, wants_usage.then_some(usage));
         let events = events.iter().map(|chunk| json_event(None, chunk)).chain([done(None)]).collect();
-        return Ok(sse(events, world.options.gap).into_response());
+        return Ok(sse(events, state.options.gap).into_response());
     }
     let choice = |index| {
         let message = json!({ "role": "assistant", "content": words.concat(), "refusal": null, "annotations": [] });

@@ -1,5 +1,5 @@
-//! What every collection can do, by the path of the request alone: `/v1/assistants/asst_1` is the object `asst_1` of
-//! the shelf `/v1/assistants`.
+//! The operations that all collections have. The path alone decides: `/v1/assistants/asst_1` is the object `asst_1` of the
+//! collection `/v1/assistants`.
 
 use std::sync::Arc;
 
@@ -9,37 +9,39 @@ use axum::http::Uri;
 use axum::routing::{MethodRouter, get};
 use serde_json::{Value, json};
 
-use super::complaint::Complaint;
-use super::sent::Sent;
-use super::world::{Page, World};
+use super::api_error::ApiError;
+use super::json_body::JsonBody;
+use super::state::{ListQuery, MockState};
 
-pub(super) type Answered = Result<Json<Value>, Complaint>;
+pub(super) type ApiResult = Result<Json<Value>, ApiError>;
 
 /// `GET` of a collection.
-pub(super) fn list() -> MethodRouter<Arc<World>> {
-    get(async |State(world): State<Arc<World>>, uri: Uri, Query(page): Query<Page>| Json(world.list(uri.path(), &page)))
+pub(super) fn list() -> MethodRouter<Arc<MockState>> {
+    get(async |State(state): State<Arc<MockState>>, uri: Uri, Query(page): Query<ListQuery>| {
+        Json(state.list(uri.path(), &page))
+    })
 }
 
 /// `GET`, `POST` (which changes it) and `DELETE` of an object.
-pub(super) fn item() -> MethodRouter<Arc<World>> {
+pub(super) fn item() -> MethodRouter<Arc<MockState>> {
     get(find).post(change).delete(delete)
 }
 
-async fn find(State(world): State<Arc<World>>, uri: Uri) -> Answered {
-    let (shelf, id) = split(uri.path());
-    world.find(shelf, id).map(Json)
+async fn find(State(state): State<Arc<MockState>>, uri: Uri) -> ApiResult {
+    let (collection, id) = split(uri.path());
+    state.find(collection, id).map(Json)
 }
 
-async fn change(State(world): State<Arc<World>>, uri: Uri, sent: Sent) -> Answered {
-    let (shelf, id) = split(uri.path());
-    world.change(shelf, id, &Value::Object(sent.0)).map(Json)
+async fn change(State(state): State<Arc<MockState>>, uri: Uri, sent: JsonBody) -> ApiResult {
+    let (collection, id) = split(uri.path());
+    state.change(collection, id, &Value::Object(sent.0)).map(Json)
 }
 
-async fn delete(State(world): State<Arc<World>>, uri: Uri) -> Answered {
-    let (shelf, id) = split(uri.path());
-    let object = world.remove(shelf, id)?;
+async fn delete(State(state): State<Arc<MockState>>, uri: Uri) -> ApiResult {
+    let (collection, id) = split(uri.path());
+    let object = state.remove(collection, id)?;
     let kind = object["object"].as_str().unwrap_or_default();
-    // Files and models say what they are; everything else says that it was.
+    // For files and models `object` stays; everything else gets `.deleted` after it.
     let kind = if kind == "file" { kind.to_owned() } else { format!("{kind}.deleted") };
     Ok(Json(json!({ "id": id, "object": kind, "deleted": true })))
 }

@@ -3,19 +3,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::collection::Answered;
-use super::complaint::Complaint;
-use super::sent::Sent;
+use super::api_error::ApiError;
+use super::collection::ApiResult;
+use super::json_body::JsonBody;
 
 /// `POST /v1/embeddings`: the same vector for the same text.
-pub(super) async fn create(sent: Sent) -> Answered {
+pub(super) async fn create(sent: JsonBody) -> ApiResult {
     let model = sent.required("model")?;
     let usual = if model.ends_with("large") { 3072 } else { 1536 };
     let dimensions = sent.number("dimensions", usual, usual)?;
     let inputs = match sent.0.get("input") {
         Some(Value::Array(inputs)) if inputs.iter().any(|input| !input.is_number()) => inputs.clone(),
         Some(input) => vec![input.clone()],
-        None => return Err(Complaint::bad_request("Missing required parameter: 'input'.")),
+        None => return Err(ApiError::bad_request("Missing required parameter: 'input'.")),
     };
     let as_base64 = sent.text("encoding_format") == Some("base64");
     let embedding = |(index, input): (usize, &Value)| {
@@ -29,7 +29,7 @@ pub(super) async fn create(sent: Sent) -> Answered {
     Ok(Json(json!({ "object": "list", "data": data, "model": model, "usage": usage })))
 }
 
-/// A vector of length one.
+/// A vector of length 1.
 fn vector(text: &str, dimensions: u64) -> Vec<f32> {
     let mut chance =
         fastrand::Rng::with_seed(text.bytes().fold(7, |seed, byte| seed * 31 % 1_000_003 + u64::from(byte)));

@@ -26,7 +26,7 @@ pub(super) fn json_event(name: Option<&str>, data: &Value) -> Event {
     }
 }
 
-/// The end of a stream, as OpenAI says it.
+/// The event that ends a stream at OpenAI.
 pub(super) fn done(name: Option<&str>) -> Event {
     let event = Event::default().data("[DONE]");
     match name {

@@ -1,26 +1,40 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Somebody else who uses a limit: in every window as often as chance says, at the moments that chance says.
+use serde::Serialize;
+
+use super::windows::ByWindow;
+
+/// Requests of another client of the account: a random number in every window, at random times.
 #[derive(Debug)]
-pub(super) struct Foreign {
+pub(super) struct ForeignTraffic {
     chance: fastrand::Rng,
     per: Duration,
-    /// How often at most.
+    /// The largest number in a window.
     most: u32,
-    /// When the present window ends.
+    /// The end of the current window.
     ends: Instant,
-    /// The arrivals still to come in it.
+    /// The arrivals in it that are not yet due.
     due: VecDeque<Instant>,
 }
 
-impl Foreign {
-    /// Nobody yet.
+/// What foreign traffic used of a limit.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ForeignUse {
+    /// Admitted, by window.
+    #[serde(rename = "admitted_by_window")]
+    pub admitted: ByWindow,
+    /// Dropped, for lack of room.
+    pub dropped: u64,
+}
+
+impl ForeignTraffic {
+    /// No traffic yet.
     pub(super) fn new(chance: fastrand::Rng, per: Duration, now: Instant) -> Self {
         Self { chance, per, most: 0, ends: now, due: VecDeque::new() }
     }
 
-    /// From now on there are up to `most` arrivals in a window; if there were not before, the first begins now.
+    /// Allows up to `most` arrivals a window. If that is a change, a window begins now.
     pub(super) fn begin(&mut self, most: u32, now: Instant) {
         if self.most != most {
             (self.most, self.ends) = (most, now);
@@ -36,7 +50,7 @@ impl Foreign {
         self.due.pop_front_if(|at| *at <= now)
     }
 
-    /// Draws the window after the present one.
+    /// Draws the arrivals of the next window.
     fn draw(&mut self) {
         let count = self.chance.u32(0..=self.most);
         let mut due: Vec<Instant> = (0..count).map(|_| self.ends + self.per.mul_f64(self.chance.f64())).collect();
@@ -51,10 +65,10 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(6);
 
-    /// When somebody else came in the first ten windows, from the start on.
+    /// The times of all arrivals in the first ten windows, from the start.
     fn arrivals(seed: u64, most: u32) -> Vec<Duration> {
         let began = tokio::time::Instant::now().into_std();
-        let mut foreign = Foreign::new(fastrand::Rng::with_seed(seed), WINDOW, began);
+        let mut foreign = ForeignTraffic::new(fastrand::Rng::with_seed(seed), WINDOW, began);
         foreign.begin(most, began);
         std::iter::from_fn(|| foreign.next(began + WINDOW * 10)).map(|at| at - began).collect()
     }
@@ -84,7 +98,7 @@ mod tests {
     #[test]
     fn what_changes_nothing_for_somebody_else_does_not_move_him() {
         let began = tokio::time::Instant::now().into_std();
-        let mut foreign = Foreign::new(fastrand::Rng::with_seed(7), WINDOW, began);
+        let mut foreign = ForeignTraffic::new(fastrand::Rng::with_seed(7), WINDOW, began);
         foreign.begin(50, began);
         let first = foreign.next(began + WINDOW * 10);
         foreign.begin(50, began + WINDOW / 2);
@@ -96,7 +110,7 @@ mod tests {
     fn nobody_comes_before_his_time_or_if_nobody_is_there() {
         assert!(arrivals(7, 0).is_empty());
         let began = tokio::time::Instant::now().into_std();
-        let mut foreign = Foreign::new(fastrand::Rng::with_seed(7), WINDOW, began);
+        let mut foreign = ForeignTraffic::new(fastrand::Rng::with_seed(7), WINDOW, began);
         foreign.begin(50, began);
         let first = began + arrivals(7, 50)[0];
         assert_eq!(foreign.next(first.checked_sub(Duration::from_nanos(1)).expect("a time")), None);

@@ -7,25 +7,25 @@ use memchr::memmem;
 
 use crate::route::parameter;
 
-/// An upload of type `multipart/form-data` (RFC 7578), read as it comes: a part at a time, each piece by piece.
-pub(super) struct Form {
+/// An upload of type `multipart/form-data` (RFC 7578), read while it arrives: part by part, each in pieces.
+pub(super) struct MultipartForm {
     body: BodyDataStream,
-    /// What has come and has not been handed on.
+    /// Bytes received and not yet returned.
     read: BytesMut,
-    /// What ends a part; before the first one there is no line.
+    /// What ends a part, with its line break. The first delimiter has none before it.
     delimiter: String,
 }
 
-/// What the head of a part says.
+/// The head of a part.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct FormPart {
     pub(super) name: String,
     pub(super) file_name: Option<String>,
 }
 
 /// Why an upload cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
+pub(super) enum FormError {
     #[error("its type is not multipart/form-data with a boundary")]
     OtherType,
     #[error("it ends within a part")]
@@ -34,23 +34,23 @@ pub(super) enum Broken {
     BadHead,
 }
 
-/// The longest head of a part, in bytes: a guess, several times what SDKs send.
+/// The longest head of a part, in bytes. A guess: several times what SDKs send.
 const LONGEST_HEAD: usize = 8 << 10;
 
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
 
-impl Form {
-    pub(super) fn new(headers: &HeaderMap, body: Body) -> Result<Self, Broken> {
+impl MultipartForm {
+    pub(super) fn new(headers: &HeaderMap, body: Body) -> Result<Self, FormError> {
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let boundary = parameter(kind, "boundary").filter(|boundary| !boundary.is_empty());
         let boundary = boundary.filter(|_| kind.to_ascii_lowercase().starts_with("multipart/form-data"));
-        let delimiter = format!("\r\n--{}", boundary.ok_or(Broken::OtherType)?);
-        // As if a line came before the first delimiter: it ends a part that is nothing.
+        let delimiter = format!("\r\n--{}", boundary.ok_or(FormError::OtherType)?);
+        // With a line break before it, the first delimiter ends an empty part.
         Ok(Self { body: body.into_data_stream(), read: BytesMut::from("\r\n"), delimiter })
     }
 
-    /// The next part, or nothing after the last. What is left of the one before is passed over.
-    pub(super) async fn next_part(&mut self) -> Result<Option<Part>, Broken> {
+    /// The next part, or `None` after the last. The rest of the part before it is skipped.
+    pub(super) async fn next_part(&mut self) -> Result<Option<FormPart>, FormError> {
         while self.piece().await?.is_some() {}
         let delimiter = self.delimiter.len();
         while self.read.len() < delimiter + 2 {
@@ -62,21 +62,21 @@ impl Form {
         let end = loop {
             match memmem::find(&self.read[delimiter..], BLANK_LINE) {
                 Some(end) => break delimiter + end,
-                None if self.read.len() > delimiter + LONGEST_HEAD => return Err(Broken::BadHead),
+                None if self.read.len() > delimiter + LONGEST_HEAD => return Err(FormError::BadHead),
                 None => self.more().await?,
             }
         };
         let head = self.read.split_to(end + BLANK_LINE.len());
-        Part::of(&head[delimiter..end]).map(Some).ok_or(Broken::BadHead)
+        FormPart::of(&head[delimiter..end]).map(Some).ok_or(FormError::BadHead)
     }
 
-    /// The next piece of the part, or nothing at its end.
-    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, Broken> {
+    /// The next piece of the part, or `None` at its end.
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, FormError> {
         loop {
             if let Some(end) = memmem::find(&self.read, self.delimiter.as_bytes()) {
                 return Ok((end > 0).then(|| self.read.split_to(end).freeze()));
             }
-            // The last bytes may be the beginning of a delimiter.
+            // The last bytes may be the start of a delimiter.
             let sure = (self.read.len() + 1).saturating_sub(self.delimiter.len());
             if sure > 0 {
                 return Ok(Some(self.read.split_to(sure).freeze()));
@@ -85,8 +85,8 @@ impl Form {
         }
     }
 
-    /// All of the part, as text.
-    pub(super) async fn text(&mut self) -> Result<String, Broken> {
+    /// The whole part, as text.
+    pub(super) async fn text(&mut self) -> Result<String, FormError> {
         let mut text = Vec::new();
         while let Some(piece) = self.piece().await? {
             text.extend_from_slice(&piece);
@@ -94,14 +94,14 @@ impl Form {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    async fn more(&mut self) -> Result<(), Broken> {
-        let piece = self.body.next().await.and_then(Result::ok).ok_or(Broken::EndsEarly)?;
+    async fn more(&mut self) -> Result<(), FormError> {
+        let piece = self.body.next().await.and_then(Result::ok).ok_or(FormError::EndsEarly)?;
         self.read.extend_from_slice(&piece);
         Ok(())
     }
 }
 
-impl Part {
+impl FormPart {
     fn of(head: &[u8]) -> Option<Self> {
         let lines = str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(':'));
         let mut dispositions = lines.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
@@ -121,12 +121,12 @@ mod tests {
         content-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\ncontent-type: text/plain\r\n\r\n\
         one\r\n--X two\r\n\r\n--XX--\r\n";
 
-    /// A form whose body comes in pieces of this size.
-    fn form(text: &'static str, size: usize) -> Form {
+    /// A form whose body arrives in pieces of this size.
+    fn form(text: &'static str, size: usize) -> MultipartForm {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=XX".parse().expect("a value"));
         let pieces = text.as_bytes().chunks(size).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece)));
-        Form::new(&headers, Body::from_stream(stream::iter(pieces))).expect("a form")
+        MultipartForm::new(&headers, Body::from_stream(stream::iter(pieces))).expect("a form")
     }
 
     #[tokio::test]
@@ -161,7 +161,7 @@ mod tests {
                     other => break other,
                 }
             };
-            assert!(matches!(broken, Err(Broken::EndsEarly)), "cut at {end}: {broken:?}");
+            assert!(matches!(broken, Err(FormError::EndsEarly)), "cut at {end}: {broken:?}");
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
         for kind in ["application/json", "multipart/form-data", "multipart/mixed; boundary=XX"] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, kind.parse().expect("a value"));
-            assert_eq!(Form::new(&headers, Body::empty()).err(), Some(Broken::OtherType), "{kind}");
+            assert_eq!(MultipartForm::new(&headers, Body::empty()).err(), Some(FormError::OtherType), "{kind}");
         }
     }
 }

@@ -3,134 +3,138 @@ use std::time::Instant;
 
 use indexmap::IndexMap;
 
-use super::Options;
-use super::arrival::Arrival;
-use super::budget::{Budget, Standing, Whose};
-use super::cap::{Cap, Cost, Measure};
-use super::script::Step;
-use super::stats::{PoolStats, Stats};
-use super::traffic::Traffic;
-use super::verdict::{Denied, Verdict};
+use super::arrival::ArrivedRequest;
+use super::decision::{Denial, MockDecision};
+use super::enforced_limit::EnforcedLimit;
+use super::headers::RateLimitHeaders;
+use super::limit_set::{LimitOwner, LimitSet};
+use super::limit_state::LimitState;
+use super::measure::{Cost, Measure};
+use super::options::Options;
+use super::script::FaultChange;
+use super::stats::{MockStats, PoolStats};
 use crate::limit::{PoolId, Unit};
 use crate::meter::Meter;
 use crate::route::{Ask, Found, Table};
 use crate::settings::{PoolSettings, Settings};
 
-/// The limits of the stand-in: those of the configuration, enforced its own way, and those of models.
+/// The limits of the mock: those of the configuration, counted as its options say, and those of models.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct MockLimits {
     routes: Arc<Table>,
     pools: Vec<PoolSettings>,
     options: Options,
-    traffic: Mutex<Traffic>,
+    state: Mutex<LimitState>,
 }
 
-/// What a request takes from which budget.
-type Costs = IndexMap<Whose, Cost>;
+/// What a request takes from which limits.
+type Costs = IndexMap<LimitOwner, Cost>;
 
-impl Limits {
+impl MockLimits {
     pub(super) fn new(settings: &Settings, options: Options) -> Self {
-        let traffic = Mutex::new(Traffic::new(&options));
-        Self { routes: Arc::clone(&settings.routes), pools: settings.pools.clone(), options, traffic }
+        let state = Mutex::new(LimitState::new(&options));
+        Self { routes: Arc::clone(&settings.routes), pools: settings.pools.clone(), options, state }
     }
 
     pub(super) fn find(&self, method: &str, path: &str) -> Found {
         self.routes.find(method, path)
     }
 
-    pub(super) fn reads_body(&self, arrival: &Arrival) -> bool {
-        self.routes.reads_body(&arrival.found) || (self.options.quotas.any() && arrival.may_count_for_a_model())
+    pub(super) fn reads_body(&self, arrival: &ArrivedRequest) -> bool {
+        self.routes.reads_body(&arrival.found) || (self.options.model_limits.any() && arrival.may_count_for_a_model())
     }
 
-    /// A request arrives: it takes from all of its budgets, or from none and is refused.
-    pub(super) fn arrive(&self, now: Instant, arrival: &Arrival) -> Verdict {
+    /// Decides on a request: it takes from all of its limits, or is refused and takes from none.
+    pub(super) fn arrive(&self, now: Instant, arrival: &ArrivedRequest) -> MockDecision {
         let costs = self.costs(arrival);
-        let traffic = &mut *self.traffic();
-        let clock = traffic.begin(now);
-        let denied = self.judge(traffic, now, arrival, &costs);
-        traffic.count(clock, now, denied.as_ref());
-        let standing = self.standing(traffic, now, &costs);
-        Verdict { denied, latency: traffic.weather.latency, standing }
+        let state = &mut *self.state();
+        let clock = state.begin(now);
+        let denied = self.judge(state, now, arrival, &costs);
+        state.count(clock, now, denied.as_ref());
+        let headers = self.headers(state, now, &costs);
+        MockDecision { denied, latency: state.faults.latency, headers }
     }
 
-    /// Changes the weather at once.
-    pub(super) fn change(&self, now: Instant, step: &Step) {
-        let mut traffic = self.traffic();
-        traffic.turn(now);
-        traffic.change(now, step);
+    /// Changes the faults at once.
+    pub(super) fn change(&self, now: Instant, step: &FaultChange) {
+        let mut state = self.state();
+        state.advance(now);
+        state.change(now, step);
     }
 
-    pub(super) fn stats(&self, now: Instant) -> Stats {
-        let mut traffic = self.traffic();
-        traffic.turn(now);
+    pub(super) fn stats(&self, now: Instant) -> MockStats {
+        let mut state = self.state();
+        state.advance(now);
         let (mut pools, mut models) = (Vec::new(), Vec::new());
-        for (whose, budget) in &traffic.budgets {
+        for (whose, limit_set) in &state.limit_sets {
             match whose {
-                Whose::Pool(pool, key) => {
-                    pools.extend(PoolStats::all(&self.pools[pool.0].name, key.as_deref(), budget));
+                LimitOwner::Pool(pool, key) => {
+                    pools.extend(PoolStats::all(&self.pools[pool.0].name, key.as_deref(), limit_set));
                 }
-                Whose::Model { name, account } => models.extend(PoolStats::all(name, account.as_deref(), budget)),
+                LimitOwner::Model { name, account } => {
+                    models.extend(PoolStats::all(name, account.as_deref(), limit_set));
+                }
             }
         }
-        Stats::new(&traffic.tally, pools, models)
+        MockStats::new(&state.counts, pools, models)
     }
 
-    /// Forgets every arrival, and every change.
+    /// Forgets all arrivals and all changes.
     pub(super) fn reset(&self) {
-        *self.traffic() = Traffic::new(&self.options);
+        *self.state() = LimitState::new(&self.options);
     }
 
-    fn judge(&self, traffic: &mut Traffic, now: Instant, arrival: &Arrival, costs: &Costs) -> Option<Denied> {
-        if traffic.weather.has_lost(arrival.head.uri.path()) {
-            return Some(Denied::Gone);
+    fn judge(&self, state: &mut LimitState, now: Instant, arrival: &ArrivedRequest, costs: &Costs) -> Option<Denial> {
+        if state.faults.is_gone(arrival.head.uri.path()) {
+            return Some(Denial::Gone);
         }
-        if let Some(refusal) = traffic.weather.refuses(&mut traffic.chance) {
-            return Some(Denied::Told(refusal));
+        if let Some(refusal) = state.faults.refuses(&mut state.chance) {
+            return Some(Denial::Fault(refusal));
         }
         let mut exhausted = Vec::new();
         for (whose, &cost) in costs {
-            let budget = self.budget(traffic, now, whose);
-            exhausted.extend(budget.arrive(now, cost).map(|exhausted| (Self::model_of(whose, arrival), exhausted)));
+            let limit_set = self.limit_set(state, now, whose);
+            exhausted.extend(limit_set.arrive(now, cost).map(|exhausted| (Self::model_of(whose, arrival), exhausted)));
         }
         let denied = exhausted.into_iter().max_by_key(|(_, exhausted)| exhausted.rank());
         for (whose, &cost) in costs {
-            traffic.budgets[whose].close(now, cost, denied.is_none(), self.options.count_denied);
+            state.limit_sets[whose].close(now, cost, denied.is_none(), self.options.count_denied);
         }
-        denied.map(|(model, exhausted)| Denied::Over(model, exhausted))
+        denied.map(|(model, exhausted)| Denial::OverLimit(model, exhausted))
     }
 
-    fn costs(&self, arrival: &Arrival) -> Costs {
+    fn costs(&self, arrival: &ArrivedRequest) -> Costs {
         let mut costs = Costs::new();
         for Ask { pool, key, cost } in self.routes.asks(&arrival.found, &arrival.seen()) {
-            costs.entry(Whose::Pool(pool, key)).or_default().add(cost.unwrap_or(1));
+            costs.entry(LimitOwner::Pool(pool, key)).or_default().add(cost.unwrap_or(1));
         }
-        if self.options.quotas.any() && arrival.may_count_for_a_model() {
-            let model = arrival.model().map(|model| self.options.quotas.name(model).to_owned());
-            let whose = model.map(|name| Whose::Model { name, account: arrival.account() });
+        if self.options.model_limits.any() && arrival.may_count_for_a_model() {
+            let model = arrival.model().map(|model| self.options.model_limits.name(model).to_owned());
+            let whose = model.map(|name| LimitOwner::Model { name, account: arrival.account() });
             costs.extend(whose.map(|whose| (whose, Cost { requests: 1, tokens: arrival.cost() })));
         }
         costs
     }
 
-    fn standing(&self, traffic: &mut Traffic, now: Instant, costs: &Costs) -> Standing {
-        let model = costs.keys().find(|whose| matches!(whose, Whose::Model { .. }));
-        let model = model.filter(|_| !self.options.quotas.no_ratelimit_headers);
-        let budget = model.and_then(|model| traffic.budgets.get_mut(model));
-        budget.map(|budget| budget.standing(now)).unwrap_or_default()
+    fn headers(&self, state: &mut LimitState, now: Instant, costs: &Costs) -> RateLimitHeaders {
+        let model = costs.keys().find(|whose| matches!(whose, LimitOwner::Model { .. }));
+        let model = model.filter(|_| !self.options.model_limits.no_ratelimit_headers);
+        let limit_set = model.and_then(|model| state.limit_sets.get_mut(model));
+        limit_set.map(|limit_set| limit_set.headers(now)).unwrap_or_default()
     }
 
-    fn budget<'t>(&self, traffic: &'t mut Traffic, now: Instant, whose: &Whose) -> &'t mut Budget {
-        let Traffic { budgets, chance, weather, .. } = traffic;
-        budgets.entry(whose.clone()).or_insert_with(|| {
-            let caps = match whose {
-                Whose::Pool(pool, _) => self.pool_caps(*pool, chance, now),
-                Whose::Model { name, .. } => self.model_caps(name, chance, now),
+    fn limit_set<'s>(&self, state: &'s mut LimitState, now: Instant, whose: &LimitOwner) -> &'s mut LimitSet {
+        let LimitState { limit_sets, chance, faults, .. } = state;
+        limit_sets.entry(whose.clone()).or_insert_with(|| {
+            let limits = match whose {
+                LimitOwner::Pool(pool, _) => self.pool_limits(*pool, chance, now),
+                LimitOwner::Model { name, .. } => self.limits_of_model(name, chance, now),
             };
-            Budget::new(caps, weather, now)
+            LimitSet::new(limits, faults, now)
         })
     }
 
-    fn pool_caps(&self, pool: PoolId, chance: &mut fastrand::Rng, now: Instant) -> Vec<Cap> {
+    fn pool_limits(&self, pool: PoolId, chance: &mut fastrand::Rng, now: Instant) -> Vec<EnforcedLimit> {
         let pool = &self.pools[pool.0];
         let measure = match pool.limits.unit {
             Unit::Tokens => Measure::Tokens,
@@ -138,30 +142,30 @@ impl Limits {
             Unit::Requests => Measure::OfType,
         };
         let limits = pool.limits.requests.iter();
-        let cap = |&rate| {
+        let limit = |&rate| {
             let meter = Meter::new(rate, self.options.counts(), now, chance.f64());
-            Cap::new(measure, rate, meter, chance.fork(), now)
+            EnforcedLimit::new(measure, rate, meter, chance.fork(), now)
         };
-        limits.map(cap).collect()
+        limits.map(limit).collect()
     }
 
-    fn model_caps(&self, name: &str, chance: &mut fastrand::Rng, now: Instant) -> Vec<Cap> {
-        let cap = |(measure, rate)| {
+    fn limits_of_model(&self, name: &str, chance: &mut fastrand::Rng, now: Instant) -> Vec<EnforcedLimit> {
+        let limit = |(measure, rate)| {
             let meter = Meter::bucket(rate, self.options.minute, now);
-            Cap::new(measure, rate, meter, chance.fork(), now)
+            EnforcedLimit::new(measure, rate, meter, chance.fork(), now)
         };
-        self.options.quotas.limits(name).map(cap).collect()
+        self.options.model_limits.limits(name).map(limit).collect()
     }
 
-    /// What the refusal of a budget calls the model.
-    fn model_of(whose: &Whose, arrival: &Arrival) -> String {
+    /// The model that a refusal by these limits names.
+    fn model_of(whose: &LimitOwner, arrival: &ArrivedRequest) -> String {
         match whose {
-            Whose::Model { name, .. } => name.clone(),
-            Whose::Pool(..) => arrival.model().unwrap_or("gpt-mock").to_owned(),
+            LimitOwner::Model { name, .. } => name.clone(),
+            LimitOwner::Pool(..) => arrival.model().unwrap_or("gpt-mock").to_owned(),
         }
     }
 
-    fn traffic(&self) -> MutexGuard<'_, Traffic> {
-        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, LimitState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

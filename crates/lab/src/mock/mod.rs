@@ -1,53 +1,56 @@
-//! A stand-in for api.openai.com: answers shaped like OpenAI's, limits that are enforced, and every arrival counted.
+//! A mock of api.openai.com: it responds in OpenAI's shapes, enforces limits, and counts every request.
 //!
-//! It knows no model and no wall clock. Anything it does not know answers 404, as OpenAI does.
+//! It has no model and no wall clock. Unknown paths get a 404, as at OpenAI.
 
+mod api_error;
 mod arrival;
 mod assistants;
 mod batches;
-mod budget;
-mod cap;
 mod chat;
 mod collection;
-mod complaint;
+mod decision;
 mod embeddings;
+mod enforced_limit;
 mod events;
+mod faults;
 mod files;
 mod foreign;
 mod form;
+mod fraction;
+mod go_duration;
+mod headers;
+mod json_body;
+mod limit_set;
+mod limit_state;
 mod limits;
+mod measure;
+mod model_limits;
 mod models;
 mod moderations;
 mod options;
-mod quotas;
+mod rate_limit;
 mod realtime;
-mod refusals;
+mod refusal;
 mod responses;
 mod runs;
 mod script;
-mod sent;
-mod share;
-mod span;
+mod state;
 mod stats;
-mod tally;
 #[cfg(test)]
 mod tests;
-mod toll;
-mod traffic;
 mod vector_stores;
-mod verdict;
-mod weather;
+mod windows;
 mod with;
-mod world;
 
+pub use faults::Faults;
+pub use foreign::ForeignUse;
+pub use fraction::{Fraction, LimitScale};
+pub use model_limits::{ModelFamily, ModelFigures, ModelLimits};
 pub use options::{Options, counting};
-pub use quotas::{Family, Figures, Quotas};
-pub use refusals::Refusal;
-pub use script::{BadScript, Script};
-pub use share::{Scale, Share};
-pub use stats::{Others, PoolStats, Stats};
-pub use tally::ByWindow;
-pub use weather::Weather;
+pub use refusal::MockRefusal;
+pub use script::{FaultScript, ParseScriptError};
+pub use stats::{MockStats, PoolStats};
+pub use windows::ByWindow;
 
 use std::io;
 use std::sync::Arc;
@@ -63,39 +66,39 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::settings::Settings;
-use collection::{Answered, item, list};
-use complaint::Complaint;
-use limits::Limits;
-use script::Step;
-use sent::Sent;
-use world::World;
+use api_error::ApiError;
+use collection::{ApiResult, item, list};
+use json_body::JsonBody;
+use limits::MockLimits;
+use script::FaultChange;
+use state::MockState;
 
-/// The stand-in.
+/// The mock server.
 #[derive(Clone, Debug)]
 pub struct Mock {
-    world: Arc<World>,
+    state: Arc<MockState>,
 }
 
 impl Mock {
-    /// A stand-in that enforces the limits of these settings; `in_flight` is the gate's own and not among them.
+    /// A mock that enforces the rates of these settings. `in_flight` is a limit of the gate alone.
     #[must_use]
     pub fn new(settings: &Settings, options: Options) -> Self {
-        let limits = Limits::new(settings, options.clone());
-        Self { world: Arc::new(World::new(limits, options)) }
+        let limits = MockLimits::new(settings, options.clone());
+        Self { state: Arc::new(MockState::new(limits, options)) }
     }
 
-    /// What has arrived so far.
+    /// What has arrived and been decided so far.
     #[must_use]
-    pub fn stats(&self) -> Stats {
-        stats(&self.world)
+    pub fn stats(&self) -> MockStats {
+        stats(&self.state)
     }
 
-    /// Serves on `listener` until `shutdown`, and then ends at once.
+    /// Serves on `listener` until `shutdown`, then stops without waiting for open requests.
     ///
     /// # Errors
     /// The listener's own.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        // A small answer must not wait for the next one to fill a packet; a socket that is gone needs no setting.
+        // Without it, a small response waits for the next to fill a packet. An error means that the socket is closed.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         tokio::select! {
             served = axum::serve(listener, self.endpoints()).into_future() => served,
@@ -103,22 +106,22 @@ impl Mock {
         }
     }
 
-    /// Its endpoints without a listener, for whoever has requests at hand and no socket.
+    /// Its endpoints without a listener, for callers that have a request and no socket.
     pub fn endpoints(self) -> Router {
         let api = models_api()
             .merge(files_api())
             .merge(assistants_api())
             .fallback(unknown)
-            .layer(from_fn_with_state(Arc::clone(&self.world), toll::take));
+            .layer(from_fn_with_state(Arc::clone(&self.state), rate_limit::rate_limit));
         let own = Router::new()
-            .route("/__mock/stats", get(async |State(world): State<Arc<World>>| Json(stats(&world))))
+            .route("/__mock/stats", get(async |State(state): State<Arc<MockState>>| Json(stats(&state))))
             .route("/__mock/step", post(step))
-            .route("/__mock/reset", post(async |State(world): State<Arc<World>>| Json(reset(&world))));
-        own.merge(api).layer(DefaultBodyLimit::disable()).with_state(self.world)
+            .route("/__mock/reset", post(async |State(state): State<Arc<MockState>>| Json(reset(&state))));
+        own.merge(api).layer(DefaultBodyLimit::disable()).with_state(self.state)
     }
 }
 
-fn models_api() -> Router<Arc<World>> {
+fn models_api() -> Router<Arc<MockState>> {
     Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/models/{model}", get(models::find))
@@ -130,7 +133,7 @@ fn models_api() -> Router<Arc<World>> {
         .route("/v1/realtime", get(realtime::socket))
 }
 
-fn files_api() -> Router<Arc<World>> {
+fn files_api() -> Router<Arc<MockState>> {
     Router::new()
         .route("/v1/files", list().post(files::upload))
         .route("/v1/files/{file_id}", item())
@@ -148,7 +151,7 @@ fn files_api() -> Router<Arc<World>> {
         .route("/v1/batches/{batch_id}/cancel", post(vector_stores::cancel))
 }
 
-fn assistants_api() -> Router<Arc<World>> {
+fn assistants_api() -> Router<Arc<MockState>> {
     Router::new()
         .route("/v1/assistants", list().post(assistants::create))
         .route("/v1/assistants/{assistant_id}", item())
@@ -165,21 +168,21 @@ fn assistants_api() -> Router<Arc<World>> {
         .route("/v1/threads/{thread_id}/runs/{run_id}/steps/{step_id}", item())
 }
 
-fn stats(world: &World) -> Stats {
-    world.limits.stats(Instant::now().into_std())
+fn stats(state: &MockState) -> MockStats {
+    state.limits.stats(Instant::now().into_std())
 }
 
-async fn step(State(world): State<Arc<World>>, sent: Sent) -> Answered {
-    let step = Step::at_once(Value::Object(sent.0)).map_err(Complaint::bad_request)?;
-    world.limits.change(Instant::now().into_std(), &step);
+async fn step(State(state): State<Arc<MockState>>, sent: JsonBody) -> ApiResult {
+    let step = FaultChange::at_once(Value::Object(sent.0)).map_err(ApiError::bad_request)?;
+    state.limits.change(Instant::now().into_std(), &step);
     Ok(Json(json!({ "changed": true })))
 }
 
-fn reset(world: &World) -> Value {
-    world.reset();
+fn reset(state: &MockState) -> Value {
+    state.reset();
     json!({ "reset": true })
 }
 
-async fn unknown(method: Method, uri: Uri) -> Complaint {
-    Complaint::no_url(&method, &uri)
+async fn unknown(method: Method, uri: Uri) -> ApiError {
+    ApiError::no_url(&method, &uri)
 }

@@ -2,8 +2,8 @@ use axum::Json;
 use axum::extract::Path;
 use serde_json::{Value, json};
 
-use super::collection::Answered;
-use super::complaint::Complaint;
+use super::api_error::ApiError;
+use super::collection::ApiResult;
 
 const MODELS: [&str; 9] = [
     "gpt-5",
@@ -21,8 +21,8 @@ pub(super) async fn list() -> Json<Value> {
     Json(json!({ "object": "list", "data": MODELS.map(model) }))
 }
 
-pub(super) async fn find(Path(id): Path<String>) -> Answered {
-    if MODELS.contains(&id.as_str()) { Ok(Json(model(&id))) } else { Err(Complaint::no_model(&id)) }
+pub(super) async fn find(Path(id): Path<String>) -> ApiResult {
+    if MODELS.contains(&id.as_str()) { Ok(Json(model(&id))) } else { Err(ApiError::no_model(&id)) }
 }
 
 fn model(id: &str) -> Value {

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
 
-use super::sent::Sent;
-use super::world::World;
+use super::json_body::JsonBody;
+use super::state::MockState;
 
 const CATEGORIES: [&str; 13] = [
     "harassment",
@@ -24,7 +24,7 @@ const CATEGORIES: [&str; 13] = [
 ];
 
 /// `POST /v1/moderations`: nothing is ever flagged.
-pub(super) async fn create(State(world): State<Arc<World>>, sent: Sent) -> Json<Value> {
+pub(super) async fn create(State(state): State<Arc<MockState>>, sent: JsonBody) -> Json<Value> {
     let each =
         |value: Value| CATEGORIES.map(|name| (name.to_owned(), value.clone())).into_iter().collect::<Map<_, _>>();
     let result = json!({
@@ -33,5 +33,5 @@ pub(super) async fn create(State(world): State<Arc<World>>, sent: Sent) -> Json<
     });
     let results = vec![result; sent.array("input").len().max(1)];
     let model = sent.text("model").unwrap_or("omni-moderation-latest");
-    Json(json!({ "id": world.id("modr-"), "model": model, "results": results }))
+    Json(json!({ "id": state.id("modr-"), "model": model, "results": results }))
 }

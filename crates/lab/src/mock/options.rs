@@ -4,63 +4,63 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use super::quotas::Quotas;
-use super::script::Script;
-use super::weather::Weather;
+use super::faults::Faults;
+use super::model_limits::ModelLimits;
+use super::script::FaultScript;
 use crate::meter::{Counting, Counts};
 
-/// How the stand-in counts, answers and dawdles.
+/// How the mock counts, responds and delays.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// How the limits are counted.
     #[arg(long, default_value = "fixed", value_parser = counting())]
     pub window: Counting,
-    /// With a bucket: how many may come at once [default: the whole limit].
+    /// With a bucket: the requests it admits at once [default: the whole limit].
     #[arg(long, value_name = "N")]
     pub burst: Option<NonZeroU32>,
-    /// Refused requests count as well.
+    /// Count refused requests as well.
     #[arg(long)]
     pub count_denied: bool,
-    /// How long "a minute" is; the spans of all limits shrink with it.
+    /// Length of "a minute"; the windows of all limits shrink with it.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = some_time)]
     pub minute: Duration,
-    /// Refusals carry Retry-After.
+    /// Send Retry-After with refusals.
     #[arg(long)]
     pub retry_after: bool,
-    /// By chance, an answer takes up to so much longer.
+    /// Delay each response by a random time, up to this.
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = humantime::parse_duration)]
     pub jitter: Duration,
-    /// By chance, up to so long between the arrival of a request and the moment at which it is counted.
+    /// Delay each request by a random time, up to this, before it is counted.
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = humantime::parse_duration)]
     pub arrival_jitter: Duration,
-    /// How many words an answer has.
+    /// Words in each answer.
     #[arg(long, value_name = "N", default_value = "14")]
     pub words: usize,
-    /// The time between two events of a stream.
+    /// Time between two events of a stream.
     #[arg(long, value_name = "TIME", default_value = "5ms", value_parser = humantime::parse_duration)]
     pub gap: Duration,
-    /// How long a run, a batch or a file of a vector store is in progress.
+    /// Time that a run, a batch or a file of a vector store is in progress.
     #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = humantime::parse_duration)]
     pub work: Duration,
-    /// Where chance starts.
+    /// Seed of the random numbers.
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
-    /// The limits of models.
+    /// Limits on models.
     #[command(flatten)]
-    pub quotas: Quotas,
-    /// What may change.
+    pub model_limits: ModelLimits,
+    /// Deviations from the configuration.
     #[command(flatten)]
-    pub weather: Weather,
-    /// A file that says how the weather changes, as in `[[step]] at = "90s", scale = 0.6`.
+    pub faults: Faults,
+    /// A file with changes over time, as in `[[step]] at = "90s", scale = 0.6`.
     ///
-    /// A step names `at`, a time from the first request on in which a minute is as long as --minute says, and of scale,
-    /// foreign, refuse (a reason, or "none"), refuse_share, gone and latency what changes then; the rest stays. The same
-    /// as JSON, without `at` and sent to POST /__mock/step, changes it at once.
-    #[arg(long, value_name = "FILE", value_parser = Script::read)]
-    pub script: Option<Script>,
+    /// A step has `at`, the time after the first request (scaled as --minute says), and what changes then: any of scale,
+    /// foreign, refuse (a reason, or "none"), refuse_share, gone and latency. POST /__mock/step with the same as JSON,
+    /// without `at`, changes it at once.
+    #[arg(long, value_name = "FILE", value_parser = FaultScript::read)]
+    pub script: Option<FaultScript>,
 }
 
-/// The ways of counting, by name, each with what it means.
+/// The ways of counting, by name, each with its meaning.
 #[must_use]
 pub fn counting() -> impl TypedValueParser<Value = Counting> {
     let values = Counting::ALL.map(|way| PossibleValue::new(way.name()).help(way.meaning()));
@@ -96,8 +96,8 @@ impl Default for Options {
             gap: Duration::from_millis(5),
             work: Duration::from_millis(300),
             seed: 1,
-            quotas: Quotas::default(),
-            weather: Weather::default(),
+            model_limits: ModelLimits::default(),
+            faults: Faults::default(),
             script: None,
         }
     }

@@ -6,56 +6,56 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::state::MockState;
 use super::with::with;
-use super::world::World;
 
 /// `GET /v1/realtime`: a session that answers in text.
 pub(super) async fn socket(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<MockState>>,
     Query(query): Query<HashMap<String, String>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let model = query.get("model").cloned().unwrap_or_else(|| "gpt-realtime".to_owned());
     upgrade.protocols(["realtime"]).on_upgrade(async move |socket| {
         let session = json!({
-            "type": "realtime", "object": "realtime.session", "id": world.id("sess_"), "model": model,
+            "type": "realtime", "object": "realtime.session", "id": state.id("sess_"), "model": model,
             "output_modalities": ["text"], "instructions": "",
         });
-        // Whoever goes away in the middle has heard enough.
-        let _ = converse(&world, socket, session).await;
+        // A client may leave at any time.
+        let _ = converse(&state, socket, session).await;
     })
 }
 
-async fn converse(world: &World, mut socket: WebSocket, mut session: Value) -> Result<(), axum::Error> {
-    say(world, &mut socket, json!({ "type": "session.created", "session": session })).await?;
+async fn converse(state: &MockState, mut socket: WebSocket, mut session: Value) -> Result<(), axum::Error> {
+    say(state, &mut socket, json!({ "type": "session.created", "session": session })).await?;
     while let Some(message) = socket.recv().await {
         let Message::Text(text) = message? else { continue };
-        for event in answers(world, &mut session, &serde_json::from_str(&text).unwrap_or_default()) {
-            say(world, &mut socket, event).await?;
+        for event in answers(state, &mut session, &serde_json::from_str(&text).unwrap_or_default()) {
+            say(state, &mut socket, event).await?;
         }
     }
     Ok(())
 }
 
-async fn say(world: &World, socket: &mut WebSocket, mut event: Value) -> Result<(), axum::Error> {
-    event["event_id"] = json!(world.id("event_"));
-    tokio::time::sleep(world.options.gap).await;
+async fn say(state: &MockState, socket: &mut WebSocket, mut event: Value) -> Result<(), axum::Error> {
+    event["event_id"] = json!(state.id("event_"));
+    tokio::time::sleep(state.options.gap).await;
     socket.send(Message::Text(event.to_string().into())).await
 }
 
-fn answers(world: &World, session: &mut Value, sent: &Value) -> Vec<Value> {
+fn answers(state: &MockState, session: &mut Value, sent: &Value) -> Vec<Value> {
     match sent["type"].as_str() {
         Some("session.update") => {
             *session = with(session.take(), &sent["session"]);
             vec![json!({ "type": "session.updated", "session": session })]
         }
         Some("conversation.item.create") => {
-            let kept = json!({ "id": world.id("item_"), "object": "realtime.item", "status": "completed" });
+            let kept = json!({ "id": state.id("item_"), "object": "realtime.item", "status": "completed" });
             let item = with(sent["item"].clone(), &kept);
             let event = |name: &str| json!({ "type": name, "previous_item_id": null, "item": item });
             vec![event("conversation.item.added"), event("conversation.item.done")]
         }
-        Some("response.create") => response(world),
+        Some("response.create") => response(state),
         other => {
             let message = format!("Invalid value: '{}'.", other.unwrap_or_default());
             let error = json!({ "type": "invalid_request_error", "code": "invalid_value", "message": message });
@@ -64,9 +64,9 @@ fn answers(world: &World, session: &mut Value, sent: &Value) -> Vec<Value> {
     }
 }
 
-fn response(world: &World) -> Vec<Value> {
-    let words = world.words();
-    let (response, item) = (world.id("resp_"), world.id("item_"));
+fn response(state: &MockState) -> Vec<Value> {
+    let words = state.words();
+    let (response, item) = (state.id("resp_"), state.id("item_"));
     let whole = |status: &str, output: Value| json!({ "object": "realtime.response", "id": response, "status": status, "output": output, "metadata": null });
     let message = |status: &str, content: Value| {
         json!({

@@ -6,40 +6,40 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::complaint::Complaint;
+use super::api_error::ApiError;
 use super::events::{json_event, sse};
-use super::sent::{Sent, parse};
+use super::json_body::{JsonBody, parse};
+use super::state::MockState;
 use super::with::with;
-use super::world::World;
 
-/// Where responses are kept.
-const SHELF: &str = "/v1/responses";
+/// The collection of responses.
+const RESPONSES: &str = "/v1/responses";
 
 /// `POST /v1/responses`.
-pub(super) async fn create(State(world): State<Arc<World>>, sent: Sent) -> Result<Response, Complaint> {
-    let events = answer(&world, &sent)?;
+pub(super) async fn create(State(state): State<Arc<MockState>>, sent: JsonBody) -> Result<Response, ApiError> {
+    let events = answer(&state, &sent)?;
     if sent.flag("stream") {
         let events = events.iter().map(|event| json_event(event["type"].as_str(), event)).collect();
-        return Ok(sse(events, world.options.gap).into_response());
+        return Ok(sse(events, state.options.gap).into_response());
     }
     let last = events.last().map(|event| event["response"].clone());
     Ok(Json(last).into_response())
 }
 
-/// `GET /v1/responses` as a WebSocket: each `response.create` is answered by the events of a stream.
-pub(super) async fn socket(State(world): State<Arc<World>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(async move |socket| converse(&world, socket).await)
+/// `GET /v1/responses` as a WebSocket: each `response.create` gets the events of a stream.
+pub(super) async fn socket(State(state): State<Arc<MockState>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |socket| converse(&state, socket).await)
 }
 
-async fn converse(world: &World, mut socket: WebSocket) {
+async fn converse(state: &MockState, mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
-        let events = parse(&text.into()).and_then(|sent| answer(world, &sent));
+        let events = parse(&text.into()).and_then(|sent| answer(state, &sent));
         let events = events.unwrap_or_else(|_| {
             vec![json!({ "type": "error", "error": { "type": "invalid_request_error", "message": "no response.create" } })]
         });
         for event in events {
-            tokio::time::sleep(world.options.gap).await;
+            tokio::time::sleep(state.options.gap).await;
             if socket.send(Message::Text(event.to_string().into())).await.is_err() {
                 return;
             }
@@ -48,10 +48,10 @@ async fn converse(world: &World, mut socket: WebSocket) {
 }
 
 /// The events of one response, from created to completed.
-fn answer(world: &World, sent: &Sent) -> Result<Vec<Value>, Complaint> {
-    let words = world.words();
+fn answer(state: &MockState, sent: &JsonBody) -> Result<Vec<Value>, ApiError> {
+    let words = state.words();
     let (input, output, total) = sent.usage(words.len());
-    let message_id = world.id("msg_");
+    let message_id = state.id("msg_");
     let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] });
     let message = |status: &str, parts: Vec<Value>| json!({ "id": message_id, "type": "message", "role": "assistant", "status": status, "content": parts });
     let usage = json!({
@@ -59,7 +59,7 @@ fn answer(world: &World, sent: &Sent) -> Result<Vec<Value>, Complaint> {
         "output_tokens_details": { "reasoning_tokens": 0 }, "total_tokens": total,
     });
     let begun = sent.over(json!({
-        "id": world.id("resp_"), "object": "response", "created_at": world.now(), "status": "in_progress",
+        "id": state.id("resp_"), "object": "response", "created_at": state.now(), "status": "in_progress",
         "background": false, "error": null, "incomplete_details": null, "instructions": null,
         "max_output_tokens": null, "metadata": {}, "model": sent.required("model")?, "output": [],
         "parallel_tool_calls": true, "previous_response_id": null, "reasoning": { "effort": null, "summary": null },
@@ -88,7 +88,7 @@ fn answer(world: &World, sent: &Sent) -> Result<Vec<Value>, Complaint> {
         json!({
             "type": "response.output_item.done", "output_index": 0, "item": message("completed", vec![part(&text)])
         }),
-        json!({ "type": "response.completed", "response": world.put(SHELF, completed) }),
+        json!({ "type": "response.completed", "response": state.put(RESPONSES, completed) }),
     ]);
     (0..).zip(&mut events).for_each(|(number, event)| event["sequence_number"] = json!(number));
     Ok(events)

@@ -5,56 +5,59 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::api_error::ApiError;
 use super::assistants::{message, messages, new_thread, text_part};
-use super::complaint::Complaint;
 use super::events::{done, json_event, sse};
-use super::sent::{Sent, usage_json};
+use super::json_body::{JsonBody, usage_json};
+use super::state::MockState;
 use super::with::with;
-use super::world::World;
 
 /// `POST /v1/threads/{thread_id}/runs`.
 pub(super) async fn create(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<MockState>>,
     Path(thread): Path<String>,
-    sent: Sent,
-) -> Result<Response, Complaint> {
-    world.find("/v1/threads", &thread)?;
-    start(&world, &thread, &sent)
+    sent: JsonBody,
+) -> Result<Response, ApiError> {
+    state.find("/v1/threads", &thread)?;
+    start(&state, &thread, &sent)
 }
 
 /// `POST /v1/threads/runs`.
-pub(super) async fn create_with_thread(State(world): State<Arc<World>>, sent: Sent) -> Result<Response, Complaint> {
+pub(super) async fn create_with_thread(
+    State(state): State<Arc<MockState>>,
+    sent: JsonBody,
+) -> Result<Response, ApiError> {
     let thread = sent.0.get("thread").and_then(Value::as_object).cloned().unwrap_or_default();
-    let thread = new_thread(&world, &Sent(thread))?;
-    start(&world, thread["id"].as_str().unwrap_or_default(), &sent)
+    let thread = new_thread(&state, &JsonBody(thread))?;
+    start(&state, thread["id"].as_str().unwrap_or_default(), &sent)
 }
 
-/// `POST /v1/threads/{thread_id}/runs/{run_id}/submit_tool_outputs`: there is nothing to wait for.
+/// `POST /v1/threads/{thread_id}/runs/{run_id}/submit_tool_outputs`: it ends at once.
 pub(super) async fn submit_tool_outputs(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<MockState>>,
     Path((thread, run)): Path<(String, String)>,
-) -> Result<Json<Value>, Complaint> {
-    world.find(&shelf(&thread), &run).map(Json)
+) -> Result<Json<Value>, ApiError> {
+    state.find(&collection_of(&thread), &run).map(Json)
 }
 
-fn start(world: &Arc<World>, thread: &str, sent: &Sent) -> Result<Response, Complaint> {
-    let run = Run::new(world, thread, sent)?;
+fn start(state: &Arc<MockState>, thread: &str, sent: &JsonBody) -> Result<Response, ApiError> {
+    let run = Run::new(state, thread, sent)?;
     if sent.flag("stream") {
         return Ok(run.stream().into_response());
     }
-    let queued = world.put(&shelf(thread), run.queued.clone());
+    let queued = state.put(&collection_of(thread), run.queued.clone());
     tokio::spawn(run.work());
     Ok(Json(queued).into_response())
 }
 
-/// Where the runs of a thread are kept.
-fn shelf(thread: &str) -> String {
+/// The collection of a thread's runs.
+fn collection_of(thread: &str) -> String {
     format!("/v1/threads/{thread}/runs")
 }
 
-/// A run from its start to its end: every object of it, as it is when it is over.
+/// A run and its objects, as they are when it is over.
 struct Run {
-    world: Arc<World>,
+    state: Arc<MockState>,
     thread: String,
     queued: Value,
     completed: Value,
@@ -63,11 +66,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(world: &Arc<World>, thread: &str, sent: &Sent) -> Result<Self, Complaint> {
-        let assistant = world.find("/v1/assistants", sent.required("assistant_id")?)?;
-        let now = world.now();
+    fn new(state: &Arc<MockState>, thread: &str, sent: &JsonBody) -> Result<Self, ApiError> {
+        let assistant = state.find("/v1/assistants", sent.required("assistant_id")?)?;
+        let now = state.now();
         let queued = sent.over(json!({
-            "id": world.id("run_"), "object": "thread.run", "created_at": now, "thread_id": thread,
+            "id": state.id("run_"), "object": "thread.run", "created_at": now, "thread_id": thread,
             "assistant_id": assistant["id"], "status": "queued", "started_at": null, "expires_at": now + 600,
             "cancelled_at": null, "failed_at": null, "completed_at": null, "required_action": null,
             "last_error": null, "incomplete_details": null, "model": assistant["model"], "instructions": "",
@@ -76,12 +79,12 @@ impl Run {
             "truncation_strategy": { "type": "auto", "last_messages": null }, "response_format": "auto",
             "tool_choice": "auto", "usage": null,
         }));
-        let words = world.words();
-        let message = message(world, thread, "assistant", &json!([text_part(&words.concat())]));
+        let words = state.words();
+        let message = message(state, thread, "assistant", &json!([text_part(&words.concat())]));
         let message = with(message, &json!({ "assistant_id": assistant["id"], "run_id": queued["id"] }));
         let usage = usage_json(sent.usage(words.len()));
         let step = json!({
-            "id": world.id("step_"), "object": "thread.run.step", "created_at": now, "run_id": queued["id"],
+            "id": state.id("step_"), "object": "thread.run.step", "created_at": now, "run_id": queued["id"],
             "assistant_id": assistant["id"], "thread_id": thread, "type": "message_creation", "status": "completed",
             "cancelled_at": null, "completed_at": now, "expired_at": null, "failed_at": null, "last_error": null,
             "step_details": { "type": "message_creation", "message_creation": { "message_id": message["id"] } },
@@ -89,26 +92,26 @@ impl Run {
         });
         let over = json!({ "status": "completed", "started_at": now, "completed_at": now, "usage": usage });
         let completed = with(queued.clone(), &over);
-        Ok(Self { world: Arc::clone(world), thread: thread.to_owned(), queued, completed, message, step })
+        Ok(Self { state: Arc::clone(state), thread: thread.to_owned(), queued, completed, message, step })
     }
 
-    /// Half of the time queued, half of it in progress, then over; unless it is cancelled on the way.
+    /// Is queued for half of the time and in progress for the other half, then completed, unless it is cancelled.
     async fn work(self) {
         for status in ["queued", "in_progress"] {
-            tokio::time::sleep(self.world.options.work / 2).await;
-            let run = self.world.find(&shelf(&self.thread), self.id());
+            tokio::time::sleep(self.state.options.work / 2).await;
+            let run = self.state.find(&collection_of(&self.thread), self.id());
             if run.is_ok_and(|run| run["status"] != status) {
                 return;
             }
-            let _ = self.world.change(&shelf(&self.thread), self.id(), &json!({ "status": "in_progress" }));
+            let _ = self.state.change(&collection_of(&self.thread), self.id(), &json!({ "status": "in_progress" }));
         }
         self.finish();
     }
 
     fn finish(&self) {
-        self.world.put(&messages(&self.thread), self.message.clone());
-        self.world.put(&format!("{}/{}/steps", shelf(&self.thread), self.id()), self.step.clone());
-        self.world.put(&shelf(&self.thread), self.completed.clone());
+        self.state.put(&messages(&self.thread), self.message.clone());
+        self.state.put(&format!("{}/{}/steps", collection_of(&self.thread), self.id()), self.step.clone());
+        self.state.put(&collection_of(&self.thread), self.completed.clone());
     }
 
     fn id(&self) -> &str {
@@ -131,14 +134,14 @@ impl Run {
             ("thread.message.created", message.clone()),
             ("thread.message.in_progress", message),
         ];
-        events.extend(self.world.words().iter().map(|word| ("thread.message.delta", self.delta(word))));
+        events.extend(self.state.words().iter().map(|word| ("thread.message.delta", self.delta(word))));
         events.extend([
             ("thread.message.completed", self.message.clone()),
             ("thread.run.step.completed", self.step.clone()),
             ("thread.run.completed", self.completed.clone()),
         ]);
         let events = events.iter().map(|(name, data)| json_event(Some(name), data));
-        sse(events.chain([done(Some("done"))]).collect(), self.world.options.gap).into_response()
+        sse(events.chain([done(Some("done"))]).collect(), self.state.options.gap).into_response()
     }
 
     fn delta(&self, word: &str) -> Value {

@@ -7,64 +7,64 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::refusals::Refusal;
-use super::share::{Scale, Share};
+use super::fraction::{Fraction, LimitScale};
+use super::refusal::MockRefusal;
 use crate::meter::scaled;
 
-/// How the weather changes over time, each step after the one before.
+/// Changes of the faults, in the order of their times.
 #[derive(Clone, Debug, Default)]
-pub struct Script(VecDeque<Step>);
+pub struct FaultScript(VecDeque<FaultChange>);
 
-/// A change of the weather; what it does not name stays.
+/// A change of the faults. What it does not name stays as it is.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a step, as in { scale = 0.6 }")]
-pub(super) struct Step {
-    /// When, from the first request on, in a time whose minute is as long as `--minute` says.
+pub(super) struct FaultChange {
+    /// When, from the first request on; scaled as `--minute` says.
     #[serde(deserialize_with = "time")]
     pub(super) at: Option<Duration>,
-    pub(super) scale: Option<Scale>,
-    pub(super) foreign: Option<Share>,
-    pub(super) refuse: Option<Reason>,
-    pub(super) refuse_share: Option<Share>,
+    pub(super) scale: Option<LimitScale>,
+    pub(super) foreign: Option<Fraction>,
+    pub(super) refuse: Option<RefuseWith>,
+    pub(super) refuse_share: Option<Fraction>,
     pub(super) gone: Option<bool>,
     #[serde(deserialize_with = "time")]
     pub(super) latency: Option<Duration>,
 }
 
-/// Why requests are refused, or that they are not.
+/// The reason to refuse requests, or `none`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Reason(pub(super) Option<Refusal>);
+pub(super) struct RefuseWith(pub(super) Option<MockRefusal>);
 
-/// What is wrong with a script, where, and what one looks like.
+/// A script that is not valid. The message has the place and an example.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}\na script is TOML, with steps as in:\n\n[[step]]\nat = \"90s\"\nscale = 0.6", .0.to_string().trim_end())]
-pub struct BadScript(#[from] toml::de::Error);
+pub struct ParseScriptError(#[from] toml::de::Error);
 
-/// The file as it is written.
+/// The script as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    step: Vec<Step>,
+struct ScriptFile {
+    step: Vec<FaultChange>,
 }
 
-impl Script {
+impl FaultScript {
     /// Reads the named file.
     pub(super) fn read(path: &str) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-        text.parse().map_err(|error: BadScript| error.to_string())
+        text.parse().map_err(|error: ParseScriptError| error.to_string())
     }
 
-    /// Takes the next step off if its time has come, `elapsed` after the first request.
-    pub(super) fn next(&mut self, elapsed: Duration, minute: Duration) -> Option<(Duration, Step)> {
-        let scaled = |step: &Step| scaled(step.at.unwrap_or_default(), minute);
+    /// Removes the next step if it is due `elapsed` after the first request.
+    pub(super) fn next(&mut self, elapsed: Duration, minute: Duration) -> Option<(Duration, FaultChange)> {
+        let scaled = |step: &FaultChange| scaled(step.at.unwrap_or_default(), minute);
         let at = self.0.front().map(scaled).filter(|at| *at <= elapsed)?;
         self.0.pop_front().map(|step| (at, step))
     }
 }
 
-impl Step {
-    /// A step that is taken at once, from its JSON.
+impl FaultChange {
+    /// A step without a time, from its JSON.
     pub(super) fn at_once(json: serde_json::Value) -> Result<Self, String> {
         let step: Self = serde_json::from_value(json).map_err(|error| error.to_string())?;
         match step.at {
@@ -74,11 +74,11 @@ impl Step {
     }
 }
 
-impl FromStr for Script {
-    type Err = BadScript;
+impl FromStr for FaultScript {
+    type Err = ParseScriptError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut file: File = toml::from_str(text)?;
+        let mut file: ScriptFile = toml::from_str(text)?;
         file.step.sort_by_key(|step| step.at);
         Ok(Self(file.step.into()))
     }
@@ -90,19 +90,19 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error
     humantime::parse_duration(&text).map(Some).map_err(wrong)
 }
 
-impl TryFrom<String> for Reason {
+impl TryFrom<String> for RefuseWith {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text == "none" {
             return Ok(Self(None));
         }
-        let reason = Refusal::from_str(&text, false).map(|reason| Self(Some(reason)));
+        let reason = MockRefusal::from_str(&text, false).map(|reason| Self(Some(reason)));
         reason.map_err(|_| format!("{text:?} is no reason to refuse; write one of none, {}", reasons()))
     }
 }
 
 fn reasons() -> String {
-    let reasons = Refusal::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let reasons = MockRefusal::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     reasons.map(|reason| reason.get_name().to_owned()).collect::<Vec<_>>().join(", ")
 }

@@ -1,78 +1,82 @@
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::budget::Budget;
-use super::refusals::Refusal;
-use super::tally::{ByWindow, Tally};
+use super::foreign::ForeignUse;
+use super::limit_set::LimitSet;
+use super::refusal::MockRefusal;
+use super::windows::ByWindow;
 use crate::meter::millis;
 
-/// What `/__mock/stats` says. A window here is a minute, as long as `--minute` says; the first begins with the first
+/// The body of `/__mock/stats`. A window here is a minute, scaled as `--minute` says; the first starts with the first
 /// request.
 #[derive(Debug, Serialize)]
-pub struct Stats {
-    /// Requests that were let in.
+pub struct MockStats {
+    /// Requests admitted.
     pub admitted: u64,
-    /// Requests that were refused.
+    /// Requests refused.
     pub denied: u64,
-    /// Requests to what is gone.
+    /// Requests to endpoints that are gone.
     pub gone: u64,
-    /// From the first arrival to the last, in milliseconds.
+    /// Milliseconds from the first arrival to the last.
     pub elapsed_ms: u64,
-    /// Requests that were let in, in each window.
+    /// Requests admitted, by window.
     pub admitted_by_window: ByWindow,
-    /// Requests that were refused, in each window.
+    /// Requests refused, by window.
     pub denied_by_window: ByWindow,
-    /// Requests that were refused, by the reason.
-    pub denied_by_kind: IndexMap<Refusal, u64>,
-    /// Every limit of every pool that a request has come for.
+    /// Requests refused, by reason.
+    pub denied_by_kind: IndexMap<MockRefusal, u64>,
+    /// Every limit of every pool that a request took from.
     pub pools: Vec<PoolStats>,
-    /// Every limit of every model that a request has come for.
+    /// Every limit of every model that a request took from.
     pub models: Vec<PoolStats>,
 }
 
 /// One limit, of a pool or of a model.
 #[derive(Debug, Serialize)]
 pub struct PoolStats {
-    /// The pool, as in the configuration; else the model, or the family of models that share the limit.
+    /// The pool's name; else the model's, or that of its family.
     pub pool: String,
-    /// Which instance of it; of a model, whose organization and project, where they are named.
+    /// The key of the pool's instance; for a model, the organization and project, where requests name them.
     pub key: Option<String>,
-    /// What it counts.
+    /// The unit: `requests` or `tokens`.
     pub counts: &'static str,
-    /// The limit, in fair weather.
+    /// The limit without faults.
     pub limit: String,
-    /// How long its window is, scaled, in milliseconds.
+    /// Milliseconds in its window, scaled.
     pub window_ms: u64,
-    /// Requests that were let in.
+    /// Requests admitted.
     pub admitted: u64,
-    /// Requests that were refused, by this pool or another of theirs.
+    /// Requests refused, by this limit or another one.
     pub denied: u64,
     /// The most that arrived in any trailing window, refused or not.
     pub most_in_window: u32,
-    /// What somebody else took.
-    pub foreign: Others,
+    /// What foreign traffic used.
+    pub foreign: ForeignUse,
 }
 
-/// What somebody else took of a limit.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Others {
-    /// What was let in, in each window.
-    #[serde(rename = "admitted_by_window")]
-    pub admitted: ByWindow,
-    /// What found no room.
-    pub dropped: u64,
+/// The requests so far, by outcome.
+#[derive(Debug, Default)]
+pub(super) struct MockCounts {
+    pub(super) admitted: ByWindow,
+    pub(super) denied: ByWindow,
+    pub(super) by_kind: IndexMap<MockRefusal, u64>,
+    pub(super) gone: u64,
+    /// The time from the first to the last.
+    pub(super) elapsed: Duration,
 }
 
-impl Stats {
-    pub(super) fn new(tally: &Tally, pools: Vec<PoolStats>, models: Vec<PoolStats>) -> Self {
+impl MockStats {
+    pub(super) fn new(counts: &MockCounts, pools: Vec<PoolStats>, models: Vec<PoolStats>) -> Self {
         Self {
-            admitted: tally.admitted.sum(),
-            denied: tally.denied.sum(),
-            gone: tally.gone,
-            elapsed_ms: millis(tally.elapsed),
-            admitted_by_window: tally.admitted.clone(),
-            denied_by_window: tally.denied.clone(),
-            denied_by_kind: tally.by_kind.clone(),
+            admitted: counts.admitted.sum(),
+            denied: counts.denied.sum(),
+            gone: counts.gone,
+            elapsed_ms: millis(counts.elapsed),
+            admitted_by_window: counts.admitted.clone(),
+            denied_by_window: counts.denied.clone(),
+            denied_by_kind: counts.by_kind.clone(),
             pools,
             models,
         }
@@ -80,22 +84,22 @@ impl Stats {
 }
 
 impl PoolStats {
-    /// What there is to say of each limit of a budget.
+    /// The statistics of each limit of a set.
     pub(super) fn all<'b>(
         name: &'b str,
         key: Option<&'b str>,
-        budget: &'b Budget,
+        limit_set: &'b LimitSet,
     ) -> impl Iterator<Item = Self> + use<'b> {
-        budget.caps.iter().map(move |cap| Self {
+        limit_set.limits.iter().map(move |limit| Self {
             pool: name.to_owned(),
             key: key.map(str::to_owned),
-            counts: cap.measure.counts(),
-            limit: cap.rate.to_string(),
-            window_ms: millis(cap.meter.per()),
-            admitted: budget.admitted,
-            denied: budget.denied,
-            most_in_window: cap.meter.most(),
-            foreign: cap.others.clone(),
+            counts: limit.measure.counts(),
+            limit: limit.rate.to_string(),
+            window_ms: millis(limit.meter.per()),
+            admitted: limit_set.admitted,
+            denied: limit_set.denied,
+            most_in_window: limit.meter.most(),
+            foreign: limit.foreign_use.clone(),
         })
     }
 }

@@ -5,69 +5,69 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use serde_json::{Value, json};
 
-use super::collection::Answered;
-use super::sent::Sent;
-use super::world::World;
+use super::collection::ApiResult;
+use super::json_body::JsonBody;
+use super::state::MockState;
 
 /// `POST /v1/vector_stores`.
-pub(super) async fn create(State(world): State<Arc<World>>, sent: Sent) -> Json<Value> {
-    let now = world.now();
+pub(super) async fn create(State(state): State<Arc<MockState>>, sent: JsonBody) -> Json<Value> {
+    let now = state.now();
     let files = sent.array("file_ids").len();
     let store = sent.over(json!({
-        "id": world.id("vs_"), "object": "vector_store", "created_at": now, "last_active_at": now, "name": "",
+        "id": state.id("vs_"), "object": "vector_store", "created_at": now, "last_active_at": now, "name": "",
         "description": null, "metadata": {}, "usage_bytes": 0, "status": "completed", "expires_after": null,
         "expires_at": null, "file_counts": counts(0, files),
     }));
-    Json(world.put("/v1/vector_stores", store))
+    Json(state.put("/v1/vector_stores", store))
 }
 
 /// `POST /v1/vector_stores/{vector_store_id}/files`: in progress for a while.
 pub(super) async fn add_file(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<MockState>>,
     uri: Uri,
     Path(store): Path<String>,
-    sent: Sent,
-) -> Answered {
+    sent: JsonBody,
+) -> ApiResult {
     let id = sent.required("file_id")?.to_owned();
-    let file = world.put(uri.path(), attached(&world, &store, &id, "in_progress"));
-    let shelf = uri.path().to_owned();
-    world.finish(shelf, &file, json!({ "status": "completed" }));
+    let file = state.put(uri.path(), attached(&state, &store, &id, "in_progress"));
+    let collection = uri.path().to_owned();
+    state.finish(collection, &file, json!({ "status": "completed" }));
     Ok(Json(file))
 }
 
 /// `POST /v1/vector_stores/{vector_store_id}/file_batches`: in progress for a while.
 pub(super) async fn add_batch(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<MockState>>,
     uri: Uri,
     Path(store): Path<String>,
-    sent: Sent,
+    sent: JsonBody,
 ) -> Json<Value> {
     let named = sent.array("files").iter().map(|file| &file["file_id"]);
     let ids: Vec<&str> = sent.array("file_ids").iter().chain(named).filter_map(Value::as_str).collect();
     let batch = json!({
-        "id": world.id("vsfb_"), "object": "vector_store.file_batch", "created_at": world.now(),
+        "id": state.id("vsfb_"), "object": "vector_store.file_batch", "created_at": state.now(),
         "vector_store_id": store, "status": "in_progress", "file_counts": counts(ids.len(), 0),
     });
-    let batch = world.put(uri.path(), batch);
+    let batch = state.put(uri.path(), batch);
     let files = format!("{}/{}/files", uri.path(), batch["id"].as_str().unwrap_or_default());
     for id in &ids {
-        world.put(&files, attached(&world, &store, id, "completed"));
+        state.put(&files, attached(&state, &store, id, "completed"));
     }
-    let shelf = uri.path().to_owned();
-    world.finish(shelf, &batch, json!({ "status": "completed", "file_counts": counts(0, ids.len()) }));
+    let collection = uri.path().to_owned();
+    state.finish(collection, &batch, json!({ "status": "completed", "file_counts": counts(0, ids.len()) }));
     Json(batch)
 }
 
-/// `POST …/cancel`, of a batch of any kind.
-pub(super) async fn cancel(State(world): State<Arc<World>>, uri: Uri) -> Answered {
+/// `POST …/cancel`, for any kind of batch.
+pub(super) async fn cancel(State(state): State<Arc<MockState>>, uri: Uri) -> ApiResult {
     let path = uri.path().trim_end_matches("/cancel");
-    let (shelf, id) = path.rsplit_once('/').unwrap_or((path, ""));
-    world.change(shelf, id, &json!({ "status": "cancelled" })).map(Json)
+    let (collection, id) = path.rsplit_once('/').unwrap_or((path, ""));
+    state.change(collection, id, &json!({ "status": "cancelled" })).map(Json)
 }
 
-fn attached(world: &World, store: &str, id: &str, status: &str) -> Value {
+fn attached(state: &MockState, store: &str, id: &str, status: &str) -> Value {
     json!({
-        "id": id, "object": "vector_store.file", "created_at": world.now(), "usage_bytes": 0, "attributes": {},
+        "id": id, "object": "vector_store.file", "created_at": state.now(), "usage_bytes": 0, "attributes": {},
         "vector_store_id": store, "status": status, "last_error": null,
         "chunking_strategy": {
             "type": "static", "static": { "max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400 },

@@ -1,4 +1,4 @@
-//! The gate's own access log: what came once comes again, by the route that it took.
+//! Traffic from the gate's own access log: each request is repeated on the route that it took.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::pattern::Pattern;
-use super::recorded::{Recorded, traffic};
-use super::source::Unusable;
-use super::traffic::{Kind, Sender, Traffic};
+use super::recorded::{RecordedRequest, traffic};
+use super::traffic::{ClientGroup, RequestTemplate, Traffic};
+use super::traffic_error::TrafficError;
 use crate::route::Priority;
 
-/// A line of the log, as far as it decides what would become of the request.
+/// A line of the log, as far as it decides the outcome of the request.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct LogLine {
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     method: String,
@@ -30,7 +30,7 @@ struct Line {
     priority: Option<String>,
 }
 
-/// What is the same in many requests.
+/// What requests of one stream have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Alike {
     method: String,
@@ -40,20 +40,20 @@ struct Alike {
     priority: Option<Priority>,
 }
 
-/// How long the upstream takes where no line of the route tells. A guess: as a scenario's `latency`.
+/// The upstream's latency on a route where no line has one. A guess: the default of a scenario's `latency`.
 const UNKNOWN: Duration = Duration::from_millis(300);
 
-pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
+pub(super) fn read(name: &str, text: &str) -> Result<Traffic, TrafficError> {
     let (mut lines, mut others) = (Vec::new(), 0);
     for (index, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
-        // What serde says may hold what the line says.
+        // serde's message may quote the line.
         let value: serde_json::Value = serde_json::from_str(text)
-            .map_err(|_| Unusable::at(name, index + 1, "neither JSON nor, as a whole, a HAR"))?;
-        match (value.get("route").is_some(), Line::deserialize(&value)) {
+            .map_err(|_| TrafficError::at(name, index + 1, "neither JSON nor, as a whole, a HAR"))?;
+        match (value.get("route").is_some(), LogLine::deserialize(&value)) {
             (true, Ok(line)) => lines.push(line),
             (true, Err(_)) => {
                 let what = "a line of an access log has at (RFC 3339), method and route, and times in milliseconds";
-                return Err(Unusable::at(name, index + 1, what));
+                return Err(TrafficError::at(name, index + 1, what));
             }
             (false, _) => others += 1,
         }
@@ -63,7 +63,7 @@ pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
     let shared = shared - lines.len();
     if lines.is_empty() {
         let mend = "the gate writes one with [log] access = \"json\"";
-        return Err(Unusable::nothing(name, "no request in it", mend));
+        return Err(TrafficError::nothing(name, "no request in it", mend));
     }
     let mut notes = vec![
         "The log has neither paths nor bodies: what a pool is keyed by in them is one and the same here. Of what passed at \
@@ -79,26 +79,26 @@ pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
     Ok(replay(lines, notes))
 }
 
-fn replay(lines: Vec<Line>, mut notes: Vec<String>) -> Traffic {
+fn replay(lines: Vec<LogLine>, mut notes: Vec<String>) -> Traffic {
     let usual = usual(&lines);
     let untold = lines.iter().filter(|line| line.upstream_ms.is_none()).count();
     if untold > 0 {
         notes.push(format!("{untold} never reached the upstream; here they would take what is usual on their route."));
     }
-    let mut streams: IndexMap<Alike, Vec<Recorded>> = IndexMap::new();
+    let mut streams: IndexMap<Alike, Vec<RecordedRequest>> = IndexMap::new();
     for line in lines {
         let usual = usual.get(&line.route).copied().unwrap_or(UNKNOWN);
         let latency = line.upstream_ms.map_or(usual, millis);
-        let recorded = Recorded { at: line.at, latency, tokens: line.tokens };
-        let Line { method, route, client, model, priority, .. } = line;
+        let recorded = RecordedRequest { at: line.at, latency, tokens: line.tokens };
+        let LogLine { method, route, client, model, priority, .. } = line;
         let priority = priority.and_then(|priority| priority.parse().ok());
         streams.entry(Alike { method, route, client, model, priority }).or_default().push(recorded);
     }
     traffic(streams.into_iter().map(|(alike, recorded)| (kind(alike), recorded)).collect(), notes)
 }
 
-/// The mean of what each route takes.
-fn usual(lines: &[Line]) -> HashMap<String, Duration> {
+/// The mean latency of each route.
+fn usual(lines: &[LogLine]) -> HashMap<String, Duration> {
     let mut sums: HashMap<&str, (f64, f64)> = HashMap::new();
     for (line, took) in lines.iter().filter_map(|line| Some((line, line.upstream_ms?))) {
         let (sum, count) = sums.entry(&line.route).or_default();
@@ -107,8 +107,8 @@ fn usual(lines: &[Line]) -> HashMap<String, Duration> {
     sums.into_iter().map(|(route, (sum, count))| (route.to_owned(), millis(sum / count))).collect()
 }
 
-/// A request that takes this route. Each is another one, so that none shares a call that it had of its own.
-fn kind(Alike { method, route, client, model, priority }: Alike) -> Kind {
+/// A request of this route. Each has a target of its own, so that requests that had calls of their own do not share one.
+fn kind(Alike { method, route, client, model, priority }: Alike) -> RequestTemplate {
     let template = route.split_once(' ').map_or("/", |(_, template)| template);
     let segments = template.split('/').map(|segment| match segment.strip_prefix("{*") {
         Some(_) => "rest/of/the/path",
@@ -118,7 +118,7 @@ fn kind(Alike { method, route, client, model, priority }: Alike) -> Kind {
     let path = Pattern::parse(&target).unwrap_or_else(|_| Pattern::literal("/"));
     let body = model.map_or(String::new(), |model| json!({ "model": model }).to_string());
     let client = client.or(Some(String::new()));
-    Kind { method, path, sender: Arc::new(Sender { client, priority, body, ..Sender::default() }) }
+    RequestTemplate { method, path, sender: Arc::new(ClientGroup { client, priority, body, ..ClientGroup::default() }) }
 }
 
 fn millis(millis: f64) -> Duration {

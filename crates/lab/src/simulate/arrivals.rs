@@ -1,25 +1,25 @@
 use std::time::Duration;
 
 use super::spread::exponential;
-use super::traffic::{Arrivals, Listed, Stream};
+use super::traffic::{Arrivals, ListedRequest, Stream};
 use crate::limit::Rate;
 
-/// When the requests of a stream come, one after the other.
-pub(super) struct Coming<'t> {
+/// The arrival times of a stream's requests, one after the other.
+pub(super) struct StreamArrivals<'t> {
     stream: &'t Stream,
     chance: fastrand::Rng,
     count: u32,
-    /// How long after the stream's beginning the last came, in seconds: gaps may be shorter than a nanosecond.
+    /// Seconds from the start of the stream to the last arrival. A float, as gaps may be shorter than a nanosecond.
     gone: f64,
 }
 
-impl<'t> Coming<'t> {
+impl<'t> StreamArrivals<'t> {
     pub(super) fn new(stream: &'t Stream, chance: fastrand::Rng) -> Self {
         Self { stream, chance, count: 0, gone: 0.0 }
     }
 
-    /// When the next one comes, from the beginning on, and what is known of it; workers are counted as they begin.
-    pub(super) fn next(&mut self) -> Option<(Duration, Option<Listed>)> {
+    /// The time of the next arrival from the start of the traffic, and its recording. Each worker counts as one arrival.
+    pub(super) fn next(&mut self) -> Option<(Duration, Option<ListedRequest>)> {
         let (nth, from) = (self.count, self.stream.from);
         self.count = nth.checked_add(1)?;
         let mut listed = None;
@@ -44,8 +44,8 @@ pub(super) fn per_second(rate: Rate) -> f64 {
     f64::from(rate.amount()) / rate.per().as_secs_f64()
 }
 
-/// When the n-th comes at a pace that changes evenly from the first to the last in this time: where what has come by
-/// then, `first·t + (last − first)·t²/2·time`, is `n`.
+/// The time of the n-th arrival at a rate that changes linearly from `first` to `last` in this time. It solves
+/// `first·t + (last − first)·t²/2·time = n` for `t`: the left side is the number of arrivals until `t`.
 fn ramped(first: Rate, last: Rate, time: Duration, n: u32) -> Option<Duration> {
     let (first, n) = (per_second(first), f64::from(n));
     let growth = (per_second(last) - first) / time.as_secs_f64();

@@ -1,5 +1,5 @@
-//! A HAR, as browsers and proxies record it (<http://www.softwareishard.com/blog/har-12-spec/>). What is secret in it, as
-//! headers, queries and bodies are, decides pools and clients and is never shown.
+//! Traffic from a HAR, as browsers and proxies record it (<http://www.softwareishard.com/blog/har-12-spec/>). Headers, queries
+//! and bodies decide pools and clients. They may be secret, and are never printed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,73 +8,73 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::pattern::Pattern;
-use super::recorded::{Recorded, traffic};
-use super::source::Unusable;
-use super::traffic::{Kind, Sender, Traffic};
+use super::recorded::{RecordedRequest, traffic};
+use super::traffic::{ClientGroup, RequestTemplate, Traffic};
+use super::traffic_error::TrafficError;
 use crate::client::POLL_HELPER;
 use crate::route::Priority;
 
 #[derive(Deserialize)]
 struct Har {
-    log: Log,
+    log: HarLog,
 }
 
 #[derive(Deserialize)]
-struct Log {
-    entries: Vec<Entry>,
+struct HarLog {
+    entries: Vec<HarEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+struct HarEntry {
     #[serde(with = "time::serde::rfc3339")]
     started_date_time: OffsetDateTime,
-    /// In milliseconds, to the last byte of the answer.
+    /// Milliseconds to the last byte of the response.
     time: f64,
-    request: Request,
+    request: HarRequest,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request {
+struct HarRequest {
     method: String,
     url: String,
-    headers: Vec<Header>,
-    post_data: Option<PostData>,
+    headers: Vec<HarHeader>,
+    post_data: Option<HarPostData>,
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct HarHeader {
     name: String,
     value: String,
 }
 
 #[derive(Deserialize)]
-struct PostData {
+struct HarPostData {
     text: Option<String>,
 }
 
-/// Whether the text, which is JSON, begins as a HAR does.
+/// Whether the text, which is JSON, starts like a HAR.
 pub(super) fn is_one(text: &str) -> bool {
     let inside = text.trim_start().trim_start_matches('{').trim_start();
     inside.starts_with("\"log\"") && !inside["\"log\"".len()..].trim_start_matches([' ', ':']).starts_with('"')
 }
 
-pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
-    // What serde says may hold what the HAR says.
+pub(super) fn read(name: &str, text: &str) -> Result<Traffic, TrafficError> {
+    // serde's message may quote the HAR.
     let har: Har = serde_json::from_str(text).map_err(|error| {
         let what = if error.is_data() {
             "a HAR has log.entries, each with startedDateTime, time and a request of method, url and headers"
         } else {
             "the HAR is no whole JSON"
         };
-        Unusable::at(name, error.line(), what)
+        TrafficError::at(name, error.line(), what)
     })?;
     let all = har.log.entries.len();
     let kinds: Vec<_> = har.log.entries.into_iter().filter_map(recorded).collect();
     if kinds.is_empty() {
         let what = format!("none of its {all} requests is one of the API");
-        return Err(Unusable::nothing(name, what, "record an app that asks for paths below /v1/"));
+        return Err(TrafficError::nothing(name, what, "record an app that asks for paths below /v1/"));
     }
     let others = all - kinds.len();
     let notes =
@@ -82,21 +82,23 @@ pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Unusable> {
     Ok(traffic(kinds, notes))
 }
 
-/// A request, if it is one of the API.
-fn recorded(Entry { started_date_time, time, request }: Entry) -> Option<(Kind, Vec<Recorded>)> {
-    let Request { method, url, headers, post_data } = request;
+/// The request, if it goes to the API.
+fn recorded(
+    HarEntry { started_date_time, time, request }: HarEntry,
+) -> Option<(RequestTemplate, Vec<RecordedRequest>)> {
+    let HarRequest { method, url, headers, post_data } = request;
     let target = &url[url.find("/v1/")?..];
     let headers = headers.into_iter().filter(|header| !header.name.starts_with(':'));
     let headers: Vec<_> = headers.map(|header| (header.name.to_ascii_lowercase(), header.value)).collect();
     let is_poll = headers.iter().any(|(name, _)| name == POLL_HELPER.as_str());
-    let sender = Sender {
+    let sender = ClientGroup {
         priority: is_poll.then_some(Priority::Low),
         body: post_data.and_then(|data| data.text).unwrap_or_default(),
         headers,
-        ..Sender::default()
+        ..ClientGroup::default()
     };
     let path = Pattern::literal(target.split('#').next().unwrap_or(target));
     let latency = Duration::try_from_secs_f64(time / 1_000.0).unwrap_or_default();
-    let recorded = Recorded { at: started_date_time, latency, tokens: None };
-    Some((Kind { method, path, sender: Arc::new(sender) }, vec![recorded]))
+    let recorded = RecordedRequest { at: started_date_time, latency, tokens: None };
+    Some((RequestTemplate { method, path, sender: Arc::new(sender) }, vec![recorded]))
 }

@@ -1,25 +1,25 @@
 use std::fmt::Write;
 
-/// A path, or a path with a query, in which `{name}` is another text in each request and `{name:N}` one of N.
+/// A path, with or without a query, in which `{name}` is a new text in each request and `{name:N}` one of N texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    pieces: Vec<Piece>,
+    pieces: Vec<PatternPiece>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum PatternPiece {
     Text(String),
     Place { name: String, of: u64 },
 }
 
 impl Pattern {
-    /// The very same in each request.
+    /// The same text in each request.
     #[must_use]
     pub fn literal(target: &str) -> Self {
-        Self { pieces: vec![Piece::Text(target.to_owned())] }
+        Self { pieces: vec![PatternPiece::Text(target.to_owned())] }
     }
 
-    /// As it is written.
+    /// Parses a pattern.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -32,10 +32,10 @@ impl Pattern {
             if name.is_empty() || of == 0 {
                 return Err("a place is a name, or a name and how many there are");
             }
-            pieces.extend([Piece::Text(before.to_owned()), Piece::Place { name: name.to_owned(), of }]);
+            pieces.extend([PatternPiece::Text(before.to_owned()), PatternPiece::Place { name: name.to_owned(), of }]);
             rest = behind;
         }
-        pieces.push(Piece::Text(rest.to_owned()));
+        pieces.push(PatternPiece::Text(rest.to_owned()));
         if text.starts_with('/') { Ok(Self { pieces }) } else { Err("a path begins with a /") }
     }
 
@@ -44,8 +44,8 @@ impl Pattern {
     pub fn fill(&self, number: u64) -> String {
         self.pieces.iter().fold(String::new(), |mut target, piece| {
             match piece {
-                Piece::Text(text) => target.push_str(text),
-                Piece::Place { name, of } => drop(write!(target, "{name}-{}", number % of)),
+                PatternPiece::Text(text) => target.push_str(text),
+                PatternPiece::Place { name, of } => drop(write!(target, "{name}-{}", number % of)),
             }
             target
         })

@@ -6,20 +6,20 @@ use crate::client::ClientQuota;
 use crate::limit::Rate;
 use crate::scheduler::ClientId;
 
-/// What each client may send, as the gate checks it, on a clock that is set.
-pub(super) struct Quotas {
+/// The gate's client quotas, on the simulation's clock.
+pub(super) struct VirtualQuota {
     quota: ClientQuota<FakeRelativeClock>,
     clock: FakeRelativeClock,
     now: Instant,
 }
 
-impl Quotas {
+impl VirtualQuota {
     pub(super) fn new(rate: Rate, now: Instant) -> Option<Self> {
         let clock = FakeRelativeClock::default();
         Some(Self { quota: ClientQuota::new(rate, clock.clone())?, clock, now })
     }
 
-    /// A client sends a request; how long it must stay away, if it must.
+    /// Counts a request of this client, as [`ClientQuota::check`] does.
     pub(super) fn check(&mut self, now: Instant, client: ClientId) -> Result<(), Duration> {
         self.clock.advance(now - self.now);
         self.now = now;

@@ -3,113 +3,114 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::instance::{Instance, Point, Utilisation};
+use super::group_stats::GroupStats;
+use super::instance_stats::{InstanceStats, LoadPoint, Utilisation};
 use super::ratio::ratio;
-use super::tally::{Group, Tally};
+use super::stats::Stats;
 use super::waits::Waited;
 use crate::limit::Unit;
-use crate::settings::PoolSettings;
+use crate::settings::{PoolSettings, Settings};
 
-/// What has come of traffic. Times are in seconds from its beginning, and waits in milliseconds.
+/// The outcome of a simulation. Times are in seconds from its start, and waits in milliseconds.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The configuration.
+pub struct SimulationReport {
+    /// The configuration's name.
     pub config: String,
-    /// How long anybody began something.
+    /// How long new requests arrived.
     pub lasts_s: f64,
-    /// When the last answer had come.
+    /// When the last response ended.
     pub completed_s: f64,
-    /// Answers a second until then.
+    /// Responses a second until then.
     pub throughput_per_s: f64,
     /// All requests.
     pub whole: Outcomes,
-    /// Each pool instance that was asked, and most of all waited for, first.
+    /// The pool instances that requests took from, those with the longest waits first.
     pub pools: Vec<PoolReport>,
-    /// Each route that was taken.
-    pub routes: Vec<Named>,
-    /// Each client.
-    pub clients: Vec<Named>,
-    /// What was begun and done in each stream that has a name.
-    pub streams: Vec<Jobs>,
-    /// The time from one point of a line to the next.
+    /// The routes with requests.
+    pub routes: Vec<NamedOutcomes>,
+    /// The clients with requests.
+    pub clients: Vec<NamedOutcomes>,
+    /// The jobs of each stream that has a name.
+    pub streams: Vec<StreamReport>,
+    /// Seconds from one point of a series to the next.
     pub step_s: f64,
-    /// What is not as it would be.
+    /// What differs from a real run.
     pub notes: Vec<String>,
 }
 
-/// What has come of requests.
+/// The outcomes of requests.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcomes {
-    /// Came, or came back.
+    /// Arrivals, retries included.
     pub requests: u64,
-    /// Had an answer by a call of their own.
+    /// Got a response of their own call.
     pub served: u64,
-    /// Had the answer of an identical call.
+    /// Got the response of an identical call.
     pub shared: u64,
-    /// Were refused by the gate, by the reason.
+    /// Refused by the gate, by reason.
     pub refused: IndexMap<String, u64>,
-    /// How often the upstream refused.
+    /// Refusals by the upstream.
     pub upstream_refused: u64,
-    /// Got the upstream's refusal, as they could not be sent again in time.
+    /// Got the upstream's refusal, as the gate could not send them again in time.
     pub failed: u64,
-    /// How long those waited that had an answer.
+    /// The waits of requests that got a response.
     pub wait_ms: Waited,
 }
 
-/// Requests that have something in common.
+/// The outcomes of one route or client.
 #[derive(Clone, Debug, Serialize)]
-pub struct Named {
-    /// What.
+pub struct NamedOutcomes {
+    /// The route or client.
     pub name: String,
-    /// What has come of them.
+    /// Its outcomes.
     #[serde(flatten)]
     pub outcomes: Outcomes,
 }
 
-/// What was begun in a stream, and done.
+/// The jobs of a stream.
 #[derive(Clone, Debug, Serialize)]
-pub struct Jobs {
-    /// Which.
+pub struct StreamReport {
+    /// The stream.
     pub name: String,
-    /// Requests, or what is polled for.
+    /// Jobs started: requests, or requests with their polls.
     pub begun: u64,
-    /// How many of them came to their end.
+    /// Jobs that ended.
     pub done: u64,
 }
 
-/// What has come of a pool instance.
+/// The outcome at a pool instance.
 #[derive(Clone, Debug, Serialize)]
 pub struct PoolReport {
-    /// As the configuration calls it.
+    /// The pool's name in the configuration.
     pub name: String,
-    /// Which instance; empty where there is but one.
+    /// The instance's key; empty if there is only one.
     pub key: String,
-    /// What it counts: a pool that is written with requests and with tokens is two.
+    /// The unit. A pool with limits on requests and on tokens is two.
     pub counts: Unit,
-    /// What has come of the requests that need it.
+    /// The outcomes of the requests that take from it.
     #[serde(flatten)]
     pub outcomes: Outcomes,
-    /// How much of each limit was used.
+    /// The use of each limit.
     pub limits: Vec<Utilisation>,
-    /// The limit that the upstream has taught, at the end.
+    /// The limit learned from the upstream, at the end.
     pub learned: Option<String>,
-    /// How many waited at once, at most.
+    /// The longest queue.
     pub longest_line: u32,
-    /// How long one who came had to wait for it.
+    /// Seconds in which a new request had to wait.
     pub full_s: f64,
-    /// From when until when, as near as it was looked at; the first of these times.
+    /// The first of these spans, from and to, to the precision of the samples.
     pub full: Vec<[f64; 2]>,
-    /// How it was, step by step.
-    pub points: Vec<Point>,
+    /// The series of samples.
+    pub points: Vec<LoadPoint>,
 }
 
-/// So many instances are told of, and so many times at which one was full. A guess: as many as anybody reads.
+/// The most instances in a report, and spans in which one was full. A guess: nobody reads more.
 const MOST_INSTANCES: usize = 200;
 const MOST_SPANS: usize = 20;
 
-/// The titles of the pools of all these reports, those of the first before those that it has not.
+/// The titles of the pools of all these reports, those of the first report first.
 #[must_use]
-pub fn titles(reports: &[Report]) -> Vec<String> {
+pub fn titles(reports: &[SimulationReport]) -> Vec<String> {
     let mut titles: Vec<String> = Vec::new();
     for title in reports.iter().flat_map(|report| &report.pools).map(PoolReport::title) {
         if !titles.contains(&title) {
@@ -119,82 +120,69 @@ pub fn titles(reports: &[Report]) -> Vec<String> {
     titles
 }
 
-impl Report {
-    /// How many were refused, by the gate or in the end by the upstream.
+impl SimulationReport {
+    /// The report of these statistics.
+    pub(super) fn new(mut stats: Stats<'_>) -> Self {
+        let (completed, step) = ((stats.ended - stats.began).as_secs_f64(), stats.timeline.every());
+        let mut notes = stats.traffic.notes.clone();
+        notes.extend(without_effect(stats.settings));
+        let whole = Outcomes::from(std::mem::take(&mut stats.whole));
+        let answered = ratio(whole.served + whole.shared, 1);
+        Self {
+            config: stats.settings.name.clone(),
+            lasts_s: stats.traffic.lasts.as_secs_f64(),
+            completed_s: completed,
+            throughput_per_s: if completed > 0.0 { answered / completed } else { 0.0 },
+            whole,
+            pools: pools(&mut stats, step),
+            routes: routes(&mut stats),
+            clients: std::mem::take(&mut stats.clients).into_iter().filter_map(NamedOutcomes::new).collect(),
+            streams: streams(&stats),
+            step_s: step.as_secs_f64(),
+            notes,
+        }
+    }
+
+    /// Requests that were refused by the gate, or in the end by the upstream.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.whole.refused.values().sum::<u64>() + self.whole.failed
     }
 
-    /// The pool instance that people call so.
+    /// The pool instance with this title.
     #[must_use]
     pub fn pool(&self, title: &str) -> Option<&PoolReport> {
         self.pools.iter().find(|pool| pool.title() == title)
     }
 }
 
-impl Tally<'_> {
-    pub(super) fn report(mut self) -> Report {
-        let (completed, step) = ((self.ended - self.began).as_secs_f64(), self.timeline.every());
-        let mut notes = self.traffic.notes.clone();
-        notes.extend(self.without_effect());
-        let whole = std::mem::take(&mut self.whole).outcomes();
-        let answered = ratio(whole.served + whole.shared, 1);
-        Report {
-            config: self.settings.name.clone(),
-            lasts_s: self.traffic.lasts.as_secs_f64(),
-            completed_s: completed,
-            throughput_per_s: if completed > 0.0 { answered / completed } else { 0.0 },
-            whole,
-            pools: self.pools(step),
-            routes: self.routes(),
-            clients: std::mem::take(&mut self.clients).into_iter().filter_map(Named::new).collect(),
-            streams: self.streams(),
-            step_s: step.as_secs_f64(),
-            notes,
-        }
-    }
-
-    /// What is configured and has no effect here.
-    fn without_effect(&self) -> Option<String> {
-        let holds =
-            self.settings.routes.routes().any(|(_, route)| route.coalesce.is_some_and(|coalesce| coalesce.hold));
-        holds.then(|| "hold is not simulated: polls are answered at once.".to_owned())
-    }
-
-    fn pools(&mut self, step: Duration) -> Vec<PoolReport> {
-        let mut instances = std::mem::take(&mut self.instances);
-        // Nobody wrote such a pool, and most teach nothing.
-        instances
-            .retain(|instance| !self.settings.pools[instance.pool.0].implicit || instance.group.upstream_refused > 0);
-        let looks = self.looks;
-        let report = |instance: Instance| instance.report(&self.settings.pools, looks, step);
-        let mut pools: Vec<PoolReport> = instances.into_iter().map(report).collect();
-        pools.sort_by(|one, other| other.pressure().total_cmp(&one.pressure()));
-        pools.truncate(MOST_INSTANCES);
-        pools
-    }
-
-    fn routes(&mut self) -> Vec<Named> {
-        let names = self.settings.routes.routes().map(|(_, route)| route.name.clone());
-        names.zip(std::mem::take(&mut self.routes)).filter_map(Named::new).collect()
-    }
-
-    fn streams(&self) -> Vec<Jobs> {
-        let streams = self.traffic.streams.iter().zip(&self.streams).filter(|(stream, _)| !stream.name.is_empty());
-        streams.map(|(stream, work)| Jobs { name: stream.name.clone(), begun: work.begun, done: work.done }).collect()
-    }
-}
-
-impl Named {
-    /// Of those that nobody sent nothing is said.
-    fn new((name, group): (String, Group)) -> Option<Self> {
-        (group.requests > 0).then(|| Self { name, outcomes: group.outcomes() })
+impl NamedOutcomes {
+    /// `None` without a request.
+    fn new((name, group): (String, GroupStats)) -> Option<Self> {
+        (group.requests > 0).then(|| Self { name, outcomes: group.into() })
     }
 }
 
 impl PoolReport {
-    /// What people call it: its name, what it counts where that is not requests, and its key.
+    fn new(instance: InstanceStats, pools: &[PoolSettings], looks: u32, step: Duration) -> Self {
+        let pool = &pools[instance.pool.0];
+        let (spans, seconds) = (spans(&instance.points), |steps: u32| (step * steps).as_secs_f64());
+        let full_steps: u32 = spans.iter().map(|[from, to]| to - from).sum();
+        Self {
+            name: pool.name.clone(),
+            counts: pool.limits.unit,
+            limits: instance.used(looks),
+            learned: instance.learned.map(|limit| pool.rate_text(limit)),
+            longest_line: instance.longest_line,
+            full_s: seconds(full_steps),
+            full: spans.iter().take(MOST_SPANS).map(|span| span.map(seconds)).collect(),
+            outcomes: instance.group.into(),
+            key: instance.key.into(),
+            points: instance.points,
+        }
+    }
+
+    /// Its title: its name, its unit if that is not requests, and its key.
     #[must_use]
     pub fn title(&self) -> String {
         let tokens = if self.counts == Unit::Tokens { ", tokens" } else { "" };
@@ -202,35 +190,15 @@ impl PoolReport {
         format!("{}{tokens}{gap}{}", self.name, self.key)
     }
 
-    /// How much it was waited for; where nobody waited, how full it was.
+    /// Orders pools by the time they were full, then by their use.
     fn pressure(&self) -> f64 {
         let used = self.limits.iter().map(|used| used.mean).fold(0.0, f64::max);
         self.full_s * 1_000.0 + used
     }
 }
 
-impl Instance {
-    fn report(self, pools: &[PoolSettings], looks: u32, step: Duration) -> PoolReport {
-        let pool = &pools[self.pool.0];
-        let (spans, seconds) = (spans(&self.points), |steps: u32| (step * steps).as_secs_f64());
-        let full_steps: u32 = spans.iter().map(|[from, to]| to - from).sum();
-        PoolReport {
-            name: pool.name.clone(),
-            counts: pool.limits.unit,
-            limits: self.used(looks),
-            learned: self.learned.map(|limit| pool.rate_text(limit)),
-            longest_line: self.longest_line,
-            full_s: seconds(full_steps),
-            full: spans.iter().take(MOST_SPANS).map(|span| span.map(seconds)).collect(),
-            outcomes: self.group.outcomes(),
-            key: self.key.into(),
-            points: self.points,
-        }
-    }
-}
-
-/// From which to which point it was full.
-fn spans(points: &[Point]) -> Vec<[u32; 2]> {
+/// The spans of points in which it was full.
+fn spans(points: &[LoadPoint]) -> Vec<[u32; 2]> {
     let mut spans: Vec<[u32; 2]> = Vec::new();
     for (index, _) in (0..).zip(points).filter(|(_, point)| point.full) {
         match spans.last_mut() {
@@ -241,16 +209,46 @@ fn spans(points: &[Point]) -> Vec<[u32; 2]> {
     spans
 }
 
-impl Group {
-    fn outcomes(mut self) -> Outcomes {
-        Outcomes {
-            requests: self.requests,
-            served: self.served,
-            shared: self.shared,
-            refused: self.refused,
-            upstream_refused: self.upstream_refused,
-            failed: self.failed,
-            wait_ms: self.waits.waited(),
+/// A note on settings that have no effect here.
+fn without_effect(settings: &Settings) -> Option<String> {
+    let holds = settings.routes.routes().any(|(_, route)| route.coalesce.is_some_and(|coalesce| coalesce.hold));
+    holds.then(|| "hold is not simulated: polls are answered at once.".to_owned())
+}
+
+fn pools(stats: &mut Stats<'_>, step: Duration) -> Vec<PoolReport> {
+    let mut instances = std::mem::take(&mut stats.instances);
+    // An implicit pool matters only if it has learned a limit.
+    instances.retain(|instance| !stats.settings.pools[instance.pool.0].implicit || instance.group.upstream_refused > 0);
+    let looks = stats.looks;
+    let report = |instance: InstanceStats| PoolReport::new(instance, &stats.settings.pools, looks, step);
+    let mut pools: Vec<PoolReport> = instances.into_iter().map(report).collect();
+    pools.sort_by(|one, other| other.pressure().total_cmp(&one.pressure()));
+    pools.truncate(MOST_INSTANCES);
+    pools
+}
+
+fn routes(stats: &mut Stats<'_>) -> Vec<NamedOutcomes> {
+    let names = stats.settings.routes.routes().map(|(_, route)| route.name.clone());
+    names.zip(std::mem::take(&mut stats.routes)).filter_map(NamedOutcomes::new).collect()
+}
+
+fn streams(stats: &Stats<'_>) -> Vec<StreamReport> {
+    let streams = stats.traffic.streams.iter().zip(&stats.streams).filter(|(stream, _)| !stream.name.is_empty());
+    streams
+        .map(|(stream, work)| StreamReport { name: stream.name.clone(), begun: work.begun, done: work.done })
+        .collect()
+}
+
+impl From<GroupStats> for Outcomes {
+    fn from(mut group: GroupStats) -> Self {
+        Self {
+            requests: group.requests,
+            served: group.served,
+            shared: group.shared,
+            refused: group.refused,
+            upstream_refused: group.upstream_refused,
+            failed: group.failed,
+            wait_ms: group.waits.waited(),
         }
     }
 }

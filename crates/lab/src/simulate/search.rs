@@ -1,39 +1,39 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::report::Report;
+use super::report::SimulationReport;
 
-/// A number that was tried.
+/// One number of workers that was tried.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tried {
-    /// Which.
+pub struct SearchStep {
+    /// The number.
     pub workers: NonZeroU32,
     /// The 95th percentile of the wait, in milliseconds.
     pub wait_p95_ms: f64,
-    /// How many were refused.
+    /// Requests refused.
     pub refused: u64,
-    /// What was done in all.
+    /// Requests answered.
     pub answered: u64,
-    /// Whether nobody was refused and the wait is within its bound.
+    /// Whether no request was refused, and the wait is within its bound.
     pub fits: bool,
 }
 
-/// Nobody runs more. A guess.
+/// The most that is tried. A guess: nobody runs more.
 const MOST: u32 = 1 << 20;
 
-/// The largest number of workers of whom nobody is refused, and of 100 waits 95 are within this bound: doubled until it is
-/// too large, and then halved in between. Each that is tried is told; nothing if not even one fits.
+/// The largest number of workers without a refusal and with a 95th percentile of the waits within this bound: doubled
+/// until it is too large, then bisected. Calls `told` with each step. `None` if one worker is too many.
 pub fn most_workers(
     bound: Duration,
-    mut simulate: impl FnMut(NonZeroU32) -> Report,
-    mut told: impl FnMut(Tried),
+    mut simulate: impl FnMut(NonZeroU32) -> SimulationReport,
+    mut told: impl FnMut(SearchStep),
 ) -> Option<NonZeroU32> {
     let mut fits = |workers: u32| {
         let workers = NonZeroU32::new(workers)?;
         let report = simulate(workers);
         let (wait_p95_ms, refused) = (report.whole.wait_ms.p95, report.refused());
         let fits = refused == 0 && wait_p95_ms <= bound.as_secs_f64() * 1_000.0;
-        told(Tried { workers, wait_p95_ms, refused, answered: report.whole.served + report.whole.shared, fits });
+        told(SearchStep { workers, wait_p95_ms, refused, answered: report.whole.served + report.whole.shared, fits });
         fits.then_some(workers)
     };
     let (mut most, mut too_many) = (None, 1);

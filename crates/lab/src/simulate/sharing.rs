@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::traffic::{Kind, Sender};
+use super::traffic::{ClientGroup, RequestTemplate};
 use crate::coalesce::{self, Call, Coalescer, MOST, Payer, PollAdvice, Role, Status, Terms, poll_helper};
 use crate::limit::PoolId;
 use crate::route::{Ask, Coalescing, RouteId, resources};
@@ -30,7 +30,7 @@ impl<'c> Sharing<'c> {
     }
 
     /// What a request asks for, if others may ask the same.
-    pub(super) fn shareable(&self, route: RouteId, kind: &Kind, target: &str) -> Option<Shareable> {
+    pub(super) fn shareable(&self, route: RouteId, kind: &RequestTemplate, target: &str) -> Option<Shareable> {
         let how = self.settings.routes.route(route).coalesce;
         let how = how.filter(|_| kind.method == "GET" && kind.sender.body.is_empty())?;
         Some(Shareable { wanted: wanted(target, &kind.sender)?, how })
@@ -41,7 +41,7 @@ impl<'c> Sharing<'c> {
         &mut self,
         now: Instant,
         Shareable { wanted, .. }: &Shareable,
-        sender: &Sender,
+        sender: &ClientGroup,
         payers: &[Payer<Paying>],
     ) -> PollAdvice {
         self.coalescer.poll(now, wanted, payers, poll_helper(sender.headers()))
@@ -65,7 +65,7 @@ impl<'c> Sharing<'c> {
     }
 
     /// What a request changes; nothing where nothing is shared.
-    pub(super) fn changed_by(&self, kind: &Kind, target: &str) -> Vec<String> {
+    pub(super) fn changed_by(&self, kind: &RequestTemplate, target: &str) -> Vec<String> {
         let is_safe = ["GET", "HEAD", "OPTIONS"].contains(&&*kind.method);
         let shares = self.settings.routes.routes().any(|(_, route)| route.coalesce.is_some());
         if is_safe || !shares { Vec::new() } else { resources(path_of(target)).into_vec() }
@@ -109,7 +109,7 @@ pub(super) fn path_of(target: &str) -> &str {
 }
 
 /// Requests that are told apart by a name share as little as those that are told apart by a credential.
-fn wanted(target: &str, sender: &Sender) -> Option<coalesce::Shareable> {
+fn wanted(target: &str, sender: &ClientGroup) -> Option<coalesce::Shareable> {
     let client = sender.client.iter().map(|client| ("authorization", client.as_bytes()));
     coalesce::Shareable::new(target, sender.headers().chain(client))
 }

@@ -1,16 +1,16 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-/// How long something takes: a time, or times that chance chooses from.
+/// A duration, or a distribution of durations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spread {
-    /// Always the same.
+    /// Constant.
     Fixed(Duration),
-    /// Any from the one to the other, alike.
+    /// Uniform between the two.
     Between(Duration, Duration),
     /// Exponential, with this mean.
     Mean(Duration),
-    /// Log-normal, as what servers take mostly is.
+    /// Log-normal, as servers' latencies mostly are.
     Quantiles {
         /// The median.
         p50: Duration,
@@ -19,14 +19,14 @@ pub enum Spread {
     },
 }
 
-/// Nothing in a simulation takes longer: a year, and a leap year too.
+/// The longest duration in a simulation: a leap year.
 pub(super) const LONGEST: Duration = Duration::from_hours(366 * 24);
 
-/// The 95th percentile of the normal distribution.
+/// The 95th percentile of the standard normal distribution.
 const P95: f64 = 1.644_853_626_951_472_6;
 
 impl Spread {
-    /// As long as about half of them.
+    /// About the median.
     pub(super) fn usual(self) -> Duration {
         match self {
             Self::Fixed(time) | Self::Mean(time) | Self::Quantiles { p50: time, .. } => time,
@@ -34,14 +34,14 @@ impl Spread {
         }
     }
 
-    /// The longest that is written.
+    /// The longest duration in its parameters.
     pub(super) fn longest(self) -> Duration {
         match self {
             Self::Fixed(time) | Self::Mean(time) | Self::Between(_, time) | Self::Quantiles { p95: time, .. } => time,
         }
     }
 
-    /// One of them.
+    /// A random duration.
     pub(super) fn draw(self, chance: &mut fastrand::Rng) -> Duration {
         match self {
             Self::Fixed(time) => time,
@@ -55,17 +55,17 @@ impl Spread {
     }
 }
 
-/// The time to the next of those that come whenever chance will have it, in whatever the mean is in.
+/// A random, exponentially distributed time of this mean, in the unit of the mean.
 pub(super) fn exponential(mean: f64, chance: &mut fastrand::Rng) -> f64 {
     mean * -(1.0 - chance.f64()).ln()
 }
 
-/// Chance may want more than anybody lives to see.
+/// Cuts off at [`LONGEST`].
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).map_or(LONGEST, |time| time.min(LONGEST))
 }
 
-/// Box and Muller's.
+/// A normally distributed number, by Box and Muller's method.
 fn normal(chance: &mut fastrand::Rng) -> f64 {
     (-2.0 * (1.0 - chance.f64()).ln()).sqrt() * (TAU * chance.f64()).cos()
 }

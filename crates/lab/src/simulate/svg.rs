@@ -1,10 +1,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::instance::Point;
-use super::report::{PoolReport, Report, titles};
+use super::instance_stats::LoadPoint;
+use super::report::{PoolReport, SimulationReport, titles};
 
-/// So many pools are drawn, those that were waited for most.
+/// The most pools in a picture: those with the longest waits.
 const MOST_POOLS: usize = 8;
 
 /// Sizes in pixels: the picture, a row of strips, and the names of the reports above them.
@@ -12,32 +12,32 @@ const WIDTH: f64 = 1_200.0;
 const ROW: f64 = 170.0;
 const HEAD: f64 = 34.0;
 
-/// Around the plot of a strip: room for the caption above, the times below, the values to the left, and a margin.
+/// Around the plot of a strip: room for the caption above, the times below, the values on the left, and a margin.
 const CAPTION: f64 = 26.0;
 const TIMES: f64 = 28.0;
 const VALUES: f64 = 54.0;
 const MARGIN: f64 = 26.0;
 
-/// How many values and times are written beside a plot.
+/// The number of values and times beside a plot.
 const VALUE_LABELS: u32 = 4;
 const TIME_LABELS: u32 = 5;
 
-/// Of each report in turn; told apart by people who see no colours by how light they are.
+/// The colour of each report. They differ in lightness, for readers who do not see colours.
 const COLOURS: [&str; 2] = ["#1c58ac", "#e2821a"];
 
-/// What is drawn at a point.
-type Value = fn(&Point) -> f64;
+/// The value of a point.
+type PointValue = fn(&LoadPoint) -> f64;
 
-/// What is drawn of a pool, and what it is called.
-const STRIPS: [(&str, Value); 3] = [
+/// The plots of a pool, with their titles.
+const STRIPS: [(&str, PointValue); 3] = [
     ("used, % of the limit", |point| point.used * 100.0),
     ("waiting, requests", |point| f64::from(point.waiting)),
     ("wait p95, s", |point| point.wait_p95_ms / 1_000.0),
 ];
 
-/// A picture of these reports, one over the other, as SVG: of each pool what was used, how many waited and how long.
+/// A picture of these reports as SVG, one drawn over the other: the use, the queue and the waits of each pool.
 #[must_use]
-pub fn picture(reports: &[Report]) -> String {
+pub fn picture(reports: &[SimulationReport]) -> String {
     let mut pools = titles(reports);
     pools.truncate(MOST_POOLS);
     let height = pools.iter().fold(HEAD, |height, _| height + ROW);
@@ -64,7 +64,7 @@ pub fn picture(reports: &[Report]) -> String {
     svg + "</svg>\n"
 }
 
-/// A plot, its lines in seconds and values.
+/// A plot; its lines are points of seconds and values.
 struct Strip {
     left: f64,
     top: f64,
@@ -115,10 +115,10 @@ impl Strip {
     }
 }
 
-fn lines(of_pool: &[(f64, Option<&PoolReport>)], value: Value) -> Vec<Vec<(f64, f64)>> {
+fn lines(of_pool: &[(f64, Option<&PoolReport>)], value: PointValue) -> Vec<Vec<(f64, f64)>> {
     let line = |&(step, pool): &(f64, Option<&PoolReport>)| {
         let mut at = 0.0;
-        let next = |point: &Point| {
+        let next = |point: &LoadPoint| {
             at += step;
             (at, value(point))
         };

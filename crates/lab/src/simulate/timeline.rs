@@ -1,16 +1,16 @@
 use std::time::{Duration, Instant};
 
-/// When the state of the gate is looked at: at even steps, which double once they are many.
+/// The times of the samples: at even steps, which double once there are many.
 pub(super) struct Timeline {
     next: Instant,
     step: Duration,
     len: usize,
 }
 
-/// As many steps as the traffic takes, at first; a picture is not much wider. A guess.
+/// The number of steps in the traffic's time. A guess: a picture is not much wider.
 const STEPS: u32 = 480;
 
-/// From so many steps on there are half as many.
+/// Above this number the steps are doubled.
 const MOST: usize = 960;
 
 impl Timeline {
@@ -23,7 +23,7 @@ impl Timeline {
         self.next
     }
 
-    /// How many there have been.
+    /// The number of samples so far.
     pub(super) fn len(&self) -> usize {
         self.len
     }

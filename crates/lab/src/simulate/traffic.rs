@@ -4,139 +4,141 @@ use std::time::Duration;
 
 use super::pattern::Pattern;
 use super::spread::Spread;
+use crate::client::{ClientKey, Clients};
 use crate::limit::Rate;
 use crate::meter::Counting;
 use crate::route::{Priority, Template};
+use crate::scheduler::ClientId;
 
-/// Who sends what, and when.
+/// The requests of a simulation: by which clients, and when.
 #[derive(Clone, Debug)]
 pub struct Traffic {
-    /// Requests of one kind each.
+    /// The streams of requests.
     pub streams: Vec<Stream>,
-    /// How long anybody begins something.
+    /// How long new requests arrive.
     pub lasts: Duration,
-    /// Where chance starts.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// Limits that the upstream has, whatever the configuration says.
-    pub upstream: Caps,
-    /// What of it is not as it was, for people to read.
+    /// The upstream's own limits.
+    pub upstream: UpstreamLimits,
+    /// How it differs from what was recorded, for the report.
     pub notes: Vec<String>,
 }
 
-/// Requests of one kind.
+/// Requests that are alike.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// What people call it.
+    /// Its name in the report.
     pub name: String,
-    /// What is asked.
-    pub kind: Kind,
-    /// When.
+    /// The requests.
+    pub kind: RequestTemplate,
+    /// When they arrive.
     pub arrivals: Arrivals,
-    /// From when on.
+    /// The start.
     pub from: Duration,
-    /// Until when.
+    /// The end.
     pub until: Duration,
-    /// How long the upstream takes, to the last byte of its answer.
+    /// The upstream's latency, to the last byte of its response.
     pub latency: Spread,
-    /// What is asked again and again until what was begun is done.
-    pub poll: Option<Poll>,
+    /// The polls that follow each request, until what it started is done.
+    pub poll: Option<PollLoop>,
 }
 
-/// A kind of request.
+/// What a stream's requests have in common.
 #[derive(Clone, Debug)]
-pub struct Kind {
-    /// As in `POST`.
+pub struct RequestTemplate {
+    /// The method, as in `POST`.
     pub method: String,
-    /// Where it goes.
+    /// The target.
     pub path: Pattern,
-    /// What it says of itself.
-    pub sender: Arc<Sender>,
+    /// The client.
+    pub sender: Arc<ClientGroup>,
 }
 
-/// What requests say of themselves.
+/// Clients that send alike: their identity, how long they wait and how they retry.
 #[derive(Clone, Debug, Default)]
-pub struct Sender {
-    /// Who sends them: a name or a label as in `[clients.weights]`; else the headers tell.
+pub struct ClientGroup {
+    /// A name or a label as in `[clients.weights]`. Without it, the headers identify the client.
     pub client: Option<String>,
-    /// Before whom they go; nothing is what the route says.
+    /// The requested priority. `None` is the route's.
     pub priority: Option<Priority>,
-    /// How long they wait; nothing is what the pools say.
+    /// How long they wait. `None` is as long as the pools allow.
     pub patience: Option<Duration>,
-    /// How often they come back when the gate refuses them, at the time they are told.
+    /// The number of retries after a refusal by the gate, each after its `retry-after`.
     pub retries: u32,
-    /// Names in lower case, and values, which may be secret.
+    /// The headers: names in lower case, and values, which may be secret.
     pub headers: Vec<(String, String)>,
-    /// JSON, or nothing.
+    /// The body: JSON or empty.
     pub body: String,
-    /// What they cost in tokens, if the body does not tell.
+    /// The cost in tokens, instead of the body's.
     pub tokens: Option<u32>,
 }
 
-/// When requests come.
+/// The arrival times of a stream.
 #[derive(Clone, Debug)]
 pub enum Arrivals {
-    /// So many, evenly.
+    /// Evenly, at this rate.
     Even(Rate),
-    /// So many on average, whenever chance will have it.
+    /// A Poisson process of this rate.
     Poisson(Rate),
-    /// Evenly at a pace that grows, or falls, from the one to the other.
+    /// At a rate that changes linearly from the first to the second.
     Ramp(Rate, Rate),
-    /// So many at once.
+    /// This many at once.
     Burst(NonZeroU32),
-    /// So many workers, each of which begins the next when one is done, and a pause over.
+    /// Workers, each of which sends its next request after the last one is done, and a pause.
     Workers {
-        /// How many.
+        /// The number of workers.
         workers: NonZeroU32,
-        /// How long each is still in between.
+        /// The pause.
         pause: Duration,
     },
-    /// As they once came.
-    Listed(Arc<[Listed]>),
+    /// At recorded times.
+    Listed(Arc<[ListedRequest]>),
 }
 
-/// A request that has come once.
+/// A recorded request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Listed {
-    /// When, from the beginning.
+pub struct ListedRequest {
+    /// The time from the start.
     pub at: Duration,
-    /// How long the upstream took.
+    /// The upstream's latency.
     pub latency: Duration,
-    /// What it cost in tokens, if that is known.
+    /// The cost in tokens, if known.
     pub tokens: Option<u32>,
 }
 
-/// What is asked again and again.
+/// A loop of polls.
 #[derive(Clone, Debug)]
-pub struct Poll {
-    /// What is asked. Its places in the path are those of what is polled for.
-    pub kind: Kind,
-    /// How long after the last answer.
+pub struct PollLoop {
+    /// The poll. Its path has the same ids as the request that started the loop.
+    pub kind: RequestTemplate,
+    /// The time from a response to the next poll.
     pub every: Duration,
-    /// How long what is polled for takes.
+    /// The time until what is polled for is done.
     pub work: Spread,
-    /// How long the upstream takes to answer.
+    /// The upstream's latency.
     pub latency: Spread,
 }
 
-/// Limits of the upstream.
+/// The upstream's own limits.
 #[derive(Clone, Debug)]
-pub struct Caps {
-    /// How it counts.
+pub struct UpstreamLimits {
+    /// The way of counting.
     pub window: Counting,
-    /// With a bucket, how many may come at once.
+    /// With a bucket, the requests that it admits at once.
     pub burst: Option<NonZeroU32>,
-    /// So many of what matches any of these.
+    /// Each limit, with the routes that it counts.
     pub limits: Vec<(Vec<Template>, Rate)>,
 }
 
-impl Default for Caps {
+impl Default for UpstreamLimits {
     fn default() -> Self {
         Self { window: Counting::Fixed, burst: None, limits: Vec::new() }
     }
 }
 
 impl Traffic {
-    /// The same with so many workers in this stream.
+    /// The same traffic with this number of workers in this stream.
     #[must_use]
     pub fn with_workers(&self, stream: usize, count: NonZeroU32) -> Self {
         let mut traffic = self.clone();
@@ -146,10 +148,10 @@ impl Traffic {
         traffic
     }
 
-    /// The stream of workers that people call so, or the only one there is.
+    /// The stream of workers with this name, or the only one there is.
     ///
     /// # Errors
-    /// The names of those there are.
+    /// The names of all streams of workers.
     pub fn workers(&self, name: &str) -> Result<usize, Vec<&str>> {
         let streams = self.streams.iter().enumerate();
         let works: Vec<_> = streams.filter(|(_, stream)| matches!(stream.arrivals, Arrivals::Workers { .. })).collect();
@@ -159,5 +161,32 @@ impl Traffic {
             (None, &[(index, _)]) if name == "workers" => Ok(index),
             _ => Err(works.iter().map(|(_, stream)| &*stream.name).collect()),
         }
+    }
+}
+
+impl ClientGroup {
+    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_bytes())
+    }
+
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        self.headers.iter().map(|(name, value)| (&**name, value.as_bytes()))
+    }
+
+    /// The client.
+    pub(super) fn who(&self, clients: &Clients) -> ClientId {
+        if let Some(client) = &self.client {
+            return Clients::named(client);
+        }
+        clients.identify_by(|key| match key {
+            ClientKey::Header(header) => self.header(header.as_str()).unwrap_or_default().into(),
+            ClientKey::Peer => b"127.0.0.1".into(),
+        })
+    }
+
+    /// The client's name in the scenario, or its label if that name may be a credential.
+    pub(super) fn label(&self, clients: &Clients) -> String {
+        let is_name = |client: &&String| !client.is_empty() && !client.contains("sk-") && !client.contains(' ');
+        self.client.as_ref().filter(is_name).cloned().unwrap_or_else(|| Clients::label(self.who(clients)))
     }
 }

@@ -4,23 +4,23 @@ use serde::Serialize;
 
 use super::ratio::ratio;
 
-/// Times that were waited, each of them.
+/// All waits of a group of requests.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waits {
-    /// How many did not wait at all.
+pub(super) struct WaitSamples {
+    /// The number of requests that did not wait.
     none: u64,
-    /// In microseconds.
+    /// The others, in microseconds.
     some: Vec<u64>,
 }
 
-/// What is said of times that were waited, in milliseconds.
+/// A summary of waits, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Waited {
-    /// On average.
+    /// The mean.
     pub mean: f64,
     /// The median.
     pub p50: f64,
-    /// The 95th percentile: 95 of 100 waited no longer.
+    /// The 95th percentile: 95 of 100 requests waited no longer.
     pub p95: f64,
     /// The 99th percentile.
     pub p99: f64,
@@ -28,7 +28,7 @@ pub struct Waited {
     pub max: f64,
 }
 
-impl Waits {
+impl WaitSamples {
     pub(super) fn add(&mut self, waited: Duration) {
         match u64::try_from(waited.as_micros()).unwrap_or(u64::MAX) {
             0 => self.none += 1,
@@ -49,7 +49,7 @@ impl Waits {
         }
     }
 
-    /// The least of them that so many of a hundred do not exceed. They are in order.
+    /// The percentile by nearest rank, of sorted values.
     fn quantile(&self, percent: u64) -> f64 {
         let rank = ((self.none + self.some.len() as u64) * percent).div_ceil(100);
         let index = rank.checked_sub(self.none + 1).and_then(|index| usize::try_from(index).ok());
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_quantiles_are_those_of_the_nearest_rank() {
-        let mut waits = Waits::default();
+        let mut waits = WaitSamples::default();
         assert_eq!(waits.waited(), Waited::default());
         (0..100).rev().for_each(|millis| waits.add(Duration::from_millis(millis)));
         assert_eq!(waits.waited(), Waited { mean: 49.5, p50: 49.0, p95: 94.0, p99: 98.0, max: 99.0 });

@@ -1,8 +1,8 @@
 //! The stand-in's limits on a clock that the test steps by hand.
 
+mod faults;
 mod models;
 mod options;
-mod weather;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, Request};
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::arrival::Arrival;
-use super::limits::Limits;
-use super::script::Step;
-use super::verdict::{Denied, Verdict};
+use super::arrival::ArrivedRequest;
+use super::decision::{Denial, MockDecision};
+use super::limits::MockLimits;
+use super::script::FaultChange;
 use super::*;
 use crate::limit::{Limits as PoolLimits, PoolId};
 use crate::route::{Priority, RouteCharge, Table, Weight};
@@ -25,7 +25,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// The limits of a stand-in that was started with some arguments.
 struct Upstream {
-    limits: Limits,
+    limits: MockLimits,
     started: Instant,
 }
 
@@ -51,16 +51,16 @@ fn settings() -> Settings {
 
 impl Upstream {
     fn start(arguments: &[&str]) -> Self {
-        let limits = Limits::new(&settings(), options(arguments).expect("arguments"));
+        let limits = MockLimits::new(&settings(), options(arguments).expect("arguments"));
         Self { limits, started: tokio::time::Instant::now().into_std() }
     }
 
-    fn arrive(&self, at: Duration, arrival: &Arrival) -> Verdict {
+    fn arrive(&self, at: Duration, arrival: &ArrivedRequest) -> MockDecision {
         self.limits.arrive(self.started + at, arrival)
     }
 
     /// A POST that counts for the pool.
-    fn post(&self, at: Duration) -> Option<Denied> {
+    fn post(&self, at: Duration) -> Option<Denial> {
         self.arrive(at, &self.request("/v1/threads", &[], json!({}))).denied
     }
 
@@ -70,11 +70,11 @@ impl Upstream {
     }
 
     /// A chat of so many tokens, most of them those of its answer.
-    fn chat(&self, at: Duration, model: &str, tokens: u64) -> Verdict {
+    fn chat(&self, at: Duration, model: &str, tokens: u64) -> MockDecision {
         self.arrive(at, &self.chat_request(model, tokens))
     }
 
-    fn chat_request(&self, model: &str, tokens: u64) -> Arrival {
+    fn chat_request(&self, model: &str, tokens: u64) -> ArrivedRequest {
         let arrival = |most: u64| {
             let body = json!({ "model": model, "max_tokens": most });
             self.request("/v1/chat/completions", &[], body)
@@ -83,34 +83,34 @@ impl Upstream {
         arrivals.find(|arrival| u64::from(arrival.cost()) == tokens).expect("so many tokens")
     }
 
-    fn request(&self, path: &str, headers: &[(&str, &str)], body: Value) -> Arrival {
+    fn request(&self, path: &str, headers: &[(&str, &str)], body: Value) -> ArrivedRequest {
         let mut request = Request::post(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("a request").into_parts();
         let read = body.to_string().into();
-        Arrival { head, found: self.limits.find("POST", path), body, read }
+        ArrivedRequest { head, found: self.limits.find("POST", path), body, read }
     }
 
-    fn stats(&self, at: Duration) -> Stats {
+    fn stats(&self, at: Duration) -> MockStats {
         self.limits.stats(self.started + at)
     }
 
     fn step(&self, at: Duration, step: Value) {
-        self.limits.change(self.started + at, &Step::at_once(step).expect("a step"));
+        self.limits.change(self.started + at, &FaultChange::at_once(step).expect("a step"));
     }
 }
 
 /// What a refusal says, and of which type it says it is.
-async fn words(denied: Option<Denied>, arrival: &Arrival) -> Value {
+async fn words(denied: Option<Denial>, arrival: &ArrivedRequest) -> Value {
     let answer = denied.expect("a refusal").answer(arrival, false);
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
     serde_json::from_slice::<Value>(&body).expect("JSON")["error"].take()
 }
 
-fn headers(verdict: &Verdict) -> HeaderMap {
+fn headers(decision: &MockDecision) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    verdict.standing.write(&mut headers);
+    decision.headers.write(&mut headers);
     headers
 }

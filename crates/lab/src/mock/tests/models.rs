@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::verdict::Denied;
-use super::{Duration, MINUTE, Refusal, SECOND, Upstream, headers, words};
+use super::super::decision::Denial;
+use super::{Duration, MINUTE, MockRefusal, SECOND, Upstream, headers, words};
 use crate::meter::Meter;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -24,7 +24,7 @@ fn a_bucket_waits_as_long_as_public_refusals_said() {
         let mut bucket = Meter::bucket(rate, MINUTE, now);
         bucket.count(now, used);
         let again_in = bucket.room(now, requested).expect_err("no room");
-        assert_eq!(super::super::span::Span(again_in).to_string(), says);
+        assert_eq!(super::super::go_duration::GoDuration(again_in).to_string(), says);
         let just_before = again_in.saturating_sub(Duration::from_micros(1));
         assert!(bucket.room(now + just_before, requested).is_err());
         assert_eq!(bucket.room(now + again_in, requested), Ok(()));
@@ -42,18 +42,18 @@ async fn refusals_say_it_as_openai_does() {
                    Used 28039, Requested 13906. Please try again in 23.89s.";
     assert_eq!(said, json!({ "message": message, "type": "tokens", "param": null, "code": "rate_limit_exceeded" }));
     let arrival = upstream.chat_request("gpt-4o-mini", 30_062);
-    let verdict = upstream.arrive(Duration::ZERO, &arrival);
-    assert_eq!(verdict.denied.as_ref().and_then(Denied::kind), Some(Refusal::TooLarge));
+    let decision = upstream.arrive(Duration::ZERO, &arrival);
+    assert_eq!(decision.denied.as_ref().and_then(Denial::kind), Some(MockRefusal::TooLarge));
     let message = "Request too large for gpt-4o-mini in organization org-mock on tokens per min (TPM): Limit 30000, \
                    Requested 30062. The input or output tokens must be reduced in order to run successfully.";
-    assert_eq!(words(verdict.denied, &arrival).await["message"], message);
+    assert_eq!(words(decision.denied, &arrival).await["message"], message);
 }
 
 #[test]
 fn answers_say_how_the_limits_of_their_model_stand() {
     let upstream = Upstream::start(&["--rpm", "60", "--tpm", "30000"]);
-    let said = |verdict| {
-        let headers = headers(&verdict);
+    let said = |decision| {
+        let headers = headers(&decision);
         let value = |name: &str| headers[&format!("x-ratelimit-{name}")].to_str().expect("a text").to_owned();
         let of = |counts: &str| ["limit", "remaining", "reset"].map(|field| value(&format!("{field}-{counts}")));
         (of("requests"), of("tokens"))
@@ -61,7 +61,7 @@ fn answers_say_how_the_limits_of_their_model_stand() {
     let first = said(upstream.chat(Duration::ZERO, "gpt-4o", 15_000));
     assert_eq!(first, (["60", "59", "1s"].map(str::to_owned), ["30000", "15000", "30s"].map(str::to_owned)));
     let refused = upstream.chat(SECOND, "gpt-4o", 20_000);
-    assert_eq!(refused.denied.as_ref().and_then(Denied::kind), Some(Refusal::TokensPerMinute));
+    assert_eq!(refused.denied.as_ref().and_then(Denial::kind), Some(MockRefusal::TokensPerMinute));
     assert_eq!(said(refused), (["60", "60", "0ms"].map(str::to_owned), ["30000", "15500", "29s"].map(str::to_owned)));
     let quiet = Upstream::start(&["--rpm", "60", "--no-ratelimit-headers"]);
     assert!(headers(&quiet.chat(Duration::ZERO, "gpt-4o", 100)).is_empty());
@@ -77,7 +77,7 @@ fn a_day_is_said_where_there_is_no_limit_on_minutes() {
     assert_eq!(headers["x-ratelimit-reset-requests"], "7m12s");
     (1..200).for_each(|_| assert_eq!(upstream.chat(Duration::ZERO, "gpt-4o", 100).denied, None));
     let denied = upstream.chat(SECOND, "gpt-4o", 100).denied;
-    assert_eq!(denied.and_then(|denied| denied.kind()), Some(Refusal::RequestsPerDay));
+    assert_eq!(denied.and_then(|denied| denied.kind()), Some(MockRefusal::RequestsPerDay));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn every_model_and_every_account_has_limits_of_its_own_and_a_family_shares_them(
     let upstream = Upstream::start(&["--rpm", "1", "--family", family, "--model", "gpt-4o=2:", "--model", "gpt-5=3:"]);
     let admits = |model: &str| (0..9).filter(|_| upstream.chat(Duration::ZERO, model, 100).denied.is_none()).count();
     assert_eq!(["gpt-4o-mini", "gpt-4.1", "gpt-4o-2024-08-06", "gpt-5"].map(admits), [1, 1, 2, 3]);
-    let Some(Denied::Over(name, _)) = upstream.chat(Duration::ZERO, "gpt-4o-2024-11-20", 100).denied else {
+    let Some(Denial::OverLimit(name, _)) = upstream.chat(Duration::ZERO, "gpt-4o-2024-11-20", 100).denied else {
         panic!("the family has used up its limits");
     };
     assert_eq!(name, "gpt-4o");

@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use super::super::script::Script;
+use super::super::script::FaultScript;
 use super::options;
 
 #[test]
@@ -32,7 +32,7 @@ fn a_bad_script_is_refused_with_its_place_and_the_mend() {
         ("[[step]\n", "line 1, column 8", ""),
         ("", "line 1, column 1", "[[step]]"),
     ] {
-        let said = text.parse::<Script>().expect_err(text).to_string();
+        let said = text.parse::<FaultScript>().expect_err(text).to_string();
         assert!(said.contains(place) && said.contains(says), "{text:?}: {said}");
     }
 }

@@ -1,4 +1,4 @@
-//! A scenario as it is written; [`super`] says what of it makes sense.
+//! A scenario as written; [`super`] validates it.
 
 use std::num::NonZeroU32;
 
@@ -7,74 +7,74 @@ use serde::Deserialize;
 use toml::Spanned;
 
 /// A text with its place in the file.
-pub(super) type Text = Spanned<String>;
+pub(super) type SpannedText = Spanned<String>;
 
-/// A time, or times to choose from, with its place in the file.
-pub(super) type Times = Spanned<toml::Value>;
+/// A duration or a distribution, with its place in the file.
+pub(super) type TimesEntry = Spanned<toml::Value>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
-    pub(super) duration: Text,
+pub(super) struct ScenarioFile {
+    pub(super) duration: SpannedText,
     #[serde(default = "one")]
     pub(super) seed: u64,
-    pub(super) streams: Vec<Spanned<Stream>>,
-    pub(super) upstream: Option<Upstream>,
+    pub(super) streams: Vec<Spanned<StreamEntry>>,
+    pub(super) upstream: Option<UpstreamEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table, as in [[streams]]")]
-pub(super) struct Stream {
+pub(super) struct StreamEntry {
     pub(super) name: Option<String>,
-    pub(super) request: Text,
-    pub(super) rate: Option<Text>,
-    pub(super) poisson: Option<Text>,
-    pub(super) ramp: Option<Spanned<Vec<Text>>>,
+    pub(super) request: SpannedText,
+    pub(super) rate: Option<SpannedText>,
+    pub(super) poisson: Option<SpannedText>,
+    pub(super) ramp: Option<Spanned<Vec<SpannedText>>>,
     pub(super) burst: Option<NonZeroU32>,
     pub(super) workers: Option<NonZeroU32>,
-    pub(super) pause: Option<Text>,
-    pub(super) from: Option<Text>,
-    pub(super) until: Option<Text>,
-    pub(super) latency: Option<Times>,
-    pub(super) poll: Option<Poll>,
+    pub(super) pause: Option<SpannedText>,
+    pub(super) from: Option<SpannedText>,
+    pub(super) until: Option<SpannedText>,
+    pub(super) latency: Option<TimesEntry>,
+    pub(super) poll: Option<PollEntry>,
     pub(super) client: Option<String>,
-    pub(super) priority: Option<Text>,
-    pub(super) patience: Option<Text>,
+    pub(super) priority: Option<SpannedText>,
+    pub(super) patience: Option<SpannedText>,
     #[serde(default)]
     pub(super) retries: u32,
     #[serde(default)]
     pub(super) headers: IndexMap<String, String>,
-    pub(super) model: Option<Text>,
-    pub(super) body: Option<Text>,
+    pub(super) model: Option<SpannedText>,
+    pub(super) body: Option<SpannedText>,
     pub(super) tokens: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table, as in [streams.poll]")]
-pub(super) struct Poll {
-    pub(super) request: Text,
-    pub(super) every: Option<Text>,
-    pub(super) work: Times,
-    pub(super) latency: Option<Times>,
-    pub(super) priority: Option<Text>,
+pub(super) struct PollEntry {
+    pub(super) request: SpannedText,
+    pub(super) every: Option<SpannedText>,
+    pub(super) work: TimesEntry,
+    pub(super) latency: Option<TimesEntry>,
+    pub(super) priority: Option<SpannedText>,
     #[serde(default)]
     pub(super) helper: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table, as in [upstream]")]
-pub(super) struct Upstream {
-    pub(super) window: Option<Text>,
+pub(super) struct UpstreamEntry {
+    pub(super) window: Option<SpannedText>,
     pub(super) burst: Option<NonZeroU32>,
-    pub(super) limits: Vec<Limit>,
+    pub(super) limits: Vec<LimitEntry>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table, as in [[upstream.limits]]")]
-pub(super) struct Limit {
+pub(super) struct LimitEntry {
     #[serde(rename = "match")]
-    pub(super) matches: Vec<Text>,
-    pub(super) limit: Text,
+    pub(super) matches: Vec<SpannedText>,
+    pub(super) limit: SpannedText,
 }
 
 fn one() -> u64 {

@@ -1,4 +1,4 @@
-//! A scenario: streams of requests, as a file of TOML says them.
+//! Traffic from a scenario: streams of requests in a TOML file.
 
 mod bounds;
 mod file;
@@ -13,10 +13,10 @@ use std::time::Duration;
 use serde_json::json;
 use toml::Spanned;
 
-use self::file::File;
+use self::file::ScenarioFile;
 use self::values::Problems;
 use super::spread::Spread;
-use super::traffic::{Arrivals, Caps, Kind, Poll, Sender, Stream, Traffic};
+use super::traffic::{Arrivals, ClientGroup, PollLoop, RequestTemplate, Stream, Traffic, UpstreamLimits};
 use crate::client::POLL_HELPER;
 use crate::problem::{Invalid, Problem};
 use crate::route::Priority;
@@ -24,20 +24,20 @@ use crate::route::Priority;
 /// Where every key is explained.
 const KEYS: &str = "docs/simulate.md has every key there is, with its meaning";
 
-/// How long an answer takes of which nothing is said. A guess: a short one.
+/// The default latency. A guess: a short response.
 const LATENCY: Duration = Duration::from_millis(300);
 
-/// How long after an answer the next poll comes, as of the SDKs' helpers (docs/upstream.md §5.3).
+/// The default time from a response to the next poll: that of the SDKs' helpers (docs/upstream.md §5.3).
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Reads a scenario; `name` is what errors call it.
+/// Reads a scenario. `name` is its name in errors.
 ///
 /// # Errors
-/// [`Invalid`] lists everything that is wrong with it.
+/// [`Invalid`] lists all problems.
 pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Invalid> {
     let invalid = |problems| Invalid::new(name.to_owned(), text, problems);
     let malformed = |error: toml::de::Error| Problem::malformed(error.message(), error.span().unwrap_or(0..0), KEYS);
-    let file: File = toml::from_str(text).map_err(|error| invalid(vec![malformed(error)]))?;
+    let file: ScenarioFile = toml::from_str(text).map_err(|error| invalid(vec![malformed(error)]))?;
     let mut problems = Problems::default();
     let lasts = problems.some_time(&file.duration);
     let streams = file.streams.iter().enumerate().map(|(at, written)| stream(&mut problems, at, lasts, written));
@@ -53,12 +53,13 @@ pub(super) fn read(name: &str, text: &str) -> Result<Traffic, Invalid> {
     }
 }
 
-fn stream(problems: &mut Problems, at: usize, lasts: Duration, written: &Spanned<file::Stream>) -> Stream {
+fn stream(problems: &mut Problems, at: usize, lasts: Duration, written: &Spanned<file::StreamEntry>) -> Stream {
     let stream = written.get_ref();
     let sender = Arc::new(sender(problems, stream));
     let (method, path) = problems.request(&stream.request);
-    let kind = Kind { method, path, sender: Arc::clone(&sender) };
-    let mut time = |text: &Option<file::Text>, default| text.as_ref().map_or(default, |text| problems.time(text));
+    let kind = RequestTemplate { method, path, sender: Arc::clone(&sender) };
+    let mut time =
+        |text: &Option<file::SpannedText>, default| text.as_ref().map_or(default, |text| problems.time(text));
     let (from, until) = (time(&stream.from, Duration::ZERO), time(&stream.until, lasts).min(lasts));
     if from >= until {
         let mend = "let it begin before it ends, and within the scenario's duration";
@@ -68,11 +69,11 @@ fn stream(problems: &mut Problems, at: usize, lasts: Duration, written: &Spanned
     let poll = stream.poll.as_ref().map(|poll| self::poll(problems, poll, &sender));
     let name = stream.name.clone().unwrap_or_else(|| format!("{} {}", at + 1, stream.request.get_ref()));
     let stream = Stream { name, kind, arrivals: arrivals(problems, written), from, until, latency, poll };
-    problems.bound(&stream, written);
+    bounds::check(problems, &stream, written);
     stream
 }
 
-fn arrivals(problems: &mut Problems, written: &Spanned<file::Stream>) -> Arrivals {
+fn arrivals(problems: &mut Problems, written: &Spanned<file::StreamEntry>) -> Arrivals {
     let stream = written.get_ref();
     let pause = stream.pause.as_ref().map(|pause| (problems.time(pause), pause.span()));
     let mut ways = Vec::new();
@@ -99,14 +100,14 @@ fn arrivals(problems: &mut Problems, written: &Spanned<file::Stream>) -> Arrival
     ways.pop().unwrap_or(Arrivals::Burst(std::num::NonZeroU32::MIN))
 }
 
-fn sender(problems: &mut Problems, stream: &file::Stream) -> Sender {
+fn sender(problems: &mut Problems, stream: &file::StreamEntry) -> ClientGroup {
     if let (Some(model), Some(_)) = (&stream.model, &stream.body) {
         problems.note("a model beside a body", model.span(), "", "write the model in the body");
     }
     let model = stream.model.as_ref().map(|model| json!({ "model": model.get_ref() }).to_string());
     let body = stream.body.as_ref().map(|body| problems.body(body));
     let lower = |(name, value): (&String, &String)| (name.to_ascii_lowercase(), value.clone());
-    Sender {
+    ClientGroup {
         client: stream.client.clone(),
         priority: stream.priority.as_ref().map(|priority| problems.priority(priority)),
         patience: stream.patience.as_ref().map(|patience| problems.time(patience)),
@@ -117,14 +118,14 @@ fn sender(problems: &mut Problems, stream: &file::Stream) -> Sender {
     }
 }
 
-/// Polls are sent by whoever began; they have no body, and do not come back by themselves. Those of an SDK's helper are
-/// low unless they say otherwise.
-fn poll(problems: &mut Problems, poll: &file::Poll, sender: &Sender) -> Poll {
+/// Polls come from the client of the stream. They have no body and are not retried. Those of an SDK's helper have low
+/// priority by default.
+fn poll(problems: &mut Problems, poll: &file::PollEntry, sender: &ClientGroup) -> PollLoop {
     let (method, path) = problems.request(&poll.request);
     let own = poll.priority.as_ref().map(|priority| problems.priority(priority));
     let of_helper = poll.helper.then_some(Priority::Low);
     let helper = poll.helper.then(|| (POLL_HELPER.as_str().to_owned(), "true".to_owned()));
-    let sender = Sender {
+    let sender = ClientGroup {
         priority: own.or(of_helper).or(sender.priority),
         retries: 0,
         headers: sender.headers.iter().cloned().chain(helper).collect(),
@@ -132,20 +133,20 @@ fn poll(problems: &mut Problems, poll: &file::Poll, sender: &Sender) -> Poll {
         tokens: None,
         ..sender.clone()
     };
-    Poll {
-        kind: Kind { method, path, sender: Arc::new(sender) },
+    PollLoop {
+        kind: RequestTemplate { method, path, sender: Arc::new(sender) },
         every: poll.every.as_ref().map_or(EVERY, |every| problems.some_time(every)),
         work: problems.spread(&poll.work),
         latency: poll.latency.as_ref().map_or(Spread::Fixed(LATENCY), |times| problems.spread(times)),
     }
 }
 
-fn caps(problems: &mut Problems, upstream: &file::Upstream) -> Caps {
+fn caps(problems: &mut Problems, upstream: &file::UpstreamEntry) -> UpstreamLimits {
     let limits = upstream.limits.iter().map(|limit| {
         let matches = limit.matches.iter().filter_map(|text| problems.template(text)).collect();
         (matches, problems.rate(&limit.limit))
     });
     let limits = limits.collect();
-    let window = upstream.window.as_ref().map_or(Caps::default().window, |window| problems.window(window));
-    Caps { window, burst: upstream.burst, limits }
+    let window = upstream.window.as_ref().map_or(UpstreamLimits::default().window, |window| problems.window(window));
+    UpstreamLimits { window, burst: upstream.burst, limits }
 }

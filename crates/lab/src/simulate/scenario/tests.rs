@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::simulate::spread::Spread;
 use crate::simulate::traffic::{Arrivals, Traffic};
-use crate::simulate::{Unusable, read};
+use crate::simulate::{TrafficError, read};
 
 fn traffic(text: &str) -> Traffic {
     read("test.toml", text).unwrap_or_else(|error| panic!("{error}"))
@@ -10,7 +10,7 @@ fn traffic(text: &str) -> Traffic {
 
 fn wrong(text: &str) -> String {
     match read("test.toml", text) {
-        Err(Unusable::Scenario(invalid)) => invalid.to_string(),
+        Err(TrafficError::Scenario(invalid)) => invalid.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -1,11 +1,11 @@
-//! Single values of a scenario. What is wrong is noted, and a value that does no harm takes its place.
+//! Single values of a scenario. Problems are collected, with a harmless value in place of each invalid one.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use toml::Value;
 
-use super::file::{Text, Times};
+use super::file::{SpannedText, TimesEntry};
 use crate::limit::Rate;
 use crate::meter::Counting;
 use crate::problem::Problem;
@@ -13,7 +13,7 @@ use crate::route::{Priority, Template};
 use crate::simulate::pattern::Pattern;
 use crate::simulate::spread::{LONGEST, Spread};
 
-/// What is wrong so far.
+/// The problems so far.
 #[derive(Default)]
 pub(super) struct Problems(pub(super) Vec<Problem>);
 
@@ -26,7 +26,7 @@ impl Problems {
         self.0.push(Problem::new(what, at, label, mend));
     }
 
-    pub(super) fn time(&mut self, text: &Text) -> Duration {
+    pub(super) fn time(&mut self, text: &SpannedText) -> Duration {
         let time = humantime::parse_duration(text.get_ref()).unwrap_or_else(|error| {
             self.note("no time", text.span(), error.to_string(), A_TIME);
             Duration::from_secs(1)
@@ -41,8 +41,8 @@ impl Problems {
         time.min(LONGEST)
     }
 
-    /// A time that lasts.
-    pub(super) fn some_time(&mut self, text: &Text) -> Duration {
+    /// A time above 0.
+    pub(super) fn some_time(&mut self, text: &SpannedText) -> Duration {
         let time = self.time(text);
         if time.is_zero() {
             self.note("no time at all", text.span(), "must be above zero", A_TIME);
@@ -50,7 +50,7 @@ impl Problems {
         time
     }
 
-    pub(super) fn rate(&mut self, text: &Text) -> Rate {
+    pub(super) fn rate(&mut self, text: &SpannedText) -> Rate {
         let rate: Rate = text.get_ref().parse().unwrap_or_else(|error: crate::limit::ParseRateError| {
             self.note("no rate", text.span(), error.to_string(), "write a rate, as in \"5/s\" or \"300/min\"");
             Rate::new(std::num::NonZeroU32::MIN, Duration::from_secs(1)).expect("a second is some time")
@@ -59,15 +59,15 @@ impl Problems {
         rate
     }
 
-    pub(super) fn priority(&mut self, text: &Text) -> Priority {
+    pub(super) fn priority(&mut self, text: &SpannedText) -> Priority {
         text.get_ref().parse().unwrap_or_else(|_| {
             self.note("no priority", text.span(), "unknown", "write \"high\", \"normal\" or \"low\"");
             Priority::default()
         })
     }
 
-    /// A method, and where the request goes.
-    pub(super) fn request(&mut self, text: &Text) -> (String, Pattern) {
+    /// A method and a target.
+    pub(super) fn request(&mut self, text: &SpannedText) -> (String, Pattern) {
         const MEND: &str = "write a method and a path, as in \"POST /v1/threads/{thread}/runs\"; {thread} is another in each \
                             request, {thread:5} one of five";
         let (method, path) = text.get_ref().split_once(' ').unwrap_or(("", text.get_ref()));
@@ -80,13 +80,13 @@ impl Problems {
         (method.to_owned(), pattern)
     }
 
-    pub(super) fn template(&mut self, text: &Text) -> Option<Template> {
+    pub(super) fn template(&mut self, text: &SpannedText) -> Option<Template> {
         let parsed: Result<Template, _> = text.get_ref().parse();
         let mend = "write it as the match of a route, as in \"POST /v1/threads/{*rest}\"";
         parsed.map_err(|error| self.note("no match", text.span(), error.to_string(), mend)).ok()
     }
 
-    pub(super) fn window(&mut self, text: &Text) -> Counting {
+    pub(super) fn window(&mut self, text: &SpannedText) -> Counting {
         text.get_ref().parse().unwrap_or_else(|_| {
             let mend = "write \"fixed\", \"fixed-clock\", \"sliding\", \"counter\" or \"bucket\"";
             self.note("no way to count", text.span(), "unknown", mend);
@@ -94,15 +94,15 @@ impl Problems {
         })
     }
 
-    /// The text of a body that is JSON.
-    pub(super) fn body(&mut self, text: &Text) -> String {
+    /// The text of a JSON body.
+    pub(super) fn body(&mut self, text: &SpannedText) -> String {
         if serde_json::from_str::<serde::de::IgnoredAny>(text.get_ref()).is_err() {
             self.note("a body that is no JSON", text.span(), "", "write JSON, as in '{\"file_ids\": [\"a\", \"b\"]}'");
         }
         text.get_ref().clone()
     }
 
-    pub(super) fn spread(&mut self, times: &Times) -> Spread {
+    pub(super) fn spread(&mut self, times: &TimesEntry) -> Spread {
         let spread = spread(times.get_ref()).unwrap_or_else(|| {
             self.note("no time, and none to choose from", times.span(), "", TIMES);
             Spread::Fixed(Duration::from_secs(1))
@@ -131,7 +131,7 @@ fn spread(value: &Value) -> Option<Spread> {
     }
 }
 
-/// Whether the first of two is not the longer one, and where it is divided by, some time.
+/// Whether the first is at most the second and, where it is a divisor, above 0.
 fn in_order(spread: &Spread) -> bool {
     match *spread {
         Spread::Between(least, most) => least <= most,

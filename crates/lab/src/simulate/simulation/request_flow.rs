@@ -1,11 +1,8 @@
-//! The way of one request through the gate, as `gate::stack` has it: route, share, wait, send, and send again.
+//! One request's way through the gate, in the gate's order: quota, coalescing, admission, dispatch, and retry.
 
 use std::time::Duration;
 
-use super::asking::Asking;
-use super::sharing::{Paying, path_of, paying};
-use super::traffic::Kind;
-use super::world::{Call, Event, World};
+use super::{SimulatedCall, Simulation, SimulationEvent};
 use crate::coalesce::{Payer, PollAdvice, Role};
 use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
@@ -13,41 +10,44 @@ use crate::queue::Charges;
 use crate::refusal::Code;
 use crate::route::{Ask, Asks, Body, Found};
 use crate::scheduler::{AdmissionRequest, Arrival, QueuePosition, Refusal};
+use crate::simulate::request_facts::SimulatedFacts;
+use crate::simulate::sharing::{Paying, path_of, paying};
+use crate::simulate::traffic::RequestTemplate;
 
-/// A refusal of the upstream that names no figures, as those of the limits by type of request.
+/// A refusal by the upstream without figures, as limits by type of request send it.
 const LIMIT: Pushback = Pushback { cause: RefusalCause::Limit, figures: None, family: None, retry_after: None };
 
-/// Nobody is told to come back later (docs/upstream.md §5.2).
+/// The longest `retry-after` (docs/upstream.md §5.2).
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// When to come back where nobody knows. A guess.
+/// The `retry-after` where the wait is unknown. A guess.
 const SOME_TIME: Duration = Duration::from_secs(5);
 
-impl<'t> World<'t> {
-    /// A request comes, or comes back.
-    pub(super) fn comes(&mut self, id: usize) {
+impl<'t> Simulation<'t> {
+    /// A request arrives, or is retried.
+    pub(super) fn arrive(&mut self, id: usize) {
         let (kind, stream) = (self.kind_of(id), self.stream_of(id));
         let call = &mut self.calls[id];
         (call.came, call.waited, call.place, call.advice) = (self.now, Duration::ZERO, None, None);
         call.route = self.settings.routes.find(&kind.method, path_of(&call.target)).route();
         call.instances.clear();
-        self.tally.comes(call.route, stream);
+        self.stats.comes(call.route, stream);
         let quota = self.quotas.as_mut().map(|quotas| quotas.check(self.now, self.senders[stream]));
         if let Some(Err(away)) = quota {
             let retry_after = away.clamp(Duration::from_secs(1), MINUTE);
             let why = format!("{} ([clients] quota)", Code::ClientQuota);
-            return self.is_turned_away(id, &why, retry_after, away > MINUTE);
+            return self.reject(id, &why, retry_after, away > MINUTE);
         }
         let call = &mut self.calls[id];
         call.changes = self.sharing.changed_by(kind, &call.target);
         self.sharing.invalidate(&call.changes);
-        self.takes_a_role(id);
+        self.join_or_lead(id);
     }
 
-    /// Joins, reuses, or asks for a turn of its own.
-    fn takes_a_role(&mut self, id: usize) {
+    /// Joins another call, reuses a response, or makes a call of its own.
+    fn join_or_lead(&mut self, id: usize) {
         let (kind, call) = (self.kind_of(id), &self.calls[id]);
-        let Some(asked) = self.sharing.shareable(call.route, kind, &call.target) else { return self.asks(id) };
+        let Some(asked) = self.sharing.shareable(call.route, kind, &call.target) else { return self.ask_admission(id) };
         let advice = self.calls[id].advice.take();
         let advice = advice.unwrap_or_else(|| {
             let payers = self.payers(id);
@@ -57,20 +57,20 @@ impl<'t> World<'t> {
         self.calls[id].advice = Some(advice);
         match role {
             Role::Join { handle: leader, .. } => self.calls[leader].joined.push(id),
-            Role::Reuse(()) => self.shares(id, Duration::ZERO),
-            Role::Alone => self.asks(id),
+            Role::Reuse(()) => self.share_response(id, Duration::ZERO),
+            Role::Alone => self.ask_admission(id),
             Role::Lead { call, after, .. } => {
                 self.calls[id].lead = Some(call);
                 self.calls[id].waited += after;
-                self.events.say(self.now + after, Event::Asks(id));
+                self.events.say(self.now + after, SimulationEvent::AdmissionDue(id));
             }
         }
     }
 
-    /// The pools that a call takes requests from, with how much of them there is.
+    /// The pools that a call takes requests from, with their load.
     fn payers(&mut self, id: usize) -> Vec<Payer<Paying>> {
         let found = self.settings.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
-        let asks = self.asked(id, &found);
+        let asks = self.cost_of(id, &found);
         let pools = &self.settings.pools;
         let paying_in = asks.iter().filter(|ask| pools[ask.pool.0].limits.unit == Unit::Requests);
         let payer = |ask: &Ask| {
@@ -81,43 +81,43 @@ impl<'t> World<'t> {
         paying_in.map(payer).collect()
     }
 
-    /// Asks for its turn, and waits for it where it must.
-    pub(super) fn asks(&mut self, id: usize) {
+    /// Asks for admission, and waits in the queue if it must.
+    pub(super) fn ask_admission(&mut self, id: usize) {
         let found = self.settings.routes.find(&self.kind_of(id).method, path_of(&self.calls[id].target));
-        let asks = self.asked(id, &found);
+        let asks = self.cost_of(id, &found);
         self.calls[id].asked = self.now;
         if self.calls[id].place.is_none() {
-            self.calls[id].instances = self.tally.asks(&asks);
+            self.calls[id].instances = self.stats.asks(&asks);
             if let Some(lead) = &self.calls[id].lead {
                 self.sharing.begin(self.now, lead);
             }
         }
         if self.under_way >= self.settings.max_in_flight {
             let why = format!("{} ([queue] max_in_flight)", Code::QueueFull);
-            return self.is_turned_away(id, &why, SOME_TIME, false);
+            return self.reject(id, &why, SOME_TIME, false);
         }
         if asks.is_empty() {
-            return self.goes(id, Charges::new(), None);
+            return self.dispatch(id, Charges::new(), None);
         }
-        let applicant = self.applicant(id, &found);
+        let applicant = self.admission_request(id, &found);
         match self.scheduler.arrive(self.now, &asks, applicant, || id) {
-            Arrival::Granted { charges, position: place } => self.goes(id, charges, Some(place)),
-            Arrival::Refused(refusal) => self.is_refused(id, &refusal),
+            Arrival::Granted { charges, position: place } => self.dispatch(id, charges, Some(place)),
+            Arrival::Refused(refusal) => self.refuse(id, &refusal),
             Arrival::Queued { .. } => {
                 self.waiting += 1;
-                self.tally.joins_line(&self.calls[id].instances);
+                self.stats.joins_line(&self.calls[id].instances);
             }
         }
     }
 
-    fn asked(&self, id: usize, found: &Found) -> Asks {
+    fn cost_of(&self, id: usize, found: &Found) -> Asks {
         let (sender, table) = (&*self.kind_of(id).sender, &self.settings.routes);
         let body = table.reads_body(found).then(|| Body::read(sender.body.as_bytes(), None)).flatten();
         let tokens = self.jobs[self.calls[id].job].listed.and_then(|listed| listed.tokens);
-        table.asks(found, &Asking { sender, body: body.as_ref(), tokens })
+        table.asks(found, &SimulatedFacts { sender, body: body.as_ref(), tokens })
     }
 
-    fn applicant(&self, id: usize, found: &Found) -> AdmissionRequest {
+    fn admission_request(&self, id: usize, found: &Found) -> AdmissionRequest {
         let (sender, call) = (&self.kind_of(id).sender, &self.calls[id]);
         let of_route = self.settings.routes.priority(found);
         AdmissionRequest {
@@ -131,8 +131,8 @@ impl<'t> World<'t> {
         }
     }
 
-    /// Has its turn, and is sent.
-    pub(super) fn goes(&mut self, id: usize, charges: Charges, place: Option<QueuePosition>) {
+    /// Sends an admitted request.
+    pub(super) fn dispatch(&mut self, id: usize, charges: Charges, place: Option<QueuePosition>) {
         let (kind, latency) = (self.kind_of(id), self.latency(id));
         if !charges.is_empty() {
             self.scheduler.commit(self.now, &charges);
@@ -142,44 +142,44 @@ impl<'t> World<'t> {
         call.waited += self.now - call.asked;
         call.is_taken = self.upstream.takes(self.now, &kind.method, path_of(&call.target));
         (call.charges, call.place, call.sent_at) = (charges, place, self.now);
-        self.events.say(self.now + latency, Event::Answers(id));
+        self.events.say(self.now + latency, SimulationEvent::ResponseEnded(id));
     }
 
-    /// The upstream's answer has ended.
-    pub(super) fn answers(&mut self, id: usize) {
+    /// The upstream's response has ended.
+    pub(super) fn complete(&mut self, id: usize) {
         self.under_way -= 1;
         let call = &mut self.calls[id];
         let (charges, sent_at, route) = (std::mem::take(&mut call.charges), call.sent_at, call.route);
         let is_taken = call.is_taken;
         if charges.is_empty() {
-            return if is_taken { self.is_served(id) } else { self.fails(id, SOME_TIME) };
+            return if is_taken { self.succeed(id) } else { self.fail(id, SOME_TIME) };
         }
         if is_taken {
             self.scheduler.answered(self.now, &charges, sent_at, route, false);
             self.scheduler.accepted(self.now, &charges, sent_at, &[]);
         } else {
-            self.tally.upstream_refuses(route, self.stream_of(id), &self.calls[id].instances);
+            self.stats.upstream_refuses(route, self.stream_of(id), &self.calls[id].instances);
             self.scheduler.refused(self.now, &charges, sent_at, &LIMIT);
         }
         self.scheduler.release(self.now, &charges);
-        if is_taken { self.is_served(id) } else { self.asks(id) }
+        if is_taken { self.succeed(id) } else { self.ask_admission(id) }
     }
 
-    /// The scheduler says no.
-    pub(super) fn is_refused(&mut self, id: usize, refusal: &Refusal) {
+    /// The scheduler refuses it.
+    pub(super) fn refuse(&mut self, id: usize, refusal: &Refusal) {
         let reason = refusal.reason;
         let pool = reason.pool().map_or("[queue] max_waiting", |pool| &self.settings.pools[pool.0].name);
         let why = format!("{} ({pool})", reason.code().as_str());
-        self.is_turned_away(id, &why, refusal.retry_after, refusal.pointless);
+        self.reject(id, &why, refusal.retry_after, refusal.pointless);
     }
 
-    /// It comes back when it is told to, if it does that. Whom the upstream has refused before gets that one's refusal.
-    fn is_turned_away(&mut self, id: usize, why: &str, retry_after: Duration, pointless: bool) {
+    /// Refuses a request, which may retry. If the upstream has refused it before, it gets the upstream's refusal.
+    fn reject(&mut self, id: usize, why: &str, retry_after: Duration, pointless: bool) {
         if self.calls[id].place.is_some() {
-            return self.fails(id, retry_after);
+            return self.fail(id, retry_after);
         }
         let retries = self.kind_of(id).sender.retries;
-        self.tally.refuses(self.calls[id].route, self.stream_of(id), &self.calls[id].instances, why);
+        self.stats.refuses(self.calls[id].route, self.stream_of(id), &self.calls[id].instances, why);
         let call = &mut self.calls[id];
         let joined = std::mem::take(&mut call.joined);
         if let Some(lead) = call.lead.take() {
@@ -188,56 +188,56 @@ impl<'t> World<'t> {
         let call = &mut self.calls[id];
         if call.returns < retries && !pointless {
             call.returns += 1;
-            self.events.say(self.now + retry_after, Event::Returns(id));
+            self.events.say(self.now + retry_after, SimulationEvent::RetryDue(id));
         } else {
             self.remove(id, false, retry_after);
         }
-        joined.into_iter().for_each(|id| self.takes_a_role(id));
+        joined.into_iter().for_each(|id| self.join_or_lead(id));
     }
 
-    /// What the upstream has refused passes, and those who joined make calls of their own.
-    fn fails(&mut self, id: usize, retry_after: Duration) {
-        self.tally.fails(self.calls[id].route, self.stream_of(id), &self.calls[id].instances);
+    /// Passes the upstream's refusal on. The requests that joined make calls of their own.
+    fn fail(&mut self, id: usize, retry_after: Duration) {
+        self.stats.fails(self.calls[id].route, self.stream_of(id), &self.calls[id].instances);
         if let Some(lead) = self.calls[id].lead.take() {
             self.sharing.fail(lead);
         }
         let call = self.remove(id, false, retry_after);
-        call.joined.into_iter().for_each(|id| self.asks(id));
+        call.joined.into_iter().for_each(|id| self.ask_admission(id));
     }
 
-    /// Its answer is its own, and of those who joined it.
-    fn is_served(&mut self, id: usize) {
+    /// Its response goes to it, and to the requests that joined it.
+    fn succeed(&mut self, id: usize) {
         let (stream, call) = (self.stream_of(id), &self.calls[id]);
         let waited = call.waited;
-        self.tally.serves(self.now, call.route, stream, &call.instances, waited);
+        self.stats.serves(self.now, call.route, stream, &call.instances, waited);
         let done_at = self.jobs[call.job].done_at.filter(|_| call.polls);
         let mut call = self.remove(id, true, Duration::ZERO);
         if let Some(lead) = call.lead.take() {
             self.sharing.complete(self.now, lead, done_at.map(|at| at <= self.now));
         }
-        call.joined.into_iter().for_each(|id| self.shares(id, waited));
+        call.joined.into_iter().for_each(|id| self.share_response(id, waited));
     }
 
-    /// It has another one's answer, and waited as long as that one did, or from when it came.
-    fn shares(&mut self, id: usize, waited: Duration) {
+    /// It gets another call's response. Its wait is that call's, or the time since it arrived if that is shorter.
+    fn share_response(&mut self, id: usize, waited: Duration) {
         let call = &self.calls[id];
         let waited = waited.min(self.now - call.came);
-        self.tally.shares(self.now, call.route, self.stream_of(id), waited);
+        self.stats.shares(self.now, call.route, self.stream_of(id), waited);
         self.remove(id, true, Duration::ZERO);
     }
 
-    /// A poll helper obeys what it is told of when to ask again.
-    fn remove(&mut self, id: usize, is_served: bool, stay_away: Duration) -> Call {
+    /// Removes a call. A poll helper stays away for the interval that the gate tells it.
+    fn remove(&mut self, id: usize, is_served: bool, stay_away: Duration) -> SimulatedCall {
         let call = self.calls.remove(id);
-        // However it ends, it may have gone through.
+        // However it ended, it may have been executed.
         self.sharing.invalidate(&call.changes);
         let poll_after = call.advice.as_ref().and_then(PollAdvice::poll_after);
-        self.is_over(call.job, call.polls, is_served, stay_away.max(poll_after.unwrap_or_default()));
+        self.finish_request(call.job, call.polls, is_served, stay_away.max(poll_after.unwrap_or_default()));
         call
     }
 
     fn latency(&mut self, id: usize) -> Duration {
-        let Call { job, polls, .. } = self.calls[id];
+        let SimulatedCall { job, polls, .. } = self.calls[id];
         let job = &mut self.jobs[job];
         let stream = &self.traffic.streams[job.stream];
         let of_poll = stream.poll.as_ref().filter(|_| polls).map(|poll| poll.latency);
@@ -248,7 +248,7 @@ impl<'t> World<'t> {
         self.jobs[self.calls[id].job].stream
     }
 
-    fn kind_of(&self, id: usize) -> &'t Kind {
+    fn kind_of(&self, id: usize) -> &'t RequestTemplate {
         self.kind(self.stream_of(id), self.calls[id].polls)
     }
 }

@@ -3,20 +3,20 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// A part of a whole, from 0 to 1.
+/// A fraction, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "f64")]
-pub struct Share(f64);
+pub struct Fraction(f64);
 
-/// What every limit is multiplied by, above 0.
+/// The factor of every limit, above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "f64")]
-pub struct Scale(f64);
+pub struct LimitScale(f64);
 
-impl Share {
-    /// Nothing of it.
+impl Fraction {
+    /// 0.
     pub const NONE: Self = Self(0.0);
-    /// The whole.
+    /// 1.
     pub const ALL: Self = Self(1.0);
 
     pub(super) fn of(self, amount: f64) -> f64 {
@@ -24,18 +24,18 @@ impl Share {
     }
 }
 
-impl Scale {
-    /// As it is.
+impl LimitScale {
+    /// 1: limits as configured.
     pub const ONE: Self = Self(1.0);
 
-    /// A limit of this size, scaled: rounded down, and at least 1.
+    /// This limit times the factor, rounded down to at least 1.
     pub(super) fn of(self, amount: u32) -> u32 {
-        // Six tenths of a hundred are sixty, whatever their binary digits say.
+        // 0.6 × 100 is 60, although 0.6 in binary is a little less.
         whole(f64::from(amount) * self.0 + 1e-6).max(1)
     }
 }
 
-impl TryFrom<f64> for Share {
+impl TryFrom<f64> for Fraction {
     type Error = &'static str;
 
     fn try_from(share: f64) -> Result<Self, Self::Error> {
@@ -43,7 +43,7 @@ impl TryFrom<f64> for Share {
     }
 }
 
-impl TryFrom<f64> for Scale {
+impl TryFrom<f64> for LimitScale {
     type Error = &'static str;
 
     fn try_from(scale: f64) -> Result<Self, Self::Error> {
@@ -51,7 +51,7 @@ impl TryFrom<f64> for Scale {
     }
 }
 
-impl FromStr for Share {
+impl FromStr for Fraction {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -59,7 +59,7 @@ impl FromStr for Share {
     }
 }
 
-impl FromStr for Scale {
+impl FromStr for LimitScale {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -67,19 +67,19 @@ impl FromStr for Scale {
     }
 }
 
-impl fmt::Display for Share {
+impl fmt::Display for Fraction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl fmt::Display for Scale {
+impl fmt::Display for LimitScale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-/// A number without its fraction; nothing below zero.
+/// The number without its fractional part; 0 for a negative one.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as it should")]
 pub(super) fn whole(number: f64) -> u32 {
     number as u32
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_scaled_limit_is_rounded_down_and_at_least_one() {
-        let scale = |scale: f64| Scale::try_from(scale).expect("a scale");
+        let scale = |scale: f64| LimitScale::try_from(scale).expect("a scale");
         assert_eq!(scale(0.6).of(100), 60);
         assert_eq!(scale(0.6).of(7), 4);
         assert_eq!(scale(0.001).of(300), 1);
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_no_share_and_no_scale_is_refused() {
-        assert!(["-0.1", "1.1", "half", "NaN", ""].iter().all(|text| text.parse::<Share>().is_err()));
-        assert!(["0", "-1", "inf", "much", ""].iter().all(|text| text.parse::<Scale>().is_err()));
+        assert!(["-0.1", "1.1", "half", "NaN", ""].iter().all(|text| text.parse::<Fraction>().is_err()));
+        assert!(["0", "-1", "inf", "much", ""].iter().all(|text| text.parse::<LimitScale>().is_err()));
     }
 }

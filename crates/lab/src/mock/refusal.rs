@@ -3,23 +3,23 @@ use axum::response::{Html, IntoResponse, Response};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::complaint::Complaint;
+use super::api_error::ApiError;
 
-/// A refusal for a reason that is not among the limits, as OpenAI words it (docs/upstream.md §4.1).
+/// A reason to refuse other than the mock's own limits, with OpenAI's wording (docs/upstream.md §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Refusal {
-    /// The model's requests per minute are used up by somebody else.
+pub enum MockRefusal {
+    /// The model's requests per minute are used up.
     RequestsPerMinute,
     /// The model's requests per day are used up.
     RequestsPerDay,
     /// The model's tokens per minute are used up.
     TokensPerMinute,
-    /// This one request has more tokens than a minute admits.
+    /// The request has more tokens than a minute admits.
     TooLarge,
-    /// The limit on requests of this type, which is not named.
+    /// The limit on requests of this type, which the message does not name.
     RequestType,
-    /// The rate has grown too fast.
+    /// The rate has grown too fast: `slow_down`.
     SlowDown,
     /// No credit.
     InsufficientQuota,
@@ -37,21 +37,21 @@ pub enum Refusal {
     EngineOverloaded,
     /// Flex processing without capacity.
     Flex,
-    /// As Azure words it, with `"429"` for a code.
+    /// Azure's wording, with the code `"429"`.
     Azure,
-    /// HTML, from something before the API.
+    /// HTML, from a proxy before the API.
     Html,
 }
 
-impl Refusal {
-    /// The answer, naming the model where the real one does.
+impl MockRefusal {
+    /// The response, which names the model where OpenAI's does.
     pub(super) fn answer(self, model: &str) -> Response {
         let text = self.message(model);
         if self == Self::Html {
             return (StatusCode::TOO_MANY_REQUESTS, Html(text)).into_response();
         }
         let (status, kind, code) = self.labels();
-        Complaint::new(status, text, kind, code).into_response()
+        ApiError::new(status, text, kind, code).into_response()
     }
 
     fn labels(self) -> (StatusCode, &'static str, Option<&'static str>) {

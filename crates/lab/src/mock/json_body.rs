@@ -3,19 +3,19 @@ use axum::extract::{FromRequest, Request};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::complaint::Complaint;
+use super::api_error::ApiError;
 
-/// The JSON object that a client sent; empty for an empty body.
+/// The JSON object in a request's body; empty for an empty body.
 #[derive(Debug, Default)]
-pub(super) struct Sent(pub(super) Map<String, Value>);
+pub(super) struct JsonBody(pub(super) Map<String, Value>);
 
-impl Sent {
+impl JsonBody {
     pub(super) fn text(&self, field: &str) -> Option<&str> {
         self.0.get(field)?.as_str()
     }
 
-    pub(super) fn required(&self, field: &str) -> Result<&str, Complaint> {
-        self.text(field).ok_or_else(|| Complaint::bad_request(format!("Missing required parameter: '{field}'.")))
+    pub(super) fn required(&self, field: &str) -> Result<&str, ApiError> {
+        self.text(field).ok_or_else(|| ApiError::bad_request(format!("Missing required parameter: '{field}'.")))
     }
 
     pub(super) fn array(&self, field: &str) -> &[Value] {
@@ -27,18 +27,16 @@ impl Sent {
     }
 
     /// A whole number from 1 to `most`.
-    pub(super) fn number(&self, field: &str, default: u64, most: u64) -> Result<u64, Complaint> {
+    pub(super) fn number(&self, field: &str, default: u64, most: u64) -> Result<u64, ApiError> {
         match self.0.get(field).filter(|value| !value.is_null()) {
             None => Ok(default),
             Some(value) => value.as_u64().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
-                Complaint::bad_request(format!(
-                    "Invalid value for '{field}': expected a whole number from 1 to {most}."
-                ))
+                ApiError::bad_request(format!("Invalid value for '{field}': expected a whole number from 1 to {most}."))
             }),
         }
     }
 
-    /// These fields of what was sent over those of `object`, as far as it has them.
+    /// `object` with the values that the client sent for its fields.
     pub(super) fn over(&self, mut object: Value) -> Value {
         for (field, default) in object.as_object_mut().into_iter().flatten() {
             if let Some(value) = self.0.get(field).filter(|value| !value.is_null()) {
@@ -48,36 +46,36 @@ impl Sent {
         object
     }
 
-    /// What this costs, about.
+    /// The tokens of the input (an estimate), of the output, and of both.
     pub(super) fn usage(&self, words: usize) -> (usize, usize, usize) {
         let input = tokens_of(&self.0);
         (input, words, input + words)
     }
 }
 
-impl<S: Sync> FromRequest<S> for Sent {
-    type Rejection = Complaint;
+impl<S: Sync> FromRequest<S> for JsonBody {
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Complaint> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let body = to_bytes(request.into_body(), usize::MAX).await;
-        parse(&body.map_err(|error| Complaint::bad_request(error.to_string()))?)
+        parse(&body.map_err(|error| ApiError::bad_request(error.to_string()))?)
     }
 }
 
-/// The object in a body or a message.
-pub(super) fn parse(text: &Bytes) -> Result<Sent, Complaint> {
+/// The object in a body or in a WebSocket message.
+pub(super) fn parse(text: &Bytes) -> Result<JsonBody, ApiError> {
     let text: &[u8] = if text.is_empty() { b"{}" } else { text };
     let sent = serde_json::from_slice(text);
-    sent.map(Sent)
-        .map_err(|error| Complaint::bad_request(format!("We could not parse the JSON body of your request: {error}.")))
+    sent.map(JsonBody)
+        .map_err(|error| ApiError::bad_request(format!("We could not parse the JSON body of your request: {error}.")))
 }
 
-/// The tokens of a text, by a rough count: four bytes a token.
+/// A rough count of tokens: four bytes each.
 pub(super) fn tokens_of(sent: &impl Serialize) -> usize {
     serde_json::to_string(sent).unwrap_or_default().len().div_ceil(4)
 }
 
-/// The tokens of a call, as most endpoints say them.
+/// The tokens of a call, in the fields that most endpoints have.
 pub(super) fn usage_json((input, output, total): (usize, usize, usize)) -> Value {
     json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": total })
 }

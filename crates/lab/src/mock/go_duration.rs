@@ -1,13 +1,13 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A time as OpenAI writes it: `20ms`, `1.898s`, `6m0s`, as Go does, and to the millisecond.
+/// A duration as OpenAI writes it, in Go's format and to the millisecond: `20ms`, `1.898s`, `6m0s`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub(super) struct GoDuration(pub(super) Duration);
 
-impl fmt::Display for Span {
+impl fmt::Display for GoDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rounded up, as who comes back earlier is refused again; but a rounding error is not a millisecond.
+        // Rounded up, as a client that comes back earlier is refused again. An error of less than 1 µs is not rounded up.
         let nanos = self.0.as_nanos().saturating_sub(1_000);
         let millis = nanos.div_ceil(1_000_000);
         if millis < 1_000 {
@@ -46,13 +46,13 @@ mod tests {
             (3_723_050, "1h2m3.05s"),
             (7_200_000, "2h0m0s"),
         ] {
-            assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
+            assert_eq!(GoDuration(Duration::from_millis(millis)).to_string(), text);
         }
     }
 
     #[test]
     fn a_time_is_rounded_up_to_the_millisecond_unless_by_less_than_a_microsecond() {
-        assert_eq!(Span(Duration::from_micros(1_500)).to_string(), "2ms");
-        assert_eq!(Span(Duration::new(3, 890_000_001)).to_string(), "3.89s");
+        assert_eq!(GoDuration(Duration::from_micros(1_500)).to_string(), "2ms");
+        assert_eq!(GoDuration(Duration::new(3, 890_000_001)).to_string(), "3.89s");
     }
 }

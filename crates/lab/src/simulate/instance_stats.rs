@@ -2,76 +2,76 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 
+use super::group_stats::GroupStats;
 use super::ratio::ratio;
-use super::tally::Group;
-use super::waits::Waits;
+use super::waits::WaitSamples;
 use crate::limit::{EstimateView, PoolId, Rate};
 use crate::scheduler::InstanceState;
 use crate::settings::PoolSettings;
 
-/// What has come of one pool instance.
-pub(super) struct Instance {
+/// The statistics of one pool instance.
+pub(super) struct InstanceStats {
     pub(super) pool: PoolId,
     pub(super) key: Box<str>,
-    pub(super) group: Group,
+    pub(super) group: GroupStats,
     waiting: u32,
     pub(super) longest_line: u32,
-    /// How much of each limit was used.
-    limits: Vec<Used>,
+    /// The use of each limit.
+    limits: Vec<UsedLimit>,
     most_in_flight: Option<NonZeroU32>,
-    pub(super) points: Vec<Point>,
-    /// The waits that have ended since it was last looked at.
-    pub(super) recent: Waits,
+    pub(super) points: Vec<LoadPoint>,
+    /// The waits that ended since the last sample.
+    pub(super) recent: WaitSamples,
     pub(super) learned: Option<Rate>,
 }
 
-/// How much of a limit was used.
+/// The use of a limit.
 #[derive(Default)]
-struct Used {
+struct UsedLimit {
     limit: String,
     sum: f64,
     peak: f64,
 }
 
-/// How much of a limit was used: 1 is all of it.
+/// The use of a limit: 1 is all of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Utilisation {
-    /// Which, as it is configured.
+    /// The limit, as configured.
     pub limit: String,
-    /// On average, as long as there was traffic.
+    /// The mean over the time with traffic.
     pub mean: f64,
-    /// At most.
+    /// The maximum.
     pub peak: f64,
 }
 
-/// The state of a pool instance at one moment.
+/// The state of a pool instance at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Point {
-    /// How much is used of the limit that is used most: 1 is all of it.
+pub struct LoadPoint {
+    /// The use of the limit that is used most: 1 is all of it.
     pub used: f64,
-    /// How many wait.
+    /// Requests waiting.
     pub waiting: u32,
-    /// Of those who were answered since the moment before, the 95th percentile of the wait, in milliseconds.
+    /// The 95th percentile of the waits that ended since the point before, in milliseconds.
     pub wait_p95_ms: f64,
-    /// Whether one who comes must wait.
+    /// Whether a new request must wait.
     pub full: bool,
 }
 
-impl Instance {
-    /// A new one, when it has been looked so many times at the others.
+impl InstanceStats {
+    /// A new instance, after this many samples of the others.
     pub(super) fn new(id: PoolId, pool: &PoolSettings, key: &str, looks: usize) -> Self {
         let rates = pool.rates();
         let limits = rates.chain(pool.limits.in_flight.map(|most| format!("{most} in flight")));
         Self {
             pool: id,
             key: key.into(),
-            group: Group::default(),
+            group: GroupStats::default(),
             waiting: 0,
             longest_line: 0,
-            limits: limits.map(|limit| Used { limit, ..Used::default() }).collect(),
+            limits: limits.map(|limit| UsedLimit { limit, ..UsedLimit::default() }).collect(),
             most_in_flight: pool.limits.in_flight,
-            points: vec![Point::default(); looks],
-            recent: Waits::default(),
+            points: vec![LoadPoint::default(); looks],
+            recent: WaitSamples::default(),
             learned: None,
         }
     }
@@ -85,7 +85,7 @@ impl Instance {
         self.waiting -= 1;
     }
 
-    /// Looks at it; in the mean of what is used it `counts` as long as there is traffic.
+    /// Adds a sample. It `counts` for the mean while there is traffic.
     pub(super) fn sample(&mut self, state: &InstanceState, counts: bool) {
         let in_flight = f64::from(state.usage.in_flight);
         let windows = state.usage.windows.iter().map(|&(rate, used)| ratio(used, rate.amount().into()));
@@ -95,7 +95,7 @@ impl Instance {
             used.sum += if counts { *share } else { 0.0 };
             used.peak = used.peak.max(*share);
         }
-        self.points.push(Point {
+        self.points.push(LoadPoint {
             used: shares.iter().copied().fold(0.0, f64::max),
             waiting: self.waiting,
             wait_p95_ms: std::mem::take(&mut self.recent).waited().p95,
@@ -104,19 +104,20 @@ impl Instance {
         self.learned = state.usage.learned.as_ref().and_then(|learned| learned.estimate).and_then(EstimateView::limit);
     }
 
-    /// One that the gate has forgotten is idle.
+    /// Fills up the samples of an instance that the gate has forgotten, as idle.
     pub(super) fn reaches(&mut self, looks: usize) {
-        self.points.resize(looks, Point::default());
+        self.points.resize(looks, LoadPoint::default());
     }
 
-    /// Of two points the worse stays.
+    /// Merges each two points into the worse of them.
     pub(super) fn thin(&mut self) {
-        self.points = self.points.chunks(2).map(|pair| pair.iter().copied().fold(Point::default(), worse)).collect();
+        self.points =
+            self.points.chunks(2).map(|pair| pair.iter().copied().fold(LoadPoint::default(), worse)).collect();
     }
 
-    /// Of each limit how much was used on average, and at most, where it was looked at so often.
+    /// The mean and the maximum use of each limit, of this many samples.
     pub(super) fn used(&self, looks: u32) -> Vec<Utilisation> {
-        let of = |used: &Used| Utilisation {
+        let of = |used: &UsedLimit| Utilisation {
             limit: used.limit.clone(),
             mean: used.sum / f64::from(looks.max(1)),
             peak: used.peak,
@@ -125,8 +126,8 @@ impl Instance {
     }
 }
 
-fn worse(one: Point, other: Point) -> Point {
-    Point {
+fn worse(one: LoadPoint, other: LoadPoint) -> LoadPoint {
+    LoadPoint {
         used: one.used.max(other.used),
         waiting: one.waiting.max(other.waiting),
         wait_p95_ms: one.wait_p95_ms.max(other.wait_p95_ms),

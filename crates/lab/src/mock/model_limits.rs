@@ -4,35 +4,35 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::cap::Measure;
+use super::measure::Measure;
 use crate::limit::Rate;
 
-/// What an account may use of each model: buckets as large as the limit that fill all the time.
+/// An account's limits on each model: token buckets of the size of the limit.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Quotas {
-    /// Requests a minute of each model.
+pub struct ModelLimits {
+    /// Requests a minute for each model.
     #[arg(long, value_name = "N")]
     pub rpm: Option<NonZeroU32>,
-    /// Requests a day of each model.
+    /// Requests a day for each model.
     #[arg(long, value_name = "N")]
     pub rpd: Option<NonZeroU32>,
-    /// Tokens a minute of each model: of the input, about, and as many as the output may have.
+    /// Tokens a minute for each model: an estimate of the input, plus the maximum of the output.
     #[arg(long, value_name = "N")]
     pub tpm: Option<NonZeroU32>,
-    /// Other figures for one model or family; none is no limit.
+    /// Other limits for one model or family; an empty figure is no limit.
     #[arg(long = "model", value_name = "NAME=RPM:TPM")]
-    pub models: Vec<Figures>,
+    pub models: Vec<ModelFigures>,
     /// Models that share their limits.
     #[arg(long = "family", value_name = "NAME=MODEL,MODEL")]
-    pub families: Vec<Family>,
-    /// Answers do not say how these limits stand.
+    pub families: Vec<ModelFamily>,
+    /// Send no x-ratelimit-* headers.
     #[arg(long)]
     pub no_ratelimit_headers: bool,
 }
 
 /// The limits of one model or family.
 #[derive(Clone, Debug)]
-pub struct Figures {
+pub struct ModelFigures {
     name: String,
     rpm: Option<NonZeroU32>,
     tpm: Option<NonZeroU32>,
@@ -40,7 +40,7 @@ pub struct Figures {
 
 /// Models that share their limits.
 #[derive(Clone, Debug)]
-pub struct Family {
+pub struct ModelFamily {
     name: String,
     models: Vec<String>,
 }
@@ -48,13 +48,13 @@ pub struct Family {
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
-impl Quotas {
-    /// There are some.
+impl ModelLimits {
+    /// Whether there are any.
     pub(super) fn any(&self) -> bool {
         [self.rpm, self.rpd, self.tpm].iter().any(Option::is_some) || !self.models.is_empty()
     }
 
-    /// Whose limits a model's are: its family's, if it has one, else its own.
+    /// The name whose limits apply to a model: its family's, else its own.
     pub(super) fn name<'a>(&'a self, model: &'a str) -> &'a str {
         let mut families = self.families.iter();
         let family = families.find(|family| family.models.iter().any(|member| member == model));
@@ -71,7 +71,7 @@ impl Quotas {
     }
 }
 
-impl FromStr for Figures {
+impl FromStr for ModelFigures {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -83,7 +83,7 @@ impl FromStr for Figures {
     }
 }
 
-impl FromStr for Family {
+impl FromStr for ModelFamily {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

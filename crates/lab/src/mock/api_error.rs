@@ -5,12 +5,12 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::cap::Exhausted;
-use super::span::Span;
+use super::go_duration::GoDuration;
+use super::measure::OverLimit;
 
-/// An error as OpenAI says it.
+/// An error response in OpenAI's shape.
 #[derive(Debug)]
-pub(super) struct Complaint {
+pub(super) struct ApiError {
     status: StatusCode,
     message: String,
     kind: &'static str,
@@ -18,7 +18,7 @@ pub(super) struct Complaint {
     retry_after_s: Option<u64>,
 }
 
-impl Complaint {
+impl ApiError {
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message, "invalid_request_error", None)
     }
@@ -36,7 +36,7 @@ impl Complaint {
         Self::new(StatusCode::NOT_FOUND, message, "invalid_request_error", Some("model_not_found"))
     }
 
-    /// The 429 of a limit on the requests of a type.
+    /// The 429 of a limit on requests of a type.
     pub(super) fn over_type(again_in: Duration, says_when: bool) -> Self {
         let again_s = again_in.as_secs_f64();
         let message = if says_when {
@@ -49,8 +49,8 @@ impl Complaint {
     }
 
     /// The 429 of a limit on a model, or on a family of models.
-    pub(super) fn over_model(model: &str, exhausted: &Exhausted, says_when: bool) -> Self {
-        let Exhausted { measure, limit, used, requested, again_in } = *exhausted;
+    pub(super) fn over_model(model: &str, exhausted: &OverLimit, says_when: bool) -> Self {
+        let OverLimit { measure, limit, used, requested, again_in } = *exhausted;
         let whose = format!("for {model} in organization org-mock on {}", measure.words());
         let kind = measure.counts();
         if exhausted.is_too_large() {
@@ -62,7 +62,7 @@ impl Complaint {
         }
         let message = format!(
             "Rate limit reached {whose}: Limit {limit}, Used {used}, Requested {requested}. Please try again in {}.",
-            Span(again_in)
+            GoDuration(again_in)
         );
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, message, kind, LIMITED);
         if says_when { refusal.after(again_in) } else { refusal }
@@ -82,10 +82,10 @@ impl Complaint {
     }
 }
 
-/// The code of what is over a limit.
+/// The code of a request over a limit.
 const LIMITED: Option<&str> = Some("rate_limit_exceeded");
 
-impl IntoResponse for Complaint {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = json!({ "message": self.message, "type": self.kind, "param": null, "code": self.code });
         let body = Json(json!({ "error": error }));

@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::script::Step;
-use super::super::verdict::Denied;
-use super::{Duration, MINUTE, Refusal, SECOND, Upstream};
+use super::super::decision::Denial;
+use super::super::script::FaultChange;
+use super::{Duration, MINUTE, MockRefusal, SECOND, Upstream};
 
 #[test]
 fn a_hidden_limit_is_a_share_of_the_configured_one_under_every_window() {
@@ -46,17 +46,17 @@ fn a_script_changes_what_it_names_when_its_time_has_come() {
     let begun = SECOND * 100;
     assert_eq!(upstream.admits(begun, 200), 100);
     assert_eq!(upstream.admits(begun + Duration::from_millis(5_999), 1), 0);
-    assert_eq!(upstream.post(begun + SECOND * 6), Some(Denied::Told(Refusal::SlowDown)));
+    assert_eq!(upstream.post(begun + SECOND * 6), Some(Denial::Fault(MockRefusal::SlowDown)));
     assert_eq!(upstream.admits(begun + SECOND * 12, 200), 50);
     let arrival = upstream.request("/v1/models", &[], json!({}));
     assert_eq!(upstream.arrive(begun + SECOND * 12, &arrival).latency, SECOND * 2);
-    assert_eq!(upstream.post(begun + SECOND * 18), Some(Denied::Gone));
+    assert_eq!(upstream.post(begun + SECOND * 18), Some(Denial::Gone));
     let stats = upstream.stats(begun + SECOND * 18);
     assert_eq!(stats.gone, 1);
     assert_eq!(stats.admitted_by_window.0, [100, 0, 51]);
     assert_eq!(stats.denied_by_window.0, [101, 1, 150]);
-    assert_eq!(stats.denied_by_kind[&Refusal::RequestType], 251);
-    assert_eq!(stats.denied_by_kind[&Refusal::SlowDown], 1);
+    assert_eq!(stats.denied_by_kind[&MockRefusal::RequestType], 251);
+    assert_eq!(stats.denied_by_kind[&MockRefusal::SlowDown], 1);
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn a_step_can_be_taken_at_once_and_a_reset_takes_it_back() {
     assert_eq!(upstream.admits(SECOND, 200), 50);
     upstream.limits.reset();
     assert_eq!(upstream.admits(SECOND * 2, 200), 100);
-    assert!(Step::at_once(json!({ "at": "1s" })).expect_err("a time").contains("--script"));
-    assert!(Step::at_once(json!({ "scale": -1 })).expect_err("no scale").contains("a number above 0"));
+    assert!(FaultChange::at_once(json!({ "at": "1s" })).expect_err("a time").contains("--script"));
+    assert!(FaultChange::at_once(json!({ "scale": -1 })).expect_err("no scale").contains("a number above 0"));
 }
 
 #[tokio::test]

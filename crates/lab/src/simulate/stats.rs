@@ -4,63 +4,44 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
-use super::instance::Instance;
+use super::group_stats::GroupStats;
+use super::instance_stats::InstanceStats;
 use super::timeline::Timeline;
 use super::traffic::{Stream, Traffic};
-use super::waits::Waits;
 use crate::client::Clients;
 use crate::route::{Asks, RouteId};
 use crate::scheduler::Snapshot;
 use crate::settings::Settings;
 
-/// What has come of everything so far.
-pub(super) struct Tally<'t> {
+/// The outcome of a simulation so far.
+pub(super) struct Stats<'t> {
     pub(super) settings: &'t Settings,
     pub(super) traffic: &'t Traffic,
     pub(super) began: Instant,
     pub(super) ended: Instant,
-    pub(super) whole: Group,
-    /// By their place in the table.
-    pub(super) routes: Vec<Group>,
-    pub(super) clients: IndexMap<String, Group>,
-    /// The client of each stream, by its place above.
+    pub(super) whole: GroupStats,
+    /// By the route's number.
+    pub(super) routes: Vec<GroupStats>,
+    pub(super) clients: IndexMap<String, GroupStats>,
+    /// The client of each stream, as an index into `clients`.
     client_of: Vec<usize>,
-    pub(super) streams: Vec<Work>,
-    pub(super) instances: Vec<Instance>,
-    /// Of each pool, the instances by their keys.
+    pub(super) streams: Vec<StreamStats>,
+    pub(super) instances: Vec<InstanceStats>,
+    /// For each pool, the index of each instance by its key.
     by_key: Vec<HashMap<Box<str>, usize>>,
     pub(super) timeline: Timeline,
-    /// How often it was looked at while there was traffic.
+    /// Samples while there was traffic.
     pub(super) looks: u32,
 }
 
-/// What has come of the requests of one kind.
-#[derive(Debug, Default)]
-pub(super) struct Group {
-    /// Came, or came back.
-    pub(super) requests: u64,
-    /// Had an answer by a call of their own.
-    pub(super) served: u64,
-    /// Had the answer of another one's call.
-    pub(super) shared: u64,
-    /// Were refused by the gate, by the reason.
-    pub(super) refused: IndexMap<String, u64>,
-    /// How often the upstream refused.
-    pub(super) upstream_refused: u64,
-    /// Got the upstream's refusal, as it could not be sent again in time.
-    pub(super) failed: u64,
-    /// Of those that had an answer.
-    pub(super) waits: Waits,
-}
-
-/// What was begun, and done.
+/// The jobs of a stream.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Work {
+pub(super) struct StreamStats {
     pub(super) begun: u64,
     pub(super) done: u64,
 }
 
-impl<'t> Tally<'t> {
+impl<'t> Stats<'t> {
     pub(super) fn new(settings: &'t Settings, traffic: &'t Traffic, began: Instant) -> Self {
         let clients = Clients::new(&settings.clients);
         let label = |stream: &Stream| stream.kind.sender.label(&clients);
@@ -71,11 +52,11 @@ impl<'t> Tally<'t> {
             traffic,
             began,
             ended: began,
-            whole: Group::default(),
-            routes: settings.routes.routes().map(|_| Group::default()).collect(),
-            clients: names.into_iter().map(|name| (name, Group::default())).collect(),
+            whole: GroupStats::default(),
+            routes: settings.routes.routes().map(|_| GroupStats::default()).collect(),
+            clients: names.into_iter().map(|name| (name, GroupStats::default())).collect(),
             client_of,
-            streams: vec![Work::default(); traffic.streams.len()],
+            streams: vec![StreamStats::default(); traffic.streams.len()],
             instances: Vec::new(),
             by_key: vec![HashMap::new(); settings.pools.len()],
             timeline: Timeline::new(began, traffic.lasts),
@@ -95,7 +76,7 @@ impl<'t> Tally<'t> {
         self.each(route, stream, &[], |group| group.requests += 1);
     }
 
-    /// A request asks this of its pools; their instances.
+    /// A request takes this from its pools. Returns their instances.
     pub(super) fn asks(&mut self, asks: &Asks) -> SmallVec<[usize; 2]> {
         let mut instances = SmallVec::new();
         for ask in asks {
@@ -104,7 +85,7 @@ impl<'t> Tally<'t> {
             let index = known.unwrap_or_else(|| {
                 let pool = &self.settings.pools[ask.pool.0];
                 self.by_key[ask.pool.0].insert(key.into(), self.instances.len());
-                self.instances.push(Instance::new(ask.pool, pool, key, self.timeline.len()));
+                self.instances.push(InstanceStats::new(ask.pool, pool, key, self.timeline.len()));
                 self.instances.len() - 1
             });
             if !instances.contains(&index) {
@@ -162,7 +143,7 @@ impl<'t> Tally<'t> {
         self.each(route, stream, instances, |group| group.failed += 1);
     }
 
-    /// When it wants to see the state of the gate.
+    /// When the next sample of the gate's state is due.
     pub(super) fn sample_at(&self) -> Instant {
         self.timeline.next_at()
     }
@@ -181,11 +162,11 @@ impl<'t> Tally<'t> {
         }
         if self.timeline.is_long() {
             self.timeline.thin();
-            self.instances.iter_mut().for_each(Instance::thin);
+            self.instances.iter_mut().for_each(InstanceStats::thin);
         }
     }
 
-    fn each(&mut self, route: RouteId, stream: usize, instances: &[usize], mut note: impl FnMut(&mut Group)) {
+    fn each(&mut self, route: RouteId, stream: usize, instances: &[usize], mut note: impl FnMut(&mut GroupStats)) {
         note(&mut self.whole);
         note(&mut self.routes[route.0]);
         note(&mut self.clients[self.client_of[stream]]);

@@ -8,36 +8,37 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::complaint::Complaint;
+use super::api_error::ApiError;
+use super::limits::MockLimits;
+use super::options::Options;
 use super::with::with;
-use super::{Limits, Options};
 
-/// What the stand-in remembers: objects on shelves, each shelf called by the path of its collection.
+/// The state of the mock: its limits, and the objects of each collection by the collection's path.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) limits: Limits,
+pub(super) struct MockState {
+    pub(super) limits: MockLimits,
     pub(super) options: Options,
     chance: Mutex<fastrand::Rng>,
     started: Instant,
     ids: AtomicU64,
-    objects: Mutex<HashMap<String, Shelf>>,
+    objects: Mutex<HashMap<String, Collection>>,
 }
 
-type Shelf = IndexMap<String, Value>;
+type Collection = IndexMap<String, Value>;
 
-/// Which objects of a collection are asked for.
+/// The query of a listing.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Page {
+pub(super) struct ListQuery {
     limit: Option<usize>,
     order: Option<String>,
     after: Option<String>,
 }
 
-/// The stand-in knows no wall clock: it starts in this second, and goes on from there. Any second would do.
+/// The mock has no wall clock: it starts at this Unix time. Any would do.
 const EPOCH: u64 = 1_790_000_000;
 
-impl World {
-    pub(super) fn new(limits: Limits, options: Options) -> Self {
+impl MockState {
+    pub(super) fn new(limits: MockLimits, options: Options) -> Self {
         Self {
             limits,
             chance: Mutex::new(fastrand::Rng::with_seed(options.seed)),
@@ -48,7 +49,7 @@ impl World {
         }
     }
 
-    /// This second, as in `created_at`.
+    /// The current Unix time, as in `created_at`.
     pub(super) fn now(&self) -> u64 {
         EPOCH + self.started.elapsed().as_secs()
     }
@@ -58,12 +59,12 @@ impl World {
         format!("{prefix}{:024x}", self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A time between nothing and `most`.
+    /// A random time up to `most`.
     pub(super) fn up_to(&self, most: Duration) -> Duration {
         most.mul_f64(self.chance.lock().unwrap_or_else(PoisonError::into_inner).f64())
     }
 
-    /// The words of every answer, each with the space before it.
+    /// The words of every answer, each with the space after it.
     pub(super) fn words(&self) -> Vec<String> {
         let said = "These words come from Tidegate's stand-in for the OpenAI API, not from a model.";
         let words = said.split_inclusive(' ').chain([" "]).cycle().filter(|word| *word != " ");
@@ -74,34 +75,36 @@ impl World {
         words
     }
 
-    /// Puts an object on a shelf and hands it back.
-    pub(super) fn put(&self, shelf: &str, object: Value) -> Value {
+    /// Stores an object in a collection and returns it.
+    pub(super) fn put(&self, collection: &str, object: Value) -> Value {
         let id = object["id"].as_str().unwrap_or_default().to_owned();
-        self.shelves().entry(shelf.to_owned()).or_default().insert(id, object.clone());
+        self.collections().entry(collection.to_owned()).or_default().insert(id, object.clone());
         object
     }
 
-    pub(super) fn find(&self, shelf: &str, id: &str) -> Result<Value, Complaint> {
-        self.shelves().get(shelf).and_then(|shelf| shelf.get(id)).cloned().ok_or_else(|| missing(id))
+    pub(super) fn find(&self, collection: &str, id: &str) -> Result<Value, ApiError> {
+        self.collections().get(collection).and_then(|collection| collection.get(id)).cloned().ok_or_else(|| missing(id))
     }
 
     /// Sets fields of an object.
-    pub(super) fn change(&self, shelf: &str, id: &str, changes: &Value) -> Result<Value, Complaint> {
-        let mut kept = self.shelves();
-        let object = kept.get_mut(shelf).and_then(|shelf| shelf.get_mut(id)).ok_or_else(|| missing(id))?;
+    pub(super) fn change(&self, collection: &str, id: &str, changes: &Value) -> Result<Value, ApiError> {
+        let mut kept = self.collections();
+        let object =
+            kept.get_mut(collection).and_then(|collection| collection.get_mut(id)).ok_or_else(|| missing(id))?;
         *object = with(object.take(), changes);
         Ok(object.clone())
     }
 
-    pub(super) fn remove(&self, shelf: &str, id: &str) -> Result<Value, Complaint> {
-        let removed = self.shelves().get_mut(shelf).and_then(|shelf| shelf.shift_remove(id));
+    pub(super) fn remove(&self, collection: &str, id: &str) -> Result<Value, ApiError> {
+        let removed = self.collections().get_mut(collection).and_then(|collection| collection.shift_remove(id));
         removed.ok_or_else(|| missing(id))
     }
 
-    /// A page of a shelf, the newest first unless asked otherwise.
-    pub(super) fn list(&self, shelf: &str, page: &Page) -> Value {
-        let kept = self.shelves();
-        let objects = kept.get(shelf).map(|shelf| shelf.values().collect::<Vec<_>>()).unwrap_or_default();
+    /// A page of a collection, the newest object first by default.
+    pub(super) fn list(&self, collection: &str, page: &ListQuery) -> Value {
+        let kept = self.collections();
+        let objects =
+            kept.get(collection).map(|collection| collection.values().collect::<Vec<_>>()).unwrap_or_default();
         let ordered: Vec<&Value> = match page.order.as_deref() {
             Some("asc") => objects,
             _ => objects.into_iter().rev().collect(),
@@ -117,29 +120,29 @@ impl World {
         })
     }
 
-    /// Sets fields of an object once it has been in progress for a while, if it still is.
-    pub(super) fn finish(self: &Arc<Self>, shelf: String, object: &Value, changes: Value) {
-        let (world, id) = (Arc::clone(self), object["id"].as_str().unwrap_or_default().to_owned());
+    /// Changes an object after its time in progress, if it is still in progress then.
+    pub(super) fn finish(self: &Arc<Self>, collection: String, object: &Value, changes: Value) {
+        let (state, id) = (Arc::clone(self), object["id"].as_str().unwrap_or_default().to_owned());
         tokio::spawn(async move {
-            tokio::time::sleep(world.options.work).await;
-            if world.find(&shelf, &id).is_ok_and(|object| object["status"] == "in_progress") {
-                // Nobody waits for this one any more if it has been deleted.
-                let _ = world.change(&shelf, &id, &changes);
+            tokio::time::sleep(state.options.work).await;
+            if state.find(&collection, &id).is_ok_and(|object| object["status"] == "in_progress") {
+                // An error means that it was deleted meanwhile.
+                let _ = state.change(&collection, &id, &changes);
             }
         });
     }
 
-    /// Forgets every object and every arrival.
+    /// Forgets all objects and all arrivals.
     pub(super) fn reset(&self) {
-        self.shelves().clear();
+        self.collections().clear();
         self.limits.reset();
     }
 
-    fn shelves(&self) -> MutexGuard<'_, HashMap<String, Shelf>> {
+    fn collections(&self) -> MutexGuard<'_, HashMap<String, Collection>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn missing(id: &str) -> Complaint {
-    Complaint::not_found(format!("No object found with id '{id}'."))
+fn missing(id: &str) -> ApiError {
+    ApiError::not_found(format!("No object found with id '{id}'."))
 }
