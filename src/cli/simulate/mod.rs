@@ -86,13 +86,8 @@ impl Simulate {
         };
         let unreadable = |error| UsageError(format!("cannot read the traffic {}: {error}", self.name()));
         simulate::read(&self.name(), &text.map_err(unreadable)?).map_err(|unusable| match unusable {
-<<<<<<< HEAD
-            Unusable::Scenario(invalid) => invalid.into(),
-            Unusable::Recording { .. } => UsageError(unusable.to_string()).into(),
-=======
             TrafficError::Scenario(invalid) => invalid.into(),
-            TrafficError::Recording { .. } => Usage(unusable.to_string()).into(),
->>>>>>> 8ff7d1517e33747a012dfe326c17f394d6de21b0
+            TrafficError::Recording { .. } => UsageError(unusable.to_string()).into(),
         })
     }
 

@@ -26,13 +26,8 @@ const LINES: usize = 20;
 const MARGIN: usize = 12;
 
 /// What is drawn at a point, and how its highest is said.
-<<<<<<< HEAD
-type PointValue = fn(&Point) -> f64;
+type PointValue = fn(&LoadPoint) -> f64;
 type PointLabel = fn(f64) -> String;
-=======
-type Value = fn(&LoadPoint) -> f64;
-type Said = fn(f64) -> String;
->>>>>>> 8ff7d1517e33747a012dfe326c17f394d6de21b0
 
 /// What is drawn of a pool.
 const STRIPS: [(&str, PointValue, PointLabel); 3] = [
