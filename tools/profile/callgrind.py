@@ -42,7 +42,7 @@ def read(path):
     What a function calls of itself is not added to it again; in a longer circle it is, as in callgrind_annotate.
     """
     counts, names, function, callee = Counts(), {}, None, None
-    paths, path = {}, None
+    sources, source = {}, None
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             key, _, value = line.rstrip("\n").partition("=")
@@ -57,9 +57,9 @@ def read(path):
             elif key in ("fl", "fi", "fe", "cfi", "cfl"):
                 number, name = NAMED.fullmatch(value).groups()
                 if name is not None:
-                    paths[number] = name
+                    sources[number] = name
                 if key[0] == "f":
-                    path = paths[number]
+                    source = sources[number]
             elif key == "calls":
                 for called in (callee, (function, callee)):
                     counts.calls[called] += int(value.split()[0])
@@ -67,7 +67,7 @@ def read(path):
             elif line[:1] in "+-*0123456789" and function:
                 cost = int(line.split()[1])
                 counts.own[function] += cost
-                counts.files[path] += cost
+                counts.files[source] += cost
     counts.inclusive.update(counts.own)
     for (caller, callee), cost in counts.edges.items():
         if caller != callee:
