@@ -95,6 +95,16 @@ mod tests {
         assert_eq!(began.elapsed().as_millis(), ATTEMPT_DELAY.as_millis() + 1);
     }
 
+    #[tokio::test]
+    async fn system_probes_a_silent_connection() {
+        let live = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let stream = open(live.local_addr().expect("an address")).await.expect("a connection");
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE);
+        assert_eq!(socket.tcp_keepalive_interval().expect("an option"), PROBE_INTERVAL);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn refused_address_costs_no_time() {
         let nobody = TcpListener::bind("127.0.0.1:0").await.and_then(|it| it.local_addr()).expect("an address");

@@ -21,6 +21,7 @@ mod polling;
 mod proxies;
 mod quota;
 mod refused;
+mod relays;
 mod resend;
 mod soak;
 mod traces;
