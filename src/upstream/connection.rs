@@ -29,6 +29,10 @@ const IDLE: Duration = Duration::from_secs(55);
 /// A guess: longer than a request is on its way.
 const BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
+/// How much of a response, or of a request's body, a connection holds at most. A guess: twice the largest head that is to
+/// pass, and a third of hyper's own limit, which a client that does not read would have filled.
+const BUFFER: usize = 128 << 10;
+
 /// An HTTP/1.1 connection, which one request after the other has to itself.
 ///
 /// It has no task of its own. The task that waits for a response, or reads its body, drives it: no request and no piece of a
@@ -67,7 +71,7 @@ pub(super) struct Interrupted {
 impl Connection {
     pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
         let traffic = io.traffic();
-        let (requests, driver) = Builder::new().handshake(TokioIo::new(io)).await?;
+        let (requests, driver) = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(io)).await?;
         Ok(Box::new(Self {
             requests,
             driver: Some(Box::pin(driver.with_upgrades())),

@@ -138,13 +138,9 @@ async fn head(
         },
         () = upload.over() => {}
     }
-    match time::timeout(timeout, answer).await {
-        Ok(answer) => answer.map_err(|error| NoResponse::from(&error)),
-        Err(_) => {
-            let failed = Failed::Timeout(timeout);
-            Err(NoResponse { failed, is_unprocessed: false, is_cut: false })
-        }
-    }
+    let late = |_| NoResponse { failed: Failed::Timeout(timeout), is_unprocessed: false, is_cut: false };
+    let answer = time::timeout(timeout, answer).await.map_err(late)?;
+    answer.map_err(|error| NoResponse::from(&error))
 }
 
 impl From<&legacy::Error> for NoResponse {
