@@ -44,7 +44,7 @@
 //! 6. `admit`: [`route::Table::asks`] says what it asks of which pools, and [`admission::Applicant`] before whom it goes
 //!    and how long it will wait. [`admission::Admission::acquire`] grants a [`Permit`](admission::Permit), at once or
 //!    later, or refuses.
-//! 7. `forward`: [`upstream::Upstream::send`] sends it. The permit's [`Place`](admission::Place) in the windows is spent
+//! 7. `forward`: [`upstream::Upstream::send`] sends it, over a connection of its pool that this very task drives. The permit's [`Place`](admission::Place) in the windows is spent
 //!    as the head is written, and given back if it never is.
 //! 8. `answer`: the answer goes back as it comes. Its body carries what is [`InFlight`](admission::InFlight), and the
 //!    request's line in the log, to the last byte.

@@ -22,7 +22,8 @@ use super::progress::Progress;
 use super::response_body::ResponseBody;
 use super::waker::DriverWaker;
 
-/// How long a connection may be idle. A guess: less than the 60 s and 75 s after which load balancers and nginx close theirs.
+/// How long a connection may be idle. A guess: less than the 60 s and 75 s after which load balancers and nginx close theirs
+/// (docs/upstream.md §9).
 const IDLE: Duration = Duration::from_secs(55);
 
 /// How much sooner than the upstream says that it closes an idle connection (`Keep-Alive: timeout=5`) it is used no more.

@@ -92,7 +92,9 @@ mod tests {
         let began = Instant::now();
         let reached = race(vec![silent, address]).await.expect("a connection");
         assert_eq!(reached.peer_addr().expect("an address"), address);
-        assert_eq!(began.elapsed().as_millis(), ATTEMPT_DELAY.as_millis() + 1);
+        // Timers go off at whole milliseconds of the runtime's.
+        let late = began.elapsed() - ATTEMPT_DELAY;
+        assert!(late <= Duration::from_millis(1), "{late:?}");
     }
 
     #[tokio::test]
