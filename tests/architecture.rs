@@ -22,7 +22,23 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("admin", &["admission", "config", "feedback", "limit", "log", "proxy", "route"]),
     ("mock", &["config", "limit", "meter", "route"]),
     ("simulate", &["admission", "coalesce", "config", "feedback", "limit", "meter", "proxy", "queue", "route"]),
-    ("cli", &["admin", "admission", "config", "limit", "log", "meter", "mock", "proxy", "route", "simulate", "store"]),
+    (
+        "cli",
+        &[
+            "admin",
+            "admission",
+            "config",
+            "limit",
+            "log",
+            "meter",
+            "mock",
+            "proxy",
+            "route",
+            "simulate",
+            "store",
+            "upstream",
+        ],
+    ),
 ];
 
 /// Where sources are: the pure crate, and the proxy around it.

@@ -93,8 +93,7 @@ mod tests {
         let reached = race(vec![silent, address]).await.expect("a connection");
         assert_eq!(reached.peer_addr().expect("an address"), address);
         // Timers go off at whole milliseconds of the runtime's.
-        let late = began.elapsed() - ATTEMPT_DELAY;
-        assert!(late <= Duration::from_millis(1), "{late:?}");
+        assert!((250..=251).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     }
 
     #[tokio::test]

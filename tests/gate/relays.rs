@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use super::house::{House, Wire, accept, upstream};
 use crate::clock::Clock;
@@ -59,8 +60,9 @@ async fn half_closed_relay_ends_when_nothing_comes() {
         first.0.shutdown().await.expect("closes its half");
         assert_eq!(last.rest().await, "");
         // The gate has closed its half towards the other, which now keeps silent.
+        let began = Instant::now();
         tokio::select! {
-            _ = first.rest_of_bytes() => {}
+            _ = first.rest_of_bytes() => assert!((59..130).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed()),
             never = clock.runs(Duration::from_secs(1)) => match never {},
         }
     }
