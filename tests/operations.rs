@@ -8,8 +8,9 @@ use tidegate::route::{Ask, Asks, Body, Facts, Priority};
 /// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
 const OPERATIONS: &str = include_str!("operations.tsv");
 
-/// How many there are in the specification of 2026-08-21, its two readings of the responses among them.
-const ALL: usize = 291;
+/// How many there are: 291 in the specification of 2026-08-21, its two readings of the responses among them, and 86 more in
+/// openai-python 3.57 of 2026-11-19.
+const ALL: usize = 377;
 
 #[test]
 fn every_operation_takes_its_route_and_its_pools() {
@@ -78,6 +79,40 @@ fn a_model_has_pools_of_requests_and_of_tokens_on_every_endpoint() {
         assert_eq!(keys, [Some("gpt-4o -"); 2], "{path}");
         let units = asked.iter().map(|ask| config.pools[ask.pool.0].limits.unit);
         assert!(units.eq([Unit::Requests, Unit::Tokens]), "{path}");
+    }
+}
+
+/// What is polled shares its calls, and what streams does not.
+#[test]
+fn polled_agent_routes_share_calls() {
+    let config = built_in();
+    for (path, is_shared) in [
+        ("/v1/agents/sessions/s_1", true),
+        ("/v1/agents/sessions/s_1/turns/t_1", true),
+        ("/v1/agents/sessions/s_1/subagents/a_1/turns/t_1", true),
+        ("/v1/agents/automations/a_1/invocations/i_1", true),
+        ("/v1/agents/sessions/s_1/events", false),
+        ("/v1/agents/sessions/s_1/turns", false),
+        ("/v1/agents/sessions/s_1/artifacts/a_1/content", false),
+        ("/v1/agents/a_1", false),
+    ] {
+        let route = config.routes.find("GET", path).route();
+        assert_eq!(config.coalesce.contains_key(&route), is_shared, "{path}");
+    }
+}
+
+#[test]
+fn service_tier_with_own_limits_parts_model_pools() {
+    let config = built_in();
+    let key = |tier: &str| {
+        let json = format!(r#"{{"service_tier": "{tier}", "model": "GPT-5"}}"#);
+        let body = Body::read(json.as_bytes(), None).expect("JSON");
+        let found = config.routes.find("POST", "/v1/responses");
+        config.routes.asks(&found, &Request(body))[0].key.clone()
+    };
+    assert_eq!(key("ultrafast").as_deref(), Some("gpt-5+ultrafast -"));
+    for shared in ["fast", "priority", "default", "auto", "flex"] {
+        assert_eq!(key(shared).as_deref(), Some("gpt-5 -"), "{shared}");
     }
 }
 
@@ -167,9 +202,9 @@ fn built_in() -> Config {
 }
 
 /// A request with a model and three files in its body.
-struct Request(Body<'static>);
+struct Request<'b>(Body<'b>);
 
-impl Facts for Request {
+impl Facts for Request<'_> {
     fn header(&self, _: &str) -> Option<&[u8]> {
         None
     }

@@ -12,6 +12,9 @@ const MOST_KEYS: usize = 10_000;
 /// The key of the instance that all others share.
 const THE_REST: &str = "...";
 
+/// Stands in a key between a model and a service tier that has limits of its own. No name of a model that was seen has it.
+pub const TIER: char = '+';
+
 /// How long models are taken to share a limit after a refusal has said so. A guess: as long as all else that is
 /// learned.
 const JOINED: Duration = Duration::from_hours(1);
@@ -236,8 +239,13 @@ impl Ledger {
         let Limits { model_part, learn, .. } = self.limits[pool.0];
         let part = model_part.filter(|_| learn != Learn::Never)?;
         let mut parts: Vec<&str> = key.split(' ').collect();
-        let model = parts.get_mut(part).filter(|model| **model != family)?;
-        *model = family;
+        let model = parts.get_mut(part)?;
+        // A tier with limits of its own does not share those of the family in another tier.
+        let family = model.rsplit_once(TIER).map_or(family.to_owned(), |(_, tier)| format!("{family}{TIER}{tier}"));
+        if *model == family {
+            return None;
+        }
+        *model = &family;
         let family = parts.join(" ");
         if self.families[pool.0].len() < MOST_KEYS {
             self.families[pool.0].insert(key, (family.as_str().into(), now + JOINED));

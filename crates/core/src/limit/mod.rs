@@ -23,7 +23,7 @@ mod window;
 pub use fill::Fill;
 pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
 pub use learning::{Fit, Level, Told};
-pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
+pub use ledger::{Charge, InstanceId, Ledger, PoolId, TIER, Usage};
 pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
 pub use recall::KeptLesson;
