@@ -62,6 +62,7 @@ pub(super) fn is_letter(byte: u8) -> bool {
 }
 
 /// What something costs that comes as base64.
+#[derive(Clone, Copy)]
 pub(super) enum MediumCost {
     Tokens(u32),
     Image(ImageSize),

@@ -55,12 +55,11 @@ impl Place {
     /// That of a field in an object that stands here.
     pub(super) fn of_inner(self, name: &str) -> Self {
         match (self, name) {
-            (Schema | Unread, _) => self,
+            (Media(_), "data" | "file_data" | "file_id" | "image_url" | "url") | (Schema | Unread, _) => self,
             (_, "detail") => Detail,
-            (Media(_), "data" | "file_data" | "file_id" | "image_url" | "url") => self,
             (Media(_), "content" | "context" | "text" | "title") => Text,
-            (Media(_) | Detail, _) => Unread,
-            (
+            (Media(_) | Detail, _)
+            | (
                 _,
                 "annotations" | "call_id" | "file_ids" | "id" | "logprobs" | "mimeType" | "mime_type" | "role"
                 | "status" | "tool_call_id" | "type",

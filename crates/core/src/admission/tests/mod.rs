@@ -1,6 +1,7 @@
 //! The scheduler, stepped by hand from one `poll_timeout` to the next.
 
 mod diagnoses;
+mod estimates;
 mod evidence;
 mod fairness;
 mod forecasts;
