@@ -73,7 +73,14 @@ fn the_admin_api_has_a_pool_for_each_kind_of_resource() {
 #[test]
 fn a_model_has_pools_of_requests_and_of_tokens_on_every_endpoint() {
     let config = built_in();
-    for path in ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/audio/transcriptions"] {
+    for path in [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/embeddings",
+        "/v1/audio/transcriptions",
+        "/v1/messages",
+        "/v1/decisions",
+    ] {
         let asked = asks(&config, "POST", path);
         let keys: Vec<Option<&str>> = asked.iter().map(|ask| ask.key.as_deref()).collect();
         assert_eq!(keys, [Some("gpt-4o -"); 2], "{path}");
@@ -138,6 +145,14 @@ fn what_takes_from_no_pool_has_one_for_its_endpoint() {
         ("POST", "/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs -"),
         ("GET", "/v1/what is/this", "GET:/v1/what_is/this -"),
         ("GET", "/a-name-that-is-longer-than-any-word/of", "GET:/*/of -"),
+        // A model has limits of its own.
+        ("POST", "/openai/deployments/gpt-4o/chat/completions", "POST:/openai/deployments/gpt-4o/chat/completions -"),
+        (
+            "POST",
+            "/v1beta/models/gemini-2.5-pro:generateContent",
+            "POST:/v1beta/models/gemini-2.5-pro:generatecontent -",
+        ),
+        ("POST", "/v1/engines/text-davinci-003/completions", "POST:/v1/engines/text-davinci-003/completions -"),
     ] {
         let asked = asks(&config, method, path);
         let [Ask { pool, key: Some(asked), .. }] = &asked[..] else { panic!("{path} asks {asked:?}") };

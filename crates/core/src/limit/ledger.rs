@@ -12,9 +12,6 @@ const MOST_KEYS: usize = 10_000;
 /// The key of the instance that all others share.
 const THE_REST: &str = "...";
 
-/// Stands in a key between a model and a service tier that has limits of its own. No name of a model that was seen has it.
-pub const TIER: char = '+';
-
 /// How long models are taken to share a limit after a refusal has said so. A guess: as long as all else that is
 /// learned.
 const JOINED: Duration = Duration::from_hours(1);
@@ -241,7 +238,9 @@ impl Ledger {
         let mut parts: Vec<&str> = key.split(' ').collect();
         let model = parts.get_mut(part)?;
         // A tier with limits of its own does not share those of the family in another tier.
-        let family = model.rsplit_once(TIER).map_or(family.to_owned(), |(_, tier)| format!("{family}{TIER}{tier}"));
+        let family = model
+            .rsplit_once(super::TIER)
+            .map_or(family.to_owned(), |(_, tier)| format!("{family}{}{tier}", super::TIER));
         if *model == family {
             return None;
         }

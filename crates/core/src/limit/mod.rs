@@ -23,7 +23,7 @@ mod window;
 pub use fill::Fill;
 pub use learned::{Finding, Kept, LearnedUsage, Lesson, Outdated};
 pub use learning::{Fit, Level, Told};
-pub use ledger::{Charge, InstanceId, Ledger, PoolId, TIER, Usage};
+pub use ledger::{Charge, InstanceId, Ledger, PoolId, Usage};
 pub use pool::{Learn, Limits, Pool, PoolUsage, Reserved, Shape, Unit};
 pub use rate::{ParseRateError, Rate};
 pub use recall::KeptLesson;
@@ -45,3 +45,6 @@ pub struct Never {
     /// The limit it exceeds.
     pub limit: Rate,
 }
+
+/// Stands in a key between a model and a service tier that has limits of its own. No name of a model that was seen has it.
+pub const TIER: char = '+';

@@ -2,10 +2,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::body::Body;
 use super::charge::Facts;
 use super::found::Match;
-use crate::limit::TIER;
 
 /// One part of what tells the instances of a pool apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,31 +29,28 @@ impl KeyPart {
                 legible(param.unwrap_or_default())
             }
             Self::Header(name) => facts.header(name).map_or(ABSENT.to_owned(), |value| hashed(&[value])),
-            Self::Body(field) => facts.body().map_or(UNSEEN.to_owned(), |body| {
-                let value = body.text(field).map_or(ABSENT.to_owned(), legible);
-                if **field == *MODEL { with_tier(value, body) } else { value }
-            }),
+            Self::Body(field) => {
+                facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
+            }
             Self::Account => account_label(|name| facts.header(name)),
             Self::Endpoint => found.endpoint.as_deref().map_or(ABSENT.to_owned(), bounded),
         }
     }
-}
 
-/// The field of a body that names its model.
-const MODEL: &str = "model";
+    /// The same; to a model, the tier is added that it is asked in, where that has limits of its own: `gpt-5+ultrafast`.
+    pub(super) fn value_in_tier(&self, found: &Match, facts: &dyn Facts) -> String {
+        let value = self.value(found, facts);
+        let is_model = matches!(self, Self::Body(field) if **field == *"model");
+        let asked = facts.body().filter(|_| is_model).and_then(|body| body.text("service_tier"));
+        match TIERS.iter().find(|tier| asked.is_some_and(|asked| asked.eq_ignore_ascii_case(tier))) {
+            Some(tier) => format!("{value}{}{tier}", crate::limit::TIER),
+            None => value,
+        }
+    }
+}
 
 /// The service tiers that have limits of their own; the others share those of the standard tier (docs/upstream.md §2.5).
 const TIERS: [&str; 1] = ["ultrafast"];
-
-/// A model, and the tier that it is asked in where that has limits of its own: `gpt-5+ultrafast`.
-fn with_tier(model: String, body: &Body<'_>) -> String {
-    let asked = body.text("service_tier");
-    let tier = TIERS.iter().find(|tier| asked.is_some_and(|asked| asked.eq_ignore_ascii_case(tier)));
-    match tier {
-        Some(tier) => format!("{model}{TIER}{tier}"),
-        None => model,
-    }
-}
 
 /// The value of what a request does not say.
 const ABSENT: &str = "-";

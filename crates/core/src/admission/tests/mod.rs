@@ -1,7 +1,6 @@
 //! The scheduler, stepped by hand from one `poll_timeout` to the next.
 
 mod diagnoses;
-mod estimates;
 mod evidence;
 mod fairness;
 mod forecasts;
