@@ -93,6 +93,10 @@ fn a_model_has_pools_of_requests_and_of_tokens_on_every_endpoint() {
 #[test]
 fn polled_agent_routes_share_calls() {
     let config = built_in();
+    let file: toml::Table = DEFAULT.parse().expect("TOML");
+    let routes = file["routes"].as_array().expect("routes");
+    let is_coalesced = |route: &&toml::Value| route.get("coalesce").and_then(toml::Value::as_bool) == Some(true);
+    let shared: Vec<&str> = routes.iter().filter(is_coalesced).filter_map(|route| route["match"].as_str()).collect();
     for (path, is_shared) in [
         ("/v1/agents/sessions/s_1", true),
         ("/v1/agents/sessions/s_1/turns/t_1", true),
@@ -103,9 +107,26 @@ fn polled_agent_routes_share_calls() {
         ("/v1/agents/sessions/s_1/artifacts/a_1/content", false),
         ("/v1/agents/a_1", false),
     ] {
-        let route = config.routes.find("GET", path).route();
-        assert_eq!(config.coalesce.contains_key(&route), is_shared, "{path}");
+        let name = &config.routes.route(config.routes.find("GET", path).route()).name;
+        assert_eq!(shared.contains(&&**name), is_shared, "{path}");
     }
+}
+
+/// Credentials of Azure, Anthropic and Google; what a request has no account for is "-".
+#[test]
+fn every_credential_names_an_account() {
+    let config = built_in();
+    let found = config.routes.find("POST", "/v1/chat/completions");
+    let account = |header: &'static str, value: &'static str| {
+        let asked = config.routes.asks(&found, &Credential(header, value));
+        let key = asked[0].key.clone().expect("a key");
+        key.split(' ').next_back().map(str::to_owned).expect("an account")
+    };
+    for header in ["authorization", "api-key", "x-api-key", "x-goog-api-key"] {
+        let (one, other) = (account(header, "k1"), account(header, "k2"));
+        assert!(one != other && one != "-" && !one.contains("k1"), "{header}: {one} {other}");
+    }
+    assert_eq!(account("x-other", "k1"), "-");
 }
 
 #[test]
@@ -226,6 +247,19 @@ impl Facts for Request<'_> {
 
     fn body(&self) -> Option<&Body<'_>> {
         Some(&self.0)
+    }
+}
+
+/// A request with this header, and nothing else.
+struct Credential(&'static str, &'static str);
+
+impl Facts for Credential {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        (name == self.0).then_some(self.1.as_bytes())
+    }
+
+    fn body(&self) -> Option<&Body<'_>> {
+        None
     }
 }
 
