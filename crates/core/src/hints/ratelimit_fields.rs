@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::limit_headers::LimitReading;
+use super::limit_reading::LimitReading;
 use super::time::MINUTE;
 use super::{Allowance, HeaderLookup, window};
 use crate::limit::Unit;

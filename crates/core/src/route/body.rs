@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use super::field::Field;
 use super::form::Form;
 use super::tokens::Tally;
 use super::walk;
@@ -9,21 +10,6 @@ use super::walk;
 pub struct Body<'b> {
     fields: Vec<(Cow<'b, str>, Field<'b>)>,
     tokens: u32,
-}
-
-/// As much of a field as anyone asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Field<'b> {
-    /// What it says.
-    Text(Cow<'b, str>),
-    /// How long it is.
-    Array(u32),
-    /// A whole number.
-    Number(u64),
-    /// A yes or a no.
-    Flag(bool),
-    /// Anything else.
-    Other,
 }
 
 /// How much the model may write: the newest name first. The largest counts where there are several.

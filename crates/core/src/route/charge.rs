@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::body::Body;
+use super::facts::Facts;
 use super::found::Match;
 use super::key::KeyPart;
 use crate::limit::PoolId;
@@ -44,19 +44,6 @@ pub struct Ask {
 
 /// What a request asks of all its pools.
 pub type Asks = SmallVec<[Ask; 2]>;
-
-/// What of a request decides its keys and costs.
-pub trait Facts {
-    /// The value of a header.
-    fn header(&self, name: &str) -> Option<&[u8]>;
-    /// What its body says; nothing where it was not read or could not be understood.
-    fn body(&self) -> Option<&Body<'_>>;
-
-    /// About how many tokens it costs; nothing where its body says nothing.
-    fn tokens(&self) -> Option<u32> {
-        self.body().map(Body::tokens)
-    }
-}
 
 impl RouteCharge {
     /// How much this request asks; nothing where that cannot be seen.

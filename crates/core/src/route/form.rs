@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::body::Field;
+use super::field::Field;
 use super::tokens::Tally;
 use super::walk;
 

@@ -2,7 +2,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::charge::Facts;
+use super::facts::Facts;
 use super::found::Match;
 
 /// One part of what tells the instances of a pool apart.

@@ -7,6 +7,8 @@ mod base64_bytes;
 mod body;
 mod charge;
 mod endpoint;
+mod facts;
+mod field;
 mod form;
 mod found;
 mod images;
@@ -30,7 +32,8 @@ mod walk;
 mod tests;
 
 pub use body::Body;
-pub use charge::{Ask, Asks, Facts, ParseChargeError, RouteCharge, Weight};
+pub use charge::{Ask, Asks, ParseChargeError, RouteCharge, Weight};
+pub use facts::Facts;
 pub use form::parameter;
 pub use found::{Found, RouteId};
 pub use key::{KeyPart, ParseKeyError};

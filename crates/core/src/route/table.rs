@@ -2,8 +2,9 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::charge::{Ask, Asks, Facts, RouteCharge};
+use super::charge::{Ask, Asks, RouteCharge};
 use super::endpoint::endpoint;
+use super::facts::Facts;
 use super::found::{Found, Match, RouteId};
 use super::path::{self, Reading};
 use super::priority::Priority;

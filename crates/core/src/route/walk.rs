@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::body::Field;
+use super::field::Field;
 use super::json_string::JsonString;
 use super::media::{ImageSize, Medium, MediumCost};
 use super::place::Place;

@@ -1,0 +1,14 @@
+use super::body::Body;
+
+/// What of a request decides its keys and costs.
+pub trait Facts {
+    /// The value of a header.
+    fn header(&self, name: &str) -> Option<&[u8]>;
+    /// What its body says; nothing where it was not read or could not be understood.
+    fn body(&self) -> Option<&Body<'_>>;
+
+    /// About how many tokens it costs; nothing where its body says nothing.
+    fn tokens(&self) -> Option<u32> {
+        self.body().map(Body::tokens)
+    }
+}
