@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::limit_reading::LimitReading;
 use super::response_clock::ResponseClock;
 use super::time::{self, DAY, MINUTE, MONTH, SECOND};
 use super::{Allowance, HeaderLookup, ratelimit_fields, window};
@@ -29,12 +30,6 @@ struct LimitLevel {
     limit: u64,
     remaining: Option<u64>,
     reset: Option<Duration>,
-}
-
-/// What the headers say of one limit, and how long it is until nothing of it is used.
-pub(super) struct LimitReading {
-    pub(super) allowance: Allowance,
-    pub(super) reset: Option<Duration>,
 }
 
 macro_rules! limit_headers {
