@@ -32,7 +32,7 @@ impl KeyPart {
             Self::Body(field) => {
                 facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
             }
-            Self::Account => account_label(|name| account_header(name, facts)),
+            Self::Account => account_label(facts),
             Self::Endpoint => found.endpoint.as_deref().map_or(ABSENT.to_owned(), bounded),
         }
     }
@@ -68,11 +68,11 @@ const UNSEEN: &str = "?";
 
 /// The fingerprint of who pays: the values of [`ACCOUNT`], one a line, up to the last one sent. So a client that sends
 /// only a credential has the digits of its label for its account. It is stable across releases, as labels are.
-fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
-    let values = ACCOUNT.map(header);
+fn account_label(facts: &dyn Facts) -> String {
+    let values = ACCOUNT.map(|name| account_header(name, facts));
     let Some(last) = values.iter().rposition(Option::is_some) else { return ABSENT.to_owned() };
     // No header's value has a line break in it, so different values never look the same.
-    hashed(&values.map(Option::unwrap_or_default)[..=last].join(&b'\n'))
+    facts.fingerprint(&values.map(Option::unwrap_or_default)[..=last].join(&b'\n')).to_string()
 }
 
 /// The headers by which OpenAI and Azure tell who pays.
