@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::sleep;
 
-/// How long nothing may come of the side that is left once the other has ended. A guess: Linux keeps a connection as long
-/// whose program has closed it (`tcp_fin_timeout`).
-const HALF_CLOSED: Duration = Duration::from_mins(1);
+/// How long nothing may come of the side that is left once the other has ended. A guess: WebSockets close by frames, so that
+/// hardly anybody has much to say to a closed half.
+const HALF_CLOSED: Duration = Duration::from_secs(15);
 
 /// How much is carried at once. As tokio's `copy_bidirectional`.
 const PIECE: usize = 8 << 10;

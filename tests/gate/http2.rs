@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::house::{House, Wire, accept, assert_untouched, upstream};
 use crate::clock::{Clock, in_time};
@@ -175,8 +176,9 @@ async fn connection_that_leaves_pings_unanswered_is_closed() {
         server
     });
     assert!(came.starts_with("HTTP/1.1 200"), "{came}");
+    let began = Instant::now();
     tokio::select! {
-        _ = server.0.rest_of_bytes() => {}
+        _ = server.0.rest_of_bytes() => assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed()),
         never = clock.runs(Duration::from_secs(1)) => match never {},
     }
 }

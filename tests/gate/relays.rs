@@ -44,7 +44,7 @@ async fn half_closed_relay_carries_what_still_comes() {
     for piece in ["one", "two", "three"] {
         client.send(piece).await;
         server.until(piece).await;
-        clock.step(Duration::from_secs(50)).await;
+        clock.step(Duration::from_secs(12)).await;
     }
     client.0.shutdown().await.expect("closes its half");
     assert_eq!(server.rest().await, "");
@@ -62,7 +62,7 @@ async fn half_closed_relay_ends_when_nothing_comes() {
         // The gate has closed its half towards the other, which now keeps silent.
         let began = Instant::now();
         tokio::select! {
-            _ = first.rest_of_bytes() => assert!((59..130).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed()),
+            _ = first.rest_of_bytes() => assert!((14..40).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed()),
             never = clock.runs(Duration::from_secs(1)) => match never {},
         }
     }
