@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`limit`] | may it go now, or not until when; all pools or none |
 //! | [`feedback`] | what the upstream's answers say about its limits |
+//! | [`estimate`] | which limit the upstream's refusals mean, and what to do about it |
 //! | [`route`] | method and path decide which pools, and how much of each |
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`admission`] | the scheduler: grant, queue or refuse |
@@ -16,6 +17,7 @@
 
 pub mod admission;
 pub mod coalesce;
+pub mod estimate;
 pub mod feedback;
 pub mod limit;
 pub mod meter;

@@ -1,0 +1,251 @@
+//! A record with what is believed of it, and what is done about that.
+
+use super::control::{Concurrency, Control, Gate, Limiter, Outage, Ramp, Rate, Spread};
+use super::hypothesis::{Hypothesis, Kind, View};
+use super::record::{Record, Scored, name_of};
+use super::subject::{Flight, Place, Subject};
+use super::traffic::nanos;
+use super::{BACKLOG, Configured, IN_FLIGHT, WINDOWS};
+
+/// Another hypothesis takes over when the evidence for it is so many times as strong: "positive" on the scale of Kass and
+/// Raftery (1995).
+const TAKES_OVER: f64 = 2.0;
+
+/// A record with what is believed of it.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) record: Record,
+    pub(super) limiter: Option<Limiter>,
+    pub(super) scored: Vec<Scored>,
+    /// Refusals at different times.
+    pub(super) episodes: u32,
+    pub(super) episode_at: u64,
+    /// Requests of more than one pool.
+    pub(super) mixed: u64,
+    pub(super) total: u64,
+    /// The configured limit has kept some waiting.
+    pub(super) is_short: bool,
+    pub(super) challenge: Challenge,
+    pub(super) ramp: Option<Ramp>,
+    pub(super) spread: Spread,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Challenge {
+    pub(super) under_way: u32,
+    /// Accepted in a row: as many more may be under way at once.
+    pub(super) accepted: u32,
+    pub(super) not_before: u64,
+    /// How many must be accepted first, so that refused challenges stay a small part.
+    pub(super) accepted_before: u64,
+    pub(super) refused: u32,
+}
+
+impl Book {
+    pub(super) fn new(configured: Configured) -> Self {
+        Self {
+            record: Record::new(configured),
+            limiter: None,
+            scored: Vec::new(),
+            episodes: 0,
+            episode_at: 0,
+            mixed: 0,
+            total: 0,
+            is_short: false,
+            challenge: Challenge::default(),
+            ramp: None,
+            spread: Spread::default(),
+        }
+    }
+
+    pub(super) fn is_mixed(&self) -> bool {
+        self.mixed * 2 > self.total
+    }
+
+    pub(super) fn best(&self) -> Option<f64> {
+        self.scored.iter().map(|scored| scored.score).max_by(f64::total_cmp)
+    }
+
+    pub(super) fn gate(&mut self, at: u64, subject: &Subject) -> Gate {
+        if let Some(opens) = self.ramp.as_ref().map(Ramp::opens).filter(|&opens| opens > at) {
+            return Gate::Until(opens);
+        }
+        let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(subject)) else { return Gate::Open };
+        let view = limiter.hypothesis.view.index();
+        let name = name_of(view, subject).unwrap_or_default();
+        let record = &mut self.record;
+        match &mut limiter.control {
+            Control::Free => Gate::Open,
+            Control::Outage(outage) => outage.check(at),
+            Control::Concurrency(known) => {
+                let tick = record.clock.tick(at);
+                let in_flight = record.levels(&tick, view, subject).map_or(0, |levels| levels[IN_FLIGHT]);
+                if known.allows(in_flight.into()) { Gate::Open } else { Gate::Freed }
+            }
+            Control::Rate(rate) => {
+                let amount = rate.holds();
+                let window = limiter.hypothesis.kind.window();
+                rate.check(at, name, || {
+                    let tick = record.clock.tick(at);
+                    let used = record.levels(&tick, view, subject).map_or(0, |levels| levels[window]);
+                    if f64::from(used) * 2.0 < amount {
+                        return 0;
+                    }
+                    record.until_less(&tick, view, subject, window).map_or(0, nanos)
+                })
+            }
+        }
+    }
+
+    pub(super) fn accepted(&mut self, at: u64, flight: &Flight, place: &Place) {
+        self.record.accepted(&flight.subject, place);
+        let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else { return };
+        let varies = self.spread.varies();
+        let is_gone = match &mut limiter.control {
+            Control::Free => false,
+            Control::Outage(outage) => {
+                outage.accepted();
+                false
+            }
+            Control::Concurrency(known) => {
+                known.accepted(flight.sent_at, place.level(limiter.hypothesis.view, IN_FLIGHT).into());
+                false
+            }
+            Control::Rate(rate) => {
+                let window = limiter.hypothesis.kind.window();
+                rate.set_varies(varies && limiter.hypothesis.view == View::Pool && window == WINDOWS - 1);
+                rate.accepted(at, flight.sent_at, place.level(limiter.hypothesis.view, window).into())
+            }
+        };
+        if is_gone {
+            self.limiter = None;
+            self.slow_start(at);
+            self.record.forget();
+            self.scored.clear();
+        }
+    }
+
+    pub(super) fn refused(&mut self, at: u64, flight: &Flight, place: &Place) {
+        let tick = self.record.clock.tick(at);
+        self.record.refused(&tick, &flight.subject, place);
+        if !flight.challenge {
+            let used = place.level(View::Pool, WINDOWS - 1);
+            self.spread.refused(at, used, nanos(self.record.configured.per));
+        }
+        if flight.sent_at >= self.episode_at {
+            self.episodes += 1;
+            self.episode_at = at;
+        }
+    }
+
+    /// Acts on the hypothesis that explains the evidence best, if it is this record's matter.
+    pub(super) fn follow(&mut self, at: u64, acts: bool) {
+        if !acts {
+            if self.limiter.take().is_some() {
+                self.slow_start(at);
+            }
+            return;
+        }
+        let Some(best) = self.scored.iter().max_by(|a, b| a.score.total_cmp(&b.score)).copied() else { return };
+        if let Some(limiter) = &self.limiter {
+            let is_it = |scored: &&Scored| scored.hypothesis == limiter.hypothesis && scored.route == limiter.route;
+            let believed = self.scored.iter().find(is_it);
+            if believed.is_some_and(|believed| best.score <= believed.score + TAKES_OVER) {
+                return;
+            }
+        }
+        let mut control = self.control(at, &best);
+        if let Some(old) = self.limiter.take() {
+            if let (Control::Rate(old_rate), Control::Rate(rate)) = (&old.control, &control)
+                && (old.hypothesis.view, old.route) == (best.hypothesis.view, best.route)
+                && rate.per() >= old_rate.per()
+            {
+                let amount = old_rate.holds() * rate.per() as f64 / old_rate.per() as f64;
+                control = Control::Rate(rate.clone().at_most(amount));
+            }
+            self.slow_start(at);
+        }
+        self.limiter = Some(Limiter { hypothesis: best.hypothesis, route: best.route, control });
+    }
+
+    pub(super) fn slow_start(&mut self, at: u64) {
+        let tick = self.record.clock.tick(at);
+        let used = self.record.levels(&tick, 0, &Subject::default()).map_or(0, |levels| levels[WINDOWS - 1]);
+        self.ramp = Some(Ramp::new(at, used.into(), nanos(self.record.configured.per)));
+    }
+
+    fn control(&self, at: u64, best: &Scored) -> Control {
+        let Configured { amount, per } = self.record.configured;
+        match best.hypothesis.kind {
+            Kind::Random => Control::Free,
+            Kind::Incident => Control::Outage(Outage::default()),
+            Kind::InFlight => Control::Concurrency(Concurrency::new(at, best.limit)),
+            Kind::Bucket => Control::Rate(Rate::even(at, amount.unwrap_or(best.limit), nanos(per))),
+            Kind::Rate(window) => {
+                let window = self.record.clock.windows[usize::from(window)];
+                let most = amount.filter(|_| best.hypothesis.view == View::Pool);
+                let most = most.map(|amount| f64::from(amount) * window.as_secs_f64() / per.as_secs_f64());
+                Control::Rate(Rate::new(at, best.limit, nanos(window), most))
+            }
+        }
+    }
+
+    /// What the refusal means for what is in force.
+    pub(super) fn hold(&mut self, at: u64, flight: &Flight, place: &Place) {
+        let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else { return };
+        let view = limiter.hypothesis.view;
+        match &mut limiter.control {
+            Control::Free => {}
+            Control::Outage(outage) => outage.refused(at, flight.sent_at),
+            Control::Concurrency(known) => {
+                let may_be_ours = flight.challenge || self.challenge.under_way > 0;
+                known.refused(at, flight.sent_at, place.level(view, IN_FLIGHT).into(), may_be_ours);
+            }
+            Control::Rate(rate) => {
+                let used = place.level(view, limiter.hypothesis.kind.window());
+                rate.refused(at, flight.sent_at, used.into(), flight.challenge);
+            }
+        }
+    }
+
+    /// Whether a rival would let a request go now.
+    pub(super) fn would_allow(&mut self, at: u64, subject: &Subject, rival: &Scored) -> bool {
+        let Hypothesis { view, kind } = rival.hypothesis;
+        if view == View::Route && rival.route != Some(subject.route.0 as u64) {
+            return true;
+        }
+        let indicator = match kind {
+            Kind::Random | Kind::Incident => return true,
+            Kind::InFlight => IN_FLIGHT,
+            Kind::Bucket => BACKLOG,
+            Kind::Rate(window) => usize::from(window),
+        };
+        let tick = self.record.clock.tick(at);
+        let level = self.record.levels(&tick, view.index(), subject).map_or(0, |levels| levels[indicator]);
+        u32::from(level) < rival.limit
+    }
+}
+
+impl Place {
+    pub(super) fn level(&self, view: View, indicator: usize) -> u16 {
+        let sample = self.samples.iter().find(|sample| usize::from(sample.view()) == view.index());
+        sample.map_or(0, |sample| sample.level(indicator))
+    }
+}
+
+impl Limiter {
+    pub(super) fn binds(&self, subject: &Subject) -> bool {
+        match self.hypothesis.view {
+            View::Pool => true,
+            View::Route => self.route == Some(subject.route.0 as u64),
+            View::Key(_) => name_of(self.hypothesis.view.index(), subject).is_some(),
+        }
+    }
+
+    pub(super) fn sent(&mut self, at: u64, subject: &Subject) {
+        let name = name_of(self.hypothesis.view.index(), subject).unwrap_or_default();
+        if let Control::Rate(rate) = &mut self.control {
+            rate.sent(at, name);
+        }
+    }
+}

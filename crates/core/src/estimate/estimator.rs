@@ -1,0 +1,228 @@
+use std::time::{Duration, Instant};
+
+use super::Configured;
+use super::book::Book;
+use super::control::Gate;
+use super::record::Scored;
+use super::subject::{Flight, Place, Subject};
+use super::traffic::nanos;
+use crate::limit::NotYet;
+
+/// A hypothesis that is at least so likely beside the best is worth a challenge. A guess: one refusal in a window is cheap.
+const RIVAL: f64 = -9.0;
+
+/// Challenges that are refused are so many windows apart at most. A guess.
+const APART: u32 = 16;
+
+/// After challenges that were accepted so many more may be under way at once. A guess.
+const MOST_AT_ONCE: u32 = 3;
+
+/// So many challenges may be refused; the next waits for twice this many acceptances, and so on. A guess.
+const FREE_CHALLENGES: u32 = 2;
+const COSTLY: u64 = 50;
+
+/// What a gate may do with a request now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permit {
+    /// It goes to tell two hypotheses apart, and may be refused.
+    pub challenge: bool,
+}
+
+/// Believes one thing of each pool instance, and keeps to it. See the module.
+#[derive(Debug)]
+pub struct Estimator {
+    began: Instant,
+    pub(super) books: Vec<Book>,
+    /// The last of the books is of the whole upstream.
+    pub(super) whole: usize,
+}
+
+impl Estimator {
+    /// Of these pool instances; nothing is known of them.
+    #[must_use]
+    pub fn new(now: Instant, pools: &[Configured]) -> Self {
+        let longest = pools.iter().map(|pool| pool.per).max().unwrap_or(Duration::from_mins(1));
+        let whole = Configured { amount: None, per: longest };
+        let books = pools.iter().copied().chain([whole]).map(Book::new).collect();
+        Self { began: now, books, whole: pools.len() }
+    }
+
+    /// Whether a request may go now, as far as is believed.
+    ///
+    /// # Errors
+    /// Until when not.
+    pub fn check(&mut self, now: Instant, subject: &Subject) -> Result<Permit, NotYet> {
+        let at = self.at(now);
+        let mut verdict = Gate::Open;
+        let mut held_by = Vec::new();
+        for number in self.numbers(subject) {
+            let gate = self.books[number].gate(at, subject);
+            if gate != Gate::Open {
+                held_by.push(number);
+                verdict = longest(verdict, gate);
+            }
+        }
+        if verdict == Gate::Open {
+            return Ok(Permit { challenge: false });
+        }
+        if held_by.iter().all(|&number| self.may_challenge(number, at, subject)) {
+            return Ok(Permit { challenge: true });
+        }
+        let challenge_at = held_by.iter().map(|&number| self.books[number].challenge.not_before).max().unwrap_or(at);
+        Err(match verdict {
+            Gate::Until(until) => NotYet::Until(self.began + Duration::from_nanos(until)),
+            _ if challenge_at > at => NotYet::Freed,
+            _ => NotYet::Freed,
+        })
+    }
+
+    /// A request is sent.
+    pub fn sent(&mut self, now: Instant, subject: &Subject, permit: Permit) -> Flight {
+        let at = self.at(now);
+        let mut places = smallvec::SmallVec::<[Place; 2]>::new();
+        for number in self.numbers(subject) {
+            let is_whole = number == self.whole;
+            let book = &mut self.books[number];
+            let tick = book.record.clock.tick(at);
+            places.push(book.record.sent(number as u16, &tick, subject, is_whole));
+            book.total += 1;
+            let Configured { amount, per } = book.record.configured;
+            let amount = amount.map_or(f64::MAX, f64::from);
+            if book.ramp.as_mut().is_some_and(|ramp| ramp.sent(at, amount, nanos(per))) {
+                book.ramp = None;
+            }
+            book.mixed += u64::from(subject.pools.len() > 1);
+            if let Some(limiter) = book.limiter.as_mut().filter(|limiter| limiter.binds(subject)) {
+                limiter.sent(at, subject);
+            }
+            if permit.challenge {
+                book.challenge.under_way += 1;
+            }
+        }
+        Flight { subject: subject.clone(), sent_at: at, places, challenge: permit.challenge }
+    }
+
+    /// The upstream accepted it.
+    pub fn accepted(&mut self, now: Instant, flight: &Flight) {
+        let at = self.at(now);
+        for place in &flight.places {
+            self.books[usize::from(place.record)].accepted(at, flight, place);
+        }
+        if flight.challenge {
+            self.challenged(at, flight, false);
+        }
+    }
+
+    /// The upstream refused it by a limit.
+    pub fn refused(&mut self, now: Instant, flight: &Flight) {
+        let at = self.at(now);
+        for place in &flight.places {
+            self.books[usize::from(place.record)].refused(at, flight, place);
+        }
+        self.decide(at, &flight.subject);
+        for place in &flight.places {
+            self.books[usize::from(place.record)].hold(at, flight, place);
+        }
+        if flight.challenge {
+            self.challenged(at, flight, true);
+        }
+    }
+
+    /// It is over: its response has ended.
+    pub fn completed(&mut self, _now: Instant, flight: &Flight) {
+        for place in &flight.places {
+            self.books[usize::from(place.record)].record.completed(&flight.subject, place);
+        }
+    }
+
+    /// A request had to wait for the configured limit of this pool instance.
+    pub fn waited(&mut self, pool: usize) {
+        self.books[pool].is_short = true;
+    }
+
+    fn numbers(&self, subject: &Subject) -> smallvec::SmallVec<[usize; 3]> {
+        subject.pools.iter().map(|&pool| usize::from(pool)).chain([self.whole]).collect()
+    }
+
+    fn at(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.began))
+    }
+
+    /// Whether a rival of what is believed would let it go, and may be tried.
+    fn may_challenge(&mut self, number: usize, at: u64, subject: &Subject) -> bool {
+        let challenge = &self.books[number].challenge;
+        let accepted = self.books[number].record.accepted;
+        let is_early = at < challenge.not_before || accepted < challenge.accepted_before;
+        if challenge.under_way > (challenge.accepted / 3).min(MOST_AT_ONCE)
+            || is_early
+            || self.books[number].scored.is_empty()
+        {
+            return false;
+        }
+        let believed = self.books[number].limiter.as_ref().map(|limiter| (limiter.hypothesis, limiter.route));
+        let scored = &self.books[number].scored;
+        let best = scored.iter().map(|scored| scored.score).fold(f64::NEG_INFINITY, f64::max);
+        let rivals: smallvec::SmallVec<[Scored; 8]> = scored
+            .iter()
+            .filter(|rival| rival.score > best + RIVAL && Some((rival.hypothesis, rival.route)) != believed)
+            .copied()
+            .collect();
+        rivals.iter().any(|rival| self.books[number].would_allow(at, subject, rival))
+    }
+
+    fn challenged(&mut self, at: u64, flight: &Flight, refused: bool) {
+        for place in &flight.places {
+            let book = &mut self.books[usize::from(place.record)];
+            book.challenge.under_way = book.challenge.under_way.saturating_sub(1);
+            if refused {
+                book.challenge.refused += 1;
+                book.challenge.accepted = 0;
+                let costly = book.challenge.refused.saturating_sub(FREE_CHALLENGES).min(8);
+                book.challenge.accepted_before = book.record.accepted + if costly > 0 { COSTLY << costly } else { 0 };
+                let apart = book.challenge.refused.min(APART);
+                book.challenge.not_before = at + nanos(book.record.configured.per).saturating_mul(apart.into());
+            } else {
+                book.challenge.refused = 0;
+                book.challenge.accepted += 1;
+                book.challenge.not_before = at;
+            }
+        }
+        self.decide(at, &flight.subject);
+    }
+
+    /// Looks what explains the evidence best now, and acts on it.
+    fn decide(&mut self, at: u64, subject: &Subject) {
+        for number in self.numbers(subject) {
+            let is_whole = number == self.whole;
+            let book = &mut self.books[number];
+            book.scored = book.record.scores(at, is_whole);
+        }
+        let whole_wins = self.whole_wins();
+        for number in self.numbers(subject) {
+            let is_whole = number == self.whole;
+            let acts = is_whole == whole_wins || (is_whole && whole_wins);
+            self.books[number].follow(at, acts);
+        }
+    }
+
+    /// Whether one limit of all pools explains more than those of each.
+    fn whole_wins(&self) -> bool {
+        let pools: Vec<&Book> = self.books[..self.whole].iter().filter(|book| book.total > 0).collect();
+        if pools.len() < 2 {
+            return false;
+        }
+        let own = pools.iter().filter(|book| !book.is_mixed()).filter_map(|book| book.best()).sum::<f64>();
+        let mixed = pools.iter().filter(|book| book.is_mixed()).filter_map(|book| book.best());
+        let own = own
+            + mixed.fold(None, |best: Option<f64>, own| Some(best.map_or(own, |best| best.max(own)))).unwrap_or(0.0);
+        self.books[self.whole].best().is_some_and(|whole| whole > own)
+    }
+}
+
+fn longest(one: Gate, other: Gate) -> Gate {
+    match (one, other) {
+        (Gate::Freed, _) | (_, Gate::Freed) => Gate::Freed,
+        (Gate::Until(one), Gate::Until(other)) => Gate::Until(one.max(other)),
+        (Gate::Open, gate) | (gate, Gate::Open) => gate,
+    }
+}

@@ -1,0 +1,193 @@
+//! What the evidence comes to: hypotheses side by side, and the estimate that is read from them.
+
+use super::Configured;
+use super::WINDOWS;
+use super::control::Control;
+use super::estimator::Estimator;
+use super::hypothesis::{Hypothesis, Kind, View};
+use super::record::Scored;
+use super::verdict::{Certainty, Counts, Estimate, LimitCase, LimitFigure, LimitScope, ScopeKind};
+
+/// The probability from which an estimate is called sure. The bench checks how many such are right.
+const SURE: f64 = 0.99;
+const LIKELY: f64 = 0.8;
+
+/// A sure estimate rests on refusals at so many different times. A guess.
+const EPISODES: u32 = 3;
+
+/// A short window's limit that leaves so much of the configured rate is about bursts. A guess: jitter takes the rest.
+const ENOUGH: f64 = 0.8;
+
+/// A hypothesis beside the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ranked {
+    hypothesis: Hypothesis,
+    route: Option<u64>,
+    whole: bool,
+    score: f64,
+    limit: u32,
+    probability: f64,
+}
+
+impl Ranked {
+    fn of(scored: &Scored, whole: bool, others: f64) -> Self {
+        let Scored { hypothesis, route, score, limit } = *scored;
+        Self { hypothesis, route, whole, score: score - others, limit, probability: 0.0 }
+    }
+}
+
+impl Estimator {
+    /// What is believed of a pool instance.
+    #[must_use]
+    pub fn estimate(&self, pool: usize) -> Estimate {
+        let book = &self.books[pool];
+        let is_refused = book.record.has_evidence();
+        let ranked = self.ranked(pool);
+        let Some(best) = ranked.first().filter(|_| is_refused) else {
+            let case = match (book.is_short, book.record.accepted) {
+                (true, _) => LimitCase::OwnLimit,
+                (_, 0) => LimitCase::NotEnoughEvidence,
+                _ => LimitCase::WithinLimits,
+            };
+            let certainty = match case {
+                LimitCase::NotEnoughEvidence => Certainty::None,
+                _ if book.record.refusals > 0 => Certainty::Fair,
+                _ => Certainty::High,
+            };
+            return Estimate {
+                case,
+                scope: scope(View::Pool, false, None),
+                limit: None,
+                certainty,
+                probability: 1.0,
+                refusals: 0,
+            };
+        };
+        let key = |ranked: &Ranked| (self.case_of(pool, ranked), ranked.hypothesis.view, ranked.route, ranked.whole);
+        let of_best = key(best);
+        let probability = ranked.iter().filter(|other| key(other) == of_best).map(|other| other.probability).sum();
+        let certainty = match probability {
+            p if p >= SURE && book.episodes >= EPISODES => Certainty::High,
+            p if p >= LIKELY => Certainty::Fair,
+            _ => Certainty::None,
+        };
+        let at = if best.whole { self.whole } else { pool };
+        Estimate {
+            case: of_best.0,
+            scope: scope(best.hypothesis.view, best.whole, best.route),
+            limit: self.figure(at, best),
+            certainty,
+            probability,
+            refusals: book.record.refusals,
+        }
+    }
+
+    /// The hypotheses and what each is worth, for people who look into it.
+    #[cfg(test)]
+    pub(super) fn explain(&self, pool: usize) -> String {
+        let ranked = self.ranked(pool);
+        let line = |ranked: &Ranked| {
+            format!(
+                "{:.3} {:?} {:?}{} {}",
+                ranked.probability,
+                ranked.hypothesis.view,
+                ranked.hypothesis.kind,
+                if ranked.whole { " whole" } else { "" },
+                ranked.limit
+            )
+        };
+        ranked.iter().take(5).map(line).collect::<Vec<_>>().join("; ")
+    }
+
+    #[cfg(test)]
+    pub(super) fn trace(&self, flight: &super::Flight, pool: usize) -> String {
+        let levels = flight
+            .places
+            .first()
+            .map(|place| (0..super::INDICATORS).map(|at| place.level(View::Pool, at)).collect::<Vec<_>>());
+        let control = self.books[pool].limiter.as_ref().map(|limiter| match &limiter.control {
+            Control::Rate(rate) => format!("{:?} {:.1}", limiter.hypothesis, rate.holds()),
+            Control::Concurrency(known) => format!("{:?} {}", limiter.hypothesis, known.limit()),
+            _ => format!("{:?}", limiter.hypothesis),
+        });
+        format!("{levels:?} {control:?} {}", self.explain(pool))
+    }
+
+    fn figure(&self, number: usize, best: &Ranked) -> Option<LimitFigure> {
+        let book = &self.books[number];
+        let limiter = book.limiter.as_ref().filter(|limiter| limiter.hypothesis == best.hypothesis);
+        match (best.hypothesis.kind, limiter.map(|limiter| &limiter.control)) {
+            (Kind::InFlight, control) => {
+                let max = if let Some(Control::Concurrency(known)) = control { known.limit() } else { best.limit };
+                Some(LimitFigure { max, window: None, counts: Counts::InFlight })
+            }
+            (Kind::Rate(window), control) => {
+                let max =
+                    if let Some(Control::Rate(rate)) = control { rate.holds().round() as u32 } else { best.limit };
+                let window = book.record.clock.windows[usize::from(window)];
+                Some(LimitFigure { max, window: Some(window), counts: Counts::Requests })
+            }
+            (Kind::Bucket, _) => {
+                let Configured { amount, per } = book.record.configured;
+                amount.map(|max| LimitFigure { max, window: Some(per), counts: Counts::Requests })
+            }
+            _ => None,
+        }
+    }
+
+    fn case_of(&self, pool: usize, ranked: &Ranked) -> LimitCase {
+        let number = if ranked.whole { self.whole } else { pool };
+        let book = &self.books[number];
+        match ranked.hypothesis.kind {
+            Kind::InFlight => LimitCase::InFlight,
+            Kind::Bucket => LimitCase::Bursts,
+            Kind::Random => LimitCase::Throttled,
+            Kind::Incident => LimitCase::Incident,
+            Kind::Rate(window) => {
+                if ranked.hypothesis.view == View::Pool && usize::from(window) == WINDOWS - 1 && book.spread.varies() {
+                    return LimitCase::Shared;
+                }
+                let Configured { amount, per } = book.record.configured;
+                let window = book.record.clock.windows[usize::from(window)];
+                let held = book.limiter.as_ref().filter(|limiter| limiter.hypothesis == ranked.hypothesis);
+                let held = held.and_then(|limiter| match &limiter.control {
+                    Control::Rate(rate) => Some(rate.holds()),
+                    _ => None,
+                });
+                let allowed = held.unwrap_or(0.0).max(ranked.limit.into()) * per.as_secs_f64() / window.as_secs_f64();
+                let is_enough = amount.is_some_and(|amount| allowed >= f64::from(amount) * ENOUGH);
+                if window < per && is_enough { LimitCase::Bursts } else { LimitCase::LowerLimit }
+            }
+        }
+    }
+
+    /// The hypotheses of a pool and of the whole upstream, the most likely first.
+    fn ranked(&self, pool: usize) -> Vec<Ranked> {
+        let book = &self.books[pool];
+        let mut ranked: Vec<Ranked> = book.scored.iter().map(|scored| Ranked::of(scored, false, 0.0)).collect();
+        let others = self.books[..self.whole].iter().enumerate().filter(|(number, _)| *number != pool);
+        let used = others.clone().filter(|(_, book)| book.total > 0).count();
+        if used > 0 && !book.is_mixed() {
+            let others: f64 = others.filter(|(_, other)| !other.is_mixed()).filter_map(|(_, other)| other.best()).sum();
+            ranked.extend(self.books[self.whole].scored.iter().map(|scored| Ranked::of(scored, true, others)));
+        }
+        ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let best = ranked.first().map_or(0.0, |best| best.score);
+        let sum: f64 = ranked.iter().map(|ranked| (ranked.score - best).exp()).sum();
+        ranked.iter_mut().for_each(|ranked| ranked.probability = (ranked.score - best).exp() / sum);
+        ranked
+    }
+}
+
+fn scope(view: View, whole: bool, route: Option<u64>) -> LimitScope {
+    let kind = match view {
+        View::Pool if whole => ScopeKind::Upstream,
+        View::Pool => ScopeKind::Pool,
+        View::Route => ScopeKind::Route,
+        View::Key(_) => ScopeKind::Key,
+    };
+    let route = route.filter(|_| view == View::Route);
+    let route = route.and_then(|route| usize::try_from(route).ok()).map(crate::route::RouteId);
+    let key = if let View::Key(key) = view { Some(key) } else { None };
+    LimitScope { kind, route, key }
+}

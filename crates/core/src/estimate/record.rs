@@ -1,0 +1,397 @@
+//! The evidence about one pool instance, or about the whole upstream: what each hypothesis had to explain.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::histogram::{FOLLOWING, Fit, Histogram, WHOLE, marginal};
+use super::hypothesis::{Hypothesis, Kind, View};
+use super::subject::{KEYS, KeyKind, Place, Subject};
+use super::traffic::{Clock, Tick, Traffic};
+use super::{BACKLOG, Configured, INDICATORS, Levels, WINDOWS};
+
+/// The pool, the route, and each kind of key.
+pub(super) const VIEWS: usize = 2 + KEYS;
+
+/// So many values of a key are watched, and those with refusals the longest. A guess: a limit of each value shows in a few.
+const VALUES: usize = 12;
+
+/// The windows that upstreams have beside the configured one: Azure counts in pieces of 1 and 10 s, model limits are told
+/// per minute, and some gateways allow a burst in a tenth of a second (docs/upstream.md §2, §7).
+const USUAL: [Duration; WINDOWS - 1] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1)];
+
+/// After so many windows the evidence has half of its weight. A guess: limits change with the hour.
+const ROUTE: usize = 1;
+
+/// So many routes of a pool are compared. A guess: more than share a pool as shipped take from it.
+const ROUTES: usize = 4;
+const FADES: u64 = 4;
+
+/// What is known of how a request counted where it was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    view: u8,
+    slot: u8,
+    /// How many of the group had been refused by then.
+    refused: u32,
+    /// How many of it had been sent.
+    number: u32,
+    levels: Levels,
+}
+
+/// One way of parting the requests of a record in groups.
+#[derive(Clone, Debug, Default)]
+struct Lens {
+    names: SmallVec<[u64; 1]>,
+    groups: Vec<Traffic>,
+    evidence: Option<Box<Evidence>>,
+    /// In the view of routes, of each.
+    of_route: Vec<(u64, Evidence)>,
+}
+
+/// Answers by level, of the groups that are bound, and of all other requests.
+#[derive(Clone, Debug, Default)]
+struct Evidence {
+    histograms: [Histogram; INDICATORS],
+    /// Refusals and acceptances of what is not bound.
+    free: (f64, f64),
+    /// And of what is.
+    bound: (f64, f64),
+}
+
+/// A hypothesis with how well it explains the evidence, its prior included, and the limit that it means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scored {
+    pub(super) hypothesis: Hypothesis,
+    /// The route, where the limit is of one.
+    pub(super) route: Option<u64>,
+    pub(super) score: f64,
+    pub(super) limit: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) configured: Configured,
+    pub(super) clock: Clock,
+    lenses: [Lens; VIEWS],
+    /// Refusals and acceptances in all.
+    totals: (f64, f64),
+    /// The same after an acceptance, and after a refusal.
+    after: [(f64, f64); 2],
+    last_refused: bool,
+    faded_at: u64,
+    pub(super) accepted: u64,
+    pub(super) refusals: u64,
+}
+
+impl Record {
+    pub(super) fn new(configured: Configured) -> Self {
+        let [a, b, c, d] = USUAL;
+        Self {
+            configured,
+            clock: Clock::new([a, b, c, d, configured.per], configured.amount),
+            lenses: Default::default(),
+            totals: (0.0, 0.0),
+            after: [(0.0, 0.0); 2],
+            last_refused: false,
+            faded_at: 0,
+            accepted: 0,
+            refusals: 0,
+        }
+    }
+
+    /// Whether anything was refused that still counts.
+    pub(super) fn has_evidence(&self) -> bool {
+        self.totals.0 > 0.0
+    }
+
+    pub(super) fn forget(&mut self) {
+        for lens in &mut self.lenses {
+            lens.evidence = None;
+            lens.of_route.clear();
+        }
+        (self.totals, self.after, self.last_refused) = ((0.0, 0.0), [(0.0, 0.0); 2], false);
+    }
+
+    pub(super) fn sent(&mut self, number: u16, tick: &Tick, subject: &Subject, is_whole: bool) -> Place {
+        let mut samples = SmallVec::new();
+        for view in 0..if is_whole { 1 } else { VIEWS } {
+            let Some(name) = name_of(view, subject) else { continue };
+            let Some(slot) = self.lenses[view].slot(name, tick.at) else { continue };
+            let group = &mut self.lenses[view].groups[slot];
+            let (refused, number) = (group.refused, group.number);
+            let levels = group.sent(&self.clock, tick);
+            let (view, slot) = (view as u8, slot as u8);
+            samples.push(Sample { view, slot, refused, number, levels });
+        }
+        Place { record: number, sent: *tick, after_refusal: self.last_refused, samples }
+    }
+
+    pub(super) fn accepted(&mut self, subject: &Subject, place: &Place) {
+        self.accepted += 1;
+        self.count(place, false, WHOLE);
+        let mut seen = [false; VIEWS];
+        for sample in &place.samples {
+            let view = usize::from(sample.view);
+            let lens = &mut self.lenses[view];
+            let Some(group) = lens.group(sample, subject) else { continue };
+            let not_counted = group.refused_before(sample.number, sample.refused);
+            let levels = sample.levels.map(|level| level.saturating_sub(not_counted));
+            seen[view] = true;
+            if let Some(evidence) = lens.evidence(view, subject) {
+                evidence.accept(&levels);
+            }
+        }
+        self.count_free(seen, false, WHOLE);
+    }
+
+    pub(super) fn refused(&mut self, tick: &Tick, subject: &Subject, place: &Place) {
+        self.refusals += 1;
+        self.fade(tick.at);
+        let weight = if self.last_refused { FOLLOWING } else { WHOLE };
+        self.count(place, true, weight);
+        let mut seen = [false; VIEWS];
+        for sample in &place.samples {
+            let view = usize::from(sample.view);
+            let lens = &mut self.lenses[view];
+            let Some(group) = lens.group(sample, subject) else { continue };
+            let not_counted = group.refused_before(sample.number, sample.refused);
+            group.refused(&self.clock, tick, &place.sent, sample.number);
+            let levels = sample.levels.map(|level| level.saturating_sub(not_counted));
+            seen[view] = true;
+            if let Some(evidence) = lens.evidence(view, subject) {
+                evidence.refuse(&levels, weight);
+            }
+        }
+        self.count_free(seen, true, weight);
+    }
+
+    pub(super) fn completed(&mut self, subject: &Subject, place: &Place) {
+        for sample in &place.samples {
+            if let Some(group) = self.lenses[usize::from(sample.view)].group(sample, subject) {
+                group.completed();
+            }
+        }
+    }
+
+    /// How many of the group of this request there are now, at most.
+    pub(super) fn levels(&mut self, tick: &Tick, view: usize, subject: &Subject) -> Option<Levels> {
+        let name = name_of(view, subject)?;
+        let lens = &mut self.lenses[view];
+        let slot = lens.names.iter().position(|&known| known == name)?;
+        Some(lens.groups[slot].now(&self.clock, tick))
+    }
+
+    /// How long until a window of this request's group holds less.
+    pub(super) fn until_less(
+        &mut self,
+        tick: &Tick,
+        view: usize,
+        subject: &Subject,
+        window: usize,
+    ) -> Option<Duration> {
+        let name = name_of(view, subject)?;
+        let lens = &mut self.lenses[view];
+        let slot = lens.names.iter().position(|&known| known == name)?;
+        Some(Duration::from_nanos(lens.groups[slot].until_less(&self.clock, tick, window)))
+    }
+
+    /// Every hypothesis that can explain the evidence.
+    pub(super) fn scores(&self, at: u64, is_whole: bool) -> Vec<Scored> {
+        let mut scored = Vec::with_capacity(VIEWS * INDICATORS + 2);
+        if !self.has_evidence() {
+            return scored;
+        }
+        let mut add = |view, kind, route, score: f64, limit| {
+            let hypothesis = Hypothesis { view, kind };
+            scored.push(Scored { hypothesis, route, score: score + hypothesis.prior(is_whole), limit });
+        };
+        add(View::Pool, Kind::Random, None, marginal(self.totals, RANDOM) + self.independence(), 0);
+        let outage = marginal(self.after[0], (0.3, 1_000.0)) + marginal(self.after[1], (10.0, 1.0));
+        add(View::Pool, Kind::Incident, None, outage, 0);
+        for (index, lens) in self.lenses.iter().enumerate() {
+            let view = View::from_index(index);
+            if index == ROUTE && lens.of_route.len() > 1 {
+                for (route, evidence) in lens.of_route.iter().filter(|(_, evidence)| evidence.bound.0 > 0.0) {
+                    let (refused, accepted) = (self.totals.0 - evidence.bound.0, self.totals.1 - evidence.bound.1);
+                    let free = marginal((refused.max(0.0), accepted.max(0.0)), FREE);
+                    add(
+                        view,
+                        Kind::Random,
+                        Some(*route),
+                        marginal(evidence.bound, RANDOM) + free + self.independence(),
+                        0,
+                    );
+                    self.fits(at, index, evidence, |kind, fit| {
+                        add(view, kind, Some(*route), fit.score + free, fit.limit);
+                    });
+                }
+            }
+            let Some(evidence) = lens.evidence.as_ref() else { continue };
+            if index == 0 || lens.groups.len() > 1 || evidence.free != (0.0, 0.0) {
+                let free = marginal(evidence.free, FREE);
+                self.fits(at, index, evidence, |kind, fit| add(view, kind, None, fit.score + free, fit.limit));
+            }
+        }
+        scored
+    }
+
+    /// What speaks against refusals by chance: what is sent after a refusal is refused more often. Nothing, if it is not.
+    fn independence(&self) -> f64 {
+        let apart = marginal(self.after[0], RANDOM) + marginal(self.after[1], RANDOM);
+        (marginal(self.totals, RANDOM) - apart).min(0.0)
+    }
+
+    /// How well a limit by each indicator explains what is bound.
+    fn fits(&self, at: u64, view: usize, evidence: &Evidence, mut found: impl FnMut(Kind, Fit)) {
+        for (indicator, histogram) in evidence.histograms.iter().enumerate() {
+            let is_idle = indicator == BACKLOG && (view != 0 || self.configured.amount.is_none());
+            if is_idle || self.is_double(indicator) || self.is_unseen(indicator, at) {
+                continue;
+            }
+            let kind = Kind::of(indicator);
+            if let Some(fit) = histogram.fit(kind.above()) {
+                found(kind, fit);
+            }
+        }
+    }
+
+    /// A window that is longer than the configured one, and has not passed yet.
+    fn is_unseen(&self, indicator: usize, at: u64) -> bool {
+        indicator < WINDOWS - 1
+            && USUAL[indicator] > self.configured.per
+            && at < super::traffic::nanos(USUAL[indicator])
+    }
+
+    /// A usual window that is also the configured one.
+    fn is_double(&self, indicator: usize) -> bool {
+        indicator < WINDOWS - 1 && USUAL[indicator] == self.configured.per
+    }
+
+    fn count(&mut self, place: &Place, refused: bool, weight: u16) {
+        let after = &mut self.after[usize::from(place.after_refusal)];
+        for counts in [&mut self.totals, after] {
+            *(if refused { &mut counts.0 } else { &mut counts.1 }) += part(weight);
+        }
+        self.last_refused = refused;
+    }
+
+    /// What a lens does not see, no limit of its groups explains.
+    fn count_free(&mut self, seen: [bool; VIEWS], refused: bool, weight: u16) {
+        for (lens, seen) in self.lenses.iter_mut().zip(seen) {
+            if let Some(evidence) = lens.evidence.as_mut().filter(|_| !seen) {
+                *(if refused { &mut evidence.free.0 } else { &mut evidence.free.1 }) += part(weight);
+            }
+        }
+    }
+
+    fn fade(&mut self, at: u64) {
+        let after = super::traffic::nanos(self.configured.per).saturating_mul(FADES);
+        if at < self.faded_at + after {
+            return;
+        }
+        self.faded_at = at;
+        for lens in &mut self.lenses {
+            lens.evidence.iter_mut().for_each(|evidence| evidence.fade());
+            lens.of_route.iter_mut().for_each(|(_, evidence)| evidence.fade());
+        }
+        for counts in self.after.iter_mut().chain([&mut self.totals]) {
+            *counts = (counts.0 / 2.0, counts.1 / 2.0);
+        }
+    }
+}
+
+/// A share of refusals that does not depend on what is sent may be any, and is small as a rule. A guess.
+const RANDOM: (f64, f64) = (1.0, 4.0);
+
+/// What is not bound is hardly ever refused. A guess.
+const FREE: (f64, f64) = (0.2, 60.0);
+
+impl Evidence {
+    fn accept(&mut self, levels: &Levels) {
+        self.bound.1 += 1.0;
+        for (histogram, &level) in self.histograms.iter_mut().zip(levels) {
+            histogram.accept(level, 1);
+        }
+    }
+
+    fn refuse(&mut self, levels: &Levels, weight: u16) {
+        self.bound.0 += part(weight);
+        for (histogram, &level) in self.histograms.iter_mut().zip(levels) {
+            histogram.refuse(level, weight);
+        }
+    }
+
+    fn fade(&mut self) {
+        self.histograms.iter_mut().for_each(Histogram::fade);
+        for counts in [&mut self.free, &mut self.bound] {
+            *counts = (counts.0 / 2.0, counts.1 / 2.0);
+        }
+    }
+}
+
+impl Lens {
+    /// The evidence that a request belongs to; none where there are too many routes.
+    fn evidence(&mut self, view: usize, subject: &Subject) -> Option<&mut Evidence> {
+        if view != ROUTE {
+            return Some(self.evidence.get_or_insert_default());
+        }
+        let route = subject.route.0 as u64;
+        let at = self.of_route.iter().position(|(known, _)| *known == route);
+        let at = at.or_else(|| {
+            (self.of_route.len() < ROUTES).then(|| {
+                self.of_route.push((route, Evidence::default()));
+                self.of_route.len() - 1
+            })
+        })?;
+        Some(&mut self.of_route[at].1)
+    }
+
+    /// The place of a group, which takes that of the one that was not used for longest if there are too many.
+    fn slot(&mut self, name: u64, at: u64) -> Option<usize> {
+        if let Some(slot) = self.names.iter().position(|&known| known == name) {
+            return Some(slot);
+        }
+        if self.names.len() < VALUES {
+            self.names.push(name);
+            self.groups.push(Traffic::new(at));
+            return Some(self.names.len() - 1);
+        }
+        let idle = self.groups.iter().enumerate().filter(|(_, group)| group.in_flight == 0);
+        let slot = idle.min_by_key(|(_, group)| group.used_at)?.0;
+        self.names[slot] = name;
+        self.groups[slot] = Traffic::new(at);
+        Some(slot)
+    }
+
+    fn group(&mut self, sample: &Sample, subject: &Subject) -> Option<&mut Traffic> {
+        let name = name_of(usize::from(sample.view), subject)?;
+        let slot = usize::from(sample.slot);
+        (self.names.get(slot) == Some(&name)).then(|| &mut self.groups[slot])
+    }
+}
+
+/// A weight as a part of a whole one.
+fn part(weight: u16) -> f64 {
+    f64::from(weight) / f64::from(WHOLE)
+}
+
+/// The group of a request in a view; nothing where it belongs to none.
+pub(super) fn name_of(view: usize, subject: &Subject) -> Option<u64> {
+    match view {
+        0 => Some(0),
+        1 => Some(subject.route.0 as u64),
+        _ => subject.keys[KeyKind::ALL[view - 2].index()],
+    }
+}
+
+impl Sample {
+    pub(super) fn view(&self) -> u8 {
+        self.view
+    }
+
+    pub(super) fn level(&self, indicator: usize) -> u16 {
+        self.levels[indicator]
+    }
+}
