@@ -5,7 +5,8 @@ use super::hypothesis::{Hypothesis, Kind, View};
 use super::record::{Record, Scored, name_of};
 use super::subject::{Flight, Place, Subject};
 use super::traffic::nanos;
-use super::{BACKLOG, Configured, IN_FLIGHT, WINDOWS};
+use super::words::{RefusalSaid, SaidKind, Words};
+use super::{BACKLOG, ConfiguredLimit, IN_FLIGHT, WINDOWS};
 
 /// Another hypothesis takes over when the evidence for it is so many times as strong: "positive" on the scale of Kass and
 /// Raftery (1995).
@@ -28,6 +29,7 @@ pub(super) struct Book {
     pub(super) challenge: Challenge,
     pub(super) ramp: Option<Ramp>,
     pub(super) spread: Spread,
+    pub(super) words: Words,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ pub(super) struct Challenge {
 }
 
 impl Book {
-    pub(super) fn new(configured: Configured) -> Self {
+    pub(super) fn new(configured: ConfiguredLimit) -> Self {
         Self {
             record: Record::new(configured),
             limiter: None,
@@ -55,6 +57,7 @@ impl Book {
             challenge: Challenge::default(),
             ramp: None,
             spread: Spread::default(),
+            words: Words::default(),
         }
     }
 
@@ -66,7 +69,22 @@ impl Book {
         self.scored.iter().map(|scored| scored.score).max_by(f64::total_cmp)
     }
 
+    /// The refusal's words.
+    pub(super) fn heard(&mut self, at: u64, flight: &Flight, place: &Place, said: &RefusalSaid) {
+        let mut said = *said;
+        // A wait that is named holds what is limited, and nothing else.
+        let limiter = self.limiter.as_mut().filter(|limiter| limiter.hypothesis.view != View::Pool);
+        if let (Some(limiter), Some(wait), SaidKind::Limit) = (limiter, said.retry_after, said.kind) {
+            limiter.stay_away(&flight.subject, at.saturating_add(nanos(wait)));
+            said.retry_after = None;
+        }
+        self.words.refused(at, flight.sent_at, &said, place.level(View::Pool, WINDOWS - 1));
+    }
+
     pub(super) fn gate(&mut self, at: u64, subject: &Subject) -> Gate {
+        if self.words.not_before > at {
+            return Gate::Until(self.words.not_before);
+        }
         if let Some(opens) = self.ramp.as_ref().map(Ramp::opens).filter(|&opens| opens > at) {
             return Gate::Until(opens);
         }
@@ -99,6 +117,7 @@ impl Book {
 
     pub(super) fn accepted(&mut self, at: u64, flight: &Flight, place: &Place) {
         self.record.accepted(&flight.subject, place);
+        self.words.accepted();
         let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else { return };
         let varies = self.spread.varies();
         let is_gone = match &mut limiter.control {
@@ -175,7 +194,7 @@ impl Book {
     }
 
     fn control(&self, at: u64, best: &Scored) -> Control {
-        let Configured { amount, per } = self.record.configured;
+        let ConfiguredLimit { amount, per } = self.record.configured;
         match best.hypothesis.kind {
             Kind::Random => Control::Free,
             Kind::Incident => Control::Outage(Outage::default()),
@@ -239,6 +258,13 @@ impl Limiter {
             View::Pool => true,
             View::Route => self.route == Some(subject.route.0 as u64),
             View::Key(_) => name_of(self.hypothesis.view.index(), subject).is_some(),
+        }
+    }
+
+    fn stay_away(&mut self, subject: &Subject, until: u64) {
+        let name = name_of(self.hypothesis.view.index(), subject).unwrap_or_default();
+        if let Control::Rate(rate) = &mut self.control {
+            rate.stay_away(name, until);
         }
     }
 

@@ -1,11 +1,12 @@
 use std::time::{Duration, Instant};
 
-use super::Configured;
+use super::ConfiguredLimit;
 use super::book::Book;
 use super::control::Gate;
 use super::record::Scored;
 use super::subject::{Flight, Place, Subject};
 use super::traffic::nanos;
+use super::words::{Failure, RefusalSaid, SaidKind};
 use crate::limit::NotYet;
 
 /// A hypothesis that is at least so likely beside the best is worth a challenge. A guess: one refusal in a window is cheap.
@@ -23,7 +24,7 @@ const COSTLY: u64 = 50;
 
 /// What a gate may do with a request now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permit {
+pub struct Clearance {
     /// It goes to tell two hypotheses apart, and may be refused.
     pub challenge: bool,
 }
@@ -40,9 +41,9 @@ pub struct Estimator {
 impl Estimator {
     /// Of these pool instances; nothing is known of them.
     #[must_use]
-    pub fn new(now: Instant, pools: &[Configured]) -> Self {
+    pub fn new(now: Instant, pools: &[ConfiguredLimit]) -> Self {
         let longest = pools.iter().map(|pool| pool.per).max().unwrap_or(Duration::from_mins(1));
-        let whole = Configured { amount: None, per: longest };
+        let whole = ConfiguredLimit { amount: None, per: longest };
         let books = pools.iter().copied().chain([whole]).map(Book::new).collect();
         Self { began: now, books, whole: pools.len() }
     }
@@ -51,10 +52,10 @@ impl Estimator {
     ///
     /// # Errors
     /// Until when not.
-    pub fn check(&mut self, now: Instant, subject: &Subject) -> Result<Permit, NotYet> {
+    pub fn check(&mut self, now: Instant, subject: &Subject) -> Result<Clearance, NotYet> {
         let at = self.at(now);
         let mut verdict = Gate::Open;
-        let mut held_by = Vec::new();
+        let mut held_by = smallvec::SmallVec::<[usize; 3]>::new();
         for number in self.numbers(subject) {
             let gate = self.books[number].gate(at, subject);
             if gate != Gate::Open {
@@ -63,21 +64,19 @@ impl Estimator {
             }
         }
         if verdict == Gate::Open {
-            return Ok(Permit { challenge: false });
+            return Ok(Clearance { challenge: false });
         }
         if held_by.iter().all(|&number| self.may_challenge(number, at, subject)) {
-            return Ok(Permit { challenge: true });
+            return Ok(Clearance { challenge: true });
         }
-        let challenge_at = held_by.iter().map(|&number| self.books[number].challenge.not_before).max().unwrap_or(at);
         Err(match verdict {
             Gate::Until(until) => NotYet::Until(self.began + Duration::from_nanos(until)),
-            _ if challenge_at > at => NotYet::Freed,
-            _ => NotYet::Freed,
+            Gate::Open | Gate::Freed => NotYet::Freed,
         })
     }
 
     /// A request is sent.
-    pub fn sent(&mut self, now: Instant, subject: &Subject, permit: Permit) -> Flight {
+    pub fn sent(&mut self, now: Instant, subject: &Subject, clearance: Clearance) -> Flight {
         let at = self.at(now);
         let mut places = smallvec::SmallVec::<[Place; 2]>::new();
         for number in self.numbers(subject) {
@@ -86,7 +85,7 @@ impl Estimator {
             let tick = book.record.clock.tick(at);
             places.push(book.record.sent(number as u16, &tick, subject, is_whole));
             book.total += 1;
-            let Configured { amount, per } = book.record.configured;
+            let ConfiguredLimit { amount, per } = book.record.configured;
             let amount = amount.map_or(f64::MAX, f64::from);
             if book.ramp.as_mut().is_some_and(|ramp| ramp.sent(at, amount, nanos(per))) {
                 book.ramp = None;
@@ -95,11 +94,11 @@ impl Estimator {
             if let Some(limiter) = book.limiter.as_mut().filter(|limiter| limiter.binds(subject)) {
                 limiter.sent(at, subject);
             }
-            if permit.challenge {
+            if clearance.challenge {
                 book.challenge.under_way += 1;
             }
         }
-        Flight { subject: subject.clone(), sent_at: at, places, challenge: permit.challenge }
+        Flight { subject: subject.clone(), sent_at: at, places, challenge: clearance.challenge }
     }
 
     /// The upstream accepted it.
@@ -113,9 +112,15 @@ impl Estimator {
         }
     }
 
-    /// The upstream refused it by a limit.
-    pub fn refused(&mut self, now: Instant, flight: &Flight) {
+    /// The upstream refused it, and said this.
+    pub fn refused(&mut self, now: Instant, flight: &Flight, said: &RefusalSaid) {
         let at = self.at(now);
+        let of_pools = flight.places.iter().filter(|place| usize::from(place.record) != self.whole);
+        of_pools.for_each(|place| self.books[usize::from(place.record)].heard(at, flight, place, said));
+        if said.kind != SaidKind::Limit {
+            // It says itself what it is, and counts for no hypothesis.
+            return self.lost(now, flight);
+        }
         for place in &flight.places {
             self.books[usize::from(place.record)].refused(at, flight, place);
         }
@@ -135,6 +140,31 @@ impl Estimator {
         }
     }
 
+    /// There was no answer, or one that says nothing of limits, and it is over.
+    pub fn lost(&mut self, now: Instant, flight: &Flight) {
+        for place in &flight.places {
+            let book = &mut self.books[usize::from(place.record)];
+            book.challenge.under_way -= u32::from(flight.challenge).min(book.challenge.under_way);
+        }
+        self.completed(now, flight);
+    }
+
+    /// A request for these pools failed otherwise.
+    pub fn failed(&mut self, subject: &Subject, failure: Failure) {
+        subject.pools.iter().for_each(|&pool| self.books[usize::from(pool)].words.failed(failure));
+    }
+
+    /// A pool instance is configured like this from now on; what was believed of it before is forgotten. The next number
+    /// makes a new instance.
+    pub fn configure(&mut self, pool: usize, configured: ConfiguredLimit) {
+        if pool == self.whole {
+            self.books.insert(pool, Book::new(configured));
+            self.whole += 1;
+        } else {
+            self.books[pool] = Book::new(configured);
+        }
+    }
+
     /// A request had to wait for the configured limit of this pool instance.
     pub fn waited(&mut self, pool: usize) {
         self.books[pool].is_short = true;
@@ -144,7 +174,7 @@ impl Estimator {
         subject.pools.iter().map(|&pool| usize::from(pool)).chain([self.whole]).collect()
     }
 
-    fn at(&self, now: Instant) -> u64 {
+    pub(super) fn at(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.began))
     }
 

@@ -1,12 +1,17 @@
 //! What the evidence comes to: hypotheses side by side, and the estimate that is read from them.
 
-use super::Configured;
+use std::time::Instant;
+
+use super::ConfiguredLimit;
 use super::WINDOWS;
+use super::book::Book;
 use super::control::Control;
 use super::estimator::Estimator;
 use super::hypothesis::{Hypothesis, Kind, View};
 use super::record::Scored;
-use super::verdict::{Certainty, Counts, Estimate, LimitCase, LimitFigure, LimitScope, ScopeKind};
+use super::verdict::{
+    Certainty, Estimate, EvidenceCount, LimitAction, LimitCase, LimitFigure, LimitScope, LimitUnit, ScopeKind,
+};
 
 /// The probability from which an estimate is called sure. The bench checks how many such are right.
 const SURE: f64 = 0.99;
@@ -39,29 +44,26 @@ impl Ranked {
 impl Estimator {
     /// What is believed of a pool instance.
     #[must_use]
-    pub fn estimate(&self, pool: usize) -> Estimate {
+    pub fn estimate(&self, now: Instant, pool: usize) -> Estimate {
         let book = &self.books[pool];
-        let is_refused = book.record.has_evidence();
+        let ConfiguredLimit { amount, per } = book.record.configured;
+        let evidence =
+            EvidenceCount { accepted: book.record.accepted, refused: book.record.refusals, episodes: book.episodes };
+        let certain = |case, limit, certainty| {
+            let (scope, action) = (scope(View::Pool, false, None), action(case, limit));
+            Estimate { case, scope, limit, certainty, probability: 1.0, evidence, action }
+        };
+        if let Some((case, limit)) = book.words.case(self.at(now), amount, per) {
+            return certain(case, limit, Certainty::High);
+        }
         let ranked = self.ranked(pool);
-        let Some(best) = ranked.first().filter(|_| is_refused) else {
-            let case = match (book.is_short, book.record.accepted) {
-                (true, _) => LimitCase::OwnLimit,
-                (_, 0) => LimitCase::NotEnoughEvidence,
-                _ => LimitCase::WithinLimits,
+        let Some(best) = ranked.first().filter(|_| book.record.has_evidence()) else {
+            let (case, certainty) = match (book.is_short, book.record.accepted) {
+                (false, 0) => (LimitCase::NotEnoughEvidence, Certainty::None),
+                (true, _) => (LimitCase::OwnLimit, book.calm()),
+                (false, _) => (LimitCase::WithinLimits, book.calm()),
             };
-            let certainty = match case {
-                LimitCase::NotEnoughEvidence => Certainty::None,
-                _ if book.record.refusals > 0 => Certainty::Fair,
-                _ => Certainty::High,
-            };
-            return Estimate {
-                case,
-                scope: scope(View::Pool, false, None),
-                limit: None,
-                certainty,
-                probability: 1.0,
-                refusals: 0,
-            };
+            return certain(case, None, certainty);
         };
         let key = |ranked: &Ranked| (self.case_of(pool, ranked), ranked.hypothesis.view, ranked.route, ranked.whole);
         let of_best = key(best);
@@ -71,14 +73,15 @@ impl Estimator {
             p if p >= LIKELY => Certainty::Fair,
             _ => Certainty::None,
         };
-        let at = if best.whole { self.whole } else { pool };
+        let limit = self.figure(if best.whole { self.whole } else { pool }, best);
         Estimate {
             case: of_best.0,
             scope: scope(best.hypothesis.view, best.whole, best.route),
-            limit: self.figure(at, best),
+            limit,
             certainty,
             probability,
-            refusals: book.record.refusals,
+            evidence,
+            action: action(of_best.0, limit),
         }
     }
 
@@ -119,17 +122,17 @@ impl Estimator {
         match (best.hypothesis.kind, limiter.map(|limiter| &limiter.control)) {
             (Kind::InFlight, control) => {
                 let max = if let Some(Control::Concurrency(known)) = control { known.limit() } else { best.limit };
-                Some(LimitFigure { max, window: None, counts: Counts::InFlight })
+                Some(LimitFigure { max, window: None, counts: LimitUnit::InFlight })
             }
             (Kind::Rate(window), control) => {
                 let max =
                     if let Some(Control::Rate(rate)) = control { rate.holds().round() as u32 } else { best.limit };
                 let window = book.record.clock.windows[usize::from(window)];
-                Some(LimitFigure { max, window: Some(window), counts: Counts::Requests })
+                Some(LimitFigure { max, window: Some(window), counts: LimitUnit::Requests })
             }
             (Kind::Bucket, _) => {
-                let Configured { amount, per } = book.record.configured;
-                amount.map(|max| LimitFigure { max, window: Some(per), counts: Counts::Requests })
+                let ConfiguredLimit { amount, per } = book.record.configured;
+                amount.map(|max| LimitFigure { max, window: Some(per), counts: LimitUnit::Requests })
             }
             _ => None,
         }
@@ -147,7 +150,7 @@ impl Estimator {
                 if ranked.hypothesis.view == View::Pool && usize::from(window) == WINDOWS - 1 && book.spread.varies() {
                     return LimitCase::Shared;
                 }
-                let Configured { amount, per } = book.record.configured;
+                let ConfiguredLimit { amount, per } = book.record.configured;
                 let window = book.record.clock.windows[usize::from(window)];
                 let held = book.limiter.as_ref().filter(|limiter| limiter.hypothesis == ranked.hypothesis);
                 let held = held.and_then(|limiter| match &limiter.control {
@@ -176,6 +179,24 @@ impl Estimator {
         let sum: f64 = ranked.iter().map(|ranked| (ranked.score - best).exp()).sum();
         ranked.iter_mut().for_each(|ranked| ranked.probability = (ranked.score - best).exp() / sum);
         ranked
+    }
+}
+
+impl Book {
+    /// How sure it is that nothing is wrong.
+    fn calm(&self) -> Certainty {
+        if self.record.refusals > 0 { Certainty::Fair } else { Certainty::High }
+    }
+}
+
+fn action(case: LimitCase, limit: Option<LimitFigure>) -> LimitAction {
+    match (case, limit) {
+        (LimitCase::Throttled, _) => LimitAction::SendAgain,
+        (LimitCase::Incident | LimitCase::Unreachable, _) => LimitAction::Await,
+        (LimitCase::Billing | LimitCase::Gone | LimitCase::Rejected, _) => LimitAction::HandBack,
+        (LimitCase::InFlight, Some(limit)) => LimitAction::Cap(limit.max),
+        (LimitCase::LowerLimit | LimitCase::Bursts | LimitCase::Shared, Some(limit)) => LimitAction::Pace(limit),
+        _ => LimitAction::Nothing,
     }
 }
 

@@ -24,10 +24,14 @@ mod subject;
 mod tests;
 mod traffic;
 mod verdict;
+mod words;
 
-pub use estimator::{Estimator, Permit};
+pub use estimator::{Clearance, Estimator};
 pub use subject::{Flight, KeyKind, Subject};
-pub use verdict::{Certainty, Counts, Estimate, LimitCase, LimitFigure, LimitScope, ScopeKind};
+pub use verdict::{
+    Certainty, Estimate, EvidenceCount, LimitAction, LimitCase, LimitFigure, LimitScope, LimitUnit, ScopeKind,
+};
+pub use words::{Failure, RefusalSaid, SaidKind};
 
 use std::time::Duration;
 
@@ -43,7 +47,7 @@ type Levels = [u16; INDICATORS];
 
 /// What is configured for a pool instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Configured {
+pub struct ConfiguredLimit {
     /// How many in a window, where a limit is configured.
     pub amount: Option<u32>,
     /// The window.

@@ -8,7 +8,7 @@ use super::histogram::{FOLLOWING, Fit, Histogram, WHOLE, marginal};
 use super::hypothesis::{Hypothesis, Kind, View};
 use super::subject::{KEYS, KeyKind, Place, Subject};
 use super::traffic::{Clock, Tick, Traffic};
-use super::{BACKLOG, Configured, INDICATORS, Levels, WINDOWS};
+use super::{BACKLOG, ConfiguredLimit, INDICATORS, Levels, WINDOWS};
 
 /// The pool, the route, and each kind of key.
 pub(super) const VIEWS: usize = 2 + KEYS;
@@ -72,7 +72,7 @@ pub(super) struct Scored {
 
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    pub(super) configured: Configured,
+    pub(super) configured: ConfiguredLimit,
     pub(super) clock: Clock,
     lenses: [Lens; VIEWS],
     /// Refusals and acceptances in all.
@@ -86,7 +86,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(configured: Configured) -> Self {
+    pub(super) fn new(configured: ConfiguredLimit) -> Self {
         let [a, b, c, d] = USUAL;
         Self {
             configured,

@@ -16,8 +16,38 @@ pub struct Estimate {
     pub certainty: Certainty,
     /// The probability of the case and the scope, given the evidence.
     pub probability: f64,
-    /// How many refusals it rests on.
-    pub refusals: u64,
+    /// What it rests on.
+    pub evidence: EvidenceCount,
+    /// What to do about it.
+    pub action: LimitAction,
+}
+
+/// How much an estimate rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EvidenceCount {
+    /// Accepted by the upstream.
+    pub accepted: u64,
+    /// Refused by it.
+    pub refused: u64,
+    /// At so many different times.
+    pub episodes: u32,
+}
+
+/// What to do about a limit; [`Estimator::check`](super::Estimator::check) does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitAction {
+    /// Nothing beside what is configured.
+    Nothing,
+    /// A pool of exactly this scope, one for each value of its key, that lets so much go in a window, evenly.
+    Pace(LimitFigure),
+    /// A pool of exactly this scope, one for each value of its key, that lets so many be in flight.
+    Cap(u32),
+    /// Pacing cannot help: send again what is refused, with backoff, and keep the configured rate.
+    SendAgain,
+    /// Let one request go now and then until one is accepted.
+    Await,
+    /// Do not send again: a person must act.
+    HandBack,
 }
 
 /// What may be the matter with a pool instance.
@@ -41,6 +71,16 @@ pub enum LimitCase {
     Throttled,
     /// The upstream refuses everything for a while.
     Incident,
+    /// A person must act: quota, credit, a spend limit.
+    Billing,
+    /// There is nothing any more where these requests go.
+    Gone,
+    /// The upstream allows more than is configured.
+    ConfiguredTooLow,
+    /// The upstream does not answer.
+    Unreachable,
+    /// The upstream answers with errors, for example 401.
+    Rejected,
 }
 
 /// Which requests a limit counts together.
@@ -75,14 +115,16 @@ pub struct LimitFigure {
     /// In which window; none for what is in flight.
     pub window: Option<Duration>,
     /// Of what.
-    pub counts: Counts,
+    pub counts: LimitUnit,
 }
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counts {
+pub enum LimitUnit {
     /// Requests.
     Requests,
+    /// Tokens.
+    Tokens,
     /// What is sent and not over yet.
     InFlight,
 }

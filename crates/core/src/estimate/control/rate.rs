@@ -147,6 +147,12 @@ impl Rate {
         if next > at + ahead { Gate::Until(next - ahead) } else { Gate::Open }
     }
 
+    /// Nothing of this group goes before.
+    pub(in crate::estimate) fn stay_away(&mut self, group: u64, until: u64) {
+        let next = self.next.entry(group).or_insert(until);
+        *next = (*next).max(until);
+    }
+
     pub(in crate::estimate) fn sent(&mut self, at: u64, group: u64) {
         let interval = self.interval();
         let next = self.next.entry(group).or_insert(at);

@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 use super::oracle::Oracle;
 use super::scenario::{Scenario, Scope};
 use super::upstream::Upstream;
-use crate::estimate::{Certainty, Configured, Estimate, Estimator, Flight, LimitCase, Permit, ScopeKind, Subject};
+use crate::estimate::{
+    Certainty, Clearance, ConfiguredLimit, Estimate, Estimator, Flight, LimitCase, RefusalSaid, ScopeKind, Subject,
+};
 use crate::limit::NotYet;
 
 /// The way to the upstream and back takes at least this time each.
@@ -90,7 +92,7 @@ impl<'s> Bench<'s> {
     pub(super) fn run(scenario: &'s Scenario, seed: u64, with_oracle: bool) -> Outcome {
         let began = crate::tests::any_instant();
         let mut chance = fastrand::Rng::with_seed(seed);
-        let configured = Configured { amount: Some(scenario.configured), per: scenario.per };
+        let configured = ConfiguredLimit { amount: Some(scenario.configured), per: scenario.per };
         let mut bench = Self {
             scenario,
             began,
@@ -123,8 +125,9 @@ impl<'s> Bench<'s> {
             while at >= self.began + self.scenario.per * window {
                 if let Some(estimator) = &self.estimator {
                     let pools = 0..self.scenario.pools;
-                    let worst = pools.rev().max_by_key(|&pool| estimator.estimate(pool).refusals).unwrap_or(0);
-                    self.outcome.believed.push(estimator.estimate(worst));
+                    let worst =
+                        pools.rev().max_by_key(|&pool| estimator.estimate(at, pool).evidence.refused).unwrap_or(0);
+                    self.outcome.believed.push(estimator.estimate(at, worst));
                     self.outcome.explained.push(estimator.explain(worst));
                 }
                 if window == self.scenario.windows {
@@ -231,7 +234,7 @@ impl<'s> Bench<'s> {
     fn refused(&mut self, trip: Trip) {
         match (&mut self.estimator, &trip.flight) {
             (Some(estimator), Some(flight)) => {
-                estimator.refused(self.now, flight);
+                estimator.refused(self.now, flight, &RefusalSaid::default());
                 if std::env::var_os("TRACE").is_some() {
                     let at = (self.now - self.began).as_secs_f64();
                     println!("{at:7.3} refused {} {}", flight.challenge, estimator.trace(flight, 0));
@@ -303,19 +306,19 @@ impl<'s> Bench<'s> {
             }
             return Err(log[0] + span);
         }
-        let permit = if let Some(estimator) = &mut self.estimator {
+        let clearance = if let Some(estimator) = &mut self.estimator {
             estimator.check(now, subject).map_err(|not_yet| match not_yet {
                 NotYet::Until(at) => at,
                 NotYet::Freed => now + LOOKS,
             })?
         } else {
             self.oracle.may_go(now, self.scenario, subject).map_err(|until| until.unwrap_or(now + LOOKS))?;
-            Permit { challenge: false }
+            Clearance { challenge: false }
         };
         log.push_back(now);
         let subject = subject.clone();
         let Waiting { client, attempts, .. } = queue.remove(place).expect("it waits");
-        let flight = self.estimator.as_mut().map(|estimator| estimator.sent(now, &subject, permit));
+        let flight = self.estimator.as_mut().map(|estimator| estimator.sent(now, &subject, clearance));
         if flight.is_none() {
             self.oracle.sent(now, self.scenario, &subject);
         }
