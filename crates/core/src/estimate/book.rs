@@ -1,5 +1,6 @@
 //! A record with what is believed of it, and what is done about that.
 
+use super::challenge::Challenge;
 use super::control::{Concurrency, Control, Gate, Limiter, Outage, Ramp, Rate, Spread};
 use super::hypothesis::{Hypothesis, Kind, View};
 use super::record::{Record, Scored, name_of};
@@ -11,6 +12,10 @@ use super::{BACKLOG, ConfiguredLimit, IN_FLIGHT, WINDOWS};
 /// Another hypothesis takes over when the evidence for it is so many times as strong: "positive" on the scale of Kass and
 /// Raftery (1995).
 const TAKES_OVER: f64 = 2.0;
+
+/// After so many acceptances within a window of a refusal it is looked again what explains both. A guess: it costs some
+/// microseconds.
+const LOOKS: u32 = 8;
 
 /// A record with what is believed of it.
 #[derive(Debug)]
@@ -30,17 +35,8 @@ pub(super) struct Book {
     pub(super) ramp: Option<Ramp>,
     pub(super) spread: Spread,
     pub(super) words: Words,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Challenge {
-    pub(super) under_way: u32,
-    /// Accepted in a row: as many more may be under way at once.
-    pub(super) accepted: u32,
-    pub(super) not_before: u64,
-    /// How many must be accepted first, so that refused challenges stay a small part.
-    pub(super) accepted_before: u64,
-    pub(super) refused: u32,
+    /// Accepted since it was last looked what explains the evidence.
+    news: u32,
 }
 
 impl Book {
@@ -58,6 +54,7 @@ impl Book {
             ramp: None,
             spread: Spread::default(),
             words: Words::default(),
+            news: 0,
         }
     }
 
@@ -115,10 +112,20 @@ impl Book {
         }
     }
 
-    pub(super) fn accepted(&mut self, at: u64, flight: &Flight, place: &Place) {
+    /// One was accepted; whether it is time to look again what explains the evidence.
+    pub(super) fn accepted(&mut self, at: u64, flight: &Flight, place: &Place) -> bool {
         self.record.accepted(&flight.subject, place);
         self.words.accepted();
-        let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else { return };
+        // What was under way when something was refused is still news about it.
+        let is_recent = self.record.has_evidence() && at < self.episode_at + nanos(self.record.configured.per);
+        self.news += u32::from(is_recent);
+        let is_news = self.news >= LOOKS;
+        if is_news {
+            self.news = 0;
+        }
+        let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else {
+            return is_news;
+        };
         let varies = self.spread.varies();
         let is_gone = match &mut limiter.control {
             Control::Free => false,
@@ -142,6 +149,7 @@ impl Book {
             self.record.forget();
             self.scored.clear();
         }
+        is_news && !is_gone
     }
 
     pub(super) fn refused(&mut self, at: u64, flight: &Flight, place: &Place) {
@@ -166,9 +174,14 @@ impl Book {
             return;
         }
         let Some(best) = self.scored.iter().max_by(|a, b| a.score.total_cmp(&b.score)).copied() else { return };
-        if let Some(limiter) = &self.limiter {
+        if let Some(limiter) = &mut self.limiter {
             let is_it = |scored: &&Scored| scored.hypothesis == limiter.hypothesis && scored.route == limiter.route;
             let believed = self.scored.iter().find(is_it);
+            match (believed, &mut limiter.control) {
+                (Some(believed), Control::Rate(rate)) => rate.raise(believed.limit),
+                (Some(believed), Control::Concurrency(known)) => known.raise(believed.limit),
+                _ => {}
+            }
             if believed.is_some_and(|believed| best.score <= believed.score + TAKES_OVER) {
                 return;
             }

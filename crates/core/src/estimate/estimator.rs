@@ -12,16 +12,6 @@ use crate::limit::NotYet;
 /// A hypothesis that is at least so likely beside the best is worth a challenge. A guess: one refusal in a window is cheap.
 const RIVAL: f64 = -9.0;
 
-/// Challenges that are refused are so many windows apart at most. A guess.
-const APART: u32 = 16;
-
-/// After challenges that were accepted so many more may be under way at once. A guess.
-const MOST_AT_ONCE: u32 = 3;
-
-/// So many challenges may be refused; the next waits for twice this many acceptances, and so on. A guess.
-const FREE_CHALLENGES: u32 = 2;
-const COSTLY: u64 = 50;
-
 /// What a gate may do with a request now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clearance {
@@ -104,8 +94,12 @@ impl Estimator {
     /// The upstream accepted it.
     pub fn accepted(&mut self, now: Instant, flight: &Flight) {
         let at = self.at(now);
+        let mut is_news = false;
         for place in &flight.places {
-            self.books[usize::from(place.record)].accepted(at, flight, place);
+            is_news |= self.books[usize::from(place.record)].accepted(at, flight, place);
+        }
+        if is_news {
+            self.decide(at, &flight.subject);
         }
         if flight.challenge {
             self.challenged(at, flight, false);
@@ -180,13 +174,8 @@ impl Estimator {
 
     /// Whether a rival of what is believed would let it go, and may be tried.
     fn may_challenge(&mut self, number: usize, at: u64, subject: &Subject) -> bool {
-        let challenge = &self.books[number].challenge;
-        let accepted = self.books[number].record.accepted;
-        let is_early = at < challenge.not_before || accepted < challenge.accepted_before;
-        if challenge.under_way > (challenge.accepted / 3).min(MOST_AT_ONCE)
-            || is_early
-            || self.books[number].scored.is_empty()
-        {
+        let book = &self.books[number];
+        if !book.challenge.may_go(at, book.record.accepted) || book.scored.is_empty() {
             return false;
         }
         let believed = self.books[number].limiter.as_ref().map(|limiter| (limiter.hypothesis, limiter.route));
@@ -203,19 +192,13 @@ impl Estimator {
     fn challenged(&mut self, at: u64, flight: &Flight, refused: bool) {
         for place in &flight.places {
             let book = &mut self.books[usize::from(place.record)];
-            book.challenge.under_way = book.challenge.under_way.saturating_sub(1);
-            if refused {
-                book.challenge.refused += 1;
-                book.challenge.accepted = 0;
-                let costly = book.challenge.refused.saturating_sub(FREE_CHALLENGES).min(8);
-                book.challenge.accepted_before = book.record.accepted + if costly > 0 { COSTLY << costly } else { 0 };
-                let apart = book.challenge.refused.min(APART);
-                book.challenge.not_before = at + nanos(book.record.configured.per).saturating_mul(apart.into());
-            } else {
-                book.challenge.refused = 0;
-                book.challenge.accepted += 1;
-                book.challenge.not_before = at;
-            }
+            book.challenge.answered(
+                at,
+                flight.sent_at,
+                refused,
+                nanos(book.record.configured.per),
+                book.record.accepted,
+            );
         }
         self.decide(at, &flight.subject);
     }

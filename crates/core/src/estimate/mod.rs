@@ -13,6 +13,7 @@
 )]
 
 mod book;
+mod challenge;
 mod control;
 mod estimator;
 mod histogram;

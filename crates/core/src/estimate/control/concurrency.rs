@@ -22,6 +22,13 @@ impl Concurrency {
         self.limit
     }
 
+    /// More had been in flight than it seemed at first.
+    pub(in crate::estimate) fn raise(&mut self, limit: u32) {
+        if self.accepted == 0 {
+            self.limit = self.limit.max(limit);
+        }
+    }
+
     pub(in crate::estimate) fn allows(&self, in_flight: u32) -> bool {
         in_flight < self.limit + self.probing
     }

@@ -32,7 +32,9 @@ impl Ramp {
             self.halved_at += self.every;
             self.interval /= 2.0;
         }
-        self.next = self.next.max(at as f64 - LATE) + self.interval;
+        // A challenge goes before its time, and is no debt.
+        let is_early = self.next > at as f64;
+        self.next = self.next.max(at as f64 - LATE) + if is_early { 0.0 } else { self.interval };
         self.interval * configured * OVER < per as f64
     }
 }

@@ -131,6 +131,14 @@ impl Rate {
         }
     }
 
+    /// More had been accepted than it seemed at first.
+    pub(in crate::estimate) fn raise(&mut self, amount: u32) {
+        if !self.has_held && self.mode == Mode::Lower && self.falls == 0 && f64::from(amount) > self.first {
+            self.first = f64::from(amount).min(self.most);
+            (self.amount, self.safe) = (self.first, self.first);
+        }
+    }
+
     /// It is known to be no more than this, in its own window.
     pub(in crate::estimate) fn at_most(mut self, amount: f64) -> Self {
         self.amount = self.amount.min(amount);
@@ -154,9 +162,11 @@ impl Rate {
     }
 
     pub(in crate::estimate) fn sent(&mut self, at: u64, group: u64) {
-        let interval = self.interval();
+        let (interval, burst) = (self.interval(), self.burst());
         let next = self.next.entry(group).or_insert(at);
-        *next = (*next).max(at.saturating_sub(LATE)) + interval;
+        // A challenge goes before its time, and is no debt.
+        let is_early = *next > at + burst;
+        *next = if is_early { (*next).max(at + interval) } else { (*next).max(at.saturating_sub(LATE)) + interval };
         if self.next.len() > GROUPS {
             self.next.retain(|_, next| *next > at);
         }

@@ -7,7 +7,7 @@ use super::scenario::{Rule, Scenario};
 const SCENARIOS: &str = include_str!("scenarios.txt");
 
 /// How often each is run, with chance that starts elsewhere.
-const SEEDS: u64 = 2;
+const SEEDS: u64 = 3;
 
 /// So many scenarios are drawn.
 const DRAWN: u64 = 100;
