@@ -140,7 +140,8 @@ impl Book {
             Control::Rate(rate) => {
                 let window = limiter.hypothesis.kind.window();
                 rate.set_varies(varies && limiter.hypothesis.view == View::Pool && window == WINDOWS - 1);
-                rate.accepted(at, flight.sent_at, place.level(limiter.hypothesis.view, window).into())
+                let name = name_of(limiter.hypothesis.view.index(), &flight.subject).unwrap_or_default();
+                rate.accepted(at, flight.sent_at, name, place.level(limiter.hypothesis.view, window).into())
             }
         };
         if is_gone {
@@ -235,7 +236,8 @@ impl Book {
             }
             Control::Rate(rate) => {
                 let used = place.level(view, limiter.hypothesis.kind.window());
-                rate.refused(at, flight.sent_at, used.into(), flight.challenge);
+                let name = name_of(view.index(), &flight.subject).unwrap_or_default();
+                rate.refused(at, flight.sent_at, name, used.into(), flight.challenge);
             }
         }
     }

@@ -57,11 +57,8 @@ pub(in crate::estimate) struct Rate {
     probe_began: u64,
     accepted: u32,
     per_probe: u32,
-    refused_at: u64,
-    streak: u64,
-    rest_until: u64,
-    /// When each group's next may go.
-    next: HashMap<u64, u64>,
+    groups: HashMap<u64, Group>,
+    made_at: u64,
     tested: bool,
     /// How often in a row it became less, and when it last did.
     falls: u32,
@@ -69,6 +66,16 @@ pub(in crate::estimate) struct Rate {
     /// What the evidence said at first, and whether any rate has held for a window since.
     first: f64,
     has_held: bool,
+}
+
+/// Requests that count together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    /// When the next may go, as far as that is known.
+    next: Option<u64>,
+    /// When one was last refused, and how often in a row.
+    refused_at: u64,
+    streak: u32,
 }
 
 /// What is known of the limit beside its size.
@@ -96,10 +103,8 @@ impl Rate {
             probe_began: at,
             accepted: 0,
             per_probe: PER_PROBE,
-            refused_at: at,
-            streak: 0,
-            rest_until: at,
-            next: HashMap::new(),
+            groups: HashMap::new(),
+            made_at: at,
             tested: false,
             falls: 0,
             fell_at: 0,
@@ -119,10 +124,6 @@ impl Rate {
 
     pub(in crate::estimate) fn per(&self) -> u64 {
         self.per
-    }
-
-    pub(in crate::estimate) fn rest(&mut self, until: u64) {
-        self.rest_until = self.rest_until.max(until);
     }
 
     pub(in crate::estimate) fn set_varies(&mut self, varies: bool) {
@@ -148,37 +149,38 @@ impl Rate {
 
     pub(in crate::estimate) fn check(&mut self, at: u64, group: u64, wait: impl FnOnce() -> u64) -> Gate {
         let ahead = self.burst();
-        let next = *self.next.entry(group).or_insert_with(|| at + wait());
-        if at < self.rest_until {
-            return Gate::Until(self.rest_until);
-        }
+        let next = *self.groups.entry(group).or_default().next.get_or_insert_with(|| at + wait());
         if next > at + ahead { Gate::Until(next - ahead) } else { Gate::Open }
     }
 
     /// Nothing of this group goes before.
     pub(in crate::estimate) fn stay_away(&mut self, group: u64, until: u64) {
-        let next = self.next.entry(group).or_insert(until);
-        *next = (*next).max(until);
+        let group = self.groups.entry(group).or_default();
+        group.next = group.next.max(Some(until));
     }
 
     pub(in crate::estimate) fn sent(&mut self, at: u64, group: u64) {
-        let (interval, burst) = (self.interval(), self.burst());
-        let next = self.next.entry(group).or_insert(at);
+        let (interval, burst, per) = (self.interval(), self.burst(), self.per);
+        let group = self.groups.entry(group).or_default();
+        let next = group.next.unwrap_or(at);
         // A challenge goes before its time, and is no debt.
-        let is_early = *next > at + burst;
-        *next = if is_early { (*next).max(at + interval) } else { (*next).max(at.saturating_sub(LATE)) + interval };
-        if self.next.len() > GROUPS {
-            self.next.retain(|_, next| *next > at);
+        let is_early = next > at + burst;
+        group.next =
+            Some(if is_early { next.max(at + interval) } else { next.max(at.saturating_sub(LATE)) + interval });
+        if self.groups.len() > GROUPS {
+            self.groups.retain(|_, group| group.next.is_some_and(|next| next + per > at));
         }
     }
 
     /// One was accepted that was sent beside so many in its window; whether the limit is gone.
-    pub(in crate::estimate) fn accepted(&mut self, at: u64, sent_at: u64, used: u32) -> bool {
-        if sent_at < self.refused_at {
-            return false;
+    pub(in crate::estimate) fn accepted(&mut self, at: u64, sent_at: u64, group: u64, used: u32) -> bool {
+        if let Some(group) = self.groups.get_mut(&group) {
+            if sent_at < group.refused_at.max(self.made_at) {
+                return false;
+            }
+            group.streak = 0;
         }
         self.accepted += 1;
-        self.streak = 0;
         self.tested |= f64::from(used) + 1.0 >= self.amount * TESTED;
         if self.mode == Mode::Varying {
             if at >= self.probe_began + self.per / REGROWS_PARTS {
@@ -214,15 +216,21 @@ impl Rate {
     }
 
     /// One was refused that was sent beside so many in its window.
-    pub(in crate::estimate) fn refused(&mut self, at: u64, sent_at: u64, used: u32, is_challenge: bool) {
-        if sent_at < self.refused_at {
+    pub(in crate::estimate) fn refused(&mut self, at: u64, sent_at: u64, name: u64, used: u32, is_challenge: bool) {
+        let made_at = self.made_at;
+        let group = self.groups.entry(name).or_default();
+        let before = group.refused_at.max(made_at);
+        if sent_at < before {
             return;
         }
-        let is_early = sent_at < self.refused_at + self.per / 2;
+        let is_early = sent_at < before + self.per / 2;
+        let rest = self.per / REST_PARTS * (1 << group.streak.min(4));
+        // Where it is not known yet how much is used, that decides when the next may go.
+        group.next = group.next.map(|next| next.max(at + rest));
+        (group.refused_at, group.streak) = (at, group.streak + 1);
+        let streak = group.streak;
         self.tested = false;
-        (self.refused_at, self.hold_until) = (at, at + self.per);
-        self.rest(at + self.per / REST_PARTS * (1 << self.streak.min(4)));
-        self.streak += 1;
+        self.hold_until = at + self.per;
         if is_challenge {
             return;
         }
@@ -233,7 +241,7 @@ impl Rate {
         } else if self.probing {
             (self.probing, self.accepted, self.amount) = (false, 0, self.safe);
             self.per_probe = (self.per_probe * 2).min(PER_PROBE_AT_MOST);
-        } else if !is_early || self.streak > 3 {
+        } else if !is_early || streak > 3 {
             // What does not hold for a window was far too much.
             self.falls = if at < self.fell_at + self.per { (self.falls + 1).min(MOST_FALLS) } else { 0 };
             self.fell_at = at;
