@@ -102,11 +102,7 @@ impl Book {
                 let window = limiter.hypothesis.kind.window();
                 rate.check(at, name, || {
                     let tick = record.clock.tick(at);
-                    let used = record.levels(&tick, view, subject).map_or(0, |levels| levels[window]);
-                    if f64::from(used) * 2.0 < amount {
-                        return 0;
-                    }
-                    record.until_less(&tick, view, subject, window).map_or(0, nanos)
+                    record.until_below(&tick, view, subject, window, amount.ceil() as u32)
                 })
             }
         }

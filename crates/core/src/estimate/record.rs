@@ -183,18 +183,19 @@ impl Record {
         Some(lens.groups[slot].now(&self.clock, tick))
     }
 
-    /// How long until a window of this request's group holds less.
-    pub(super) fn until_less(
+    /// How many nanoseconds until a window of this request's group holds less than this.
+    pub(super) fn until_below(
         &mut self,
         tick: &Tick,
         view: usize,
         subject: &Subject,
         window: usize,
-    ) -> Option<Duration> {
-        let name = name_of(view, subject)?;
+        amount: u32,
+    ) -> u64 {
+        let Some(name) = name_of(view, subject) else { return 0 };
         let lens = &mut self.lenses[view];
-        let slot = lens.names.iter().position(|&known| known == name)?;
-        Some(Duration::from_nanos(lens.groups[slot].until_less(&self.clock, tick, window)))
+        let slot = lens.names.iter().position(|&known| known == name);
+        slot.map_or(0, |slot| lens.groups[slot].until_below(&self.clock, tick, window, amount))
     }
 
     /// Every hypothesis that can explain the evidence.

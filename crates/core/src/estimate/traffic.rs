@@ -108,10 +108,17 @@ impl Ring {
         self.sum - (oldest * into).round() as u32
     }
 
-    /// How many parts pass until the oldest that still counts has left.
-    fn until_older_leave(&self) -> u32 {
-        let age = (0..=PARTS).rev().find(|&age| self.counts[slot(self.part.wrapping_sub(age as u32))] > 0);
-        age.map_or(0, |age| (PARTS + 1 - age) as u32)
+    /// How many parts pass until there are fewer than this.
+    fn until_below(&self, amount: u32) -> u32 {
+        let mut left = self.sum;
+        for passed in 0..=PARTS as u32 {
+            if left < amount.max(1) {
+                return passed;
+            }
+            // The oldest that still counts leaves with the next part.
+            left -= u32::from(self.counts[slot(self.part.wrapping_sub(PARTS as u32 - passed))]);
+        }
+        PARTS as u32 + 1
     }
 }
 
@@ -196,10 +203,10 @@ impl Traffic {
         self.levels(tick)
     }
 
-    /// How long until what is in this window is less.
-    pub(super) fn until_less(&mut self, clock: &Clock, tick: &Tick, window: usize) -> u64 {
+    /// How long until there are fewer than this in a window.
+    pub(super) fn until_below(&mut self, clock: &Clock, tick: &Tick, window: usize, amount: u32) -> u64 {
         self.turn(clock, tick);
-        u64::from(self.rings[window].until_older_leave()) * clock.part(window)
+        u64::from(self.rings[window].until_below(amount)) * clock.part(window)
     }
 
     fn levels(&self, tick: &Tick) -> Levels {

@@ -38,6 +38,9 @@ const TIMER: u64 = 10_000_000;
 /// What a timer is late is caught up, up to so much, so that it does not add up. A guess.
 const LATE: u64 = 5_000_000;
 
+/// More than this part of the amount in its window is not what the pace let in. A guess.
+const OVERSPENT: f64 = 1.05;
+
 /// So many groups are remembered at most before the idle ones are forgotten. A guess.
 const GROUPS: usize = 1_000;
 
@@ -73,6 +76,8 @@ pub(in crate::estimate) struct Rate {
 struct Group {
     /// When the next may go, as far as that is known.
     next: Option<u64>,
+    /// Nothing goes before.
+    rest_until: u64,
     /// When one was last refused, and how often in a row.
     refused_at: u64,
     streak: u32,
@@ -149,20 +154,21 @@ impl Rate {
 
     pub(in crate::estimate) fn check(&mut self, at: u64, group: u64, wait: impl FnOnce() -> u64) -> Gate {
         let ahead = self.burst();
-        let next = *self.groups.entry(group).or_default().next.get_or_insert_with(|| at + wait());
+        let group = self.groups.entry(group).or_default();
+        let next = (*group.next.get_or_insert_with(|| at + wait())).max(group.rest_until);
         if next > at + ahead { Gate::Until(next - ahead) } else { Gate::Open }
     }
 
     /// Nothing of this group goes before.
     pub(in crate::estimate) fn stay_away(&mut self, group: u64, until: u64) {
         let group = self.groups.entry(group).or_default();
-        group.next = group.next.max(Some(until));
+        group.rest_until = group.rest_until.max(until);
     }
 
     pub(in crate::estimate) fn sent(&mut self, at: u64, group: u64) {
         let (interval, burst, per) = (self.interval(), self.burst(), self.per);
         let group = self.groups.entry(group).or_default();
-        let next = group.next.unwrap_or(at);
+        let next = group.next.unwrap_or(at).max(group.rest_until);
         // A challenge goes before its time, and is no debt.
         let is_early = next > at + burst;
         group.next =
@@ -225,8 +231,11 @@ impl Rate {
         }
         let is_early = sent_at < before + self.per / 2;
         let rest = self.per / REST_PARTS * (1 << group.streak.min(4));
-        // Where it is not known yet how much is used, that decides when the next may go.
-        group.next = group.next.map(|next| next.max(at + rest));
+        group.rest_until = group.rest_until.max(at + rest);
+        // After challenges there is more in the window than a pace would let in: that decides when the next may go.
+        if f64::from(used) > self.amount * OVERSPENT + 1.0 {
+            group.next = None;
+        }
         (group.refused_at, group.streak) = (at, group.streak + 1);
         let streak = group.streak;
         self.tested = false;
