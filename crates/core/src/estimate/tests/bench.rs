@@ -85,6 +85,8 @@ pub(super) struct Outcome {
     pub(super) late_foreign: u64,
     /// What was believed at the end of each window.
     pub(super) believed: Vec<Estimate>,
+    /// How many had been refused by then.
+    pub(super) refused_by: Vec<u64>,
     pub(super) explained: Vec<String>,
 }
 
@@ -127,6 +129,7 @@ impl<'s> Bench<'s> {
                     let pools = 0..self.scenario.pools;
                     let worst =
                         pools.rev().max_by_key(|&pool| estimator.estimate(at, pool).evidence.refused).unwrap_or(0);
+                    self.outcome.refused_by.push(self.outcome.refused);
                     self.outcome.believed.push(estimator.estimate(at, worst));
                     self.outcome.explained.push(estimator.explain(worst));
                 }
