@@ -3,7 +3,8 @@
 use super::challenge::Challenge;
 use super::control::{Concurrency, Control, Gate, Limiter, Outage, Ramp, Rate, Spread};
 use super::hypothesis::{Hypothesis, Kind, View};
-use super::record::{Record, Scored, name_of};
+use super::lens::name_of;
+use super::record::{Record, Scored};
 use super::subject::{Flight, Place, Subject};
 use super::traffic::nanos;
 use super::words::{RefusalSaid, SaidKind, Words};
@@ -90,7 +91,6 @@ impl Book {
         let name = name_of(view, subject).unwrap_or_default();
         let record = &mut self.record;
         match &mut limiter.control {
-            Control::Free => Gate::Open,
             Control::Outage(outage) => outage.check(at),
             Control::Concurrency(known) => {
                 let tick = record.clock.tick(at);
@@ -124,9 +124,10 @@ impl Book {
         };
         let varies = self.spread.varies();
         let is_gone = match &mut limiter.control {
-            Control::Free => false,
             Control::Outage(outage) => {
-                outage.accepted();
+                if outage.accepted() {
+                    self.slow_start(at);
+                }
                 false
             }
             Control::Concurrency(known) => {
@@ -206,7 +207,7 @@ impl Book {
     fn control(&self, at: u64, best: &Scored) -> Control {
         let ConfiguredLimit { amount, per } = self.record.configured;
         match best.hypothesis.kind {
-            Kind::Random => Control::Free,
+            Kind::Random => Control::Outage(Outage::of_some()),
             Kind::Incident => Control::Outage(Outage::default()),
             Kind::InFlight => Control::Concurrency(Concurrency::new(at, best.limit)),
             Kind::Bucket => Control::Rate(Rate::even(at, amount.unwrap_or(best.limit), nanos(per))),
@@ -224,7 +225,6 @@ impl Book {
         let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else { return };
         let view = limiter.hypothesis.view;
         match &mut limiter.control {
-            Control::Free => {}
             Control::Outage(outage) => outage.refused(at, flight.sent_at),
             Control::Concurrency(known) => {
                 let may_be_ours = flight.challenge || self.challenge.under_way > 0;

@@ -115,7 +115,7 @@ impl Estimator {
         let control = self.books[pool].limiter.as_ref().map(|limiter| match &limiter.control {
             Control::Rate(rate) => format!("{:?} {:.1}", limiter.hypothesis, rate.holds()),
             Control::Concurrency(known) => format!("{:?} {}", limiter.hypothesis, known.limit()),
-            _ => format!("{:?}", limiter.hypothesis),
+            Control::Outage(_) => format!("{:?}", limiter.hypothesis),
         });
         format!("{levels:?} {control:?} {}", self.explain(pool))
     }

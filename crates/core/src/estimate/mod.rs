@@ -19,6 +19,7 @@ mod estimator;
 mod histogram;
 mod hypothesis;
 mod judge;
+mod lens;
 mod record;
 mod subject;
 #[cfg(test)]

@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::histogram::{FOLLOWING, Fit, Histogram, WHOLE, marginal};
+use super::histogram::{FOLLOWING, Fit, WHOLE, marginal};
 use super::hypothesis::{Hypothesis, Kind, View};
-use super::subject::{KEYS, KeyKind, Place, Subject};
-use super::traffic::{Clock, Tick, Traffic};
+use super::lens::{Evidence, Lens, name_of, part};
+use super::subject::{KEYS, Place, Subject};
+use super::traffic::{Clock, Tick};
 use super::{BACKLOG, ConfiguredLimit, INDICATORS, Levels, WINDOWS};
 
 /// The pool, the route, and each kind of key.
 pub(super) const VIEWS: usize = 2 + KEYS;
-
-/// So many values of a key are watched, and those with refusals the longest. A guess: a limit of each value shows in a few.
-const VALUES: usize = 12;
 
 /// The windows that upstreams have beside the configured one: Azure counts in pieces of 1 and 10 s, model limits are told
 /// per minute, and some gateways allow a burst in a tenth of a second (docs/upstream.md §2, §7).
@@ -22,10 +20,8 @@ const USUAL: [Duration; WINDOWS - 1] =
     [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1)];
 
 /// After so many windows the evidence has half of its weight. A guess: limits change with the hour.
-const ROUTE: usize = 1;
+pub(super) const ROUTE: usize = 1;
 
-/// So many routes of a pool are compared. A guess: more than share a pool as shipped take from it.
-const ROUTES: usize = 4;
 const FADES: u64 = 4;
 
 /// What is known of how a request counted where it was sent.
@@ -38,26 +34,6 @@ pub(super) struct Sample {
     /// How many of it had been sent.
     number: u32,
     levels: Levels,
-}
-
-/// One way of parting the requests of a record in groups.
-#[derive(Clone, Debug, Default)]
-struct Lens {
-    names: SmallVec<[u64; 1]>,
-    groups: Vec<Traffic>,
-    evidence: Option<Box<Evidence>>,
-    /// In the view of routes, of each.
-    of_route: Vec<(u64, Evidence)>,
-}
-
-/// Answers by level, of the groups that are bound, and of all other requests.
-#[derive(Clone, Debug, Default)]
-struct Evidence {
-    histograms: [Histogram; INDICATORS],
-    /// Refusals and acceptances of what is not bound.
-    free: (f64, f64),
-    /// And of what is.
-    bound: (f64, f64),
 }
 
 /// A hypothesis with how well it explains the evidence, its prior included, and the limit that it means.
@@ -241,7 +217,8 @@ impl Record {
     /// What speaks against refusals by chance: what is sent after a refusal is refused more often. Nothing, if it is not.
     fn independence(&self) -> f64 {
         let apart = marginal(self.after[0], RANDOM) + marginal(self.after[1], RANDOM);
-        (marginal(self.totals, RANDOM) - apart).min(0.0)
+        let share = self.totals.0 / (self.totals.0 + self.totals.1).max(1.0);
+        (marginal(self.totals, RANDOM) - apart).min(0.0) - (share - MOST_BY_CHANCE).max(0.0) * MORE_THAN_CHANCE
     }
 
     /// How well a limit by each indicator explains what is bound.
@@ -306,90 +283,20 @@ impl Record {
 /// A share of refusals that does not depend on what is sent may be any, and is small as a rule. A guess.
 const RANDOM: (f64, f64) = (1.0, 4.0);
 
+/// More than this part is not refused by chance; each hundredth more makes it less likely by this. Guesses.
+const MOST_BY_CHANCE: f64 = 0.4;
+const MORE_THAN_CHANCE: f64 = 50.0;
+
 /// What is not bound is hardly ever refused. A guess.
 const FREE: (f64, f64) = (0.2, 60.0);
-
-impl Evidence {
-    fn accept(&mut self, levels: &Levels) {
-        self.bound.1 += 1.0;
-        for (histogram, &level) in self.histograms.iter_mut().zip(levels) {
-            histogram.accept(level, 1);
-        }
-    }
-
-    fn refuse(&mut self, levels: &Levels, weight: u16) {
-        self.bound.0 += part(weight);
-        for (histogram, &level) in self.histograms.iter_mut().zip(levels) {
-            histogram.refuse(level, weight);
-        }
-    }
-
-    fn fade(&mut self) {
-        self.histograms.iter_mut().for_each(Histogram::fade);
-        for counts in [&mut self.free, &mut self.bound] {
-            *counts = (counts.0 / 2.0, counts.1 / 2.0);
-        }
-    }
-}
-
-impl Lens {
-    /// The evidence that a request belongs to; none where there are too many routes.
-    fn evidence(&mut self, view: usize, subject: &Subject) -> Option<&mut Evidence> {
-        if view != ROUTE {
-            return Some(self.evidence.get_or_insert_default());
-        }
-        let route = subject.route.0 as u64;
-        let at = self.of_route.iter().position(|(known, _)| *known == route);
-        let at = at.or_else(|| {
-            (self.of_route.len() < ROUTES).then(|| {
-                self.of_route.push((route, Evidence::default()));
-                self.of_route.len() - 1
-            })
-        })?;
-        Some(&mut self.of_route[at].1)
-    }
-
-    /// The place of a group, which takes that of the one that was not used for longest if there are too many.
-    fn slot(&mut self, name: u64, at: u64) -> Option<usize> {
-        if let Some(slot) = self.names.iter().position(|&known| known == name) {
-            return Some(slot);
-        }
-        if self.names.len() < VALUES {
-            self.names.push(name);
-            self.groups.push(Traffic::new(at));
-            return Some(self.names.len() - 1);
-        }
-        let idle = self.groups.iter().enumerate().filter(|(_, group)| group.in_flight == 0);
-        let slot = idle.min_by_key(|(_, group)| group.used_at)?.0;
-        self.names[slot] = name;
-        self.groups[slot] = Traffic::new(at);
-        Some(slot)
-    }
-
-    fn group(&mut self, sample: &Sample, subject: &Subject) -> Option<&mut Traffic> {
-        let name = name_of(usize::from(sample.view), subject)?;
-        let slot = usize::from(sample.slot);
-        (self.names.get(slot) == Some(&name)).then(|| &mut self.groups[slot])
-    }
-}
-
-/// A weight as a part of a whole one.
-fn part(weight: u16) -> f64 {
-    f64::from(weight) / f64::from(WHOLE)
-}
-
-/// The group of a request in a view; nothing where it belongs to none.
-pub(super) fn name_of(view: usize, subject: &Subject) -> Option<u64> {
-    match view {
-        0 => Some(0),
-        1 => Some(subject.route.0 as u64),
-        _ => subject.keys[KeyKind::ALL[view - 2].index()],
-    }
-}
 
 impl Sample {
     pub(super) fn view(&self) -> u8 {
         self.view
+    }
+
+    pub(super) fn slot(&self) -> u8 {
+        self.slot
     }
 
     pub(super) fn level(&self, indicator: usize) -> u16 {

@@ -34,9 +34,7 @@ pub(super) struct Limiter {
 pub(super) enum Control {
     Rate(Rate),
     Concurrency(Concurrency),
-    /// Pacing cannot help.
-    Free,
-    /// All are refused: one goes now and then.
+    /// Pacing cannot help, unless nothing is accepted any more; or that is so already: one goes now and then.
     Outage(Outage),
 }
 
@@ -55,19 +53,29 @@ pub(super) enum Gate {
 pub(super) struct Outage {
     until: u64,
     streak: u32,
+    /// So many refusals in a row are chance.
+    spared: u32,
 }
 
 /// The first pause of an outage, and how often it doubles. Guesses: the SDKs begin with 500 ms (docs/upstream.md §5.2).
 const PAUSE: Duration = Duration::from_millis(250);
 const DOUBLINGS: u32 = 4;
 
+/// So many refusals in a row are still chance where some are refused whatever is sent. A guess: one in five is much.
+const CHANCE: u32 = 4;
+
 impl Outage {
+    /// Some are refused by chance.
+    pub(super) fn of_some() -> Self {
+        Self { spared: CHANCE, ..Self::default() }
+    }
+
     pub(super) fn check(&mut self, at: u64) -> Gate {
         if at < self.until {
             return Gate::Until(self.until);
         }
         // One goes, and the others wait for what becomes of it.
-        if self.streak > 0 {
+        if self.streak > self.spared {
             self.until = at + super::traffic::nanos(PAUSE);
         }
         Gate::Open
@@ -77,11 +85,16 @@ impl Outage {
         if sent_at + super::traffic::nanos(PAUSE) < self.until {
             return;
         }
-        self.until = at + super::traffic::nanos(PAUSE * 2_u32.pow(self.streak.min(DOUBLINGS)));
         self.streak += 1;
+        if let Some(doublings) = self.streak.checked_sub(self.spared + 1) {
+            self.until = at + super::traffic::nanos(PAUSE * 2_u32.pow(doublings.min(DOUBLINGS)));
+        }
     }
 
-    pub(super) fn accepted(&mut self) {
+    /// One was accepted; whether that ends an outage.
+    pub(super) fn accepted(&mut self) -> bool {
+        let was_out = self.streak > self.spared;
         (self.until, self.streak) = (0, 0);
+        was_out
     }
 }
