@@ -14,6 +14,12 @@ use super::{BACKLOG, ConfiguredLimit, IN_FLIGHT, WINDOWS};
 /// Raftery (1995).
 const TAKES_OVER: f64 = 2.0;
 
+/// It begins with at least this part of the configured rate. A guess.
+const RAMP_FROM_PART: u32 = 6;
+
+/// In the first window, refusals at this part of the configured rate or less say that somebody has sent before. A guess.
+const FAR_BELOW_PART: u64 = 3;
+
 /// After so many acceptances within a window of a refusal it is looked again what explains both. A guess: it costs some
 /// microseconds.
 const LOOKS: u32 = 8;
@@ -38,6 +44,8 @@ pub(super) struct Book {
     pub(super) words: Words,
     /// Accepted since it was last looked what explains the evidence.
     news: u32,
+    /// The end of the first window, if something was refused in it that looks like a rate.
+    cold_until: u64,
 }
 
 impl Book {
@@ -56,6 +64,7 @@ impl Book {
             spread: Spread::default(),
             words: Words::default(),
             news: 0,
+            cold_until: 0,
         }
     }
 
@@ -80,6 +89,7 @@ impl Book {
     }
 
     pub(super) fn gate(&mut self, at: u64, subject: &Subject) -> Gate {
+        self.warm_up(at);
         if self.words.not_before > at {
             return Gate::Until(self.words.not_before);
         }
@@ -184,7 +194,7 @@ impl Book {
                 return;
             }
         }
-        let mut control = self.control(at, &best);
+        let mut control = self.cold_control(at, &best).unwrap_or_else(|| self.control(at, &best));
         if let Some(old) = self.limiter.take() {
             if let (Control::Rate(old_rate), Control::Rate(rate)) = (&old.control, &control)
                 && (old.hypothesis.view, old.route) == (best.hypothesis.view, best.route)
@@ -201,7 +211,45 @@ impl Book {
     pub(super) fn slow_start(&mut self, at: u64) {
         let tick = self.record.clock.tick(at);
         let used = self.record.levels(&tick, 0, &Subject::default()).map_or(0, |levels| levels[WINDOWS - 1]);
-        self.ramp = Some(Ramp::new(at, used.into(), nanos(self.record.configured.per)));
+        let ConfiguredLimit { amount, per } = self.record.configured;
+        let least = amount.map_or(0, |amount| amount / RAMP_FROM_PART);
+        self.ramp = Some(Ramp::new(at, u32::from(used).max(least), nanos(per)));
+    }
+
+    /// Until the instance has been watched for one whole window, a refusal teaches no amount: somebody may have sent before.
+    /// It pauses, at most to that window's end, and then the configured rate goes evenly.
+    fn cold_control(&mut self, at: u64, best: &Scored) -> Option<Control> {
+        let ConfiguredLimit { amount, per } = self.record.configured;
+        if best.hypothesis.kind == Kind::Incident && at < nanos(per) {
+            self.cold_until = nanos(per);
+        }
+        let Kind::Rate(window) = best.hypothesis.kind else { return None };
+        let is_watched = at >= nanos(per) || self.record.clock.windows[usize::from(window)] < per;
+        // What was accepted at least is known.
+        if is_watched || u64::from(best.limit) * FAR_BELOW_PART > u64::from(amount?) {
+            return None;
+        }
+        self.cold_until = nanos(per);
+        Some(Control::Rate(Rate::even(at, amount?, nanos(per)).resting(nanos(per))))
+    }
+
+    /// Whether all that was refused may be due to what somebody sent before the start.
+    pub(super) fn is_cold(&self) -> bool {
+        self.cold_until > 0
+    }
+
+    /// The first window is over: what was refused in it is forgotten if it has been taken for a rate.
+    pub(super) fn warm_up(&mut self, at: u64) {
+        if self.cold_until > 0 && at >= self.cold_until {
+            self.cold_until = 0;
+            let is_it = |kind| matches!(kind, Kind::Rate(_) | Kind::Incident);
+            if self.limiter.as_ref().is_some_and(|limiter| is_it(limiter.hypothesis.kind)) {
+                self.record.forget();
+                self.scored.clear();
+                self.limiter = None;
+                self.slow_start(at);
+            }
+        }
     }
 
     fn control(&self, at: u64, best: &Scored) -> Control {

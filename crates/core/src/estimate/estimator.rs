@@ -33,7 +33,11 @@ impl Estimator {
     #[must_use]
     pub fn new(now: Instant, pools: &[ConfiguredLimit]) -> Self {
         let longest = pools.iter().map(|pool| pool.per).max().unwrap_or(Duration::from_mins(1));
-        let whole = ConfiguredLimit { amount: None, per: longest };
+        let in_longest = |pool: &ConfiguredLimit| {
+            pool.amount.map(|amount| f64::from(amount) * longest.as_secs_f64() / pool.per.as_secs_f64())
+        };
+        let amount = pools.iter().map(in_longest).sum::<Option<f64>>().map(|amount| amount as u32);
+        let whole = ConfiguredLimit { amount, per: longest };
         let books = pools.iter().copied().chain([whole]).map(Book::new).collect();
         Self { began: now, books, whole: pools.len() }
     }

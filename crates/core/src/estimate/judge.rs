@@ -73,7 +73,7 @@ impl Estimator {
         let of_best = key(best);
         let probability = ranked.iter().filter(|other| key(other) == of_best).map(|other| other.probability).sum();
         let certainty = match probability {
-            p if p >= SURE && book.episodes >= EPISODES => Certainty::High,
+            p if p >= SURE && book.episodes >= EPISODES && !book.is_cold() => Certainty::High,
             p if p >= LIKELY => Certainty::Fair,
             _ => Certainty::None,
         };

@@ -62,6 +62,7 @@ pub(in crate::estimate) struct Rate {
     per_probe: u32,
     groups: HashMap<u64, Group>,
     made_at: u64,
+    all_rest_until: u64,
     tested: bool,
     /// How often in a row it became less, and when it last did.
     falls: u32,
@@ -110,6 +111,7 @@ impl Rate {
             per_probe: PER_PROBE,
             groups: HashMap::new(),
             made_at: at,
+            all_rest_until: 0,
             tested: false,
             falls: 0,
             fell_at: 0,
@@ -121,6 +123,12 @@ impl Rate {
     /// The configured rate, without bursts.
     pub(in crate::estimate) fn even(at: u64, amount: u32, per: u64) -> Self {
         Self { mode: Mode::Even, ..Self::new(at, amount, per, Some(f64::from(amount))) }
+    }
+
+    /// Nothing goes before.
+    pub(in crate::estimate) fn resting(mut self, until: u64) -> Self {
+        self.all_rest_until = until;
+        self
     }
 
     pub(in crate::estimate) fn holds(&self) -> f64 {
@@ -155,7 +163,7 @@ impl Rate {
     pub(in crate::estimate) fn check(&mut self, at: u64, group: u64, wait: impl FnOnce() -> u64) -> Gate {
         let ahead = self.burst();
         let group = self.groups.entry(group).or_default();
-        let next = (*group.next.get_or_insert_with(|| at + wait())).max(group.rest_until);
+        let next = (*group.next.get_or_insert_with(|| at + wait())).max(group.rest_until).max(self.all_rest_until);
         if next > at + ahead { Gate::Until(next - ahead) } else { Gate::Open }
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Scenario {
     /// What is asked for, as a part of what the rule allows.
     pub(super) load: f64,
     pub(super) windows: u32,
+    /// Somebody has used all of the limit just before the start.
+    pub(super) prefilled: bool,
     pub(super) expect: LimitCase,
 }
 
@@ -107,6 +109,7 @@ impl Scenario {
             "service" => self.service = millis(number(value)),
             "jitter" => self.jitter = millis(number(value)),
             "load" => self.load = number(value),
+            "prefilled" => self.prefilled = number(value) > 0.0,
             "windows" => self.windows = number(value) as u32,
             "counting" | "burst" | "refusals_count" | "expect" => {}
             _ => panic!("{key}={value}"),
@@ -148,6 +151,7 @@ impl Default for Scenario {
             jitter: Duration::from_millis(20),
             load: 1.5,
             windows: 6,
+            prefilled: false,
             expect: LimitCase::WithinLimits,
         }
     }

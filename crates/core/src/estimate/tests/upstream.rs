@@ -21,7 +21,7 @@ pub(super) struct Upstream {
 
 impl Upstream {
     pub(super) fn new(scenario: &Scenario, began: Instant, chance: &mut fastrand::Rng) -> Self {
-        Self {
+        let mut upstream = Self {
             rule: scenario.rule,
             scope: scenario.scope,
             began,
@@ -29,7 +29,13 @@ impl Upstream {
             phase: chance.f64(),
             meters: HashMap::new(),
             in_flight: HashMap::new(),
+        };
+        if let Rule::Rate { amount, .. } = scenario.rule
+            && scenario.prefilled
+        {
+            (0..amount).for_each(|_| drop(upstream.arrives_in(began, 0, chance)));
         }
+        upstream
     }
 
     /// Which group a request counts in; nothing where the rule does not concern it.
