@@ -20,8 +20,8 @@ const RAMP_FROM_PART: u32 = 6;
 /// In the first window, refusals at this part of the configured rate or less say that somebody has sent before. A guess.
 const FAR_BELOW_PART: u64 = 3;
 
-/// After so many acceptances within a window of a refusal it is looked again what explains both. A guess: it costs some
-/// microseconds.
+/// After so many acceptances within a window of a refusal, and twice as many, and so on, it is looked again what explains
+/// both. A guess: it costs some microseconds.
 const LOOKS: u32 = 8;
 
 /// A record with what is believed of it.
@@ -125,10 +125,8 @@ impl Book {
         // What was under way when something was refused is still news about it.
         let is_recent = self.record.has_evidence() && at < self.episode_at + nanos(self.record.configured.per);
         self.news += u32::from(is_recent);
-        let is_news = self.news >= LOOKS;
-        if is_news {
-            self.news = 0;
-        }
+        // At first, and then ever more rarely.
+        let is_news = self.news >= LOOKS && self.news.is_power_of_two();
         let Some(limiter) = self.limiter.as_mut().filter(|limiter| limiter.binds(&flight.subject)) else {
             return is_news;
         };
@@ -168,6 +166,7 @@ impl Book {
             self.spread.refused(at, used, nanos(self.record.configured.per));
         }
         if flight.sent_at >= self.episode_at {
+            self.news = 0;
             self.episodes += 1;
             self.episode_at = at;
         }

@@ -163,6 +163,14 @@ impl Estimator {
         }
     }
 
+    /// How much memory a pool instance takes.
+    #[cfg(test)]
+    pub(super) fn bytes_of(&self, pool: usize) -> usize {
+        let book = &self.books[pool];
+        let scored = book.scored.capacity() * size_of_val(book.scored.first().map_or(&[][..], std::slice::from_ref));
+        size_of::<Book>() + scored + book.record.bytes()
+    }
+
     /// A request had to wait for the configured limit of this pool instance.
     pub fn waited(&mut self, pool: usize) {
         self.books[pool].is_short = true;

@@ -127,7 +127,7 @@ impl Histogram {
         let first = self.first_fine();
         let last = first.saturating_add((2 * FINE) << self.shift);
         match bin - below {
-            step if step < fine => first + ((step as u16) << self.shift),
+            step if step < fine => first.saturating_add((step as u16) << self.shift),
             step if step < fine + COARSE_ABOVE.len() => last.max(eighths(COARSE_ABOVE[step - fine])),
             _ => u16::MAX,
         }

@@ -9,10 +9,10 @@ use super::traffic::Traffic;
 use super::{INDICATORS, Levels};
 
 /// So many values of a key are watched, and those with refusals the longest. A guess: a limit of each value shows in a few.
-const VALUES: usize = 12;
+const VALUES: usize = 8;
 
 /// So many routes of a pool are compared. A guess: more than share a pool as shipped take from it.
-const ROUTES: usize = 4;
+const ROUTES: usize = 3;
 
 /// One way of parting the requests of a record in groups.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +67,7 @@ impl Lens {
         let at = self.of_route.iter().position(|(known, _)| *known == route);
         let at = at.or_else(|| {
             (self.of_route.len() < ROUTES).then(|| {
+                self.of_route.reserve_exact(1);
                 self.of_route.push((route, Evidence::default()));
                 self.of_route.len() - 1
             })
@@ -81,6 +82,7 @@ impl Lens {
         }
         if self.names.len() < VALUES {
             self.names.push(name);
+            self.groups.reserve_exact(1);
             self.groups.push(Traffic::new(at));
             return Some(self.names.len() - 1);
         }

@@ -38,7 +38,7 @@ pub use words::{Failure, RefusalSaid, SaidKind};
 use std::time::Duration;
 
 /// How many windows are counted in: the usual ones, and last the configured one.
-const WINDOWS: usize = 5;
+const WINDOWS: usize = 4;
 /// What a limit may be of: what is in a window, in flight, or missing in a bucket.
 const INDICATORS: usize = WINDOWS + 2;
 const IN_FLIGHT: usize = WINDOWS;

@@ -11,13 +11,16 @@ use super::subject::{KEYS, Place, Subject};
 use super::traffic::{Clock, Tick};
 use super::{BACKLOG, ConfiguredLimit, INDICATORS, Levels, WINDOWS};
 
+/// So many hypotheses are kept, the best ones. A guess: the others are worth nothing.
+const KEPT: usize = 10;
+
 /// The pool, the route, and each kind of key.
 pub(super) const VIEWS: usize = 2 + KEYS;
 
-/// The windows that upstreams have beside the configured one: Azure counts in pieces of 1 and 10 s, model limits are told
-/// per minute, and some gateways allow a burst in a tenth of a second (docs/upstream.md §2, §7).
-const USUAL: [Duration; WINDOWS - 1] =
-    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1)];
+/// The windows that upstreams have beside the configured one: some gateways allow a burst in a tenth of a second, Azure
+/// counts in pieces of 1 and 10 s, and model limits are told per minute (docs/upstream.md §2, §7).
+const SHORT: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10)];
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// After so many windows the evidence has half of its weight. A guess: limits change with the hour.
 pub(super) const ROUTE: usize = 1;
@@ -63,10 +66,11 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(configured: ConfiguredLimit) -> Self {
-        let [a, b, c, d] = USUAL;
+        let [tenth, second, ten] = SHORT;
+        let third = if configured.per == ten || configured.per > MINUTE { MINUTE } else { ten };
         Self {
             configured,
-            clock: Clock::new([a, b, c, d, configured.per], configured.amount),
+            clock: Clock::new([tenth, second, third, configured.per], configured.amount),
             lenses: Default::default(),
             totals: (0.0, 0.0),
             after: [(0.0, 0.0); 2],
@@ -80,6 +84,19 @@ impl Record {
     /// Whether anything was refused that still counts.
     pub(super) fn has_evidence(&self) -> bool {
         self.totals.0 > 0.0
+    }
+
+    /// How much memory it takes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let evidence = size_of::<Evidence>();
+        let of = |lens: &Lens| {
+            lens.groups.capacity() * size_of_val(lens.groups.first().map_or(&[][..], std::slice::from_ref))
+                + lens.names.len() * size_of::<u64>()
+                + lens.evidence.iter().count() * evidence
+                + lens.of_route.capacity() * (evidence + size_of::<u64>())
+        };
+        size_of::<Self>() + self.lenses.iter().map(of).sum::<usize>()
     }
 
     pub(super) fn forget(&mut self) {
@@ -211,6 +228,9 @@ impl Record {
                 self.fits(at, index, evidence, |kind, fit| add(view, kind, None, fit.score + free, fit.limit));
             }
         }
+        scored.sort_unstable_by(|one: &Scored, other| other.score.total_cmp(&one.score));
+        scored.truncate(KEPT);
+        scored.shrink_to_fit();
         scored
     }
 
@@ -238,13 +258,13 @@ impl Record {
     /// A window that is longer than the configured one, and has not passed yet.
     fn is_unseen(&self, indicator: usize, at: u64) -> bool {
         indicator < WINDOWS - 1
-            && USUAL[indicator] > self.configured.per
-            && at < super::traffic::nanos(USUAL[indicator])
+            && self.clock.windows[indicator] > self.configured.per
+            && at < super::traffic::nanos(self.clock.windows[indicator])
     }
 
     /// A usual window that is also the configured one.
     fn is_double(&self, indicator: usize) -> bool {
-        indicator < WINDOWS - 1 && USUAL[indicator] == self.configured.per
+        indicator < WINDOWS - 1 && self.clock.windows[indicator] == self.configured.per
     }
 
     fn count(&mut self, place: &Place, refused: bool, weight: u16) {

@@ -127,7 +127,7 @@ fn slot(part: u32) -> usize {
 }
 
 /// So many refusals are remembered by number. A guess: more than are under way at once, as a rule.
-const LAST: usize = 16;
+const LAST: usize = 8;
 
 /// What is seen of a group.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 //! estimate says, on a virtual clock.
 
 mod bench;
+mod cost;
 mod drawn;
 mod oracle;
 mod scenario;
