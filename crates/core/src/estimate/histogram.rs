@@ -54,10 +54,29 @@ const BLURRED: f64 = -2.0;
 
 /// Prior weights of refusals and acceptances: below a limit a refusal is a mistake of ours about what was under way;
 /// above it an acceptance is. In between nothing is known.
-const BELOW: (f64, f64) = (0.2, 60.0);
-const ABOVE: (f64, f64) = (12.0, 0.4);
-const OPEN: (f64, f64) = (1.0, 1.0);
-const UP_TO_TWICE: (f64, f64) = (3.0, 1.0);
+const BELOW: Prior = Prior { refused: 0.2, accepted: 60.0, ln_beta: 0.706_530_455_574_721_8 };
+const ABOVE: Prior = Prior { refused: 12.0, accepted: 0.4, ln_beta: -0.187_259_869_592_384_83 };
+const OPEN: Prior = Prior { refused: 1.0, accepted: 1.0, ln_beta: 0.0 };
+const UP_TO_TWICE: Prior = Prior { refused: 3.0, accepted: 1.0, ln_beta: -1.098_612_288_668_110_4 };
+
+/// A share of refusals that does not depend on what is sent may be any, and is small as a rule. A guess.
+pub(super) const RANDOM: Prior = Prior { refused: 1.0, accepted: 4.0, ln_beta: -1.386_294_361_119_889_5 };
+
+/// What no limit binds is hardly ever refused. A guess.
+pub(super) const FREE: Prior = BELOW;
+
+/// An incident is rare, and while it lasts hardly anything is accepted. Guesses.
+pub(super) const BEGINS: Prior = Prior { refused: 0.3, accepted: 1_000.0, ln_beta: -0.976_423_581_881_135_8 };
+pub(super) const LASTS: Prior = Prior { refused: 10.0, accepted: 1.0, ln_beta: -2.302_585_092_994_047 };
+
+/// What is expected of a share of refusals: as if so many had been seen before, with the logarithm of the beta function of
+/// both.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prior {
+    refused: f64,
+    accepted: f64,
+    ln_beta: f64,
+}
 
 impl Histogram {
     /// Bins that are fine about this level.
@@ -203,11 +222,11 @@ impl Histogram {
 
 /// The logarithm of the probability of so many refusals and acceptances, in their order, where the share of refusals is
 /// not known but has this prior: the beta-binomial model.
-pub(super) fn marginal((refused, accepted): (f64, f64), prior: (f64, f64)) -> f64 {
+pub(super) fn marginal((refused, accepted): (f64, f64), prior: Prior) -> f64 {
     if refused + accepted == 0.0 {
         return 0.0;
     }
-    ln_beta(prior.0 + refused, prior.1 + accepted) - ln_beta(prior.0, prior.1)
+    ln_beta(prior.refused + refused, prior.accepted + accepted) - prior.ln_beta
 }
 
 fn ln_beta(a: f64, b: f64) -> f64 {
@@ -238,6 +257,13 @@ mod tests {
     }
 
     #[test]
+    fn priors_know_their_beta_function() {
+        for prior in [BELOW, ABOVE, OPEN, UP_TO_TWICE, RANDOM, BEGINS, LASTS] {
+            assert!((ln_beta(prior.refused, prior.accepted) - prior.ln_beta).abs() < 1e-4, "{prior:?}");
+        }
+    }
+
+    #[test]
     fn threshold_lies_where_refusals_begin() {
         let mut histogram = Histogram::default();
         (0..10).for_each(|level| histogram.accept(level, 3));
@@ -253,7 +279,7 @@ mod tests {
             histogram.accept(level, 19);
             histogram.refuse(level, WHOLE);
         }
-        let chance = marginal((40.0, 760.0), (1.0, 4.0));
+        let chance = marginal((40.0, 760.0), RANDOM);
         let fit = histogram.fit(Above::Refused).expect("refusals");
         assert!(fit.score < chance - 3.0, "{} against {chance}", fit.score);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::histogram::{FOLLOWING, Fit, WHOLE, marginal};
+use super::histogram::{BEGINS, FOLLOWING, FREE, Fit, LASTS, RANDOM, WHOLE, marginal};
 use super::hypothesis::{Hypothesis, Kind, View};
 use super::lens::{Evidence, Lens, name_of, part};
 use super::subject::{KEYS, Place, Subject};
@@ -202,7 +202,7 @@ impl Record {
             scored.push(Scored { hypothesis, route, score: score + hypothesis.prior(is_whole), limit });
         };
         add(View::Pool, Kind::Random, None, marginal(self.totals, RANDOM) + self.independence(), 0);
-        let outage = marginal(self.after[0], (0.3, 1_000.0)) + marginal(self.after[1], (10.0, 1.0));
+        let outage = marginal(self.after[0], BEGINS) + marginal(self.after[1], LASTS);
         add(View::Pool, Kind::Incident, None, outage, 0);
         for (index, lens) in self.lenses.iter().enumerate() {
             let view = View::from_index(index);
@@ -300,15 +300,9 @@ impl Record {
     }
 }
 
-/// A share of refusals that does not depend on what is sent may be any, and is small as a rule. A guess.
-const RANDOM: (f64, f64) = (1.0, 4.0);
-
 /// More than this part is not refused by chance; each hundredth more makes it less likely by this. Guesses.
 const MOST_BY_CHANCE: f64 = 0.4;
 const MORE_THAN_CHANCE: f64 = 50.0;
-
-/// What is not bound is hardly ever refused. A guess.
-const FREE: (f64, f64) = (0.2, 60.0);
 
 impl Sample {
     pub(super) fn view(&self) -> u8 {
