@@ -9,7 +9,7 @@ const EVENTS: u32 = 300_000;
 
 /// Many routes, accounts and threads use one pool, and some are refused.
 fn fed(now: Instant, events: u32, refused_in: u32) -> Estimator {
-    let configured = ConfiguredLimit { amount: Some(300), per: Duration::from_secs(60) };
+    let configured = ConfiguredLimit { amount: Some(300), per: Duration::from_mins(1) };
     let mut estimator = Estimator::new(now, &[configured; 2]);
     let mut flights = std::collections::VecDeque::new();
     for event in 0..events {
