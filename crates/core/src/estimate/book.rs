@@ -2,11 +2,14 @@
 
 use super::challenge::Challenge;
 use super::control::{Concurrency, Control, Gate, Limiter, Outage, Ramp, Rate, Spread};
+use super::flight::Flight;
 use super::hypothesis::{Hypothesis, Kind, View};
 use super::lens::name_of;
 use super::record::{Record, Scored};
-use super::subject::{Flight, Place, Subject};
+use super::sample::Place;
+use super::subject::Subject;
 use super::traffic::nanos;
+use super::verdict::Certainty;
 use super::words::{RefusalSaid, SaidKind, Words};
 use super::{BACKLOG, ConfiguredLimit, IN_FLIGHT, WINDOWS};
 
@@ -301,35 +304,9 @@ impl Book {
         let level = self.record.levels(&tick, view.index(), subject).map_or(0, |levels| levels[indicator]);
         u32::from(level) < rival.limit
     }
-}
 
-impl Place {
-    pub(super) fn level(&self, view: View, indicator: usize) -> u16 {
-        let sample = self.samples.iter().find(|sample| usize::from(sample.view()) == view.index());
-        sample.map_or(0, |sample| sample.level(indicator))
-    }
-}
-
-impl Limiter {
-    pub(super) fn binds(&self, subject: &Subject) -> bool {
-        match self.hypothesis.view {
-            View::Pool => true,
-            View::Route => self.route == Some(subject.route.0 as u64),
-            View::Key(_) => name_of(self.hypothesis.view.index(), subject).is_some(),
-        }
-    }
-
-    fn stay_away(&mut self, subject: &Subject, until: u64) {
-        let name = name_of(self.hypothesis.view.index(), subject).unwrap_or_default();
-        if let Control::Rate(rate) = &mut self.control {
-            rate.stay_away(name, until);
-        }
-    }
-
-    pub(super) fn sent(&mut self, at: u64, subject: &Subject) {
-        let name = name_of(self.hypothesis.view.index(), subject).unwrap_or_default();
-        if let Control::Rate(rate) = &mut self.control {
-            rate.sent(at, name);
-        }
+    /// How sure it is that nothing is wrong.
+    pub(super) fn calm(&self) -> Certainty {
+        if self.record.refusals > 0 { Certainty::Fair } else { Certainty::High }
     }
 }

@@ -3,10 +3,13 @@
 use smallvec::SmallVec;
 
 use super::histogram::{Histogram, WHOLE};
-use super::record::{ROUTE, Sample};
+use super::sample::Sample;
 use super::subject::{KeyKind, Subject};
 use super::traffic::Traffic;
 use super::{INDICATORS, Levels};
+
+/// The view of routes among the views.
+pub(super) const ROUTE: usize = 1;
 
 /// So many values of a key are watched, and those with refusals the longest. A guess: a limit of each value shows in a few.
 const VALUES: usize = 8;
@@ -94,8 +97,8 @@ impl Lens {
     }
 
     pub(super) fn group(&mut self, sample: &Sample, subject: &Subject) -> Option<&mut Traffic> {
-        let name = name_of(usize::from(sample.view()), subject)?;
-        let slot = usize::from(sample.slot());
+        let name = name_of(usize::from(sample.view), subject)?;
+        let slot = usize::from(sample.slot);
         (self.names.get(slot) == Some(&name)).then(|| &mut self.groups[slot])
     }
 }

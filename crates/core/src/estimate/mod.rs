@@ -16,11 +16,12 @@ mod book;
 mod challenge;
 mod control;
 mod estimator;
+mod flight;
 mod histogram;
 mod hypothesis;
-mod judge;
 mod lens;
 mod record;
+mod sample;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,8 @@ mod verdict;
 mod words;
 
 pub use estimator::{Clearance, Estimator};
-pub use subject::{Flight, KeyKind, Subject};
+pub use flight::Flight;
+pub use subject::{KeyKind, Subject};
 pub use verdict::{
     Certainty, Estimate, EvidenceCount, LimitAction, LimitCase, LimitFigure, LimitScope, LimitUnit, ScopeKind,
 };

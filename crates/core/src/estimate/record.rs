@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use super::histogram::{BEGINS, FOLLOWING, FREE, Fit, LASTS, RANDOM, WHOLE, marginal};
 use super::hypothesis::{Hypothesis, Kind, View};
-use super::lens::{Evidence, Lens, name_of, part};
-use super::subject::{KEYS, Place, Subject};
+use super::lens::{Evidence, Lens, ROUTE, name_of, part};
+use super::sample::{Place, Sample};
+use super::subject::{KEYS, Subject};
 use super::traffic::{Clock, Tick};
 use super::{BACKLOG, ConfiguredLimit, INDICATORS, Levels, WINDOWS};
 
@@ -23,21 +24,7 @@ const SHORT: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1)
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// After so many windows the evidence has half of its weight. A guess: limits change with the hour.
-pub(super) const ROUTE: usize = 1;
-
 const FADES: u64 = 4;
-
-/// What is known of how a request counted where it was sent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    view: u8,
-    slot: u8,
-    /// How many of the group had been refused by then.
-    refused: u32,
-    /// How many of it had been sent.
-    number: u32,
-    levels: Levels,
-}
 
 /// A hypothesis with how well it explains the evidence, its prior included, and the limit that it means.
 #[derive(Clone, Copy, Debug)]
@@ -303,17 +290,3 @@ impl Record {
 /// More than this part is not refused by chance; each hundredth more makes it less likely by this. Guesses.
 const MOST_BY_CHANCE: f64 = 0.4;
 const MORE_THAN_CHANCE: f64 = 50.0;
-
-impl Sample {
-    pub(super) fn view(&self) -> u8 {
-        self.view
-    }
-
-    pub(super) fn slot(&self) -> u8 {
-        self.slot
-    }
-
-    pub(super) fn level(&self, indicator: usize) -> u16 {
-        self.levels[indicator]
-    }
-}

@@ -1,7 +1,5 @@
 use smallvec::SmallVec;
 
-use super::record::Sample;
-use super::traffic::Tick;
 use crate::route::RouteId;
 
 /// How many kinds of keys are looked at: the account, the model, and one path parameter.
@@ -35,25 +33,4 @@ pub struct Subject {
     pub route: RouteId,
     /// A hash of each key's value that it has.
     pub keys: [Option<u64>; KEYS],
-}
-
-/// A request that was sent and is not over. Give it back to the [`Estimator`](super::Estimator) with each answer.
-#[derive(Clone, Debug)]
-pub struct Flight {
-    pub(super) subject: Subject,
-    pub(super) sent_at: u64,
-    /// Where it counts in each of its pools, and last in the whole upstream.
-    pub(super) places: SmallVec<[Place; 2]>,
-    /// It was sent to tell two hypotheses apart.
-    pub(super) challenge: bool,
-}
-
-/// Where a request counts in one record.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) record: u16,
-    pub(super) sent: Tick,
-    /// The last answer before it was sent was a refusal.
-    pub(super) after_refusal: bool,
-    pub(super) samples: SmallVec<[Sample; 3]>,
 }

@@ -1,4 +1,4 @@
-use super::{PER_PROBE, PER_PROBE_AT_MOST};
+use super::probe::{PER_PROBE, PER_PROBE_AT_MOST};
 
 /// A limit of what is in flight: it is kept to exactly, and one more is tried now and then (additive increase, as TCP and
 /// Netflix's concurrency-limits do; a refusal is exact here, so there is no need to guess from latencies).

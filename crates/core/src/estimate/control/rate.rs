@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
-use super::{Gate, PER_PROBE, PER_PROBE_AT_MOST};
+use super::gate::Gate;
+use super::probe::{PER_PROBE, PER_PROBE_AT_MOST};
 
 // "Tuned": with this figure the bench in `estimate/tests` finds a limit, keeps to it and gives it up. Other figures may do
 // as well.

@@ -1,12 +1,16 @@
+mod judge;
+
 use std::time::{Duration, Instant};
 
-use super::ConfiguredLimit;
-use super::book::Book;
-use super::control::Gate;
-use super::record::Scored;
-use super::subject::{Flight, Place, Subject};
-use super::traffic::nanos;
-use super::words::{Failure, RefusalSaid, SaidKind};
+use crate::estimate::ConfiguredLimit;
+use crate::estimate::book::Book;
+use crate::estimate::control::Gate;
+use crate::estimate::flight::Flight;
+use crate::estimate::record::Scored;
+use crate::estimate::sample::Place;
+use crate::estimate::subject::Subject;
+use crate::estimate::traffic::nanos;
+use crate::estimate::words::{Failure, RefusalSaid, SaidKind};
 use crate::limit::NotYet;
 
 /// A hypothesis that is at least so likely beside the best is worth a challenge. A guess: one refusal in a window is cheap.
@@ -23,9 +27,9 @@ pub struct Clearance {
 #[derive(Debug)]
 pub struct Estimator {
     began: Instant,
-    pub(super) books: Vec<Book>,
+    pub(in crate::estimate) books: Vec<Book>,
     /// The last of the books is of the whole upstream.
-    pub(super) whole: usize,
+    pub(in crate::estimate) whole: usize,
 }
 
 impl Estimator {
@@ -165,7 +169,7 @@ impl Estimator {
 
     /// How much memory a pool instance takes.
     #[cfg(test)]
-    pub(super) fn bytes_of(&self, pool: usize) -> usize {
+    pub(in crate::estimate) fn bytes_of(&self, pool: usize) -> usize {
         let book = &self.books[pool];
         let scored = book.scored.capacity() * size_of_val(book.scored.first().map_or(&[][..], std::slice::from_ref));
         size_of::<Book>() + scored + book.record.bytes()
@@ -180,7 +184,7 @@ impl Estimator {
         subject.pools.iter().map(|&pool| usize::from(pool)).chain([self.whole]).collect()
     }
 
-    pub(super) fn at(&self, now: Instant) -> u64 {
+    pub(in crate::estimate) fn at(&self, now: Instant) -> u64 {
         nanos(now.saturating_duration_since(self.began))
     }
 

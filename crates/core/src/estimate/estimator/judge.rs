@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use super::ConfiguredLimit;
-use super::WINDOWS;
-use super::book::Book;
-use super::control::Control;
-use super::estimator::Estimator;
-use super::hypothesis::{Hypothesis, Kind, View};
-use super::record::Scored;
-use super::verdict::{
+use super::Estimator;
+use crate::estimate::ConfiguredLimit;
+use crate::estimate::WINDOWS;
+use crate::estimate::control::Control;
+use crate::estimate::hypothesis::{Hypothesis, Kind, View};
+use crate::estimate::record::Scored;
+use crate::estimate::verdict::{
     Certainty, Estimate, EvidenceCount, LimitAction, LimitCase, LimitFigure, LimitScope, LimitUnit, ScopeKind,
 };
 
@@ -91,7 +90,7 @@ impl Estimator {
 
     /// The hypotheses and what each is worth, for people who look into it.
     #[cfg(test)]
-    pub(super) fn explain(&self, pool: usize) -> String {
+    pub(in crate::estimate) fn explain(&self, pool: usize) -> String {
         let ranked = self.ranked(pool);
         let line = |ranked: &Ranked| {
             format!(
@@ -107,11 +106,11 @@ impl Estimator {
     }
 
     #[cfg(test)]
-    pub(super) fn trace(&self, flight: &super::Flight, pool: usize) -> String {
+    pub(in crate::estimate) fn trace(&self, flight: &crate::estimate::Flight, pool: usize) -> String {
         let levels = flight
             .places
             .first()
-            .map(|place| (0..super::INDICATORS).map(|at| place.level(View::Pool, at)).collect::<Vec<_>>());
+            .map(|place| (0..crate::estimate::INDICATORS).map(|at| place.level(View::Pool, at)).collect::<Vec<_>>());
         let control = self.books[pool].limiter.as_ref().map(|limiter| match &limiter.control {
             Control::Rate(rate) => format!("{:?} {:.1}", limiter.hypothesis, rate.holds()),
             Control::Concurrency(known) => format!("{:?} {}", limiter.hypothesis, known.limit()),
@@ -183,13 +182,6 @@ impl Estimator {
         let sum: f64 = ranked.iter().map(|ranked| ((ranked.score - best) * TEMPERED).exp()).sum();
         ranked.iter_mut().for_each(|ranked| ranked.probability = ((ranked.score - best) * TEMPERED).exp() / sum);
         ranked
-    }
-}
-
-impl Book {
-    /// How sure it is that nothing is wrong.
-    fn calm(&self) -> Certainty {
-        if self.record.refusals > 0 { Certainty::Fair } else { Certainty::High }
     }
 }
 
