@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::estimate::{Clearance, ConfiguredLimit, Estimator, RefusalSaid, Subject};
 use crate::route::RouteId;
 
-const EVENTS: u32 = 300_000;
+const EVENTS: u32 = 50_000;
 
 /// Many routes, accounts and threads use one pool, and some are refused.
 fn fed(now: Instant, events: u32, refused_in: u32) -> Estimator {

@@ -172,3 +172,14 @@ fn limits_are_told_apart_in_drawn_scenarios() {
         sums.expect(90, 98);
     }
 }
+
+/// What was spent before the estimator began to watch is not nothing, and teaches no amount.
+#[test]
+fn restart_in_full_window_costs_that_window_alone() {
+    let scenario = Scenario::read("restart rate=300/6000 prefilled=1 load=0.9 expect=within_limits");
+    for seed in 0..SEEDS {
+        let row = Row::of(&scenario, seed);
+        assert!(row.used >= 0.95, "used {:.2} of what was there: {}", row.used, row.told);
+        assert!(row.refused <= 10, "{} refused", row.refused);
+    }
+}
