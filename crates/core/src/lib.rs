@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`limit`] | may it go now, or not until when; all pools or none |
 //! | [`hints`] | what the upstream's answers say about its limits |
+//! | [`estimate`] | which limit is it: scope, kind and size from all answers; not used by the gate yet |
 //! | [`route`] | method and path decide which pools, and how much of each |
 //! | [`client`] | who sends it: identity, quota, patience, priority |
 //! | [`queue`] | which requests wait, for what, and which is next |
@@ -21,6 +22,7 @@
 
 pub mod client;
 pub mod coalesce;
+pub mod estimate;
 pub mod fingerprint;
 pub mod hints;
 pub mod limit;
