@@ -76,8 +76,8 @@ impl<'a> RefusalMessage<'a> {
             let after = &self.lower[at + found.len()..];
             if let Some(unit) = unit(counted) {
                 // `of 20,000 input tokens per minute` (Anthropic)
-                let before = self.lower[..at].rsplit(' ').skip(1).take(2);
-                return Some((unit, time::window(after)?, before.filter_map(number).next()));
+                let mut before = self.lower[..at].rsplit(' ').skip(1).take(2);
+                return Some((unit, time::window(after)?, before.find_map(number)));
             }
             let limit = number(counted)?;
             Some((Unit::Requests, time::window(after).or_else(|| time::leading(after))?, Some(limit)))

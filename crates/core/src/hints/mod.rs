@@ -7,9 +7,11 @@
 mod allowance;
 mod classify;
 mod coding;
+mod date;
 mod deflate;
 mod error_body;
 mod limit_headers;
+mod limit_reading;
 mod meaning;
 mod message;
 mod pushback;
@@ -24,9 +26,10 @@ mod wait;
 mod window;
 mod zstd;
 
-pub use allowance::{Allowance, allowances};
+pub use allowance::Allowance;
 pub use classify::{classify_refusal, forbids_retry, is_gone, may_refuse};
 pub use coding::{BodyDecoder, Codings};
+pub use limit_headers::allowances;
 pub use meaning::Meanings;
 pub use pushback::{LimitFigures, ParseRefusalCauseError, Pushback, RefusalCause};
 pub use usage::UsageReader;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::limit_headers::LimitReading;
+use super::limit_reading::LimitReading;
 use super::time::MINUTE;
 use super::{Allowance, HeaderLookup, window};
 use crate::limit::Unit;
@@ -38,8 +38,8 @@ pub(super) fn until_refilled(headers: &dyn HeaderLookup) -> Option<Duration> {
 
 /// The window, in `100;w=60`, of the policy with this limit.
 pub(super) fn window_of(policies: &str, limit: u64) -> Option<Duration> {
-    let of_limit = policies.split(',').filter(|policy| name(policy).parse() == Ok(limit));
-    of_limit.filter_map(|policy| seconds(parameter(policy, "w")?)).next()
+    let mut of_limit = policies.split(',').filter(|policy| name(policy).parse() == Ok(limit));
+    of_limit.find_map(|policy| seconds(parameter(policy, "w")?))
 }
 
 fn items(headers: &dyn HeaderLookup) -> Vec<RateLimitItem<'_>> {

@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::HeaderLookup;
-use super::time::date;
+use super::date::date;
 
 /// The time at which a response was made, since the Unix epoch, by the clock of whoever made it.
 ///

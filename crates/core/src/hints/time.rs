@@ -1,8 +1,6 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
-
+use super::date::date;
 use super::response_clock::ResponseClock;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -115,18 +113,6 @@ fn number(text: &str, clock: &ResponseClock<'_>) -> Option<Duration> {
         1_000_000_000..1_000_000_000_000 => clock.until(seconds),
         _ => clock.until(seconds / 1_000),
     }
-}
-
-/// A date of RFC 3339, or of HTTP in each of its three forms (RFC 9110 §5.6.7), also with an offset instead of `GMT`, as
-/// in mail; since the Unix epoch.
-pub(super) fn date(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(at) = httpdate::parse_http_date(text) {
-        return at.duration_since(SystemTime::UNIX_EPOCH).ok();
-    }
-    let mail = |_| OffsetDateTime::parse(text, &Rfc2822);
-    let at = OffsetDateTime::parse(text, &Rfc3339).or_else(mail).ok()?;
-    Duration::try_from(at - OffsetDateTime::UNIX_EPOCH).ok()
 }
 
 /// So many units: `6.937`, without sign or exponent.

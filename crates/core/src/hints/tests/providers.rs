@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::understood;
 use crate::hints::RefusalCause::{self, Billing, Limit, Overload, TooLarge};
 
+#[derive(Clone, Copy)]
 struct Shape {
     provider: &'static str,
     /// Where it was seen, and when.
