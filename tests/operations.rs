@@ -8,8 +8,9 @@ use tidegate::route::{Ask, Asks, Body, Facts, Priority};
 /// Method, path, route and pools, with what each takes as the configuration writes it; `-` for none.
 const OPERATIONS: &str = include_str!("operations.tsv");
 
-/// How many there are in the specification of 2026-08-21, its two readings of the responses among them.
-const ALL: usize = 291;
+/// How many there are: 291 in the specification of 2026-08-21, its two readings of the responses among them, and 86 more in
+/// openai-python 3.57 of 2026-11-19.
+const ALL: usize = 377;
 
 #[test]
 fn every_operation_takes_its_route_and_its_pools() {
@@ -72,12 +73,74 @@ fn the_admin_api_has_a_pool_for_each_kind_of_resource() {
 #[test]
 fn a_model_has_pools_of_requests_and_of_tokens_on_every_endpoint() {
     let config = built_in();
-    for path in ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/audio/transcriptions"] {
+    for path in [
+        "/v1/chat/completions",
+        "/v1/responses",
+        "/v1/embeddings",
+        "/v1/audio/transcriptions",
+        "/v1/messages",
+        "/v1/decisions",
+    ] {
         let asked = asks(&config, "POST", path);
         let keys: Vec<Option<&str>> = asked.iter().map(|ask| ask.key.as_deref()).collect();
         assert_eq!(keys, [Some("gpt-4o -"); 2], "{path}");
         let units = asked.iter().map(|ask| config.pools[ask.pool.0].limits.unit);
         assert!(units.eq([Unit::Requests, Unit::Tokens]), "{path}");
+    }
+}
+
+/// What is polled shares its calls, and what streams does not.
+#[test]
+fn polled_agent_routes_share_calls() {
+    let config = built_in();
+    let file: toml::Table = DEFAULT.parse().expect("TOML");
+    let routes = file["routes"].as_array().expect("routes");
+    let is_coalesced = |route: &&toml::Value| route.get("coalesce").and_then(toml::Value::as_bool) == Some(true);
+    let shared: Vec<&str> = routes.iter().filter(is_coalesced).filter_map(|route| route["match"].as_str()).collect();
+    for (path, is_shared) in [
+        ("/v1/agents/sessions/s_1", true),
+        ("/v1/agents/sessions/s_1/turns/t_1", true),
+        ("/v1/agents/sessions/s_1/subagents/a_1/turns/t_1", true),
+        ("/v1/agents/automations/a_1/invocations/i_1", true),
+        ("/v1/agents/sessions/s_1/events", false),
+        ("/v1/agents/sessions/s_1/turns", false),
+        ("/v1/agents/sessions/s_1/artifacts/a_1/content", false),
+        ("/v1/agents/a_1", false),
+    ] {
+        let name = &config.routes.route(config.routes.find("GET", path).route()).name;
+        assert_eq!(shared.contains(&&**name), is_shared, "{path}");
+    }
+}
+
+/// Credentials of Azure, Anthropic and Google; what a request has no account for is "-".
+#[test]
+fn every_credential_names_an_account() {
+    let config = built_in();
+    let found = config.routes.find("POST", "/v1/chat/completions");
+    let account = |header: &'static str, value: &'static str| {
+        let asked = config.routes.asks(&found, &Credential(header, value));
+        let key = asked[0].key.clone().expect("a key");
+        key.split(' ').next_back().map(str::to_owned).expect("an account")
+    };
+    for header in ["authorization", "api-key", "x-api-key", "x-goog-api-key"] {
+        let (one, other) = (account(header, "k1"), account(header, "k2"));
+        assert!(one != other && one != "-" && !one.contains("k1"), "{header}: {one} {other}");
+    }
+    assert_eq!(account("x-other", "k1"), "-");
+}
+
+#[test]
+fn service_tier_with_own_limits_parts_model_pools() {
+    let config = built_in();
+    let key = |tier: &str| {
+        let json = format!(r#"{{"service_tier": "{tier}", "model": "GPT-5"}}"#);
+        let body = Body::read(json.as_bytes(), None).expect("JSON");
+        let found = config.routes.find("POST", "/v1/responses");
+        config.routes.asks(&found, &Request(body))[0].key.clone()
+    };
+    assert_eq!(key("ultrafast").as_deref(), Some("gpt-5+ultrafast -"));
+    for shared in ["fast", "priority", "default", "auto", "flex"] {
+        assert_eq!(key(shared).as_deref(), Some("gpt-5 -"), "{shared}");
     }
 }
 
@@ -103,6 +166,14 @@ fn what_takes_from_no_pool_has_one_for_its_endpoint() {
         ("POST", "/fine_tuning/jobs", "POST:/v1/fine_tuning/jobs -"),
         ("GET", "/v1/what is/this", "GET:/v1/what_is/this -"),
         ("GET", "/a-name-that-is-longer-than-any-word/of", "GET:/*/of -"),
+        // A model has limits of its own.
+        ("POST", "/openai/deployments/gpt-4o/chat/completions", "POST:/openai/deployments/gpt-4o/chat/completions -"),
+        (
+            "POST",
+            "/v1beta/models/gemini-2.5-pro:generateContent",
+            "POST:/v1beta/models/gemini-2.5-pro:generatecontent -",
+        ),
+        ("POST", "/v1/engines/text-davinci-003/completions", "POST:/v1/engines/text-davinci-003/completions -"),
     ] {
         let asked = asks(&config, method, path);
         let [Ask { pool, key: Some(asked), .. }] = &asked[..] else { panic!("{path} asks {asked:?}") };
@@ -167,15 +238,28 @@ fn built_in() -> Config {
 }
 
 /// A request with a model and three files in its body.
-struct Request(Body<'static>);
+struct Request<'b>(Body<'b>);
 
-impl Facts for Request {
+impl Facts for Request<'_> {
     fn header(&self, _: &str) -> Option<&[u8]> {
         None
     }
 
     fn body(&self) -> Option<&Body<'_>> {
         Some(&self.0)
+    }
+}
+
+/// A request with this header, and nothing else.
+struct Credential(&'static str, &'static str);
+
+impl Facts for Credential {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        (name == self.0).then_some(self.1.as_bytes())
+    }
+
+    fn body(&self) -> Option<&Body<'_>> {
+        None
     }
 }
 

@@ -1,15 +1,17 @@
 //! How far off the estimate of a body's tokens is from o200k, by kind of text, and what it costs beside a tokenizer.
 //!
-//! The costs in `src/route/tokens.rs` were fitted on other texts than these, but not blindly: a first fit came out 15 %
+//! The costs in `crates/core/src/route/tokens.rs` were fitted on other texts than these, but not blindly: a first fit came out 15 %
 //! low on German, Chinese, Japanese and Korean novels, upon which prose was given more weight among those others.
 
+mod corpus;
 mod texts;
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fs, io};
 
+use corpus::Request;
 use serde_json::{Value, json};
 use texts::Kind;
 use tidegate::route::{Body, estimate};
@@ -50,13 +52,36 @@ fn main() {
     }
     println!("chat bodies, one message of each of three kinds:");
     Errors(chats(&kinds).iter().map(|chat| chat.error(&tokenizer)).collect()).print("input of the whole body");
+    let requests = corpus::requests(&folder());
+    println!("the input of {} whole requests, beside o200k and the vendors' rules:", requests.len());
+    Errors(requests.iter().map(|request| error(input(request), truth(request, &tokenizer))).collect())
+        .print("requests");
+    let most = |request: &&Request| (f64::from(input(request)) / f64::from(truth(request, &tokenizer))).ln().abs();
+    let worst = requests.iter().max_by(|one, other| most(one).total_cmp(&most(other))).expect("requests");
+    println!("  furthest off: {}, {} tokens of {}", worst.name, input(worst), truth(worst, &tokenizer));
     print_costs(&tokenizer, &kinds);
-    keep_counts(&tokenizer).expect("the texts are there");
+    keep_counts(&tokenizer, &requests).expect("the texts are there");
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/tokens")
+}
+
+/// What the estimate says of a request, less the output.
+fn input(request: &Request) -> u32 {
+    Body::read(request.body.as_bytes(), None).expect("JSON").tokens() - UNCAPPED
+}
+
+fn truth(request: &Request, tokenizer: &CoreBPE) -> u32 {
+    let texts: u32 = request.texts.iter().map(|text| tokens(tokenizer, text)).sum();
+    u32::try_from(i64::from(texts) + request.by_rule).expect("more than nothing")
 }
 
 /// Writes beside the texts how many tokens they have, for a test that does without the tokenizer.
-fn keep_counts(tokenizer: &CoreBPE) -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/tokens/texts");
+fn keep_counts(tokenizer: &CoreBPE, requests: &[Request]) -> io::Result<()> {
+    let lines = requests.iter().map(|request| format!("{}\t{}\n", request.name, truth(request, tokenizer)));
+    fs::write(folder().join("requests/counts.tsv"), lines.collect::<String>())?;
+    let folder = folder().join("texts");
     let mut lines = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();

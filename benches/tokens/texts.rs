@@ -42,7 +42,7 @@ pub(super) fn kinds() -> Vec<Kind> {
         kind("TSV", include_str!("../../tests/operations.tsv")),
         Kind { name: "JSON, compact", text: operations().to_string() },
         Kind { name: "JSON, indented", text: format!("{:#}", operations()) },
-        Kind { name: "base64", text: BASE64_STANDARD.encode(noise()) },
+        Kind { name: "base64, in lines", text: in_lines(&BASE64_STANDARD.encode(noise())) },
     ]
 }
 
@@ -55,4 +55,9 @@ fn operations() -> serde_json::Value {
 fn noise() -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(11);
     (0..12_000).map(|_| random.u8(..)).collect()
+}
+
+/// Of 76 letters, as in mail (RFC 2045 §6.8). In one piece it would be taken for a file.
+fn in_lines(base64: &str) -> String {
+    base64.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned() + "\n").collect()
 }

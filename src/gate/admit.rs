@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
@@ -70,6 +71,9 @@ impl Gate {
         if request.body.whole().is_some() {
             return Ok(());
         }
+        if let Some(read) = self.fill(request).now_or_never() {
+            return read;
+        }
         let read = timeout(BODY_TIMEOUT, self.fill(request)).await;
         read.unwrap_or(Err(Failure::Upstream(Failed::Slow(BODY_TIMEOUT))))
     }
@@ -81,7 +85,11 @@ impl Gate {
         if !body.is_within(buffer) || !self.bodies.has_plenty() || body.reserve(buffer, &self.bodies).is_err() {
             return Ok(());
         }
-        timeout(READ_AHEAD_TIMEOUT, body.fill(buffer)).await.unwrap_or(Ok(())).map_err(Failure::Upstream)
+        let read = match body.fill(buffer).now_or_never() {
+            Some(read) => read,
+            None => timeout(READ_AHEAD_TIMEOUT, body.fill(buffer)).await.unwrap_or(Ok(())),
+        };
+        read.map_err(Failure::Upstream)
     }
 
     /// Reads as much of the body as the buffer takes.
@@ -116,7 +124,7 @@ impl Gate {
             return failure;
         }
         if request.body.whole().is_none() {
-            request.socket.hung_up().await;
+            request.peer.socket.hung_up().await;
             return Failure::Upstream(Failed::Body);
         }
         pending().await

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
-use super::socket::{Peer, Socket};
+use super::peer::Peer;
+use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
 
@@ -87,9 +88,7 @@ impl ConnectionService {
                                server.cert_file and key_file");
                 Ok(())
             }
-            (Some(Ok(Ok(protocol))), _) => {
-                self.serve_http(protocol, socket.clone(), Peer { address: peer, socket }).await
-            }
+            (Some(Ok(Ok(protocol))), _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
             _ => Ok(()),
         };
         if let Err(error) = served {
@@ -108,8 +107,7 @@ impl ConnectionService {
             _ => return Ok(()),
         };
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        self.serve_http(if http2 { Protocol::Http2 } else { Protocol::Http1 }, stream, Peer { address: peer, socket })
-            .await
+        self.serve_http(if http2 { Protocol::Http2 } else { Protocol::Http1 }, stream, Peer::new(peer, socket)).await
     }
 
     async fn serve_http<S>(&self, protocol: Protocol, stream: S, peer: Peer) -> hyper::Result<()>

@@ -1,6 +1,7 @@
 //! One request, from its head to the head of its response. Read it from the top: every step is called from here.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::Response;
@@ -10,17 +11,17 @@ use hyper::body::Incoming;
 use super::answer::Answer;
 use super::failure::Failure;
 use super::headers::come_from_another_site;
+use super::peer::Peer;
 use super::progress::Progress;
 use super::record::RequestRecord;
 use super::request::ClientRequest;
 use super::response::{GateBody, respond};
-use super::socket::Peer;
 use super::state::Gate;
 
 impl Gate {
     /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's
     /// connection is closed.
-    pub(super) async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<GateBody> {
+    pub(super) async fn handle(&self, request: Request<Incoming>, peer: &Arc<Peer>) -> Response<GateBody> {
         let request = ClientRequest::read(self, request, peer);
         let mut record = RequestRecord::start(self, &request);
         let leaves_http = request.leaves_http();

@@ -1,25 +1,23 @@
 use std::time::Duration;
 
-use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    RETRY_AFTER, TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TE, UPGRADE};
 use smallvec::SmallVec;
 
 use super::outcome::millis;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
+/// Headers that are meant for one connection (RFC 9110 §7.6.1, and what older clients send).
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Whether these ask to leave HTTP/1.1 for a WebSocket. No other upgrade goes on: behind one to h2c, say, requests would
@@ -96,7 +94,7 @@ fn strip(headers: &mut HeaderMap, as_well: impl Fn(&HeaderName) -> bool) {
     for name in &named {
         headers.remove(name);
     }
-    let is_out = |name: &&HeaderName| HOP_BY_HOP.contains(name) || as_well(name);
+    let is_out = |name: &&HeaderName| HOP_BY_HOP.contains(&name.as_str()) || as_well(name);
     let out: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_out).cloned().collect();
     for name in &out {
         headers.remove(name);

@@ -29,6 +29,7 @@ mod histogram;
 mod keepalive;
 mod labels;
 mod outcome;
+mod peer;
 mod progress;
 mod record;
 mod relay;

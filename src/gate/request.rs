@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::headers::asks_for_websocket;
-use super::socket::Peer;
-use super::socket::Socket;
+use super::peer::Peer;
 use super::state::GateState;
 use crate::admission::{AdmissionRequest, ClientId, QueuePosition};
 use crate::client::{patience, requested_priority};
+use crate::fingerprint::Fingerprint;
 use crate::route::{Asks, Body, Facts, Found, RouteId};
 use crate::telemetry::{QueuedSpan, RequestTrace};
 use crate::upstream::Prefetched;
@@ -25,8 +25,8 @@ use crate::upstream::Prefetched;
 pub(super) struct ClientRequest {
     pub(super) head: Parts,
     pub(super) body: Prefetched,
-    /// The client's connection, which tells whether the client is still there.
-    pub(super) socket: Socket,
+    /// Its client's connection.
+    pub(super) peer: Arc<Peer>,
     /// When its head was complete.
     pub(super) arrived: Instant,
     pub(super) found: Found,
@@ -42,7 +42,7 @@ pub(super) struct ClientRequest {
 
 impl ClientRequest {
     /// Classifies a request: its route, by method and path, and whose it is.
-    pub(super) fn read(gate: &GateState, mut request: Request<Incoming>, peer: &Peer) -> Self {
+    pub(super) fn read(gate: &GateState, mut request: Request<Incoming>, peer: &Arc<Peer>) -> Self {
         let is_websocket = request.version() == Version::HTTP_11 && asks_for_websocket(request.headers());
         let upgrade = is_websocket.then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
@@ -50,10 +50,10 @@ impl ClientRequest {
         let target = target(&head.uri);
         let found = gate.routes.find(head.method.as_str(), target.path());
         let with_v1 = found.lacks_v1().then(|| format!("/v1{target}").parse().ok()).flatten();
-        let client = gate.clients.identify(&head.headers, peer.address.ip());
+        let client = peer.identify(&gate.clients, &head.headers);
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
-        let (target, socket) = (with_v1.unwrap_or(target), peer.socket.clone());
-        Self { head, body: body.into(), socket, arrived, found, target, client, upgrade, trace, deadline: None }
+        let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
+        Self { head, body: body.into(), peer, arrived, found, target, client, upgrade, trace, deadline: None }
     }
 
     pub(super) fn route(&self) -> RouteId {
@@ -68,8 +68,11 @@ impl ClientRequest {
     pub(super) fn asks(&self, gate: &GateState) -> Asks {
         let content_type = self.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let read = self.body.whole().filter(|_| self.needs_body(gate));
-        let facts =
-            RequestFacts { headers: &self.head.headers, body: read.and_then(|bytes| Body::read(bytes, content_type)) };
+        let facts = RequestFacts {
+            headers: &self.head.headers,
+            body: read.and_then(|bytes| Body::read(bytes, content_type)),
+            peer: &self.peer,
+        };
         gate.routes.asks(&self.found, &facts)
     }
 
@@ -126,7 +129,7 @@ impl ClientRequest {
         Self {
             head: self.head.clone(),
             body: Prefetched::default(),
-            socket: self.socket.clone(),
+            peer: Arc::clone(&self.peer),
             arrived: self.arrived,
             found: self.found.clone(),
             target: self.target.clone(),
@@ -169,6 +172,7 @@ fn retry_count(headers: &HeaderMap) -> Option<u32> {
 struct RequestFacts<'r> {
     headers: &'r HeaderMap,
     body: Option<Body<'r>>,
+    peer: &'r Peer,
 }
 
 impl Facts for RequestFacts<'_> {
@@ -180,6 +184,10 @@ impl Facts for RequestFacts<'_> {
 
     fn body(&self) -> Option<&Body<'_>> {
         self.body.as_ref()
+    }
+
+    fn fingerprint(&self, value: &[u8]) -> Fingerprint {
+        self.peer.fingerprint(value)
     }
 }
 

@@ -112,19 +112,10 @@ impl Gate {
                     let (outcome, queued) = reports.expect("a call that leads was asked for its handle");
                     let mut called = Progress::reporting(queued);
                     called.waited = progress.waited + after;
-                    let (own, answer) = oneshot::channel();
-                    get.counters.calls.add();
-                    if !after.is_zero() {
-                        get.counters.paced.add();
-                    }
                     let (gate, reuse) = (self.clone(), get.coalescing.reuse);
-                    let leading =
-                        LeadingCall { gate, call: Some(call), reuse, progress: called, outcome, own: Some(own) };
-                    let task = tokio::spawn(leading.run(request, after));
-                    drop(handle.task.set(AbortOnDropHandle::new(task)));
-                    let Ok((answer, called)) = answer.await else { return Err(Failure::Panicked) };
-                    progress.take_over(&called);
-                    return answer;
+                    let leading = LeadingCall { gate, call: Some(call), reuse, progress: called, outcome, own: None };
+                    get.counters.leads(after);
+                    return leading.answer(request, after, &handle, progress).await;
                 }
                 Role::Join { waiter, handle } => (WaiterGuard { gate: self, waiter: Some(waiter) }, handle),
             };
@@ -229,20 +220,33 @@ impl Gate {
 }
 
 impl Gate {
-    /// A response is reused: forgets it when its time is over, and so all that follow it.
-    pub(super) fn expire_reused(&self) {
+    /// A response is reused from now on: forgets it when its time is over.
+    fn expire_after(&self, reuse: Duration) {
         let gate = self.clone();
         tokio::spawn(async move {
-            let next = || gate.sharing.lock().poll_timeout();
-            if let Some(expiry) = next() {
-                sleep_until(expiry.into()).await;
-                gate.sharing.lock().handle_timeout(Instant::now().into_std());
-            }
+            sleep(reuse).await;
+            gate.sharing.lock().handle_timeout(Instant::now().into_std());
         });
     }
 }
 
 impl LeadingCall {
+    /// Starts the call and waits for its answer. Dropped at any time, the call goes on for the requests that joined it.
+    async fn answer(
+        mut self,
+        request: ClientRequest,
+        after: Duration,
+        handle: &SharedCall,
+        progress: &mut Progress,
+    ) -> Result<Answer, Failure> {
+        let (own, answer) = oneshot::channel();
+        self.own = Some(own);
+        drop(handle.task.set(AbortOnDropHandle::new(tokio::spawn(self.run(request, after)))));
+        let Ok((answer, called)) = answer.await else { return Err(Failure::Panicked) };
+        progress.take_over(&called);
+        answer
+    }
+
     /// Makes the call, `after` so long. Aborted at any time, it leaves nothing.
     async fn run(mut self, mut request: ClientRequest, after: Duration) {
         if !after.is_zero() {
@@ -278,7 +282,7 @@ impl LeadingCall {
         if let Some(call) = self.call.take() {
             let (now, status) = (Instant::now().into_std(), response.status());
             if self.gate.sharing.lock().complete(now, call, Arc::clone(&response), lasts, status) {
-                self.gate.expire_reused();
+                self.gate.expire_after(self.reuse);
             }
         }
         let own = SharedAnswer::new(Arc::clone(&response), Origin::Own);

@@ -1,6 +1,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ pub(super) struct ShareCounters {
     joined: Counter,
     reused: Counter,
     pub(super) held: Counter,
-    pub(super) paced: Counter,
+    paced: Counter,
 }
 
 #[derive(Default)]
@@ -130,6 +131,14 @@ impl Drop for LockedCoalescer<'_> {
 }
 
 impl ShareCounters {
+    /// A call begins, after so long that polls keep to their share.
+    pub(super) fn leads(&self, after: Duration) {
+        self.calls.add();
+        if !after.is_zero() {
+            self.paced.add();
+        }
+    }
+
     /// A client got a shared response.
     pub(super) fn count(&self, origin: Origin) {
         match origin {

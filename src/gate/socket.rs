@@ -1,5 +1,4 @@
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -9,12 +8,6 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
-
-/// A client's connection.
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    pub(super) socket: Socket,
-}
 
 /// A client's connection, which a request can look at while hyper reads and writes it.
 ///

@@ -22,12 +22,17 @@ use super::progress::Progress;
 use super::response_body::ResponseBody;
 use super::waker::DriverWaker;
 
-/// How long a connection may be idle. A guess: less than the 60 s and 75 s after which load balancers and nginx close theirs.
+/// How long a connection may be idle. A guess: less than the 60 s and 75 s after which load balancers and nginx close theirs
+/// (docs/upstream.md §9).
 const IDLE: Duration = Duration::from_secs(55);
 
 /// How much sooner than the upstream says that it closes an idle connection (`Keep-Alive: timeout=5`) it is used no more.
 /// A guess: longer than a request is on its way.
 const BEFORE_CLOSE: Duration = Duration::from_secs(1);
+
+/// How much of a response, or of a request's body, a connection holds at most. A guess: twice the largest head that is to
+/// pass, and a third of hyper's own limit, which a client that does not read would have filled.
+const BUFFER: usize = 128 << 10;
 
 /// An HTTP/1.1 connection, which one request after the other has to itself.
 ///
@@ -67,7 +72,7 @@ pub(super) struct Interrupted {
 impl Connection {
     pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
         let traffic = io.traffic();
-        let (requests, driver) = Builder::new().handshake(TokioIo::new(io)).await?;
+        let (requests, driver) = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(io)).await?;
         Ok(Box::new(Self {
             requests,
             driver: Some(Box::pin(driver.with_upgrades())),

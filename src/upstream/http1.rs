@@ -20,7 +20,6 @@ pub(super) struct Http1 {
     dialer: Dialer,
     pool: Arc<Pool>,
     host: HeaderValue,
-    response_timeout: Duration,
     forward: Option<Forward>,
 }
 
@@ -32,8 +31,8 @@ struct Forward {
 }
 
 impl Http1 {
-    pub(super) fn new(dialer: Dialer, host: HeaderValue, response_timeout: Duration) -> Self {
-        Self { dialer, pool: Pool::new(), host, response_timeout, forward: None }
+    pub(super) fn new(dialer: Dialer, host: HeaderValue) -> Self {
+        Self { dialer, pool: Pool::new(), host, forward: None }
     }
 
     /// Sends to a proxy what is for this URL.
@@ -50,6 +49,7 @@ impl Http1 {
         &self,
         mut request: Request<Outgoing>,
         mut upload: Upload,
+        timeout: Duration,
     ) -> Result<Response<ResponseBody>, Unanswered> {
         *request.version_mut() = Version::HTTP_11;
         if request.body().is_unmeasured() {
@@ -79,7 +79,7 @@ impl Http1 {
                 connection.serves_once();
             }
             let copy = if is_reused && may_repeat(&request) { copy(&request) } else { None };
-            let interrupted = match connection.exchange(request, &mut upload, self.response_timeout, &self.pool).await {
+            let interrupted = match connection.exchange(request, &mut upload, timeout, &self.pool).await {
                 Ok(response) => return Ok(response),
                 Err(interrupted) => interrupted,
             };

@@ -11,7 +11,7 @@ use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::timeout;
+use tokio::time;
 
 use super::dialer::Dialer;
 use super::failed::{Failed, Unanswered, cause};
@@ -37,7 +37,6 @@ pub(super) struct Http2 {
     next: AtomicUsize,
     scheme: Scheme,
     authority: Authority,
-    response_timeout: Duration,
 }
 
 /// A client, and how many there were before it in its place.
@@ -57,11 +56,11 @@ struct NoResponse {
 }
 
 impl Http2 {
-    pub(super) fn new(dialer: Dialer, connections: usize, url: uri::Parts, response_timeout: Duration) -> Option<Self> {
+    pub(super) fn new(dialer: Dialer, connections: usize, url: uri::Parts) -> Option<Self> {
         let first = || Mutex::new(Numbered { number: 0, client: client(dialer.clone()) });
         let clients = (0..connections).map(|_| first()).collect();
         let (scheme, authority) = (url.scheme?, url.authority?);
-        Some(Self { dialer, clients, next: AtomicUsize::new(0), scheme, authority, response_timeout })
+        Some(Self { dialer, clients, next: AtomicUsize::new(0), scheme, authority })
     }
 
     /// Sends a request whose target has no scheme and host, and waits for the head of its response.
@@ -72,6 +71,7 @@ impl Http2 {
         &self,
         mut request: Request<Outgoing>,
         mut upload: Upload,
+        timeout: Duration,
     ) -> Result<Response<ResponseBody>, Unanswered> {
         *request.version_mut() = Version::HTTP_2;
         let Some(target) = self.target(request.uri()) else {
@@ -84,12 +84,12 @@ impl Http2 {
         let (again, is_safe) = (copy(&request), may_repeat(&request));
         let nth = self.next.fetch_add(1, Ordering::Relaxed) % self.clients.len();
         let Numbered { number, client } = self.client(nth);
-        let mut answer = self.answer(client.request(request), &mut upload).await;
+        let mut answer = head(client.request(request), &mut upload, timeout).await;
         if let (Err(NoResponse { is_unprocessed, is_cut, .. }), Some(again)) = (&answer, again)
             && (*is_unprocessed || (*is_cut && is_safe))
         {
             let client = self.replace(nth, number);
-            answer = self.answer(client.request(again), &mut upload).await;
+            answer = head(client.request(again), &mut upload, timeout).await;
         }
         match answer {
             Ok(response) => Ok(response.map(ResponseBody::independent)),
@@ -111,33 +111,6 @@ impl Http2 {
         numbered.client.clone()
     }
 
-    /// However long an upload takes, the time for the answer runs from its end.
-    async fn answer(
-        &self,
-        answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
-        upload: &mut Upload,
-    ) -> Result<Response<Incoming>, NoResponse> {
-        let mut answer = pin!(answer);
-        tokio::select! {
-            biased;
-            answer = &mut answer => match answer {
-                Ok(response) => return Ok(response),
-                Err(error) => {
-                    upload.over_in_time().await;
-                    return Err(NoResponse::from(&error));
-                }
-            },
-            () = upload.over() => {}
-        }
-        match timeout(self.response_timeout, answer).await {
-            Ok(answer) => answer.map_err(|error| NoResponse::from(&error)),
-            Err(_) => {
-                let failed = Failed::Timeout(self.response_timeout);
-                Err(NoResponse { failed, is_unprocessed: false, is_cut: false })
-            }
-        }
-    }
-
     fn target(&self, path: &Uri) -> Option<Uri> {
         let mut whole = uri::Parts::default();
         whole.scheme = Some(self.scheme.clone());
@@ -145,6 +118,29 @@ impl Http2 {
         whole.path_and_query = path.path_and_query().cloned();
         Uri::from_parts(whole).ok()
     }
+}
+
+/// However long an upload takes, the time for the answer runs from its end.
+async fn head(
+    answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
+    upload: &mut Upload,
+    timeout: Duration,
+) -> Result<Response<Incoming>, NoResponse> {
+    let mut answer = pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => match answer {
+            Ok(response) => return Ok(response),
+            Err(error) => {
+                upload.over_in_time().await;
+                return Err(NoResponse::from(&error));
+            }
+        },
+        () = upload.over() => {}
+    }
+    let late = |_| NoResponse { failed: Failed::Timeout(timeout), is_unprocessed: false, is_cut: false };
+    let answer = time::timeout(timeout, answer).await.map_err(late)?;
+    answer.map_err(|error| NoResponse::from(&error))
 }
 
 impl From<&legacy::Error> for NoResponse {

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod budget;
+mod carry;
 mod connection;
 mod dialer;
 mod failed;
@@ -23,6 +24,7 @@ mod tls;
 mod waker;
 
 pub use budget::{Budget, Exhausted, Held};
+pub use carry::carry;
 pub use dialer::Dialer;
 pub use failed::{Failed, SetupError, Unanswered};
 pub use io::Io;
@@ -31,16 +33,20 @@ pub use proxy::Proxy;
 pub use response_body::ResponseBody;
 
 use std::fmt;
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
 
 use crate::admission::Place;
 use crate::{config, route};
 use http1::Http1;
 use http2::Http2;
 use outgoing::Outgoing;
+
+/// The most that a client may have the gate wait for a response. A guess: nothing takes longer than a batch, which has a day.
+const LONGEST_RESPONSE: Duration = Duration::from_hours(24);
 
 /// Where requests go.
 pub struct Upstream {
@@ -49,6 +55,7 @@ pub struct Upstream {
     http1: Http1,
     http2: Option<Http2>,
     key: Option<HeaderValue>,
+    response_timeout: Duration,
 }
 
 impl Upstream {
@@ -72,12 +79,10 @@ impl Upstream {
         }
         let host = host(&url).ok_or_else(|| SetupError::NoHost(url.clone()))?;
         let http2 = match config.http2_connections {
-            Some(connections) => {
-                Http2::new(dialer(true)?, connections.into(), url.clone().into_parts(), config.response_timeout)
-            }
+            Some(connections) => Http2::new(dialer(true)?, connections.into(), url.clone().into_parts()),
             None => None,
         };
-        let mut http1 = Http1::new(dialer(false)?, host, config.response_timeout);
+        let mut http1 = Http1::new(dialer(false)?, host);
         if let Some(proxy) = proxy.as_ref().filter(|_| forwards) {
             http1.forward_through(proxy, &url);
         }
@@ -86,6 +91,7 @@ impl Upstream {
             http2,
             base: url.path().trim_end_matches('/').to_owned(),
             key: config.api_key_env.as_ref().map(key).transpose()?,
+            response_timeout: config.response_timeout,
             url,
         })
     }
@@ -116,13 +122,15 @@ impl Upstream {
         if let Some(key) = &self.key {
             head.headers.insert(AUTHORIZATION, key.clone());
         }
+        let timeout =
+            response_timeout(&head.headers).map_or(self.response_timeout, |said| said.max(self.response_timeout));
         let (body, upload) = Outgoing::new(body, place);
         let request = Request::from_parts(head, body);
         // An upgrade is a thing of HTTP/1.1.
         let http2 = self.http2.as_ref().filter(|_| !request.headers().contains_key(UPGRADE));
         let response = match http2 {
-            Some(http2) => http2.send(request, upload).await?,
-            None => self.http1.send(request, upload).await?,
+            Some(http2) => http2.send(request, upload, timeout).await?,
+            None => self.http1.send(request, upload, timeout).await?,
         };
         let codings = response.headers().get_all(TRANSFER_ENCODING).iter();
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -158,6 +166,15 @@ fn host(url: &Uri) -> Option<HeaderValue> {
         None => host.to_owned(),
     };
     HeaderValue::try_from(host).ok()
+}
+
+/// How long the SDK of the client waits for a response, as openai-python and openai-node say it: the gate waits no less, or
+/// it would break off what costs money (docs/upstream.md §5.1).
+fn response_timeout(headers: &HeaderMap) -> Option<Duration> {
+    const SAID: [HeaderName; 2] =
+        [HeaderName::from_static("x-stainless-read-timeout"), HeaderName::from_static("x-stainless-timeout")];
+    let seconds = SAID.iter().find_map(|name| headers.get(name))?.to_str().ok()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().map(|said| said.min(LONGEST_RESPONSE))
 }
 
 fn key(variable: &config::KeyVariable) -> Result<HeaderValue, SetupError> {

@@ -34,7 +34,7 @@ pub(super) struct Outgoing {
     begun: bool,
 }
 
-/// How much of a body hyper surely holds back with the head (it does so with 400 KB, its `DEFAULT_MAX_BUFFER_SIZE`).
+/// How much of a body hyper surely holds back with the head: less than a connection's buffer.
 const HELD_BACK: usize = 64 << 10;
 
 /// What becomes of an upload that is over, or that the upstream wants no more of.

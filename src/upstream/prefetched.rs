@@ -2,6 +2,7 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -77,7 +78,11 @@ impl Prefetched {
             && let Some(rest) = &mut self.rest
         {
             self.touched = true;
-            let frame = timeout(STALL, rest.frame()).await.map_err(|_| Failed::Stalled(STALL))?;
+            // Mostly it is here already, and needs no timer.
+            let frame = match rest.frame().now_or_never() {
+                Some(frame) => frame,
+                None => timeout(STALL, rest.frame()).await.map_err(|_| Failed::Stalled(STALL))?,
+            };
             let Some(frame) = frame else {
                 self.rest = None;
                 break;

@@ -1,6 +1,6 @@
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -44,20 +44,22 @@ impl ResponseBody {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.source {
             Source::Independent => Pin::new(&mut self.body).poll_frame(cx),
-            Source::Complete | Source::Broken(_) => self.poll_muted(),
+            Source::Complete | Source::Broken(_) => self.poll_muted(cx),
             Source::Driven(_) => {
-                let frame = self.poll_muted();
+                // Only the driver puts anything in, so that nobody need wake this task.
+                let nobody = &mut Context::from_waker(Waker::noop());
+                let frame = self.poll_muted(nobody);
                 if frame.is_ready() {
                     return frame;
                 }
                 self.drive(cx);
-                self.poll_muted()
+                if let Source::Driven(_) = self.source { self.poll_muted(nobody) } else { self.poll_muted(cx) }
             }
         }
     }
 
-    fn poll_muted(&mut self) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        waker::poll_muted(|cx| Pin::new(&mut self.body).poll_frame(cx))
+    fn poll_muted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        waker::muted(|| Pin::new(&mut self.body).poll_frame(cx))
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {

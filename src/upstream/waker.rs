@@ -1,6 +1,6 @@
 use std::cell::Cell;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
@@ -51,11 +51,11 @@ impl Wake for Task {
     }
 }
 
-/// Polls the end of a channel whose other end is in a connection that the caller drives itself. That one would wake the
-/// caller: it need not, as the caller drives it again before it waits. Other threads may wake it meanwhile.
-pub(super) fn poll_muted<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+/// Runs something that wakes the task itself by way of its connection, and need not: it takes from a channel whose other end
+/// is in a connection that the task drives again before it waits. Other threads may wake it meanwhile.
+pub(super) fn muted<T>(take: impl FnOnce() -> T) -> T {
     let _muted = Muted::begin();
-    poll(&mut Context::from_waker(Waker::noop()))
+    take()
 }
 
 struct Muted;

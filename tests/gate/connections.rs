@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::house::{House, Wire, accept, assert_untouched, upstream};
 use crate::clock::{Clock, in_time};
@@ -213,8 +214,9 @@ async fn upload_that_the_upstream_stops_reading_is_given_up() {
         in_time("an answer", reads.read_exact(&mut came)).await.expect("reads");
         assert_eq!(&came[..12], b"HTTP/1.1 504");
     };
+    let began = Instant::now();
     tokio::select! {
-        () = answer => {}
+        () = answer => assert!((60..70).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed()),
         never = clock.runs(Duration::from_secs(1)) => match never {},
     }
     sending.abort();
@@ -244,4 +246,20 @@ async fn upload_of_which_its_client_sends_no_more_is_given_up() {
     // What is left of the body has a second to come.
     clock.step(Duration::from_secs(2)).await;
     assert_eq!(client.answer().await.status(), "408");
+}
+
+#[tokio::test]
+async fn response_is_waited_for_as_long_as_the_sdk_waits() {
+    let clock = Clock::stop();
+    let (listener, address) = upstream().await;
+    let house = House::open("response_timeout = \"600s\"", address).await;
+    for (said, seconds) in [("x-stainless-read-timeout: 900.0", 900), ("x-stainless-timeout: 60", 600), ("x-a: b", 600)]
+    {
+        let mut client = house.connect().await;
+        client.send(format!("GET /v1/models HTTP/1.1\r\nHost: o\r\n{said}\r\n\r\n")).await;
+        let mut server = accept(&listener).await;
+        server.until("\r\n\r\n").await;
+        clock.reach(Duration::from_secs(seconds)).await;
+        assert_eq!(client.answer().await.status(), "504");
+    }
 }

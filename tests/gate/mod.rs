@@ -22,6 +22,7 @@ mod proxies;
 mod quota;
 mod refusals;
 mod refused;
+mod relays;
 mod resend;
 mod soak;
 mod traces;

@@ -16,7 +16,6 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Of two limits that count the same, the one with less left goes first.
     pub(super) fn left(&self) -> (u64, u64) {
         (self.remaining.unwrap_or(self.limit), self.limit)
     }

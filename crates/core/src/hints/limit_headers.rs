@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::limit_reading::LimitReading;
 use super::response_clock::ResponseClock;
 use super::time::{self, DAY, MINUTE, MONTH, SECOND};
@@ -81,25 +79,8 @@ const LIMIT_HEADERS: [LimitHeaders; 11] = [
 /// How the names of all of them begin.
 const BEGINNINGS: [&str; 3] = ["x-ratelimit", "ratelimit", "anthropic-ratelimit-"];
 
-/// What the headers of an answer say of limits, however the upstream writes them. `now` is the time since the Unix epoch.
-///
-/// Of several that count the same in the same window (an organization's and a project's), it is the one with less left.
-#[must_use]
-pub fn allowances(headers: &dyn HeaderLookup, now: Duration) -> SmallVec<[Allowance; 2]> {
-    let mut allowances: SmallVec<[Allowance; 2]> = SmallVec::new();
-    for reading in readings(headers, &ResponseClock::new(headers, now)) {
-        let next = reading.allowance;
-        match allowances.iter_mut().find(|known| (known.unit, known.per) == (next.unit, next.per)) {
-            Some(known) if next.left() < known.left() => *known = next,
-            Some(_) => {}
-            None => allowances.push(next),
-        }
-    }
-    allowances
-}
-
 /// Everything that the headers of an answer say of limits.
-fn readings(headers: &dyn HeaderLookup, clock: &ResponseClock<'_>) -> impl Iterator<Item = LimitReading> {
+pub(super) fn readings(headers: &dyn HeaderLookup, clock: &ResponseClock<'_>) -> impl Iterator<Item = LimitReading> {
     let told = BEGINNINGS.map(|beginning| headers.begin(beginning).then_some(beginning));
     let is_told = move |limit: &LimitHeaders| told.iter().flatten().any(|beginning| limit.limit.starts_with(beginning));
     let fields = told[1].map(|_| ratelimit_fields::readings(headers));

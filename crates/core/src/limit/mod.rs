@@ -42,3 +42,6 @@ pub struct Never {
     /// The limit it exceeds.
     pub limit: Rate,
 }
+
+/// Stands in a key between a model and a service tier that has limits of its own. No name of a model that was seen has it.
+pub const TIER: char = '+';

@@ -25,7 +25,7 @@ const UNCAPPED: u64 = 16;
 impl<'b> Body<'b> {
     /// Reads JSON, or a form if the content type says so; an empty body has no fields.
     ///
-    /// Nothing for what cannot be understood: it may be JSON to the upstream, which need not be as strict.
+    /// Nothing for what cannot be understood: it may be JSON to the upstream, which need not be as strict as this: a body that is no whole JSON.
     #[must_use]
     pub fn read(bytes: &'b [u8], content_type: Option<&str>) -> Option<Self> {
         if bytes.is_empty() {
@@ -38,7 +38,7 @@ impl<'b> Body<'b> {
         };
         let mut body = Self { fields, tokens: 0 };
         input.add(body.output());
-        body.tokens = input.total();
+        body.tokens = input.total(body.text("model").unwrap_or_default());
         Some(body)
     }
 

@@ -68,7 +68,7 @@ impl RouteCharge {
 
     /// Of which instance it asks it.
     pub(super) fn key_of(&self, found: &Match, facts: &dyn Facts) -> Option<Box<str>> {
-        let values = self.key.iter().map(|part| part.value(found, facts));
+        let values = self.key.iter().map(|part| part.value_in_tier(found, facts));
         (!self.key.is_empty()).then(|| values.collect::<Vec<_>>().join(" ").into())
     }
 }

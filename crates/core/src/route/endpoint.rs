@@ -3,17 +3,27 @@ use super::path::Segments;
 
 /// The method and the path without its ids, in one word: `GET:/v1/files/*/content`. HEAD goes with GET, as it does where
 /// a route is found, and case is folded as it is there.
+///
+/// The name of a model stays where something is asked of it, as each has limits of its own: Azure's
+/// `/openai/deployments/gpt-4o/chat/completions` and Google's `/v1beta/models/gemini-2.5-flash:generateContent`.
 pub(super) fn endpoint(method: &str, segments: &Segments<'_>) -> String {
     let method = method_name(method);
     let mut endpoint = format!("{}:", if method == "HEAD" { "GET" } else { method });
-    for segment in segments {
+    let mut before = "";
+    for (at, segment) in segments.iter().enumerate() {
+        let names_model = MODELS.iter().any(|word| before.eq_ignore_ascii_case(word))
+            && (at + 1 < segments.len() || segment.contains(':'));
         endpoint.push('/');
-        endpoint.push_str(if is_id(segment) { "*" } else { segment });
+        endpoint.push_str(if is_id(segment) && !names_model { "*" } else { segment });
+        before = segment;
     }
     let is_blank = |c: char| c.is_whitespace() || c.is_control();
     let (method, path) = endpoint.split_once(':').unwrap_or_default();
     format!("{method}:{}", path.replace(is_blank, "_").to_lowercase())
 }
+
+/// What stands before the name of a model in a path: Azure, Google, and OpenAI's first endpoints.
+const MODELS: [&str; 3] = ["deployments", "models", "engines"];
 
 /// Names of endpoints are words; ids have digits in them, or are longer than any word.
 fn is_id(segment: &str) -> bool {

@@ -32,11 +32,33 @@ impl KeyPart {
             Self::Body(field) => {
                 facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
             }
-            Self::Account => account_label(|name| facts.header(name)),
+            Self::Account => account_label(facts),
             Self::Endpoint => found.endpoint.as_deref().map_or(ABSENT.to_owned(), bounded),
         }
     }
+
+    /// The same; to a model, the tier is added that it is asked in, where that has limits of its own: `gpt-5+ultrafast`.
+    pub(super) fn value_in_tier(&self, found: &Match, facts: &dyn Facts) -> String {
+        let value = self.value(found, facts);
+        let is_model = matches!(self, Self::Body(field) if **field == *"model");
+        let asked = facts.body().filter(|_| is_model).and_then(|body| body.text("service_tier"));
+        match TIERS.iter().find(|tier| asked.is_some_and(|asked| asked.eq_ignore_ascii_case(tier))) {
+            Some(tier) => format!("{value}{}{tier}", crate::limit::TIER),
+            None => value,
+        }
+    }
 }
+
+/// A header that tells who pays. Azure's credential, Anthropic's and Google's have a header each, and count as one.
+fn account_header<'f>(name: &str, facts: &'f dyn Facts) -> Option<&'f [u8]> {
+    if name == API_KEYS[0] { API_KEYS.iter().find_map(|name| facts.header(name)) } else { facts.header(name) }
+}
+
+/// Azure's, Anthropic's and Google's documentation, 2026-11-30.
+const API_KEYS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
+
+/// The service tiers that have limits of their own; the others share those of the standard tier (docs/upstream.md §2.5).
+const TIERS: [&str; 1] = ["ultrafast"];
 
 /// The value of what a request does not say.
 const ABSENT: &str = "-";
@@ -46,11 +68,11 @@ const UNSEEN: &str = "?";
 
 /// The fingerprint of who pays: the values of [`ACCOUNT`], one a line, up to the last one sent. So a client that sends
 /// only a credential has the digits of its label for its account. It is stable across releases, as labels are.
-fn account_label<'h>(header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
-    let values = ACCOUNT.map(header);
+fn account_label(facts: &dyn Facts) -> String {
+    let values = ACCOUNT.map(|name| account_header(name, facts));
     let Some(last) = values.iter().rposition(Option::is_some) else { return ABSENT.to_owned() };
     // No header's value has a line break in it, so different values never look the same.
-    hashed(&values.map(Option::unwrap_or_default)[..=last].join(&b'\n'))
+    facts.fingerprint(&values.map(Option::unwrap_or_default)[..=last].join(&b'\n')).to_string()
 }
 
 /// The headers by which OpenAI and Azure tell who pays.

@@ -3,6 +3,7 @@
 //! A path is read in every way in which an upstream might read it (see [`Reading`](path::Reading)), so that no spelling
 //! of it slips past its pool. The path that is *sent* stays as it came.
 
+mod base64_bytes;
 mod body;
 mod charge;
 mod endpoint;
@@ -10,10 +11,14 @@ mod facts;
 mod field;
 mod form;
 mod found;
+mod images;
+mod json_string;
 mod key;
 mod literal;
+mod media;
 mod method;
 mod path;
+mod place;
 mod precedence;
 mod priority;
 mod reach;

@@ -1,12 +1,18 @@
-/// Adds up about how many tokens texts have, without looking a single one up.
+use super::images::Images;
+use super::json_string::{special, unescape};
+use super::media::{Medium, MediumCost, is_letter};
+
+/// Adds up about how many tokens a request has, without looking a single one up.
 ///
 /// What a character costs depends on its class, on that of the one before, and on how long their run is already. The
 /// costs are fitted against o200k, by least squares of the relative error, on READMEs, sources, JSON, the documentation
 /// of React and Vue and the Declaration of Human Rights in many languages; only that of emoji is set by hand. `cargo bench
-/// --bench tokens` prints how far off they are on other texts.
+/// --bench tokens` prints how far off they are on other texts, and on whole requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     hundredths: u64,
+    /// What they cost depends on the model.
+    pub(super) images: Images,
 }
 
 /// About how many tokens a text has.
@@ -14,7 +20,7 @@ pub(super) struct Tally {
 pub fn estimate(text: &str) -> u32 {
     let mut tally = Tally::default();
     tally.text(text);
-    tally.total()
+    tally.total("")
 }
 
 /// What a character is, by its first byte in UTF-8.
@@ -81,26 +87,125 @@ static STEPS: [Step; PLACES * CLASSES] = steps();
 /// two look-ups and no branch.
 const PLACES: usize = (LONG + 1) * CLASSES;
 
-/// What a byte does to a text.
-#[derive(Clone, Copy)]
-struct Step {
-    /// Where the text is then, as the row of [`STEPS`] begins.
-    row: u16,
-    /// In hundredths of a token.
-    cost: u16,
+/// What a byte does to a text: in the lower half, where the text is then, as the row of [`STEPS`] begins; in the upper
+/// half, what it costs in hundredths of a token. Steps add up as they are, so that a byte takes one addition.
+type Step = u64;
+const COST: u32 = 32;
+
+/// So many steps can be added up before rows run over into costs.
+const MOST_STEPS: usize = 1 << 20;
+
+/// Texts are read in blocks of so many bytes. Base64 that stands in one is taken for what it stands for if it is as long.
+/// A guess: hashes, ids and tokens are shorter, and pictures longer.
+const BLOCK: usize = 1_024;
+
+/// So many letters at the end of a block may be the beginning of base64. A guess: words and most names are shorter.
+const SUSPECT: usize = 64;
+
+/// Where a text has come to.
+struct TextMeter {
+    row: u64,
+    sum: u64,
 }
+
+impl TextMeter {
+    fn new() -> Self {
+        Self { row: row(Newline, 0).into(), sum: 0 }
+    }
+
+    fn take(&mut self, text: &[u8]) {
+        for piece in text.chunks(MOST_STEPS) {
+            let (mut row, mut sum) = (self.row, 0);
+            // Eight at a time the loop itself costs hardly anything.
+            let (words, rest) = piece.as_chunks::<8>();
+            for word in words {
+                for &byte in word {
+                    (row, sum) = step_by(row, sum, byte);
+                }
+            }
+            for &byte in rest {
+                (row, sum) = step_by(row, sum, byte);
+            }
+            self.row = row;
+            self.sum += sum >> COST;
+        }
+    }
+}
+
+#[inline]
+fn step_by(row: u64, sum: u64, byte: u8) -> (u64, u64) {
+    // The remainder is the number itself, and spares a check.
+    #[expect(clippy::cast_possible_truncation, reason = "a row is below 2,048")]
+    let step = STEPS[(row as usize + CLASS[usize::from(byte)] as usize) % STEPS.len()];
+    (step & ROW, sum + step)
+}
+
+const ROW: u64 = 0xffff;
 
 impl Tally {
     /// Adds a text.
     pub(super) fn text(&mut self, text: &str) {
-        let (mut row, mut sum) = (row(Newline, 0), 0);
-        for byte in text.bytes() {
-            // The remainder is the number itself, and spares a check.
-            let step = STEPS[(usize::from(row) + CLASS[usize::from(byte)] as usize) % STEPS.len()];
-            sum += u64::from(step.cost);
-            row = step.row;
+        let mut meter = TextMeter::new();
+        let mut at = 0;
+        while at < text.len() {
+            at += self.block(text, at, text.len().min(at + BLOCK), &mut meter);
         }
-        self.hundredths += sum;
+        self.hundredths += meter.sum;
+    }
+
+    /// Adds a string of JSON that begins at this place, after its quote. It becomes the place of the quote that ends it,
+    /// and whether it has escapes; nothing where it does not end, or an escape is none.
+    pub(super) fn quoted(&mut self, json: &str, mut at: usize) -> Option<(usize, bool)> {
+        let (bytes, mut meter, mut has_escapes) = (json.as_bytes(), TextMeter::new(), false);
+        loop {
+            let block = &bytes.get(at..)?[..(bytes.len() - at).min(BLOCK)];
+            let len = special(block).unwrap_or(block.len());
+            at += self.block(json, at, at + len, &mut meter);
+            if len == block.len() && at < bytes.len() {
+                continue;
+            }
+            match *bytes.get(at)? {
+                b'"' => break,
+                b'\\' => {}
+                // What of the block was left for later is base64, perhaps.
+                _ => continue,
+            }
+            has_escapes = true;
+            let rest = &json[at + 1..];
+            let (escaped, after) = unescape(rest)?;
+            meter.take(escaped.encode_utf8(&mut [0; 4]).as_bytes());
+            at += 1 + rest.len() - after.len();
+        }
+        self.hundredths += meter.sum;
+        Some((at, has_escapes))
+    }
+
+    /// Adds this part of a text, at most [`BLOCK`] of it, up to where long base64 may begin; it becomes how long that was.
+    fn block(&mut self, text: &str, at: usize, end: usize, meter: &mut TextMeter) -> usize {
+        let block = &text.as_bytes()[at..end];
+        if block.len() == BLOCK {
+            let letters = block.iter().rev().take_while(|&&byte| is_letter(byte)).count();
+            if letters == BLOCK && is_mixed(block) {
+                let rest = &text.as_bytes()[at..];
+                let len = rest.iter().position(|&byte| !is_letter(byte)).unwrap_or(rest.len());
+                // Letters are ASCII, so these are borders of characters.
+                self.medium(Medium::Any.cost(&text[at..at + len]));
+                return len;
+            }
+            if (SUSPECT..BLOCK).contains(&letters) {
+                meter.take(&block[..BLOCK - letters]);
+                return BLOCK - letters;
+            }
+        }
+        meter.take(block);
+        block.len()
+    }
+
+    fn medium(&mut self, cost: MediumCost) {
+        match cost {
+            MediumCost::Tokens(tokens) => self.add(tokens),
+            MediumCost::Image(size) => self.images.add(size, false),
+        }
     }
 
     /// Adds what is known without counting.
@@ -108,10 +213,17 @@ impl Tally {
         self.hundredths = self.hundredths.saturating_add(u64::from(tokens) * 100);
     }
 
-    /// All of it, rounded up.
-    pub(super) fn total(self) -> u32 {
-        u32::try_from(self.hundredths.div_ceil(100)).unwrap_or(u32::MAX)
+    /// All of it, rounded up, to this model.
+    pub(super) fn total(self, model: &str) -> u32 {
+        let text = u32::try_from(self.hundredths.div_ceil(100)).unwrap_or(u32::MAX);
+        text.saturating_add(self.images.tokens(model))
     }
+}
+
+/// Base64 has letters of both cases and digits; hex, and one letter repeated, has not.
+fn is_mixed(base64: &[u8]) -> bool {
+    let has = |is_so: fn(&u8) -> bool| base64.iter().any(is_so);
+    has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
 }
 
 /// In hundredths of a token. Rare words fall into pieces of about four letters once they are longer than seven, so
@@ -217,7 +329,7 @@ const fn classes() -> [Class; 256] {
 }
 
 const fn steps() -> [Step; PLACES * CLASSES] {
-    let mut table = [Step { row: 0, cost: 0 }; PLACES * CLASSES];
+    let mut table = [0; PLACES * CLASSES];
     let mut at = 0;
     while at < table.len() {
         let (run, before, class) = (at / CLASSES / CLASSES, ALL[at / CLASSES % CLASSES], ALL[at % CLASSES]);
@@ -230,11 +342,11 @@ const fn steps() -> [Step; PLACES * CLASSES] {
 /// A run is no longer than [`LONG`], and what belongs to a character that has been counted changes nothing.
 const fn step(before: Class, class: Class, run: usize) -> Step {
     if matches!(class, Continuation) {
-        return Step { row: row(before, run), cost: 0 };
+        return row(before, run) as Step;
     }
     let longer = if run < LONG { run + 1 } else { LONG };
     let run = if goes_on(before, class) { longer } else { 0 };
-    Step { row: row(class, run), cost: cost(before, class, run) as u16 }
+    (cost(before, class, run) as Step) << COST | row(class, run) as Step
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "there are 2,048")]

@@ -1,278 +1,285 @@
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::field::Field;
+use super::json_string::JsonString;
+use super::media::{ImageSize, Medium, MediumCost};
+use super::place::Place;
 use super::tokens::Tally;
 
 /// The fields of a JSON object with their names.
 type Fields<'b> = Vec<(Cow<'b, str>, Field<'b>)>;
 
-/// What a text counts for, by where it stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// As text, and each object as a message.
-    Messages,
-    /// As text.
-    Text,
-    /// As text, and so do the names of its fields: the model reads them.
-    Schema,
-    /// As an image, a sound or a file, however long it is.
-    Medium,
-    /// For nothing: the model does not read it.
-    Unread,
-}
-
 /// What stands around a message, and its role (docs/upstream.md §2.2).
 const MESSAGE: u32 = 4;
 
-/// An image of 1024 pixels square in high detail, to gpt-4o (docs/upstream.md §2.2). That others cost as much is a
-/// guess.
-const MEDIUM: u32 = 765;
+/// How deep arrays and objects may stand in one another. A guess, which bounds the memory: schemas were seen 200 deep.
+const DEEPEST: usize = 10_000;
 
-/// Walks once over a JSON text, and counts what of it is input. No fields where it is no object.
+/// Walks once over a JSON text, and counts what of it is input. No fields where it is no object, nothing where it is no JSON.
+///
+/// It is more lenient than a parser: half surrogate pairs and control characters in strings are let through, as upstreams
+/// do. Deep bodies are no danger, as it does not call itself.
 pub(super) fn fields<'b>(json: &'b [u8], input: &mut Tally) -> Option<Fields<'b>> {
-    // Checked as a whole, and not string by string.
-    let mut json = serde_json::Deserializer::from_str(std::str::from_utf8(json).ok()?);
-    let fields = json.deserialize_any(Whole(input)).ok()?;
-    json.end().ok().map(|()| fields)
+    let json = std::str::from_utf8(json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json)).ok()?;
+    let mut walk = Walk { json, at: 0, input, frames: Vec::with_capacity(USUAL_DEPTH) };
+    let fields = match walk.peek()? {
+        b'{' => walk.body()?,
+        b'[' => walk.nested(Place::Text).map(|_| Fields::new())?,
+        _ => return None,
+    };
+    walk.peek().is_none().then_some(fields)
 }
 
 /// Counts the text of a field of a form.
 pub(super) fn count(name: &str, text: &str, input: &mut Tally) {
-    Within { place: Place::of_field(name), input }.count(text);
-}
-
-impl Place {
-    /// That of a field of the body.
-    fn of_field(name: &str) -> Self {
-        match name {
-            "messages" | "input" => Self::Messages,
-            "tools" | "functions" | "response_format" => Self::Schema,
-            "logit_bias"
-            | "metadata"
-            | "model"
-            | "previous_response_id"
-            | "prompt_cache_key"
-            | "safety_identifier"
-            | "service_tier"
-            | "user" => Self::Unread,
-            _ => Self::Text,
-        }
-    }
-
-    /// That of a field in an object that stands here.
-    fn of_inner(self, name: &str) -> Self {
-        match (self, name) {
-            (Self::Schema | Self::Unread, _) | (Self::Medium, "data" | "file_data" | "url") => self,
-            (Self::Medium, _) | (_, "call_id" | "detail" | "id" | "role" | "status" | "tool_call_id" | "type") => {
-                Self::Unread
-            }
-            (_, "file" | "file_data" | "image_url" | "input_audio" | "source") => Self::Medium,
-            (_, "format") => Self::Schema,
-            _ => Self::Text,
-        }
+    if !matches!(Place::of_field(name), Place::Unread | Place::Media(_)) {
+        input.text(text);
     }
 }
 
-/// The body itself.
-struct Whole<'t>(&'t mut Tally);
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-impl<'de> Visitor<'de> for Whole<'_> {
-    type Value = Fields<'de>;
+/// Longer texts are not kept. A guess: what keys are made of has some 30 to 70 characters.
+const LONGEST_KEPT: usize = 4 << 10;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or an array")
-    }
+/// A chat with tools is about as deep. Measured on the requests in `benches/tokens`.
+const USUAL_DEPTH: usize = 8;
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields::new();
-        while let Some(name) = map.next_key_seed(Name)? {
-            let place = Place::of_field(&name);
-            let field = map.next_value_seed(Top(Within { place, input: &mut *self.0 }))?;
-            fields.push((name, field));
-        }
-        Ok(fields)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Fields<'de>, A::Error> {
-        Within { place: Place::Text, input: self.0 }.visit_seq(seq).map(|_| Fields::new())
-    }
-}
-
-/// The name of a field.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Cow<'de, str>, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(name.into())
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
-        Ok(name.to_owned().into())
-    }
-}
-
-/// The value of a field of the body, to be kept.
-struct Top<'t>(Within<'t>);
-
-impl<'de> DeserializeSeed<'de> for Top<'_> {
-    type Value = Field<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Field<'de>, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Top<'_> {
-    type Value = Field<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Field<'de>, E> {
-        Ok(Field::Flag(flag))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Field<'de>, E> {
-        Ok(Field::Number(number))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Field<'de>, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Field<'de>, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Field<'de>, E> {
-        Ok(Field::Other)
-    }
-
-    fn visit_borrowed_str<E>(mut self, text: &'de str) -> Result<Field<'de>, E> {
-        self.0.count(text);
-        Ok(Field::Text(text.into()))
-    }
-
-    fn visit_str<E>(mut self, text: &str) -> Result<Field<'de>, E> {
-        self.0.count(text);
-        Ok(Field::Text(text.to_owned().into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Field<'de>, A::Error> {
-        self.0.visit_seq(seq).map(Field::Array)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<'de>, A::Error> {
-        self.0.visit_map(map).map(|_| Field::Other)
-    }
-}
-
-/// A value anywhere in the body, to be counted. It becomes its length, if it is an array.
-struct Within<'t> {
-    place: Place,
+/// How far it has come.
+struct Walk<'b, 't> {
+    json: &'b str,
+    at: usize,
     input: &'t mut Tally,
+    /// The objects and arrays around, below the body.
+    frames: Vec<Frame>,
 }
 
-impl Within<'_> {
-    fn count(&mut self, text: &str) {
-        match self.place {
-            Place::Unread => {}
-            Place::Medium => self.input.add(MEDIUM),
-            _ if text.starts_with("data:") && text.contains(";base64,") => self.input.add(MEDIUM),
-            _ => self.input.text(text),
+/// An object or an array.
+struct Frame {
+    place: Place,
+    is_object: bool,
+    len: u32,
+    /// A picture in it, whose detail may follow.
+    image: Option<ImageSize>,
+    is_low: bool,
+}
+
+impl<'b> Walk<'b, '_> {
+    /// The fields of the body itself.
+    fn body(&mut self) -> Option<Fields<'b>> {
+        let mut fields = Fields::new();
+        self.at += 1;
+        if self.skip(b'}') {
+            return Some(fields);
+        }
+        loop {
+            let name = self.name()?.read()?;
+            let field = self.field(Place::of_field(&name))?;
+            fields.push((name, field));
+            if self.skip(b'}') {
+                return Some(fields);
+            }
+            self.expect(b',')?;
         }
     }
 
-    /// A prompt may come as tokens.
-    fn number(self) -> u32 {
-        if self.place != Place::Unread {
-            self.input.add(1);
+    /// The value of a field of the body, to be kept.
+    fn field(&mut self, place: Place) -> Option<Field<'b>> {
+        match self.peek()? {
+            b'{' => self.nested(place).map(|_| Field::Other),
+            b'[' => self.nested(place).map(Field::Array),
+            b'"' => self.text(place),
+            b't' => self.literal("true").map(|()| Field::Flag(true)),
+            b'f' => self.literal("false").map(|()| Field::Flag(false)),
+            b'n' => self.literal("null").map(|()| Field::Other),
+            _ => self.number().map(|number| number.parse().map_or(Field::Other, Field::Number)),
         }
-        0
     }
 
-    fn at(&mut self, place: Place) -> Within<'_> {
-        Within { place, input: self.input }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Within<'_> {
-    type Value = u32;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<u32, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Within<'_> {
-    type Value = u32;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<u32, E> {
-        Ok(0)
-    }
-
-    fn visit_unit<E>(self) -> Result<u32, E> {
-        Ok(0)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<u32, E> {
-        Ok(self.number())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<u32, E> {
-        Ok(self.number())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<u32, E> {
-        Ok(self.number())
-    }
-
-    fn visit_str<E: Error>(mut self, text: &str) -> Result<u32, E> {
-        self.count(text);
-        Ok(0)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<u32, A::Error> {
-        let (place, mut len) = (self.place, 0u32);
-        while seq.next_element_seed(self.at(place))?.is_some() {
-            len = len.saturating_add(1);
+    /// An array or an object, with all that is in it. It becomes its length.
+    fn nested(&mut self, place: Place) -> Option<u32> {
+        self.open(place)?;
+        let mut is_first = true;
+        loop {
+            let is_object = self.frames.last()?.is_object;
+            if self.skip(if is_object { b'}' } else { b']' }) {
+                let len = self.close()?;
+                if self.frames.is_empty() {
+                    return Some(len);
+                }
+                is_first = false;
+                continue;
+            }
+            if !is_first {
+                self.expect(b',')?;
+            }
+            let place = self.element()?;
+            is_first = matches!(self.peek()?, b'{' | b'[');
+            if is_first { self.open(place)? } else { self.scalar(place)? }
         }
-        Ok(len)
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<u32, A::Error> {
-        if self.place == Place::Messages {
+    fn open(&mut self, place: Place) -> Option<()> {
+        let is_object = self.peek()? == b'{';
+        if is_object && place == Place::Messages {
             self.input.add(MESSAGE);
         }
-        while let Some(name) = map.next_key_seed(Name)? {
-            if self.place == Place::Schema {
-                self.input.text(&name);
-            }
-            let place = self.place.of_inner(&name);
-            map.next_value_seed(self.at(place))?;
+        self.at += 1;
+        self.frames.push(Frame { place, is_object, len: 0, image: None, is_low: false });
+        (self.frames.len() <= DEEPEST).then_some(())
+    }
+
+    fn close(&mut self) -> Option<u32> {
+        let frame = self.frames.pop()?;
+        if let Some(size) = frame.image {
+            self.input.images.add(size, frame.is_low);
         }
-        Ok(0)
+        Some(frame.len)
+    }
+
+    /// Before the next value: its name, if it has one, and its place.
+    fn element(&mut self) -> Option<Place> {
+        let frame = self.frames.last_mut()?;
+        frame.len = frame.len.saturating_add(1);
+        let (place, is_object) = (frame.place, frame.is_object);
+        if !is_object {
+            return Some(place);
+        }
+        (self.peek()? == b'"').then_some(())?;
+        // The model reads the names in a schema.
+        let name = if place == Place::Schema { self.schema_name()? } else { self.quoted()? };
+        self.expect(b':')?;
+        Some(place.of_inner(name.raw()))
+    }
+
+    /// A value that is no array and no object.
+    fn scalar(&mut self, place: Place) -> Option<()> {
+        match self.peek()? {
+            b'"' => return self.string(place).map(|_| ()),
+            b't' => return self.literal("true"),
+            b'f' => return self.literal("false"),
+            b'n' => return self.literal("null"),
+            _ => self.number()?,
+        };
+        // A prompt may come as tokens.
+        if matches!(place, Place::Messages | Place::Text | Place::Schema) {
+            self.input.add(1);
+        }
+        Some(())
+    }
+
+    /// A text in the body itself. Nobody asks for a long one, which would have to be copied if it has escapes.
+    fn text(&mut self, place: Place) -> Option<Field<'b>> {
+        if place == Place::Messages {
+            self.input.add(MESSAGE);
+        }
+        let string = self.string(place)?;
+        let is_kept = string.raw().len() <= LONGEST_KEPT;
+        if is_kept { string.read().map(Field::Text) } else { Some(Field::Other) }
+    }
+
+    /// A string, which counts as its place says.
+    fn string(&mut self, place: Place) -> Option<JsonString<'b>> {
+        let medium = match place {
+            Place::Unread | Place::Detail => None,
+            Place::Media(medium) => Some(medium),
+            Place::Messages | Place::Text | Place::Schema => {
+                // Nothing but base64 begins so.
+                let is_url = self.json[self.at + 1..].starts_with("data:");
+                if !is_url {
+                    return self.prose();
+                }
+                None
+            }
+        };
+        let (began, string) = (self.at, self.quoted()?);
+        let cost = match place {
+            Place::Unread => return Some(string),
+            Place::Detail => {
+                self.frames.last_mut()?.is_low |= string.raw() == "low";
+                return Some(string);
+            }
+            _ => medium.map_or_else(|| Medium::of_text(string.raw()), |medium| medium.of_string(string.raw())),
+        };
+        match cost {
+            None => {
+                self.at = began;
+                return self.prose();
+            }
+            Some(MediumCost::Tokens(tokens)) => self.input.add(tokens),
+            Some(MediumCost::Image(size)) => self.image(size),
+        }
+        Some(string)
+    }
+
+    /// A string that is counted as text, in the same pass that looks for its end.
+    fn prose(&mut self) -> Option<JsonString<'b>> {
+        let begin = self.at + 1;
+        let (end, has_escapes) = self.input.quoted(self.json, begin)?;
+        self.at = end + 1;
+        Some(JsonString::of_raw(&self.json[begin..end], has_escapes))
+    }
+
+    /// A picture is counted at the end of its object, which may say its detail.
+    fn image(&mut self, size: ImageSize) {
+        match self.frames.last_mut() {
+            Some(frame) => {
+                if let Some(before) = frame.image.replace(size) {
+                    self.input.images.add(before, frame.is_low);
+                }
+            }
+            None => self.input.images.add(size, false),
+        }
+    }
+
+    fn name(&mut self) -> Option<JsonString<'b>> {
+        (self.peek()? == b'"').then_some(())?;
+        let name = self.quoted()?;
+        self.expect(b':')?;
+        Some(name)
+    }
+
+    fn schema_name(&mut self) -> Option<JsonString<'b>> {
+        if self.json[self.at..].starts_with("\"type\"") { self.quoted() } else { self.prose() }
+    }
+
+    fn quoted(&mut self) -> Option<JsonString<'b>> {
+        let (string, len) = JsonString::after_quote(&self.json[self.at + 1..])?;
+        self.at += 1 + len;
+        Some(string)
+    }
+
+    fn number(&mut self) -> Option<&'b str> {
+        let rest = &self.json[self.at..];
+        let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+        let end = rest.bytes().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let number = &rest[..end];
+        self.at += end;
+        number.bytes().any(|byte| byte.is_ascii_digit()).then_some(number)
+    }
+
+    fn literal(&mut self, literal: &str) -> Option<()> {
+        self.json[self.at..].starts_with(literal).then(|| self.at += literal.len())
+    }
+
+    /// The next byte that is no white space.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.json.as_bytes().get(self.at)?;
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn skip(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.skip(byte).then_some(())
     }
 }

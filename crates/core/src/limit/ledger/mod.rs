@@ -241,8 +241,15 @@ impl Ledger {
         let Limits { model_part, learn, .. } = self.limits[pool.0];
         let part = model_part.filter(|_| learn != Learn::Never)?;
         let mut parts: Vec<&str> = key.split(' ').collect();
-        let model = parts.get_mut(part).filter(|model| **model != family)?;
-        *model = family;
+        let model = parts.get_mut(part)?;
+        // A tier with limits of its own does not share those of the family in another tier.
+        let family = model
+            .rsplit_once(super::TIER)
+            .map_or(family.to_owned(), |(_, tier)| format!("{family}{}{tier}", super::TIER));
+        if *model == family {
+            return None;
+        }
+        *model = &family;
         let family = parts.join(" ");
         if self.families[pool.0].len() < MOST_KEYS {
             self.families[pool.0].insert(key, (family.as_str().into(), now + JOINED));

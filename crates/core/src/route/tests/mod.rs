@@ -1,4 +1,7 @@
 mod bodies;
+#[expect(dead_code, reason = "the bench needs all of it")]
+#[path = "../../../../../benches/tokens/corpus.rs"]
+mod corpus;
 mod estimates;
 mod forms;
 mod keys;

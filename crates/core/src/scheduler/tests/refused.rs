@@ -121,6 +121,16 @@ fn what_never_fits_is_refused_for_good() {
     }
 }
 
+/// A request that is taken for more than the limit may be small: it goes when nothing else does, and takes all of it.
+#[test]
+fn estimates_beyond_the_limit_wait_for_all_of_it() {
+    let (limits, rules) = capped_pool("1000/min");
+    let mut gate = Gate::new([(crate::limit::Limits { unit: crate::limit::Unit::Tokens, ..limits }, rules)]);
+    gate.comes("large", &[costing(0, 1_000_000)]);
+    gate.comes("larger", &[costing(0, 2_000_000)]);
+    assert_eq!(gate.play(), [("large", 0), ("larger", 60_000)]);
+}
+
 #[test]
 fn draining_refuses_all() {
     let mut gate = Gate::new([capped_pool("1/s")]);
