@@ -1,22 +1,21 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
-use super::{AdmissionRequest, Arrival, Decision, Permit, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
+use super::locked::LockedScheduler;
+use super::permit::{Permit, SharedScheduler, Waiter};
+use super::{AdmissionRequest, Arrival, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
 use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
 
-type PermitResult = Result<Permit, Refusal>;
-type Driven = Scheduler<oneshot::Sender<PermitResult>>;
-
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
 pub struct Admission {
-    shared: Arc<DriverState>,
+    scheduler: SharedScheduler,
 }
 
 /// Whether a request goes at once.
@@ -25,22 +24,16 @@ pub enum Turn {
     /// It does.
     Now(Permit),
     /// It waits.
-    Queued(QueuedRequest),
+    Queued(PendingPermit),
 }
 
-/// A request in the queue; dropped, it leaves the queue.
+/// The permit of a request in the queue; dropped, the request leaves the queue.
 #[derive(Debug)]
-pub struct QueuedRequest {
-    admission: Admission,
+pub struct PendingPermit {
+    scheduler: SharedScheduler,
     ticket: Ticket,
     route: RouteId,
-    verdict: oneshot::Receiver<PermitResult>,
-}
-
-struct DriverState {
-    scheduler: Mutex<Driven>,
-    /// The scheduler wants to be called earlier than the timer knows.
-    earlier: Arc<Notify>,
+    verdict: oneshot::Receiver<Result<Permit, Refusal>>,
 }
 
 /// So many pool instances are looked at while everybody else is kept. A guess: it bounds how long that is.
@@ -51,10 +44,9 @@ impl Admission {
     #[must_use]
     pub fn start(rules: Rules) -> Self {
         let earlier = Arc::new(Notify::new());
-        let shared =
-            Arc::new(DriverState { scheduler: Mutex::new(Scheduler::new(rules)), earlier: Arc::clone(&earlier) });
-        tokio::spawn(keep_time(Arc::downgrade(&shared), earlier));
-        Self { shared }
+        let scheduler = Arc::new(LockedScheduler::new(rules, Arc::clone(&earlier)));
+        tokio::spawn(keep_time(Arc::downgrade(&scheduler), earlier));
+        Self { scheduler: SharedScheduler(scheduler) }
     }
 
     /// Asks for a place in all these pools; a request that asks nothing goes at once.
@@ -64,7 +56,7 @@ impl Admission {
     pub fn request(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Turn, Refusal> {
         if asks.is_empty() {
             let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
-            return Ok(Turn::Now(Permit::new(self, Charges::new(), Duration::ZERO, place)));
+            return Ok(Turn::Now(Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)));
         }
         let (route, mut verdict) = (applicant.route, None);
         let waiter = || {
@@ -72,14 +64,14 @@ impl Admission {
             verdict = Some(receiver);
             waiter
         };
-        match self.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
+        match self.scheduler.with(|scheduler, now| scheduler.arrive(now, asks, applicant, waiter)) {
             Arrival::Granted { charges, position: place } => {
-                Ok(Turn::Now(Permit::new(self, charges, Duration::ZERO, place).on(route)))
+                Ok(Turn::Now(Permit::new(&self.scheduler, charges, Duration::ZERO, place).on(route)))
             }
             Arrival::Refused(refusal) => Err(refusal),
             Arrival::Queued { ticket, .. } => {
                 let verdict = verdict.expect("a request that queues was asked for its waiter");
-                Ok(Turn::Queued(QueuedRequest { admission: self.clone(), ticket, route, verdict }))
+                Ok(Turn::Queued(PendingPermit { scheduler: self.scheduler.clone(), ticket, route, verdict }))
             }
         }
     }
@@ -97,13 +89,13 @@ impl Admission {
 
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&self) {
-        self.with(|scheduler, _| scheduler.drain());
+        self.scheduler.with(|scheduler, _| scheduler.drain());
     }
 
     /// All that has been learned and is worth keeping over a restart.
     #[must_use]
     pub fn saved_estimates(&self) -> Vec<SavedInstance> {
-        self.with(|scheduler, _| scheduler.saved_estimates())
+        self.scheduler.with(|scheduler, _| scheduler.saved_estimates())
     }
 
     /// What was learned before a restart holds again, as long as it would have without.
@@ -111,19 +103,19 @@ impl Admission {
     /// # Errors
     /// [`Outdated`]: it changes nothing.
     pub fn recall(&self, saved: &SavedInstance) -> Result<(), Outdated> {
-        self.with(|scheduler, now| scheduler.recall(now, saved))
+        self.scheduler.with(|scheduler, now| scheduler.recall(now, saved))
     }
 
     /// How much of what is asked for there is, and is used; nothing where no limit is known.
     #[must_use]
     pub fn load(&self, ask: &Ask) -> Option<Fill> {
-        self.with(|scheduler, now| scheduler.load(now, ask))
+        self.scheduler.with(|scheduler, now| scheduler.load(now, ask))
     }
 
     /// The state at this moment; of many pool instances, over some moments: those who ask for a place go between.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let (mut snapshot, mut rest) = self.with(|scheduler, now| {
+        let (mut snapshot, mut rest) = self.scheduler.with(|scheduler, now| {
             let (mut snapshot, mut rest) = scheduler.overview(now);
             if rest.len() <= AT_ONCE {
                 snapshot.instances = rest.next(scheduler, now, AT_ONCE);
@@ -134,7 +126,7 @@ impl Admission {
             rest.prepare();
         }
         while !rest.is_empty() {
-            snapshot.instances.extend(self.with(|scheduler, now| rest.next(scheduler, now, AT_ONCE)));
+            snapshot.instances.extend(self.scheduler.with(|scheduler, now| rest.next(scheduler, now, AT_ONCE)));
         }
         snapshot
     }
@@ -142,40 +134,11 @@ impl Admission {
     /// Whether it is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.shared.lock().is_draining()
-    }
-
-    /// Asks the scheduler something; what it decides on the way is delivered once the lock is free again.
-    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Driven, Instant) -> T) -> T {
-        let mut scheduler = self.shared.lock();
-        let due = scheduler.poll_timeout();
-        let answer = ask(&mut scheduler, time::Instant::now().into_std());
-        let decisions = scheduler.take_decisions();
-        let is_earlier = scheduler.poll_timeout().is_some_and(|at| due.is_none_or(|due| at < due));
-        drop(scheduler);
-        if is_earlier {
-            self.shared.earlier.notify_one();
-        }
-        self.deliver(decisions);
-        answer
-    }
-
-    /// A waiter that is gone leaves its permit with us, and dropping that gives it back.
-    fn deliver(&self, decisions: Vec<Decision<oneshot::Sender<PermitResult>>>) {
-        for decision in decisions {
-            let (waiter, verdict) = match decision {
-                Decision::Grant { waiter, charges, position: place } => {
-                    let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived());
-                    (waiter, Ok(Permit::new(self, charges, waited, place)))
-                }
-                Decision::Refuse { waiter, refusal } => (waiter, Err(refusal)),
-            };
-            drop(waiter.send(verdict));
-        }
+        self.scheduler.0.is_draining()
     }
 }
 
-impl QueuedRequest {
+impl PendingPermit {
     /// Waits for the request's turn.
     ///
     /// # Errors
@@ -188,22 +151,9 @@ impl QueuedRequest {
 
 /// It leaves the queue. A permit that was granted in the meantime lies in the channel and is dropped with it, which refunds
 /// it.
-impl Drop for QueuedRequest {
+impl Drop for PendingPermit {
     fn drop(&mut self) {
-        self.admission.with(|scheduler, now| scheduler.cancel(now, self.ticket));
-    }
-}
-
-impl DriverState {
-    fn lock(&self) -> MutexGuard<'_, Driven> {
-        self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The timer must not outlive what it keeps time for.
-impl Drop for DriverState {
-    fn drop(&mut self) {
-        self.earlier.notify_one();
+        self.scheduler.with(|scheduler, now| scheduler.cancel(now, self.ticket));
     }
 }
 
@@ -214,11 +164,11 @@ impl fmt::Debug for Admission {
 }
 
 /// Calls the scheduler whenever it wants to be called. Holds it only while it does.
-async fn keep_time(shared: Weak<DriverState>, earlier: Arc<Notify>) {
-    while let Some(admission) = shared.upgrade().map(|shared| Admission { shared }) {
-        admission.with(Scheduler::handle_timeout);
-        let due = admission.shared.lock().poll_timeout();
-        drop(admission);
+async fn keep_time(scheduler: Weak<LockedScheduler<Waiter>>, earlier: Arc<Notify>) {
+    while let Some(scheduler) = scheduler.upgrade().map(SharedScheduler) {
+        scheduler.with(Scheduler::handle_timeout);
+        let due = scheduler.0.poll_timeout();
+        drop(scheduler);
         match due {
             Some(due) => drop(time::timeout_at(due.into(), earlier.notified()).await),
             None => earlier.notified().await,

@@ -1,8 +1,9 @@
 //! Where requests wait for their turn: the [`Scheduler`] of the core under a lock, with a clock and a timer.
 
 mod driver;
+mod locked;
 mod permit;
 
-pub use driver::{Admission, QueuedRequest, Turn};
+pub use driver::{Admission, PendingPermit, Turn};
 pub use permit::{InFlight, Permit, Place};
 pub use tidegate_core::scheduler::*;

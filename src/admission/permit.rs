@@ -1,10 +1,23 @@
 use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Admission, QueuePosition};
+use tokio::sync::oneshot;
+use tokio::time;
+
+use super::locked::LockedScheduler;
+use super::{Decision, QueuePosition, Refusal, Scheduler};
 use crate::hints::{Allowance, Pushback};
 use crate::queue::Charges;
 use crate::route::RouteId;
+
+/// Whom the scheduler tells what becomes of a request.
+pub(super) type Waiter = oneshot::Sender<Result<Permit, Refusal>>;
+
+/// The scheduler, as all that hold places in its pools share it.
+#[derive(Clone)]
+pub(super) struct SharedScheduler(pub(super) Arc<LockedScheduler<Waiter>>);
 
 /// Leave to send one request. It comes apart into what is used up when the request is sent and what lasts until its
 /// answer has ended; whatever is dropped is accounted for.
@@ -22,7 +35,7 @@ pub struct Permit {
 /// The places in the windows. It travels with the request: spent when that is sent, given back if it never is.
 #[derive(Debug)]
 pub struct Place {
-    admission: Admission,
+    scheduler: SharedScheduler,
     charges: Charges,
     sent: Cell<bool>,
 }
@@ -30,15 +43,44 @@ pub struct Place {
 /// The places in flight. It travels with the answer and ends with the last byte of it.
 #[derive(Debug)]
 pub struct InFlight {
-    admission: Admission,
+    scheduler: SharedScheduler,
     charges: Charges,
     route: RouteId,
 }
 
+impl SharedScheduler {
+    /// Asks the scheduler something; what it decides on the way is delivered once the lock is free again.
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Scheduler<Waiter>, Instant) -> T) -> T {
+        let (answer, decisions) = self.0.ask(ask);
+        self.deliver(decisions);
+        answer
+    }
+
+    /// A waiter that is gone leaves its permit with us, and dropping that gives it back.
+    fn deliver(&self, decisions: Vec<Decision<Waiter>>) {
+        for decision in decisions {
+            let (waiter, verdict) = match decision {
+                Decision::Grant { waiter, charges, position: place } => {
+                    let waited = time::Instant::now().into_std().saturating_duration_since(place.arrived());
+                    (waiter, Ok(Permit::new(self, charges, waited, place)))
+                }
+                Decision::Refuse { waiter, refusal } => (waiter, Err(refusal)),
+            };
+            drop(waiter.send(verdict));
+        }
+    }
+}
+
+impl fmt::Debug for SharedScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedScheduler")
+    }
+}
+
 impl Permit {
-    pub(super) fn new(admission: &Admission, charges: Charges, waited: Duration, again: QueuePosition) -> Self {
-        let in_flight = InFlight { admission: admission.clone(), charges: charges.clone(), route: RouteId::default() };
-        let place = Place { admission: admission.clone(), charges, sent: Cell::new(false) };
+    pub(super) fn new(scheduler: &SharedScheduler, charges: Charges, waited: Duration, again: QueuePosition) -> Self {
+        let in_flight = InFlight { scheduler: scheduler.clone(), charges: charges.clone(), route: RouteId::default() };
+        let place = Place { scheduler: scheduler.clone(), charges, sent: Cell::new(false) };
         Self { waited, again, place, in_flight }
     }
 
@@ -59,7 +101,7 @@ impl Place {
     /// changes nothing.
     pub fn sent(&self) {
         if !self.sent.replace(true) && !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.commit(now, &self.charges));
+            self.scheduler.with(|scheduler, now| scheduler.commit(now, &self.charges));
         }
     }
 }
@@ -69,7 +111,7 @@ impl InFlight {
     /// what it asks for is `gone`.
     pub fn accepted(&self, sent_at: Instant, allowances: &[Allowance], gone: bool) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| {
+            self.scheduler.with(|scheduler, now| {
                 scheduler.answered(now, &self.charges, sent_at, self.route, gone);
                 scheduler.accepted(now, &self.charges, sent_at, allowances);
             });
@@ -79,14 +121,14 @@ impl InFlight {
     /// The upstream refused the request, which was sent at `sent_at` or a little later.
     pub fn refused(&self, sent_at: Instant, pushback: &Pushback) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.refused(now, &self.charges, sent_at, pushback));
+            self.scheduler.with(|scheduler, now| scheduler.refused(now, &self.charges, sent_at, pushback));
         }
     }
 
     /// The answer to the request, which was sent at `sent_at` or a little later, has ended and said what it has cost.
     pub fn settle(&self, sent_at: Instant, tokens: u64) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.settle(now, &self.charges, sent_at, tokens));
+            self.scheduler.with(|scheduler, now| scheduler.settle(now, &self.charges, sent_at, tokens));
         }
     }
 }
@@ -94,7 +136,7 @@ impl InFlight {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.sent.get() && !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.refund(now, &self.charges));
+            self.scheduler.with(|scheduler, now| scheduler.refund(now, &self.charges));
         }
     }
 }
@@ -102,7 +144,7 @@ impl Drop for Place {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.charges.is_empty() {
-            self.admission.with(|scheduler, now| scheduler.release(now, &self.charges));
+            self.scheduler.with(|scheduler, now| scheduler.release(now, &self.charges));
         }
     }
 }

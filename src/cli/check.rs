@@ -40,7 +40,7 @@ impl CheckCommand {
             };
             let priority =
                 if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
-            let every = route.keepalive.map(|every| format_duration(every));
+            let every = route.keepalive.map(format_duration);
             let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
             let shared = route.coalesce.map_or(String::new(), shared);
             writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;

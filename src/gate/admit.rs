@@ -10,7 +10,7 @@ use super::outcome::millis;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
-use crate::admission::{AdmissionRequest, Permit, QueuePosition, QueuedRequest, Turn};
+use crate::admission::{AdmissionRequest, PendingPermit, Permit, QueuePosition, Turn};
 use crate::limit::Unit;
 use crate::route::{Ask, KeyPart, Priority, method_name};
 use crate::telemetry::RequestedCost;
@@ -99,7 +99,7 @@ impl Gate {
     }
 
     /// Waits for the request's turn, unless its client leaves. The log mentions a long wait.
-    async fn wait(&self, queued: QueuedRequest, request: &mut ClientRequest) -> Result<Permit, Failure> {
+    async fn wait(&self, queued: PendingPermit, request: &mut ClientRequest) -> Result<Permit, Failure> {
         request.compact();
         let _queued = request.queued();
         let (method, route, arrived) = (method_name(request.head.method.as_str()), request.route(), request.arrived);

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::exchange::{Exchange, codings, may_refuse};
 use super::headers::are_of_event_stream;
 use super::outcome::Source;
-use crate::coalesce::Status;
+use crate::coalesce::PolledStatus;
 use crate::upstream::{Budget, Failed, Held};
 
 /// A complete response, for every request that asked for it.
@@ -20,7 +20,7 @@ pub(super) struct SharedResponse {
     pub(super) body: Bytes,
     /// How long its call waited in the queue.
     pub(super) waited: Duration,
-    status: OnceLock<Option<Status>>,
+    status: OnceLock<Option<PolledStatus>>,
 }
 
 /// A shared response as one client gets it.
@@ -115,13 +115,13 @@ impl SharedResponse {
     }
 
     /// The status of a thing that it reports.
-    pub(super) fn status(&self) -> Option<&Status> {
+    pub(super) fn status(&self) -> Option<&PolledStatus> {
         self.status.get_or_init(|| self.read_status()).as_ref()
     }
 
-    fn read_status(&self) -> Option<Status> {
+    fn read_status(&self) -> Option<PolledStatus> {
         let codings = codings(&self.parts.headers).filter(|_| self.parts.status.is_success())?;
-        Status::read(&codings.decode(&self.body, MAX_BODY))
+        PolledStatus::read(&codings.decode(&self.body, MAX_BODY))
     }
 
     /// Whether a request that comes a little later would get the same.

@@ -3,9 +3,10 @@ use std::time::SystemTime;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::{IdGenerator, SpanData, SpanEvents, SpanLinks};
+use tokio::time::Instant;
 
 use super::AccessLine;
-use super::trace::{RequestTrace, Stage};
+use super::span::{Span, Stage};
 
 /// The ids of a request that is traced.
 #[derive(Clone, Debug)]
@@ -16,12 +17,17 @@ pub(super) struct TraceContext {
 }
 
 impl TraceContext {
-    /// The request's span, and one within it for each wait and each call.
-    pub(super) fn spans(&self, line: &AccessLine<'_>, trace: &RequestTrace, ids: &dyn IdGenerator) -> Vec<SpanData> {
-        let spans = trace.take_spans();
+    /// The span of the request that arrived then, and one within it for each of these waits and calls.
+    pub(super) fn spans(
+        &self,
+        line: &AccessLine<'_>,
+        arrived: Instant,
+        spans: &[Span],
+        ids: &dyn IdGenerator,
+    ) -> Vec<SpanData> {
         let last_call = spans.iter().rposition(|span| span.stage != Stage::Queued);
         let within = spans.iter().enumerate().map(|(index, span)| {
-            let from = line.at + (span.from - trace.arrived());
+            let from = line.at + (span.from - arrived);
             // The last call ends with the response's last byte, the others with the head that refused the request.
             let lasted = if Some(index) == last_call { line.upstream } else { span.to.map(|to| to - span.from) };
             let to = lasted.map_or(line.at + line.total, |lasted| from + lasted);

@@ -9,7 +9,9 @@ mod access;
 mod context;
 mod filter;
 mod line;
+mod open_error;
 mod sink;
+mod span;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -17,9 +19,9 @@ mod traces;
 
 pub use filter::{BadLogFilter, Filter};
 pub use line::AccessLine;
+pub use open_error::OpenError;
 pub use trace::{QueuedSpan, RequestTrace, RequestedCost, TraceTotals};
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -34,22 +36,6 @@ use traces::Traces;
 pub struct Telemetry {
     access: Option<Access>,
     traces: Option<Traces>,
-}
-
-/// Why nothing can be told.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file cannot be written.
-    #[error("log.access_file {} cannot be written: {error}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The collector cannot be spoken to.
-    #[error("log.otlp: {0}")]
-    Collector(String),
 }
 
 impl Telemetry {

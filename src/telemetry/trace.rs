@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::context::TraceContext;
+use super::span::{Span, Stage};
 
 /// The spans of one request: each wait in the queue and each call of the upstream. Kept only if the access log or a
 /// trace wants it.
@@ -32,23 +33,6 @@ pub struct RequestedCost {
     pub tokens: Option<u32>,
     /// The priority in the queue; none if the request never asked its pools.
     pub priority: Option<&'static str>,
-}
-
-/// One stretch of a request's time.
-#[derive(Clone, Debug)]
-pub(super) struct Span {
-    pub(super) stage: Stage,
-    pub(super) from: Instant,
-    /// None while it lasts.
-    pub(super) to: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// In the queue.
-    Queued,
-    /// With the upstream, which answered with this status, if it did.
-    Upstream(Option<u16>),
 }
 
 /// The sums over the spans so far.

@@ -87,7 +87,7 @@ impl Traces {
 
     pub(super) fn end(&self, line: &AccessLine<'_>, trace: &RequestTrace) {
         let Some(context) = trace.context() else { return };
-        for span in context.spans(line, trace, &*self.config.id_generator) {
+        for span in context.spans(line, trace.arrived(), &trace.take_spans(), &*self.config.id_generator) {
             if self.spans.try_send(span).is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);
             }

@@ -1,14 +1,14 @@
-use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::call_id::CallId;
 use super::inflight::{Found, InflightMap, Place};
 use super::poll_advice::PollAdvice;
 use super::polls::{Payer, Polls};
 use super::shareable::Shareable;
-use super::status::Status;
+use super::status::PolledStatus;
 
 /// Single flight without IO: which requests share one call to the upstream, which have an answer that was just given,
 /// and how often what is polled is asked for.
@@ -109,13 +109,6 @@ pub struct Call(CallId);
 #[must_use = "a request that does not wait for the end of the call leaves it"]
 pub struct Waiter(CallId);
 
-/// A slot of the slab, and the number of the call in it: slots are used again, numbers are not.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct CallId {
-    slot: usize,
-    pub(super) number: u64,
-}
-
 #[derive(Debug)]
 struct CallState<H> {
     number: u64,
@@ -211,7 +204,14 @@ impl<P: Clone + Eq + Hash, H: Clone, A: Clone> Coalescer<P, H, A> {
     /// The answer of a call is there, whole, for all that wait for it. It serves later requests as well if it `lasts`, it
     /// may be reused, and no write came since the call began: says whether it does. `status` is what it says of the thing:
     /// one that will not change any more is polled no longer.
-    pub fn complete(&mut self, now: Instant, call: Call, answer: A, lasts: bool, status: Option<&Status>) -> bool {
+    pub fn complete(
+        &mut self,
+        now: Instant,
+        call: Call,
+        answer: A,
+        lasts: bool,
+        status: Option<&PolledStatus>,
+    ) -> bool {
         let (Call(id), is_final) = (call, status.is_some_and(|status| !status.is_to_change()));
         let Some(CallState { place, reuse, .. }) = self.end(id) else { return false };
         if is_final {
@@ -291,11 +291,5 @@ impl<P: Clone + Eq + Hash, H: Clone, A: Clone> Coalescer<P, H, A> {
     fn end(&mut self, id: CallId) -> Option<CallState<H>> {
         self.calls.get(id.slot).filter(|call| call.number == id.number)?;
         Some(self.calls.remove(id.slot))
-    }
-}
-
-impl fmt::Debug for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "call {}", self.number)
     }
 }

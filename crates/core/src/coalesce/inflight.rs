@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::coalescer::CallId;
+use super::call_id::CallId;
 use super::key::Key;
 use super::scope::{ancestors, changed};
 use super::shareable::Shareable;

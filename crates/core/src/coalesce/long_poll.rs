@@ -1,17 +1,17 @@
 use std::time::{Duration, Instant};
 
-use super::status::Status;
+use super::status::PolledStatus;
 
 /// A request whose answer is held back until there is something new to tell, or it has been long enough.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use tidegate_core::coalesce::{Coalescer, LongPoll, Shareable, Status};
+/// use tidegate_core::coalesce::{Coalescer, LongPoll, Shareable, PolledStatus};
 ///
 /// let run = Shareable::new("/v1/threads/t/runs/r", std::iter::empty()).expect("others may ask the same");
 /// let mut coalescer = Coalescer::<u8, (), ()>::new(1_000);
 /// let (came, ms) = (Instant::now(), Duration::from_millis);
-/// let queued = Status::read(br#"{"status": "queued"}"#);
+/// let queued = PolledStatus::read(br#"{"status": "queued"}"#);
 ///
 /// // No client knows anything of this run yet: the answer goes out at once.
 /// let advice = coalescer.poll(came, &run, &[], None);
@@ -26,12 +26,12 @@ use super::status::Status;
 /// let hold = advice.hold(queued.as_ref(), ms(0), deadline).expect("nothing is new");
 /// assert_eq!(hold.next_look(came, queued.as_ref()), Some(came + ms(500)));
 /// assert_eq!(hold.next_look(came + ms(3_501), queued.as_ref()), None);
-/// let in_progress = Status::read(br#"{"status": "in_progress"}"#);
+/// let in_progress = PolledStatus::read(br#"{"status": "in_progress"}"#);
 /// assert_eq!(hold.next_look(came + ms(500), in_progress.as_ref()), None);
 /// ```
 #[derive(Clone, Debug)]
 pub struct LongPoll {
-    known: Status,
+    known: PolledStatus,
     every: Duration,
     deadline: Instant,
 }
@@ -45,7 +45,7 @@ const LONGEST_HOLD: Duration = Duration::from_secs(4);
 const SHORTEST_LOOK: Duration = Duration::from_millis(500);
 
 impl LongPoll {
-    pub(super) fn new(known: Status, every: Duration, deadline: Instant) -> Self {
+    pub(super) fn new(known: PolledStatus, every: Duration, deadline: Instant) -> Self {
         Self { known, every: every.max(SHORTEST_LOOK), deadline }
     }
 
@@ -60,7 +60,7 @@ impl LongPoll {
     /// When to [ask](super::Coalescer::ask) once more, after an answer with this status; none if the answer goes to the
     /// client now. If the call of a look fails, the client gets the answer that it had.
     #[must_use]
-    pub fn next_look(&self, now: Instant, status: Option<&Status>) -> Option<Instant> {
+    pub fn next_look(&self, now: Instant, status: Option<&PolledStatus>) -> Option<Instant> {
         let at = now + self.every;
         (status == Some(&self.known) && at <= self.deadline).then_some(at)
     }

@@ -5,6 +5,7 @@
 //! ([`Coalescer::invalidate`]). What is asked for again and again keeps to its share of the pools that pay for it
 //! ([`Coalescer::poll`]), and may be held until there is something new to tell ([`LongPoll`]).
 
+mod call_id;
 mod coalescer;
 mod inflight;
 mod key;
@@ -27,7 +28,7 @@ pub use own::wants_its_own;
 pub use poll_advice::{PollAdvice, poll_helper};
 pub use polls::{LONGEST, Payer};
 pub use shareable::Shareable;
-pub use status::Status;
+pub use status::PolledStatus;
 
 /// The most calls and answers at once; a request beyond goes alone. A guess: it bounds the memory, and no app polls as
 /// many things.

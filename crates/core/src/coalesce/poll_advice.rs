@@ -1,13 +1,13 @@
 use std::time::{Duration, Instant};
 
 use super::long_poll::LongPoll;
-use super::status::Status;
+use super::status::PolledStatus;
 
 /// What is known of a thing that a request asks for.
 #[derive(Clone, Debug)]
 pub struct PollAdvice {
     every: Duration,
-    reported: Option<Status>,
+    reported: Option<PolledStatus>,
     poll_after: Option<Duration>,
 }
 
@@ -33,7 +33,7 @@ pub fn poll_helper<'h>(headers: impl Iterator<Item = (&'h str, &'h [u8])>) -> Op
 }
 
 impl PollAdvice {
-    pub(super) fn new(every: Duration, reported: Option<Status>, helper: Option<Duration>) -> Self {
+    pub(super) fn new(every: Duration, reported: Option<PolledStatus>, helper: Option<Duration>) -> Self {
         Self { every, reported, poll_after: helper.filter(|by_itself| every > *by_itself).map(|_| every) }
     }
 
@@ -53,7 +53,7 @@ impl PollAdvice {
     /// A long poll, if an answer with this status says nothing new to a client of this credential, and something new is
     /// to come. It ends at the [deadline](LongPoll::deadline_for).
     #[must_use]
-    pub fn hold(&self, status: Option<&Status>, reuse: Duration, deadline: Instant) -> Option<LongPoll> {
+    pub fn hold(&self, status: Option<&PolledStatus>, reuse: Duration, deadline: Instant) -> Option<LongPoll> {
         let known = self.reported.as_ref().filter(|known| status == Some(*known))?;
         Some(LongPoll::new(known.clone(), self.every.max(reuse), deadline))
     }

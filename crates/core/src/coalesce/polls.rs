@@ -5,7 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::key::Key;
-use super::status::Status;
+use super::status::PolledStatus;
 use super::trailing::TrailingCount;
 use crate::limit::Fill;
 
@@ -38,7 +38,7 @@ struct Thing<P> {
     /// When the last call for it began.
     called: Option<Instant>,
     /// The status that was last told of it.
-    told: Option<Status>,
+    told: Option<PolledStatus>,
 }
 
 /// All that is polled at the cost of one pool.
@@ -153,7 +153,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
     }
 
     /// Whoever asked for this has been told so.
-    pub(super) fn tell(&mut self, key: Key, status: Option<Status>) {
+    pub(super) fn tell(&mut self, key: Key, status: Option<PolledStatus>) {
         if let Some(thing) = self.things.get_mut(&key) {
             thing.told = status;
         }
@@ -161,7 +161,7 @@ impl<P: Clone + Eq + Hash> Polls<P> {
 
     /// The status that whoever asks for this has been told.
     #[must_use]
-    pub(super) fn told(&self, key: Key) -> Option<Status> {
+    pub(super) fn told(&self, key: Key) -> Option<PolledStatus> {
         self.things.get(&key)?.told.clone()
     }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// The status of a thing that can be polled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status(Arc<str>);
+pub struct PolledStatus(Arc<str>);
 
 /// What things are while their state is to change without their app's doing, as OpenAI's API specification names it for
 /// runs, responses, batches, files, vector stores, videos and fine-tuning jobs.
@@ -22,7 +22,7 @@ const TO_CHANGE: [&str; 10] = [
     "validating_files",
 ];
 
-impl Status {
+impl PolledStatus {
     /// The status of this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn only_what_changes_of_itself_is_to_change() {
-        let is_to_change = |body: &str| Status::read(body.as_bytes()).map(|status| status.is_to_change());
+        let is_to_change = |body: &str| PolledStatus::read(body.as_bytes()).map(|status| status.is_to_change());
         assert_eq!(is_to_change(r#"{"id": "run_1", "status": "in_progress", "usage": null}"#), Some(true));
         assert_eq!(is_to_change(r#"{"status": "requires_action"}"#), Some(false), "its app must do something");
         assert_eq!(is_to_change(r#"{"status": "completed"}"#), Some(false));

@@ -23,19 +23,19 @@ pub struct Elsewhere {
     /// What they will take here.
     pub cost: u64,
     /// Their share of what all take who wait there.
-    pub share: Fraction,
+    pub share: CostShare,
 }
 
 /// Some of a whole.
 #[derive(Clone, Copy, Debug)]
-pub struct Fraction {
+pub struct CostShare {
     /// So much.
     pub of: u64,
     /// Of so much.
     pub in_all: u64,
 }
 
-impl Fraction {
+impl CostShare {
     /// That part of a number, rounded down.
     #[must_use]
     pub fn times(self, number: u64) -> u64 {
@@ -57,7 +57,7 @@ impl<W> Queue<W> {
         let weight = |client| weight_in(&self.weights, client);
         let elsewhere = stop.elsewhere.iter().take(LOOKED_AT).map(|(&stopped_at, &(cost, there))| {
             let in_all = self.stops[stopped_at.index()].shares.waiting();
-            Elsewhere { stopped_at, cost, share: Fraction { of: there, in_all } }
+            Elsewhere { stopped_at, cost, share: CostShare { of: there, in_all } }
         });
         Ahead {
             cost: stop.shares.before(flow.priority, flow.client, own, weight),

@@ -24,7 +24,7 @@ mod tests;
 mod ticket;
 mod waiting;
 
-pub use ahead::{Ahead, Elsewhere, Fraction};
+pub use ahead::{Ahead, CostShare, Elsewhere};
 pub use ticket::{Seq, Ticket};
 pub use waiting::{Charges, ClientId, Flow, QueuedRequest, Returns};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::state::Scheduler;
 use crate::limit::{Charge, InstanceId};
-use crate::queue::{Ahead, ClientId, Elsewhere, Flow, Fraction};
+use crate::queue::{Ahead, ClientId, CostShare, Elsewhere, Flow};
 use crate::route::Priority;
 
 /// What a new request can expect.
@@ -77,7 +77,7 @@ impl<W> Scheduler<W> {
 
     /// When it comes at one pool. Of those who are stopped elsewhere only so many go before it as may go there by then.
     fn turn_at(&mut self, now: Instant, charge: Charge, ahead: &Ahead) -> Instant {
-        let kept = |kept: &Elsewhere| Fraction { of: ahead.cost, in_all: ahead.waiting }.times(kept.cost);
+        let kept = |kept: &Elsewhere| CostShare { of: ahead.cost, in_all: ahead.waiting }.times(kept.cost);
         let here = ahead.cost.saturating_sub(ahead.elsewhere.iter().map(kept).sum());
         let mut turn = self.ledger.turn_of(now, here, charge);
         // Requests that are stopped elsewhere go before it only as fast as their own pool lets them. How many do

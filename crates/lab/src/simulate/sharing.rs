@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::traffic::{ClientGroup, RequestTemplate};
-use crate::coalesce::{self, Call, Coalescer, MOST, Payer, PollAdvice, Role, Status, Terms, poll_helper};
+use crate::coalesce::{self, Call, Coalescer, MOST, Payer, PollAdvice, PolledStatus, Role, Terms, poll_helper};
 use crate::limit::PoolId;
 use crate::route::{Ask, Coalescing, RouteId, resources};
 use crate::settings::Settings;
@@ -11,7 +11,7 @@ pub(super) struct Sharing<'c> {
     settings: &'c Settings,
     coalescer: Coalescer<Paying, usize, ()>,
     /// What a thing that is polled is until its work is done, and then.
-    statuses: [Status; 2],
+    statuses: [PolledStatus; 2],
 }
 
 /// A pool instance that pays for polls.
@@ -25,7 +25,7 @@ pub(super) struct Shareable {
 
 impl<'c> Sharing<'c> {
     pub(super) fn new(settings: &'c Settings) -> Self {
-        let statuses = ["in_progress", "completed"].map(Status::named);
+        let statuses = ["in_progress", "completed"].map(PolledStatus::named);
         Self { settings, coalescer: Coalescer::new(MOST), statuses }
     }
 

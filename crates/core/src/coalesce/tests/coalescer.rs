@@ -1,7 +1,9 @@
 use std::ops::Add;
 use std::time::{Duration, Instant};
 
-use super::super::{Call, Coalescer, LongPoll, Payer, PollAdvice, Role, Shareable, Status, Terms, Waiter, poll_helper};
+use super::super::{
+    Call, Coalescer, LongPoll, Payer, PollAdvice, PolledStatus, Role, Shareable, Terms, Waiter, poll_helper,
+};
 use super::{REUSE, RUN, now, wanted};
 use crate::limit::Fill;
 
@@ -35,8 +37,8 @@ fn serves(coalescer: &mut Numbered, now: Instant, wanted: &Shareable) -> String 
     }
 }
 
-fn status(name: &str) -> Option<Status> {
-    Status::read(format!("{{\"status\": \"{name}\"}}").as_bytes())
+fn status(name: &str) -> Option<PolledStatus> {
+    PolledStatus::read(format!("{{\"status\": \"{name}\"}}").as_bytes())
 }
 
 #[test]

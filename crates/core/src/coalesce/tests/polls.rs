@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::polls::Polls;
-use super::super::{Key, LONGEST, Payer, Status};
+use super::super::{Key, LONGEST, Payer, PolledStatus};
 use super::now;
 use crate::limit::{Fill, Rate};
 
@@ -162,7 +162,7 @@ fn pools_are_told_apart_and_the_slowest_decides() {
 #[test]
 fn what_was_told_of_a_thing_is_known_to_those_who_ask_for_the_same() {
     let mut world = World::of("60/min");
-    let queued = Status::read(br#"{"status": "queued"}"#);
+    let queued = PolledStatus::read(br#"{"status": "queued"}"#);
     world.polls.tell(key(1), queued.clone());
     assert_eq!(world.polls.told(key(1)), None, "nobody has asked for it");
     world.ask(1, false);

@@ -1,9 +1,11 @@
 //! What the upstream's answers have taught of one pool instance. It tightens what is configured and never loosens it,
 //! shows itself, and is forgotten after a while.
 
+mod basis;
 mod bucket;
 mod estimate;
 mod lower;
+mod recall;
 mod saved;
 mod seeking;
 mod shared;
@@ -16,16 +18,15 @@ use std::time::{Duration, Instant};
 use super::pace::Pace;
 use super::window::Window;
 use super::{NotYet, Rate};
+pub(super) use basis::Basis;
 use bucket::Bucket;
 use estimate::Estimate;
 use lower::Lower;
+use saved::KEPT;
 pub use saved::{Outdated, SavedEstimate, SavedLimit};
 use seeking::Seeking;
 use smooth::Smooth;
 pub use view::{EstimateView, LearnedUsage};
-
-/// How long what has been learned is kept without being confirmed. A guess: limits change with the day and the tier.
-const KEPT: Duration = Duration::from_hours(1);
 
 /// Half of how long nobody goes when the upstream has too much to do, the first time. A guess: the SDKs
 /// begin with 500 ms (docs/upstream.md §5.2).
@@ -36,9 +37,6 @@ const DOUBLINGS: u32 = 6;
 
 /// One request at a time goes so often before an answer has reported the limits. A guess: an answer takes about a second.
 const DISCOVERY: Duration = Duration::from_millis(250);
-
-/// Within so long as many may go at once as would go evenly. A guess: a timer is 1 ms late.
-const TIMER: Duration = Duration::from_millis(10);
 
 /// The least count that says something of a limit. A guess: below it, two refusals at one count are chance.
 const FEWEST: u64 = 5;
@@ -57,32 +55,6 @@ const FAR_BELOW_PART: u64 = 3;
 /// time, up to sixteen times. A guess: 1 s to 16 s of a minute.
 const UNEXPLAINED_PARTS: u32 = 60;
 const UNEXPLAINED_DOUBLINGS: u32 = 5;
-
-/// What is known before anything is learned.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Basis {
-    /// The configured limit, if there is one.
-    pub(super) limit: Option<u32>,
-    /// The window that is counted in.
-    pub(super) per: Duration,
-    /// Against jitter on the way.
-    pub(super) margin: Duration,
-}
-
-impl Basis {
-    /// Of what this window counts.
-    pub(super) fn of(log: &Window, margin: Duration) -> Self {
-        Self { limit: (!log.is_open()).then(|| log.rate().amount()), per: log.rate().per(), margin }
-    }
-
-    /// So many in each window, evenly, as far as a timer can: it is up to a millisecond late, and that must not add up.
-    fn even(self, amount: u32) -> Pace {
-        let at_least_one = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        let rate = Rate::new(at_least_one(amount), self.per + self.margin).expect("a window takes some time");
-        let at_once = TIMER.as_nanos() / rate.interval().as_nanos().max(1);
-        Pace::new(rate, Duration::ZERO, at_least_one(u32::try_from(at_once).unwrap_or(u32::MAX).saturating_add(1)))
-    }
-}
 
 /// All that has been learned of one pool instance.
 #[derive(Clone, Debug)]
