@@ -21,10 +21,15 @@ use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
+use crate::upstream::probe;
 
 /// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too. A
 /// guess: longer than apps pause between requests, so that they find their connection open.
 const HEAD: Duration = Duration::from_secs(90);
+
+/// The longest list of headers over HTTP/2, in bytes: as long as over HTTP/1.1, where hyper's buffer bounds it (its
+/// `DEFAULT_MAX_BUFFER_SIZE`).
+const HEADER_LIST: u32 = 400 << 10;
 
 /// How long to leave off when what a client says first comes in pieces. A guess: a round trip or two.
 const BREATHE: Duration = Duration::from_millis(20);
@@ -60,7 +65,7 @@ impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
         http1.timer(TokioTimer::new()).header_read_timeout(HEAD);
-        http2.timer(TokioTimer::new()).keep_alive_interval(HEAD);
+        http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).max_header_list_size(HEADER_LIST);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
         Self { gate, tls, http1, http2, closing: CancellationToken::new() }
     }
@@ -77,6 +82,7 @@ impl ConnectionService {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let _open = self.gate.connections.open();
         drop(stream.set_nodelay(true));
+        drop(probe(&stream));
         let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
         let protocol = first.await;
         let socket = Socket::new(stream);

@@ -1,6 +1,9 @@
+use std::iter;
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TE, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TE, UPGRADE,
+};
 use smallvec::SmallVec;
 
 use super::outcome::millis;
@@ -25,6 +28,20 @@ const HOP_BY_HOP: [&str; 9] = [
 pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let asks = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
     asks && headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Joins what HTTP/2 may send as several `cookie` fields (RFC 9113 §8.2.3).
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).into_iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// Whether a browser sends them for a page that is not the gate's own (<https://www.w3.org/TR/fetch-metadata/>).
@@ -130,6 +147,16 @@ mod tests {
         ]);
         for_upstream(&mut sent, false);
         assert_eq!(sent, headers(&[("te", "trailers"), ("connection", "te"), ("authorization", "Bearer sk")]));
+    }
+
+    #[test]
+    fn cookie_crumbs_are_joined() {
+        let mut crumbs = headers(&[("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        join_cookies(&mut crumbs);
+        assert_eq!(crumbs, headers(&[("cookie", "a=1; b=2; c=3"), ("accept", "*/*")]));
+        let mut one = headers(&[("cookie", "a=1")]);
+        join_cookies(&mut one);
+        assert_eq!(one, headers(&[("cookie", "a=1")]));
     }
 
     #[test]

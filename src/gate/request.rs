@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::headers::asks_for_websocket;
+use super::headers::{asks_for_websocket, join_cookies};
 use super::peer::Peer;
 use super::state::GateState;
 use crate::admission::{AdmissionRequest, ClientId, QueuePosition};
@@ -46,6 +46,9 @@ impl ClientRequest {
         let is_websocket = request.version() == Version::HTTP_11 && asks_for_websocket(request.headers());
         let upgrade = is_websocket.then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
+        if head.version == Version::HTTP_2 {
+            join_cookies(&mut head.headers);
+        }
         let arrived = Instant::now();
         let target = target(&head.uri);
         let found = gate.routes.find(head.method.as_str(), target.path());

@@ -17,9 +17,9 @@ use super::alarm::Alarm;
 use super::failed::{Failed, cause};
 use super::io::{Io, Traffic};
 use super::outgoing::{Outgoing, Upload};
-use super::pool::Pool;
+use super::pool::{Pool, Pooled};
 use super::progress::Progress;
-use super::response_body::ResponseBody;
+use super::response_body::{Drive, ResponseBody};
 use super::waker::DriverWaker;
 
 /// How long a connection may be idle. A guess: less than the 60 s and 75 s after which load balancers and nginx close theirs
@@ -48,7 +48,7 @@ pub(super) struct Connection {
     /// Nothing until a response has come.
     idle_timeout: Option<Duration>,
     /// Where it goes once the body of a response has been read.
-    pool: Option<Arc<Pool>>,
+    pool: Option<Arc<Pool<Connection>>>,
 }
 
 /// What an exchange waits for.
@@ -91,7 +91,7 @@ impl Connection {
         request: Request<Outgoing>,
         upload: &mut Upload,
         timeout: Duration,
-        pool: &Arc<Pool>,
+        pool: &Arc<Pool<Connection>>,
     ) -> Result<Response<ResponseBody>, Interrupted> {
         let before = self.traffic.read();
         // Only the driver moves it on, and that is polled right before it.
@@ -136,39 +136,7 @@ impl Connection {
         self.idle_timeout = Some(Duration::ZERO);
     }
 
-    /// Moves bytes. Afterwards it may be idle, or over.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        self.waker.register(cx);
-        if let Some(driver) = &mut self.driver
-            && driver.as_mut().poll(&mut self.waker.context()).is_ready()
-        {
-            // An error has been told to whoever waits for the response or reads its body.
-            self.driver = None;
-        }
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.driver.is_some() && self.requests.is_ready()
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.driver.is_none()
-    }
-
-    /// Whether an idle connection has been closed by the upstream.
-    pub(super) fn is_closed(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.is_idle()
-    }
-
-    /// Gives it back after its last byte, to where it came from.
-    pub(super) fn rest(mut self: Box<Self>) {
-        if let Some(pool) = self.pool.take() {
-            self.rest_in(&pool);
-        }
-    }
-
-    fn rest_in(self: Box<Self>, pool: &Arc<Pool>) {
+    fn rest_in(self: Box<Self>, pool: &Arc<Pool<Connection>>) {
         self.waker.forget();
         let idle_timeout = self.idle_timeout.unwrap_or(IDLE);
         if !idle_timeout.is_zero() {
@@ -182,7 +150,7 @@ impl Connection {
         mut self: Box<Self>,
         response: Response<Incoming>,
         upload: &mut Upload,
-        pool: &Arc<Pool>,
+        pool: &Arc<Pool<Connection>>,
     ) -> Response<ResponseBody> {
         self.idle_timeout.get_or_insert_with(|| idle_timeout(response.headers()));
         if self.is_idle() {
@@ -218,6 +186,39 @@ impl Connection {
         if self.is_idle() {
             self.rest();
         }
+    }
+}
+
+impl Drive for Connection {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        self.waker.register(cx);
+        if let Some(driver) = &mut self.driver
+            && driver.as_mut().poll(&mut self.waker.context()).is_ready()
+        {
+            // An error has been told to whoever waits for the response or reads its body.
+            self.driver = None;
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.driver.is_some() && self.requests.is_ready()
+    }
+
+    fn is_over(&self) -> bool {
+        self.driver.is_none()
+    }
+
+    fn rest(mut self: Box<Self>) {
+        if let Some(pool) = self.pool.take() {
+            self.rest_in(&pool);
+        }
+    }
+}
+
+impl Pooled for Connection {
+    fn is_closed(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        !self.is_idle()
     }
 }
 

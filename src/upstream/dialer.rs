@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::Uri;
 use http::uri::Scheme;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -13,9 +14,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::{BoxError, Service};
 
-use super::SetupError;
+use super::failed::{SetupError, cause};
 use super::io::Io;
-use super::proxy::{Hop, Proxy};
+use super::proxy::Proxy;
 use super::race;
 use super::tls::tls_towards;
 
@@ -100,6 +101,65 @@ impl Target {
         };
         let Some((tls, name)) = &self.tls else { return Ok(plain) };
         Ok(Io::tls(tls.connect(name.clone(), plain).await?))
+    }
+}
+
+/// A way through a proxy.
+#[derive(Clone, Debug)]
+struct Hop {
+    proxy: Uri,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    /// To the proxy itself, which is asked for the upstream's resources.
+    Forward(Dialer),
+    /// CONNECT (RFC 9110 §9.3.6).
+    Tunnel(Tunnel<Dialer>),
+    Socks5(SocksV5<Dialer>),
+}
+
+impl Hop {
+    /// # Errors
+    /// The proxy speaks no protocol that the gate does.
+    fn new(proxy: &Proxy, forwards: bool, connect_timeout: Duration) -> Result<Self, SetupError> {
+        let (uri, no_authorities) = (proxy.uri().clone(), None::<&Arc<RootCertStore>>);
+        let dialer = Dialer::new(&uri, no_authorities, connect_timeout, false)?;
+        let way = match uri.scheme_str() {
+            Some("http" | "https") if forwards => Way::Forward(dialer),
+            Some("http" | "https") => {
+                let tunnel = Tunnel::new(uri.clone(), dialer);
+                let authorization = proxy.authorization().cloned();
+                Way::Tunnel(match authorization {
+                    Some(authorization) => tunnel.with_auth(authorization),
+                    None => tunnel,
+                })
+            }
+            Some(socks @ ("socks5" | "socks5h")) => {
+                let tunnel = SocksV5::new(uri.clone(), dialer).local_dns(socks == "socks5");
+                let credentials = proxy.credentials();
+                Way::Socks5(match credentials {
+                    Some((user, password)) => tunnel.with_auth(user.to_owned(), password.to_owned()),
+                    None => tunnel,
+                })
+            }
+            _ => return Err(SetupError::Proxy(uri)),
+        };
+        Ok(Self { proxy: uri, way })
+    }
+
+    /// A connection through which what is said reaches this URL.
+    async fn reach(&self, url: Uri) -> Result<Io, BoxError> {
+        let reached = match self.way.clone() {
+            Way::Forward(mut dialer) => dialer.call(url).await,
+            Way::Tunnel(mut tunnel) => tunnel.call(url).await.map_err(BoxError::from),
+            Way::Socks5(mut tunnel) => tunnel.call(url).await.map_err(BoxError::from),
+        };
+        match reached {
+            Ok(connection) => Ok(connection.into_inner()),
+            Err(error) => Err(format!("through the proxy {}: {}", self.proxy, cause(&*error)).into()),
+        }
     }
 }
 

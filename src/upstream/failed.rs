@@ -3,8 +3,6 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::Prefetched;
-
 /// Why there is no upstream to send to.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -52,21 +50,6 @@ pub enum Failed {
     /// What must be read of the body before the request can go has not come.
     #[error("what must be read of the request's body before it can go has not come in {} s", .0.as_secs())]
     Slow(Duration),
-}
-
-/// A request without an answer.
-#[derive(Debug)]
-pub struct Unanswered {
-    /// Why.
-    pub failed: Failed,
-    /// What the upstream did not take of the body. Its client is still sending.
-    pub unread: Option<Prefetched>,
-}
-
-impl From<Failed> for Unanswered {
-    fn from(failed: Failed) -> Self {
-        Self { failed, unread: None }
-    }
 }
 
 /// The last cause of an error: those before it only say where it was noticed.

@@ -8,17 +8,18 @@ use tower::BoxError;
 
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::failed::{Failed, Unanswered, cause};
+use super::failed::{Failed, cause};
 use super::outgoing::{Outgoing, Upload};
 use super::pool::Pool;
 use super::proxy::Proxy;
 use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
+use super::unanswered::Unanswered;
 
 /// The upstream over HTTP/1.1.
 pub(super) struct Http1 {
     dialer: Dialer,
-    pool: Arc<Pool>,
+    pool: Arc<Pool<Connection>>,
     host: HeaderValue,
     forward: Option<Forward>,
 }

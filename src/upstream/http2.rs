@@ -14,10 +14,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time;
 
 use super::dialer::Dialer;
-use super::failed::{Failed, Unanswered, cause};
+use super::failed::{Failed, cause};
 use super::outgoing::{Outgoing, Upload};
 use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
+use super::unanswered::Unanswered;
 
 /// How often the upstream is asked whether it is still there, and how long it may take to say so. A guess: a connection
 /// that died without a word is given up within a minute.

@@ -21,16 +21,19 @@ mod race;
 mod repeat;
 mod response_body;
 mod tls;
+mod unanswered;
 mod waker;
 
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
 pub use dialer::Dialer;
-pub use failed::{Failed, SetupError, Unanswered};
+pub use failed::{Failed, SetupError};
 pub use io::Io;
 pub use prefetched::Prefetched;
 pub use proxy::Proxy;
+pub use race::probe;
 pub use response_body::ResponseBody;
+pub use unanswered::Unanswered;
 
 use std::fmt;
 use std::time::Duration;

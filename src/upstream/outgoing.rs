@@ -11,8 +11,9 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::failed::{Failed, Unanswered};
+use super::failed::Failed;
 use super::prefetched::Prefetched;
+use super::unanswered::Unanswered;
 use crate::admission::Place;
 
 /// A body on its way to the upstream. It carries the request's place and spends it when the head is written.

@@ -7,8 +7,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-use super::connection::Connection;
-
 /// How often idle connections are looked through for those that have timed out or were closed. A guess: one that is closed
 /// is noticed as it is taken as well.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -17,30 +15,36 @@ const SWEEP: Duration = Duration::from_secs(5);
 ///
 /// Each thread has a shard of its own, so that threads do not wait for each other; a thread that finds its own empty
 /// takes from the others'.
-pub(super) struct Pool {
-    shards: Box<[Mutex<Vec<Idle>>]>,
+pub(super) struct Pool<C> {
+    shards: Box<[Mutex<Vec<Idle<C>>>]>,
     is_swept: AtomicBool,
 }
 
-struct Idle {
-    connection: Box<Connection>,
+/// What a pool keeps.
+pub(super) trait Pooled: Send + 'static {
+    /// Whether the other side has closed it while it was idle.
+    fn is_closed(&mut self) -> bool;
+}
+
+struct Idle<C> {
+    connection: Box<C>,
     /// From when on it is used no more.
     expires: Instant,
 }
 
-impl Pool {
+impl<C: Pooled> Pool<C> {
     pub(super) fn new() -> Arc<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self { shards: (0..threads).map(|_| Mutex::default()).collect(), is_swept: AtomicBool::new(false) })
     }
 
     /// An idle connection. Its upstream may have closed it: that shows as it is used.
-    pub(super) fn take(&self) -> Option<Box<Connection>> {
+    pub(super) fn take(&self) -> Option<Box<C>> {
         let (own, now) = (thread_index(), Instant::now());
         (0..self.shards.len()).find_map(|nth| self.take_from(own.wrapping_add(nth), now))
     }
 
-    fn take_from(&self, index: usize, now: Instant) -> Option<Box<Connection>> {
+    fn take_from(&self, index: usize, now: Instant) -> Option<Box<C>> {
         let mut shard = self.shard(index);
         let newest = shard.pop()?;
         if newest.expires > now {
@@ -54,7 +58,7 @@ impl Pool {
     }
 
     /// Takes back a connection that has become idle.
-    pub(super) fn put(self: &Arc<Self>, connection: Box<Connection>, idle_timeout: Duration) {
+    pub(super) fn put(self: &Arc<Self>, connection: Box<C>, idle_timeout: Duration) {
         let expires = Instant::now() + idle_timeout;
         self.shard(thread_index()).push(Idle { connection, expires });
         if !self.is_swept.load(Ordering::Relaxed) && !self.is_swept.swap(true, Ordering::AcqRel) {
@@ -62,7 +66,7 @@ impl Pool {
         }
     }
 
-    fn shard(&self, index: usize) -> MutexGuard<'_, Vec<Idle>> {
+    fn shard(&self, index: usize) -> MutexGuard<'_, Vec<Idle<C>>> {
         let shard = &self.shards[index % self.shards.len()];
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +96,7 @@ impl Pool {
     }
 }
 
-async fn sweep(pool: Weak<Pool>) {
+async fn sweep<C: Pooled>(pool: Weak<Pool<C>>) {
     loop {
         sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };

@@ -9,7 +9,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{Budget, Exhausted, Failed, Held};
+use super::budget::{Budget, Exhausted, Held};
+use super::failed::Failed;
 
 /// How much of a body that nobody wants is heard out, and for how long, so that its client reads the answer before the
 /// connection closes. A guess.

@@ -49,9 +49,17 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let probes = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(PROBE_INTERVAL).with_retries(PROBES);
-    SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+    probe(&stream)?;
     Ok(stream)
+}
+
+/// Has the system ask whether the other side of a silent connection is still there.
+///
+/// # Errors
+/// The system does not.
+pub fn probe(stream: &TcpStream) -> io::Result<()> {
+    let probes = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
 /// The two families by turns, beginning with the one that the resolver puts first (RFC 8305 §4).

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::connection::Connection;
 use super::waker;
 
 /// The body of an upstream's response. Where it has not come whole yet, whoever reads it drives its connection, which goes
@@ -16,10 +15,22 @@ pub struct ResponseBody {
     source: Source,
 }
 
+/// A connection that moves only while it is driven.
+pub(super) trait Drive: Send {
+    /// Moves bytes. Afterwards it may be idle, or over.
+    fn drive(&mut self, cx: &mut Context<'_>);
+    /// Whether it can take the next request.
+    fn is_idle(&self) -> bool;
+    /// Whether it has ended.
+    fn is_over(&self) -> bool;
+    /// Gives it back after its last byte, to where it came from.
+    fn rest(self: Box<Self>);
+}
+
 /// Who drives the connection.
 enum Source {
     /// Who reads the body.
-    Driven(Box<Connection>),
+    Driven(Box<dyn Drive>),
     /// Nobody: all of the body is here.
     Complete,
     /// A task.
@@ -29,7 +40,7 @@ enum Source {
 }
 
 impl ResponseBody {
-    pub(super) fn driven(body: Incoming, connection: Box<Connection>) -> Self {
+    pub(super) fn driven(body: Incoming, connection: Box<dyn Drive>) -> Self {
         Self { body, source: Source::Driven(connection) }
     }
 
