@@ -29,7 +29,7 @@ pub(super) enum NextPiece {
     /// A comment that says that the request still waits.
     Comment(Bytes),
     /// All the rest.
-    Ending(Ending),
+    Ending(Box<Ending>),
 }
 
 /// How a response goes on whose head was `200`, `text/event-stream`.
@@ -69,7 +69,7 @@ impl EarlyResponse {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<NextPiece> {
         if let Poll::Ready(ending) = Pin::new(&mut self.ending).poll(cx) {
             let panicked = |_| Ending::Failure(Failure::Panicked, Progress::default());
-            return Poll::Ready(NextPiece::Ending(ending.unwrap_or_else(panicked)));
+            return Poll::Ready(NextPiece::Ending(Box::new(ending.unwrap_or_else(panicked))));
         }
         self.beat.poll_tick(cx).map(|_| NextPiece::Comment(self.comment()))
     }

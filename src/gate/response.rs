@@ -150,7 +150,7 @@ impl Body for GateBody {
         if let Content::Early(early) = &mut this.content {
             match ready!(early.poll_next(cx)) {
                 NextPiece::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
-                NextPiece::Ending(ending) => this.go_on(ending),
+                NextPiece::Ending(ending) => this.go_on(*ending),
             }
         }
         let frame = match &mut this.content {
