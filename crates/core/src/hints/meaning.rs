@@ -18,7 +18,7 @@ struct MeaningRow {
 pub(super) const MANY: u16 = 429;
 /// A refusal where it says so: it may have been executed (docs/upstream.md §4.2).
 pub(super) const UNAVAILABLE: u16 = 503;
-/// Anthropic's, and always a refusal: "the API is temporarily overloaded" (docs/upstream.md §7) [D].
+/// Anthropic's, and always a refusal: "the API is temporarily overloaded" (docs/upstream.md §7).
 pub(super) const OVERLOADED: u16 = 529;
 
 const A429: &[u16] = &[MANY];

@@ -1,6 +1,6 @@
 //! Hints: what the upstream's responses say about its limits. Pure parsers of headers and bodies; the time is an argument.
 //!
-//! [`classify_refusal`] turns a response into a [`Pushback`], or into nothing where it is no refusal. [`allowances`] reads
+//! [`classify_refusal`] turns a response into a [`Pushback`], or into nothing where it is no refusal. [`allowances`](allowances()) reads
 //! what any response's headers say is left, [`UsageReader`] finds what a response has cost while it passes, and a
 //! [`BodyDecoder`] takes off the [`Codings`] of a body before that.
 

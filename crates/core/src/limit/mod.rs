@@ -1,6 +1,6 @@
 //! Rate limiting: may it go now, or not until when.
 //!
-//! Everything here is arithmetic on numbers it is given: `now` is an argument, and nothing waits. A [`Pool`] puts the
+//! Everything here is arithmetic on numbers it is given: `now` is an argument, and nothing waits. A `Pool` puts the
 //! limits of one allotment together; the [`Ledger`] holds every pool instance and takes from all pools of a request or
 //! from none.
 //!

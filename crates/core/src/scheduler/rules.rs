@@ -8,7 +8,7 @@ use crate::queue::ClientId;
 /// What the scheduler needs to know of the configuration.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What each pool admits, and how it treats waiting requests; [`PoolId`] counts them.
+    /// What each pool admits, and how it treats waiting requests; [`PoolId`](crate::limit::PoolId) counts them.
     pub pools: Vec<(Limits, PoolRules)>,
     /// How many may wait in all.
     pub max_waiting: usize,
