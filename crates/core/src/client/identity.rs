@@ -188,7 +188,7 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
 
-    /// Users write these labels into their configuration. If this test fails, their weights would apply to nobody.
+    /// Users write these labels into their configuration. If this test fails, their weights no longer apply.
     #[test]
     fn labels_stay_stable_across_releases() {
         let client = ClientKey::Header(HeaderName::from_static("x-tidegate-client"));

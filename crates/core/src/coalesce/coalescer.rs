@@ -84,7 +84,7 @@ pub enum Role<H, A> {
         /// zero, [`Coalescer::begin`] says when it is over.
         after: Duration,
     },
-    /// From a call that nobody can join: there is no room for another one.
+    /// From a call that cannot be joined: there is no room to track another one.
     Alone,
 }
 
@@ -258,7 +258,7 @@ impl<P: Clone + Eq + Hash, H: Clone, A: Clone> Coalescer<P, H, A> {
     }
 
     /// A write to this resource, a reading of its path ([`resources`](crate::route::resources)), begins or has been
-    /// answered: nothing that began before serves requests that come after. Who has joined keeps waiting.
+    /// answered: nothing that began before serves requests that come after. Requests that have joined keep waiting.
     pub fn invalidate(&mut self, resource: &str) {
         self.inflight.invalidate(resource);
     }

@@ -1,4 +1,4 @@
-/// What asks for less than the whole answer, or for another one than somebody else had (RFC 9110 §13.1 and §14.2).
+/// What asks for less than the whole answer, or for another one than other clients got (RFC 9110 §13.1 and §14.2).
 const OWN: [&str; 6] = ["if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"];
 
 /// What says by a word in it that no answer that others have will do: streams, and RFC 9111 §5.2.1.

@@ -9,7 +9,7 @@ use super::status::PolledStatus;
 use super::trailing::TrailingCount;
 use crate::limit::Fill;
 
-/// Nobody is told to poll slower than this, nor kept for longer: openai-go obeys no more (docs/upstream.md §5.3).
+/// The longest interval and the longest hold of a poll: openai-go obeys no more (docs/upstream.md §5.3).
 pub const LONGEST: Duration = Duration::from_secs(8);
 
 /// How long a thing counts as polled after it was last asked for: twice as long as it may take to be asked for again.

@@ -20,7 +20,8 @@ const TAKES_OVER: f64 = 2.0;
 /// It begins with at least this part of the configured rate. A guess.
 const RAMP_FROM_PART: u32 = 6;
 
-/// In the first window, refusals at this part of the configured rate or less say that somebody has sent before. A guess.
+/// In the first window, refusals at this part of the configured rate or less say that requests were sent before the
+/// start. A guess.
 const FAR_BELOW_PART: u64 = 3;
 
 /// After so many acceptances within a window of a refusal, and twice as many, and so on, it is looked again what explains
@@ -218,7 +219,8 @@ impl Book {
         self.ramp = Some(Ramp::new(at, u32::from(used).max(least), nanos(per)));
     }
 
-    /// Until the instance has been watched for one whole window, a refusal teaches no amount: somebody may have sent before.
+    /// Until the instance has been watched for one whole window, a refusal teaches no amount: requests may have been sent
+    /// before the start.
     /// It pauses, at most to that window's end, and then the configured rate goes evenly.
     fn cold_control(&mut self, at: u64, best: &Scored) -> Option<Control> {
         let ConfiguredLimit { amount, per } = self.record.configured;
@@ -235,7 +237,7 @@ impl Book {
         Some(Control::Rate(Rate::even(at, amount?, nanos(per)).resting(nanos(per))))
     }
 
-    /// Whether all that was refused may be due to what somebody sent before the start.
+    /// Whether all that was refused may be due to requests sent before the start.
     pub(super) fn is_cold(&self) -> bool {
         self.cold_until > 0
     }
