@@ -44,6 +44,7 @@ mod socket;
 mod state;
 mod stats;
 mod strict;
+mod untaken;
 mod write;
 
 pub use failure::describe;
