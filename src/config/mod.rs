@@ -2,10 +2,12 @@
 //!
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`](crate::problem::Invalid)).
 
+mod change;
 mod check;
 mod file;
 mod hash;
 mod load;
+mod overlay;
 mod pem;
 mod proxy;
 mod redact;
@@ -13,6 +15,7 @@ mod source;
 mod url;
 
 pub use crate::settings::PoolSettings as Pool;
+pub use change::Change;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
 pub use source::Source;
@@ -41,6 +44,8 @@ pub struct Config {
     pub source: Source,
     /// A hash of its text.
     pub hash: String,
+    /// How its pools and routes differ from the built-in ones.
+    pub changes: Vec<Change>,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
