@@ -36,6 +36,7 @@ pub(super) enum Extends {
 pub(super) struct Server {
     pub(super) listen: Option<Text>,
     pub(super) admin: Option<Text>,
+    pub(super) allowed_hosts: Vec<Text>,
     pub(super) drain: Option<Text>,
     pub(super) cert_file: Option<Text>,
     pub(super) key_file: Option<Text>,

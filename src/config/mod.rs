@@ -4,6 +4,7 @@
 
 mod change;
 mod check;
+mod exposure;
 mod file;
 mod hash;
 mod load;
@@ -16,6 +17,7 @@ mod url;
 
 pub use crate::settings::PoolSettings as Pool;
 pub use change::Change;
+pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
 pub use source::Source;
@@ -28,7 +30,7 @@ use std::time::Duration;
 
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::client::ClientSettings;
+use crate::client::{AllowedHosts, ClientSettings};
 use crate::hints::RefusalCause;
 use crate::limit::{PoolId, Unit};
 use crate::route::Table;
@@ -69,6 +71,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// For people and probes; nothing is "off".
     pub admin: Option<SocketAddr>,
+    /// The names that the gate goes by, and the web pages that may use it, beside its own addresses.
+    pub allowed_hosts: AllowedHosts,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.
