@@ -43,6 +43,10 @@ pub enum CauseName {
     Shared,
     /// The upstream throttles, or has too much to do.
     Throttled,
+    /// The upstream answers with errors, for example 401.
+    Rejected,
+    /// The upstream does not answer.
+    Unreachable,
     /// The endpoint is gone.
     Gone,
     /// Quota, credit or a spend limit.
@@ -212,7 +216,7 @@ impl LearnedStatus {
 
 impl CauseName {
     /// Every cause there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::WithinLimits,
         Self::NotEnoughEvidence,
         Self::OwnLimit,
@@ -220,6 +224,8 @@ impl CauseName {
         Self::LowerLimit,
         Self::Shared,
         Self::Throttled,
+        Self::Rejected,
+        Self::Unreachable,
         Self::Gone,
         Self::Billing,
     ];
@@ -235,6 +241,8 @@ impl CauseName {
             Self::LowerLimit => "lower_limit",
             Self::Shared => "shared",
             Self::Throttled => "throttled",
+            Self::Rejected => "rejected",
+            Self::Unreachable => "unreachable",
             Self::Gone => "gone",
             Self::Billing => "billing",
         }

@@ -6,6 +6,7 @@ import { say, mark } from "./element.js";
 import { count, span, timeOfDay } from "./words.js";
 import { showEvents, showRefusals } from "./events.js";
 import { PoolPage } from "./pool.js";
+import { showRoutes } from "./routes.js";
 import { showSaved } from "./saved.js";
 import { showTable } from "./table.js";
 import { showTanks } from "./tanks.js";
@@ -42,6 +43,7 @@ function showOverview() {
   showEvents(last.status.events);
   showRefusals(last.status.refusals);
   showSaved(last.status.coalesced);
+  showRoutes(last.status.routes);
   showTable(pools);
 }
 

@@ -35,7 +35,7 @@ export function detail(text) {
   return `${rest[0].toUpperCase()}${rest.slice(1)}`;
 }
 
-/** The cases of the diagnosis from the best to the worst: how they look, how they are said in short and in a sentence. */
+/** The cases of the diagnosis: how they look, how they are said in short and in a sentence. */
 const CASES = {
   within_limits: { tone: "calm", short: "within limits", sentence: "is within its limits" },
   not_enough_evidence: { tone: "calm", short: "nothing known", sentence: "was refused, and nobody can say why yet" },
@@ -44,13 +44,12 @@ const CASES = {
   lower_limit: { tone: "refused", short: "hidden limit", sentence: "has a hidden limit" },
   shared: { tone: "refused", short: "shared", sentence: "is shared with somebody else" },
   throttled: { tone: "refused", short: "throttled", sentence: "is throttled by the upstream" },
+  rejected: { tone: "broken", short: "rejected", sentence: "is answered with errors" },
+  unreachable: { tone: "broken", short: "unreachable", sentence: "cannot be reached" },
   gone: { tone: "broken", short: "gone", sentence: "leads to an endpoint that is gone" },
   billing: { tone: "broken", short: "billing", sentence: "is refused for billing" },
 };
 
-const ORDER = Object.keys(CASES);
-
-export const worseness = (name) => ORDER.indexOf(name);
 export const shortly = (name) => CASES[name]?.short ?? name;
 export const sentence = (name) => CASES[name]?.sentence ?? name;
 export const tone = (name) => CASES[name]?.tone ?? "refused";
