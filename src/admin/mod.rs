@@ -5,6 +5,7 @@ mod clock;
 mod config_view;
 mod counts;
 mod diagnosis;
+mod estimate;
 mod event;
 mod explainer;
 mod history;
@@ -27,6 +28,7 @@ pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
 };
+pub use estimate::{CountedUnit, EstimateStatus, EvidenceSum, FoundLimit, ScopeName, ScopeStatus};
 pub use event::EventStatus;
 pub use explainer::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use history::{HistoryStatus, TrackStatus};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config_view::ConfigView;
 use super::diagnosis::{CauseName, DiagnosisStatus, LearnedStatus, millis};
+use super::estimate::EstimateStatus;
 use super::rank::{Cost, Rank};
 use crate::admission::{ClientId, InstanceState, Waiters};
 use crate::client::Clients;
@@ -58,7 +59,10 @@ pub struct PoolStatus {
     pub rank: usize,
     /// How many requests failed because of it in the last minutes.
     pub failures: u64,
-    /// What is the matter with it.
+    /// What is believed of it, for programs.
+    #[serde(flatten)]
+    pub estimate: EstimateStatus,
+    /// What is the matter with it, in words.
     pub diagnosis: DiagnosisStatus,
 }
 
@@ -163,6 +167,7 @@ impl PoolStatus {
             learned: state.usage.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
             rank: 0,
             failures: Cost::of(state, now).failures,
+            estimate: EstimateStatus::new(pool, state),
             diagnosis: DiagnosisStatus::new(pool, &config.routes, state, now),
         }
     }

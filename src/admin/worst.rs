@@ -3,7 +3,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnosis::{CauseName, Sureness};
+use super::diagnosis::CauseName;
+use super::estimate::EstimateStatus;
 use super::pool::PoolStatus;
 use super::rank::Rank;
 use super::trouble::Trouble;
@@ -26,8 +27,6 @@ pub struct Worst {
     pub cause: CauseName,
     /// The same in a few characters where there is more to tell: `401`, `dns`.
     pub kind: Option<String>,
-    /// How sure that is.
-    pub sureness: Sureness,
     /// What it is, in a sentence or two.
     pub text: String,
     /// What to do, if there is anything.
@@ -38,6 +37,9 @@ pub struct Worst {
     pub failures: u64,
     /// What it costs: the time that is lost by those who wait and those who fail.
     pub cost_ms: u64,
+    /// What is believed, for programs.
+    #[serde(flatten)]
+    pub estimate: EstimateStatus,
 }
 
 /// How much is named for the whole gate. A guess: more than fits on a screen.
@@ -79,12 +81,12 @@ impl Worst {
             rank: pool.rank,
             cause: diagnosis.cause,
             kind: None,
-            sureness: diagnosis.confidence,
             text: diagnosis.text.clone(),
             advice: diagnosis.advice.clone(),
             waiting: cost.waiting,
             failures: cost.failures,
             cost_ms: cost.ms(),
+            estimate: pool.estimate.clone(),
         }
     }
 
@@ -98,12 +100,12 @@ impl Worst {
             rank,
             cause: trouble.cause,
             kind: Some(trouble.kind()),
-            sureness: trouble.confidence(),
             text: trouble.text(upstream, now),
             advice: Some(trouble.advice(upstream)),
             waiting: 0,
             failures: cost.failures,
             cost_ms: cost.ms(),
+            estimate: trouble.estimate(),
         }
     }
 }

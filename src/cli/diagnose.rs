@@ -100,7 +100,7 @@ impl<'s> DiagnosisReport<'s> {
             writeln!(out, "  None, but requests fail:")?;
         }
         for worst in self.findings.iter().take(WRITTEN) {
-            writeln!(out, "  {}: {}{}", worst.label, worst.text, sureness(worst.sureness))?;
+            writeln!(out, "  {}: {}{}", worst.label, worst.text, sureness(worst.estimate.confidence))?;
         }
         if self.findings.len() > WRITTEN {
             writeln!(out, "  And {} more: --json prints them all.", self.findings.len() - WRITTEN)?;

@@ -61,12 +61,17 @@ impl Obstacle {
 mod tests {
     use super::*;
 
+    /// An error that only says where it was noticed, as hyper's do.
+    #[derive(Debug, thiserror::Error)]
+    #[error("noticed")]
+    struct Noticed(#[source] Blocked);
+
     #[test]
     fn outermost_step_names_the_obstacle() {
         let name = Obstacle::Dns.blocks("no such host");
         let through_a_proxy = Obstacle::Proxy.blocks(name);
         assert_eq!(Obstacle::of(&through_a_proxy), Obstacle::Proxy);
-        assert_eq!(Obstacle::of(&std::io::Error::other(Obstacle::Tls.blocks("bad certificate"))), Obstacle::Tls);
+        assert_eq!(Obstacle::of(&Noticed(Obstacle::Tls.blocks("bad certificate"))), Obstacle::Tls);
         assert_eq!(Obstacle::of(&std::io::Error::other("reset")), Obstacle::Broken);
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::config_view::ConfigView;
 use super::diagnosis::{CauseName, Sureness};
+use super::estimate::{EstimateStatus, EvidenceSum, ScopeName, ScopeStatus};
 use super::pool::PoolStatus;
 use super::rank::Cost;
 use super::recent::RecentAnswers;
@@ -96,7 +97,7 @@ impl Trouble {
         let explains = |status: u16| match pool.diagnosis.cause {
             CauseName::Gone => status == 404,
             CauseName::Billing => matches!(status, 402 | 403),
-            CauseName::Throttled => matches!(status, 503 | 529),
+            CauseName::Throttled | CauseName::Incident => matches!(status, 503 | 529),
             _ => false,
         };
         let is_of_pool = self.route.as_ref().is_some_and(|route| pool.routes.contains(route));
@@ -118,9 +119,16 @@ impl Trouble {
         Cost { failures: self.recent, ..Cost::default() }
     }
 
-    /// How sure it is.
-    pub(super) fn confidence(&self) -> Sureness {
-        if self.failures() >= ENOUGH { Sureness::High } else { Sureness::Fair }
+    /// The same for programs.
+    pub(super) fn estimate(&self) -> EstimateStatus {
+        let kind = if self.route.is_some() { ScopeName::Route } else { ScopeName::Upstream };
+        EstimateStatus {
+            case: self.cause,
+            scope: ScopeStatus { kind, route: self.route.clone(), key: None },
+            limit: None,
+            confidence: if self.failures() >= ENOUGH { Sureness::High } else { Sureness::Fair },
+            evidence: EvidenceSum { accepted: self.of - self.failures(), refused: self.failures(), episodes: 1 },
+        }
     }
 }
 

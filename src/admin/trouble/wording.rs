@@ -10,29 +10,36 @@ impl Trouble {
     /// What it is, in a sentence or two; `upstream` is its host.
     pub(in crate::admin) fn text(&self, upstream: &str, now: Instant) -> String {
         let which = self.route.as_ref().map_or(String::new(), |route| format!(" to {route}"));
-        let (failures, kinds) = (self.failures(), self.kinds());
-        let since = self.last.map_or(String::new(), |last| {
-            let ago = u64::try_from(now.saturating_duration_since(last).as_millis()).unwrap_or(u64::MAX);
-            format!(", the last {} ago", span(ago))
+        let (failures, kinds, why) = (self.failures(), self.kinds(), self.why());
+        let ago = self.last.map(|last| {
+            let ms = u64::try_from(now.saturating_duration_since(last).as_millis()).unwrap_or(u64::MAX);
+            format!("{} ago", span(ms))
         });
-        let many = if failures == self.of {
-            if failures == 1 { "The last one".to_owned() } else { format!("All of the last {failures}") }
-        } else {
-            format!("{failures} of the last {}", self.of)
-        };
-        match (self.cause, self.commonest()) {
-            (CauseName::Unreachable, Met::Obstacle(obstacle)) if self.route.is_none() && failures == self.of => {
-                let requests = if failures == 1 { "request" } else { "requests" };
-                format!("{upstream} cannot be reached: {}. {many} {requests} failed ({kinds}){since}.", why(obstacle))
+        let last = ago.as_ref().map_or(String::new(), |ago| format!(", the last {ago}"));
+        let is_unreachable = self.cause == CauseName::Unreachable;
+        if self.of == 1 {
+            let ago = ago.map_or(String::new(), |ago| format!(", {ago}"));
+            let what = if is_unreachable { "request" } else { "answer" };
+            let what_of = if is_unreachable { "failed" } else { "is an error" };
+            return format!("{upstream} {why}. The last {what}{which} {what_of}: {}{ago}.", self.kind());
+        }
+        let all = failures == self.of;
+        let many =
+            if all { format!("All of the last {failures}") } else { format!("{failures} of the last {}", self.of) };
+        if is_unreachable {
+            return format!("{upstream} {why}. {many} requests{which} got no complete response: {kinds}{last}.");
+        }
+        format!("{upstream} {why}. {many} answers{which} are errors: {kinds}{last}.")
+    }
+
+    /// What the upstream does.
+    fn why(&self) -> String {
+        match self.commonest() {
+            Met::Status(_) => "answers with errors".to_owned(),
+            Met::Obstacle(obstacle) if self.failures() == self.of => {
+                format!("cannot be reached: {}", why(obstacle))
             }
-            (CauseName::Unreachable, _) => {
-                format!("{upstream} does not answer. {many} requests{which} got no complete response: {kinds}{since}.")
-            }
-            _ => {
-                let answers = if failures == 1 && self.of == 1 { "answer" } else { "answers" };
-                let are = if self.of == 1 { "is an error" } else { "are errors" };
-                format!("{upstream} answers with errors. {many} {answers}{which} {are}: {kinds}{since}.")
-            }
+            Met::Obstacle(obstacle) => format!("does not always answer: {}", why(obstacle)),
         }
     }
 

@@ -29,6 +29,7 @@ fn status() -> Status {
         };
         pool.in_force = Some(InForceStatus { limit: format!("{max}/min"), max, used });
         (pool.waiting, pool.eta_ms, pool.diagnosis.cause) = (waiting, 1_000 * waiting as u64, case);
+        pool.rank = usize::from(case == CauseName::OwnLimit) + 2 * usize::from(case == CauseName::WithinLimits);
         pool.diagnosis.text = format!("What is the matter with {}.", pool.name);
         pool.waiting_for = vec![WaitingFor { client: "client-1".to_owned(), requests: waiting }];
     }
