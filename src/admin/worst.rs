@@ -100,7 +100,7 @@ impl Worst {
             rank,
             cause: trouble.cause,
             kind: Some(trouble.kind()),
-            text: trouble.text(upstream, now),
+            text: trouble.text(now),
             advice: Some(trouble.advice(upstream)),
             waiting: 0,
             failures: cost.failures,

@@ -16,7 +16,7 @@ use tower::{BoxError, Service};
 
 use super::failed::{SetupError, cause};
 use super::io::Io;
-use super::obstacle::Obstacle;
+use super::obstacle::{Blocked, Obstacle};
 use super::proxy::Proxy;
 use super::race;
 use super::tls::tls_towards;
@@ -99,15 +99,16 @@ impl Target {
     async fn reach(&self) -> Result<Io, BoxError> {
         let plain = match &self.hop {
             Some(hop) => hop.reach(self.url.clone()).await?,
-            None => {
-                let addresses = race::look_up(&self.host, self.port).await;
-                let no_address = |error| Obstacle::Dns.blocks(format!("no address for {}: {error}", self.host));
-                let addresses = addresses.map_err(no_address)?;
-                Io::plain(race::connect(addresses).await.map_err(|error| Obstacle::Connect.blocks(error))?)
-            }
+            None => self.connect().await?,
         };
         let Some((tls, name)) = &self.tls else { return Ok(plain) };
         Ok(Io::tls(tls.connect(name.clone(), plain).await.map_err(|error| Obstacle::Tls.blocks(error))?))
+    }
+
+    async fn connect(&self) -> Result<Io, Blocked> {
+        let no_address = |error| Obstacle::Dns.blocks(format!("no address for {}: {error}", self.host));
+        let addresses = race::look_up(&self.host, self.port).await.map_err(no_address)?;
+        Ok(Io::plain(race::connect(addresses).await.map_err(|error| Obstacle::Connect.blocks(error))?))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::gate::{AnswerStatus, Met};
 use crate::upstream::Obstacle;
 
 impl Trouble {
-    /// What it is, in a sentence or two; `upstream` is its host.
-    pub(in crate::admin) fn text(&self, upstream: &str, now: Instant) -> String {
+    /// What it is, in a sentence or two.
+    pub(in crate::admin) fn text(&self, now: Instant) -> String {
         let which = self.route.as_ref().map_or(String::new(), |route| format!(" to {route}"));
         let (failures, kinds, why) = (self.failures(), self.kinds(), self.why());
         let ago = self.last.map(|last| {
@@ -21,15 +21,15 @@ impl Trouble {
             let ago = ago.map_or(String::new(), |ago| format!(", {ago}"));
             let what = if is_unreachable { "request" } else { "answer" };
             let what_of = if is_unreachable { "failed" } else { "is an error" };
-            return format!("{upstream} {why}. The last {what}{which} {what_of}: {}{ago}.", self.kind());
+            return format!("The upstream {why}. The last {what}{which} {what_of}: {}{ago}.", self.kind());
         }
         let all = failures == self.of;
         let many =
             if all { format!("All of the last {failures}") } else { format!("{failures} of the last {}", self.of) };
         if is_unreachable {
-            return format!("{upstream} {why}. {many} requests{which} got no complete response: {kinds}{last}.");
+            return format!("The upstream {why}. {many} requests{which} got no complete response: {kinds}{last}.");
         }
-        format!("{upstream} {why}. {many} answers{which} are errors: {kinds}{last}.")
+        format!("The upstream {why}. {many} answers{which} are errors: {kinds}{last}.")
     }
 
     /// What the upstream does.
