@@ -9,7 +9,7 @@ use humantime::format_duration;
 use super::in_force::InForce;
 use super::output::output;
 use crate::client::{ClientKey, ClientSettings};
-use crate::config::{AccessFormat, AccessLogConfig, Config, LogConfig, Pool, QueueConfig, UpstreamConfig};
+use crate::config::{AccessFormat, AccessLogConfig, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
 use crate::upstream::Proxy;
@@ -114,7 +114,11 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     print_queue(out, queue)?;
     writeln!(out, "drain     up to {}", format_duration(server.drain))?;
     print_clients(out, clients)?;
-    print_log(out, log)
+    print_log(out, log)?;
+    for exposure in exposures(config) {
+        writeln!(out, "warning   {exposure}")?;
+    }
+    Ok(())
 }
 
 fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, learned_file, .. }: &UpstreamConfig) -> Result<()> {

@@ -19,7 +19,7 @@ use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
 use crate::admission::Admission;
-use crate::config::Config;
+use crate::config::{Config, exposures};
 use crate::gate::Gate;
 use crate::store::Store;
 use crate::telemetry::Filter;
@@ -85,6 +85,7 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     let listener = bind(config.server.listen, "--listen").await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
+    exposures(&config).iter().for_each(|exposure| tracing::warn!("{exposure}"));
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));

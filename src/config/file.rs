@@ -30,6 +30,7 @@ pub(super) struct File {
 pub(super) struct Server {
     pub(super) listen: Option<Text>,
     pub(super) admin: Option<Text>,
+    pub(super) allowed_hosts: Vec<Text>,
     pub(super) drain: Option<Text>,
     pub(super) cert_file: Option<Text>,
     pub(super) key_file: Option<Text>,
