@@ -116,20 +116,25 @@ async fn single_404_and_single_500_are_no_trouble() {
     assert!(status.worst.is_empty(), "{:?}", status.worst);
 }
 
+/// A wrong key is the worse cause, and costs less here.
 #[tokio::test]
-async fn errors_cost_more_than_a_short_queue_and_less_than_many_failures() {
+async fn what_costs_more_comes_before_the_worse_cause() {
     let desk = Desk::before(POOLS, &["--refuse", "invalid-api-key"]).await;
-    for _ in 0..3 {
+    for _ in 0..100 {
         desk.ask("POST", "/v1/threads", &[], "{}").await;
     }
-    posts(&desk, 200, 401).await;
-    let status = desk.until("all are over", |status| over(status) == 203).await;
-    let labels: Vec<&str> = status.worst.iter().map(|worst| &*worst.label).collect();
-    assert_eq!(labels[0], "POST /v1/chat/completions", "{labels:?}");
-    assert!(labels.contains(&"few"), "the pool that turned one away follows: {labels:?}");
+    posts(&desk, 3, 401).await;
+    let status = desk.until("all are over", |status| over(status) == 103).await;
+    let of: Vec<_> = status.worst.iter().map(|worst| (&*worst.label, worst.cause, worst.failures)).collect();
+    let expected = [
+        ("few", CauseName::OwnLimit, 98),
+        ("POST /v1/chat/completions", CauseName::Rejected, 3),
+        ("POST /v1/threads", CauseName::Rejected, 2),
+    ];
+    assert_eq!(of[0], expected[0], "{of:?}");
+    assert!(of.len() == 3 && expected.iter().all(|one| of.contains(one)), "{of:?}");
     let ranks: Vec<usize> = status.worst.iter().map(|worst| worst.rank).collect();
-    assert!(ranks.is_sorted(), "{ranks:?}");
+    assert_eq!(ranks, [0, 1, 2]);
     let few = status.pools.iter().find(|pool| pool.name == "few").expect("a pool");
-    let entry = status.worst.iter().find(|worst| worst.name == "few").expect("an entry");
-    assert_eq!(few.rank, entry.rank);
+    assert_eq!((few.rank, status.worst[0].cost_ms), (0, 98 * 60_000));
 }
