@@ -62,7 +62,7 @@ impl Untaken {
             if waited >= stall {
                 return;
             }
-            sleep(stall - waited).await;
+            sleep(stall.saturating_sub(waited)).await;
         }
     }
 }

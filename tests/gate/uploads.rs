@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::house::{House, Wire, accept, nobody, upstream};
-use crate::clock::{self, Clock, real_sleep};
+use crate::clock::{Clock, real_sleep};
 
 const MB: usize = 1 << 20;
 
