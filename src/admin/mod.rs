@@ -18,6 +18,7 @@ mod pool;
 mod question;
 mod rank;
 mod recent;
+mod server;
 mod status;
 mod stream;
 mod trouble;

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
 use super::guard::guard;
-use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question};
+use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question, server};
 
 type PageState = State<Arc<AdminState>>;
 
@@ -47,7 +47,7 @@ pub async fn run(
         shutdown.await;
         closing.cancel();
     };
-    axum::serve(listener, pages(&admin).with_state(admin)).with_graceful_shutdown(closed).await
+    server::serve(pages(&admin).with_state(admin), listener, closed).await
 }
 
 fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {

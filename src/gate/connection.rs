@@ -15,12 +15,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+use super::crowd::Crowd;
 use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
@@ -31,6 +31,10 @@ use crate::upstream::probe;
 /// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
 /// their connection open.
 const IDLE: Duration = Duration::from_secs(90);
+
+/// How long a new connection has for its first head while there is no room for others. A guess: honest clients send theirs
+/// at once.
+const FIRST_HEAD: Duration = Duration::from_secs(2);
 
 /// How much of a request's head or of a response is held for a client, in bytes: by hyper, by h2 for a stream, and of what
 /// the system has not sent. As much as nginx takes of a head (`large_client_header_buffers`; Node.js takes 16 KB), and
@@ -52,8 +56,8 @@ pub(super) struct ConnectionService {
     tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
-    /// Nothing new is taken: connections end with the answers under way.
-    closing: CancellationToken,
+    crowd: Crowd,
+    is_closing: AtomicBool,
 }
 
 /// What a connection speaks.
@@ -71,16 +75,23 @@ impl ConnectionService {
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
         http2.max_header_list_size(BUFFER).max_send_buf_size(BUFFER as usize);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
-        Self { gate, tls, http1, http2, closing: CancellationToken::new() }
+        let crowd = Crowd::of_clients(gate.in_flight.most());
+        Self { gate, tls, http1, http2, crowd, is_closing: AtomicBool::new(false) }
     }
 
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }
 
+    /// The connections that there are.
+    pub(super) fn crowd(&self) -> &Crowd {
+        &self.crowd
+    }
+
     /// Lets every connection end with the answers that are under way on it.
     pub(super) fn close(&self) {
-        self.closing.cancel();
+        self.is_closing.store(true, Ordering::Relaxed);
+        self.crowd.close();
     }
 
     pub(super) async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
@@ -88,15 +99,18 @@ impl ConnectionService {
         drop(stream.set_nodelay(true));
         drop(probe(&stream));
         bound_unsent(&stream);
-        let first = self.closing.run_until_cancelled(timeout(self.gate.stall, protocol(&mut stream)));
+        let leaving = self.crowd.leaving();
+        let first = leaving.run_until_cancelled(timeout(self.gate.stall, protocol(&mut stream)));
         let Some(Ok(Ok((protocol, read)))) = first.await else { return };
         let socket = Socket::new(stream, read, self.gate.stall);
         let served = match (protocol, &self.tls) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
             (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
             (Protocol::Tls, None) => {
-                tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
-                               server.cert_file and key_file");
+                self.crowd.tell(&format!(
+                    "the client {peer} speaks TLS, and the gate has no certificate: use http://, or set server.cert_file \
+                     and key_file"
+                ));
                 Ok(())
             }
             (protocol, _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
@@ -107,7 +121,8 @@ impl ConnectionService {
     }
 
     async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {
-        let handshake = self.closing.run_until_cancelled(timeout(self.gate.stall, tls.accept(socket.clone())));
+        let leaving = self.crowd.leaving();
+        let handshake = leaving.run_until_cancelled(timeout(self.gate.stall, tls.accept(socket.clone())));
         let stream = match handshake.await {
             Some(Ok(Ok(stream))) => stream,
             Some(Ok(Err(error))) => {
@@ -155,18 +170,21 @@ impl ConnectionService {
         C: Future<Output = hyper::Result<()>>,
     {
         let mut connection = pin!(connection);
-        // A token of its own: all connections would take turns at the lock of a shared one.
-        let closing = self.closing.child_token();
+        let leaving = self.crowd.leaving();
         tokio::select! {
             biased;
             ended = &mut connection => return ended,
-            () = closing.cancelled() => end_gracefully(connection.as_mut()),
+            () = leaving.cancelled() => end_gracefully(connection.as_mut()),
         }
         // hyper would wait for the rest of a first head.
-        if !has_asked.load(Ordering::Relaxed) {
-            return Ok(());
+        if !has_asked.load(Ordering::Relaxed) && !self.is_closing.load(Ordering::Relaxed) {
+            tokio::select! {
+                biased;
+                ended = &mut connection => return ended,
+                () = sleep(FIRST_HEAD) => {}
+            }
         }
-        connection.await
+        if has_asked.load(Ordering::Relaxed) { connection.await } else { Ok(()) }
     }
 }
 

@@ -74,7 +74,7 @@ impl Gate {
         let mut outgoing = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *outgoing.method_mut() = head.method.clone();
         *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
-        headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        headers::for_upstream(&head.method, outgoing.headers_mut(), upgrade.is_some());
         (outgoing, can_resend)
     }
 

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::answer::Answer;
 use super::failure::Failure;
+use super::headers::is_last_hop;
 use super::peer::Peer;
 use super::progress::Progress;
 use super::record::RequestRecord;
@@ -62,6 +63,12 @@ impl Gate {
         }
         if request.is_connect() {
             return Err(Failure::Tunnel);
+        }
+        if request.found.is_mixed() {
+            return Err(Failure::Disguised);
+        }
+        if is_last_hop(&request.head.method, &request.head.headers) {
+            return Err(Failure::LastHop);
         }
         Ok(())
     }

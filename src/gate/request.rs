@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::headers::{asks_for_websocket, join_cookies};
+use super::headers::{asks_for_websocket, join_cookies, merge_lengths};
 use super::peer::Peer;
 use super::state::GateState;
 use crate::admission::{AdmissionRequest, ClientId, QueuePosition};
@@ -48,6 +48,7 @@ impl ClientRequest {
         let (mut head, body) = request.into_parts();
         if head.version == Version::HTTP_2 {
             join_cookies(&mut head.headers);
+            merge_lengths(&mut head.headers);
         }
         let arrived = Instant::now();
         let target = target(&head.uri);

@@ -29,11 +29,21 @@ pub async fn run(
     let connections = TaskTracker::new();
     let mut shutdown = pin!(shutdown);
     loop {
+        let accepted = async {
+            let place = service.crowd().place().await;
+            (listener.accept().await, place)
+        };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => drop(connections.spawn(Arc::clone(&service).serve(stream, peer))),
+            (accepted, place) = accepted => match accepted {
+                Ok((stream, peer)) => {
+                    let served = Arc::clone(&service).serve(stream, peer);
+                    connections.spawn(async move {
+                        let _place = place;
+                        served.await;
+                    });
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    service.crowd().tell(&format!("cannot accept a connection: {error}"));
                     sleep(BREATHE).await;
                 }
             },

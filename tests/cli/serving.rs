@@ -131,7 +131,11 @@ impl Running {
 
     /// Starts it, and reads the lines that say it is ready.
     pub(super) fn start(arguments: &[&str], lines: usize) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_tidegate")), arguments, lines)
+    }
+
+    /// The same by a command that ends in the program.
+    pub(super) fn start_by(mut command: Command, arguments: &[&str], lines: usize) -> Self {
         let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let said = BufReader::new(child.stdout.take().expect("its output")).lines().take(lines);
