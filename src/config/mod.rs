@@ -168,6 +168,13 @@ impl Config {
         }
     }
 
+    /// The gate's own address, if that is where its upstream's URL leads.
+    #[must_use]
+    pub fn own_upstream(&self) -> Option<SocketAddr> {
+        let own = [Some(self.server.listen), self.server.admin].into_iter().flatten();
+        own.into_iter().find(|&own| url::leads_to(&self.upstream.url, own))
+    }
+
     /// Whether what is polled takes requests from this pool.
     #[must_use]
     pub fn is_polled(&self, pool: PoolId) -> bool {

@@ -31,6 +31,10 @@ pub(super) enum Failure {
     NoStream { status: StatusCode, said: String },
     /// The client takes the gate for a proxy that it can tunnel through.
     Tunnel,
+    /// The client takes the gate for a proxy, and means another server.
+    Misdirected,
+    /// The request has passed this gate before.
+    Loop,
     /// A web page of another site would spend the key that the gate adds.
     CrossSite,
     /// A defect in the gate.
@@ -147,6 +151,24 @@ impl Failure {
                 "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
                  with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
             ),
+            Self::Misdirected => ErrorResponse {
+                is_hopeless: true,
+                ..ErrorResponse::new(
+                    StatusCode::MISDIRECTED_REQUEST,
+                    Code::Misdirected,
+                    "the request names another server, as if this were its proxy, and goes to none. Set OPENAI_BASE_URL to \
+                     this address with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTP_PROXY.",
+                )
+            },
+            Self::Loop => ErrorResponse {
+                is_hopeless: true,
+                ..ErrorResponse::new(
+                    StatusCode::LOOP_DETECTED,
+                    Code::Loop,
+                    "the request has come back to this gate: its upstream leads to itself in a loop. Set upstream.url to the \
+                     server that answers.",
+                )
+            },
             Self::CrossSite => ErrorResponse::new(
                 StatusCode::FORBIDDEN,
                 Code::CrossSite,

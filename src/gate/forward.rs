@@ -5,6 +5,7 @@ use http::{Request, Response, StatusCode};
 use super::admit::Admitted;
 use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
 use super::failure::Failure;
+use super::hops::Hops;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
@@ -70,7 +71,9 @@ impl Gate {
         let mut outgoing = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *outgoing.method_mut() = head.method.clone();
         *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
+        let before = Hops::before(outgoing.headers());
         headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        self.hops.add(before, outgoing.headers_mut());
         (outgoing, can_resend)
     }
 

@@ -55,6 +55,12 @@ impl Gate {
         if request.is_connect() {
             return Err(Failure::Tunnel);
         }
+        if request.is_misdirected() {
+            return Err(Failure::Misdirected);
+        }
+        if self.hops.have_passed(&request.head.headers) {
+            return Err(Failure::Loop);
+        }
         if self.upstream.adds_key() && come_from_another_site(&request.head.headers) {
             return Err(Failure::CrossSite);
         }

@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::hops::Hops;
 use super::labels::Labels;
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
@@ -41,6 +42,7 @@ pub struct GateState {
     pub(super) routes: Arc<Table>,
     pub(super) pools: Vec<Pool>,
     pub(super) labels: Labels,
+    pub(super) hops: Hops,
     pub(super) clients: Clients,
     pub(super) quota: Option<ClientQuota<DefaultClock>>,
     pub(super) admission: Admission,
@@ -74,6 +76,7 @@ impl GateState {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
+            hops: Hops::new(),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,

@@ -38,6 +38,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
         let (line, column) = place(text, at);
         format!("{source}:{line}:{column}")
     });
+    check.own_upstream(&file.upstream, &server, &upstream);
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);

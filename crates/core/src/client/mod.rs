@@ -6,7 +6,7 @@ mod patience;
 mod priority;
 mod quota;
 
-pub use identity::{ClientKey, ClientSettings, Clients, Identity};
+pub use identity::{ClientKey, ClientSettings, Clients, Identity, Sender};
 pub use latency::TypicalLatency;
 pub use patience::{MAX_WAIT, patience};
 pub use priority::{POLL_HELPER, requested_priority};
