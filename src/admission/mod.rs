@@ -5,5 +5,5 @@ mod locked;
 mod permit;
 
 pub use driver::{Admission, PendingPermit, Turn};
-pub use permit::{InFlight, Permit, Place};
+pub use permit::{Acceptance, InFlight, Permit, Place};
 pub use tidegate_core::scheduler::*;

@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::admission::{Reason, Refusal};
+use crate::client::Stranger;
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
 use crate::refusal::Code;
@@ -35,8 +36,8 @@ pub(super) enum Failure {
     Misdirected,
     /// The request has passed this gate before.
     Loop,
-    /// A web page of another site would spend the key that the gate adds.
-    CrossSite,
+    /// A web page may have sent it, and would spend the key that the gate adds.
+    Stranger(Stranger),
     /// A defect in the gate.
     Panicked,
 }
@@ -105,6 +106,11 @@ impl Failure {
         !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Panicked)
     }
 
+    /// Whether a web page may read it, whichever sent the request.
+    pub(super) fn is_public(&self) -> bool {
+        !matches!(self, Self::Stranger(_))
+    }
+
     /// The pool that refused it, if one did.
     pub(super) fn pool(&self) -> Option<PoolId> {
         if let Self::Refused(refusal) = self { refusal.reason.pool() } else { None }
@@ -145,34 +151,11 @@ impl Failure {
                 Code::NoStream,
                 format!("the upstream answered {status} and no event stream: {said}"),
             ),
-            Self::Tunnel => ErrorResponse::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                Code::NoTunnel,
-                "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
-                 with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
-            ),
-            Self::Misdirected => ErrorResponse {
-                is_hopeless: true,
-                ..ErrorResponse::new(
-                    StatusCode::MISDIRECTED_REQUEST,
-                    Code::Misdirected,
-                    "the request names another server, as if this were its proxy, and goes to none. Set OPENAI_BASE_URL to \
-                     this address with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTP_PROXY.",
-                )
-            },
-            Self::Loop => ErrorResponse {
-                is_hopeless: true,
-                ..ErrorResponse::new(
-                    StatusCode::LOOP_DETECTED,
-                    Code::Loop,
-                    "the request has come back to this gate: its upstream leads to itself in a loop. Set upstream.url to the \
-                     server that answers.",
-                )
-            },
-            Self::CrossSite => ErrorResponse::new(
+            Self::Tunnel | Self::Misdirected | Self::Loop => self.astray(),
+            Self::Stranger(stranger) => ErrorResponse::new(
                 StatusCode::FORBIDDEN,
                 Code::CrossSite,
-                "the gate adds the key to what it sends (upstream.api_key_env), and does not do so for web pages.",
+                format!("the gate adds its key to requests (upstream.api_key_env), but not to this one: {stranger}."),
             ),
             Self::Panicked => ErrorResponse::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -181,7 +164,24 @@ impl Failure {
             ),
         }
     }
+
+    /// What was sent here by a setting that is wrong, and helps to mend it.
+    fn astray(&self) -> ErrorResponse {
+        let (status, code, message) = match self {
+            Self::Tunnel => (StatusCode::METHOD_NOT_ALLOWED, Code::NoTunnel, TUNNEL),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Code::Misdirected, MISDIRECTED),
+            _ => (StatusCode::LOOP_DETECTED, Code::Loop, LOOP),
+        };
+        ErrorResponse { is_hopeless: true, ..ErrorResponse::new(status, code, message) }
+    }
 }
+
+const TUNNEL: &str = "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address with \
+                      /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.";
+const MISDIRECTED: &str = "the request names another server, as if this were its proxy, and goes to none. Set OPENAI_BASE_URL \
+                           to this address with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTP_PROXY.";
+const LOOP: &str = "the request has come back to this gate: its upstream leads to itself in a loop. Set upstream.url to the \
+                    server that answers.";
 
 /// Nobody can say when there will be room again; so that not all come back at once, each is told another time.
 fn exhausted(message: String, details: Value) -> ErrorResponse {
@@ -219,7 +219,7 @@ mod tests {
 
     /// What a refusal by the pool of this configuration looks like.
     fn error(reason: Reason) -> (String, Value) {
-        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
+        let text = "extends = \"none\"\n[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
         let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = describe(&refusal, &config.pools);

@@ -5,7 +5,6 @@ use http::{Request, Response, StatusCode};
 use super::admit::Admitted;
 use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
 use super::failure::Failure;
-use super::hops::Hops;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
@@ -49,8 +48,12 @@ impl Gate {
             return Ok(Forwarded { exchange: Exchange::new(response, meter), can_resend });
         }
         self.typical_latency.record(request.route(), sent.elapsed());
-        meter.accepted(response.headers(), false);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        meter.accept(response.headers(), false);
+        let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_switching || !response.body().is_complete() {
+            meter.report();
+        }
+        if is_switching {
             let exchange = self.switch_protocols(request, response, meter)?;
             return Ok(Forwarded { exchange, can_resend: false });
         }
@@ -71,9 +74,8 @@ impl Gate {
         let mut outgoing = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *outgoing.method_mut() = head.method.clone();
         *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
-        let before = Hops::before(outgoing.headers());
         headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
-        self.hops.add(before, outgoing.headers_mut());
+        self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)
     }
 

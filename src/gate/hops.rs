@@ -2,13 +2,13 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Recognises requests that have passed this gate before: a gate whose upstream is itself, by whatever way round.
 ///
-/// Every gate adds a name of its own to this header. `Via` (RFC 9110 §7.6.3) would do as well, but nginx as an upstream
+/// Every gate adds a name of its own to a header. `Via` (RFC 9110 §7.6.3) would do as well, but nginx as an upstream
 /// does not compress for requests that have it.
 pub(super) struct Hops {
     own: HeaderValue,
 }
 
-const HOPS: HeaderName = HeaderName::from_static("x-tidegate-hops");
+const HOPS: HeaderName = HeaderName::from_static("tidegate-hops");
 
 impl Hops {
     pub(super) fn new() -> Self {
@@ -23,17 +23,12 @@ impl Hops {
     }
 
     /// Says to the next gate, if there is one, that the request has been here and where it was before.
-    pub(super) fn add(&self, before: Option<HeaderValue>, headers: &mut HeaderMap) {
-        let all = before.and_then(|before| {
+    pub(super) fn add_to(&self, headers: &mut HeaderMap) {
+        let all = headers.get(HOPS).and_then(|before| {
             let all = [before.as_bytes(), b", ", self.own.as_bytes()].concat();
             HeaderValue::from_bytes(&all).ok()
         });
         headers.insert(HOPS, all.unwrap_or_else(|| self.own.clone()));
-    }
-
-    /// Which gates the request has passed, if any.
-    pub(super) fn before(headers: &HeaderMap) -> Option<HeaderValue> {
-        headers.get(HOPS).cloned()
     }
 }
 
@@ -48,7 +43,7 @@ mod tests {
         for (passed, gate) in gates.iter().enumerate() {
             let known: Vec<bool> = gates.iter().map(|gate| gate.have_passed(&headers)).collect();
             assert_eq!(known, [0, 1, 2].map(|at| at < passed));
-            gate.add(Hops::before(&headers), &mut headers);
+            gate.add_to(&mut headers);
         }
     }
 }

@@ -93,12 +93,12 @@ async fn request_that_comes_back_is_a_loop() {
     let (listener, address) = upstream().await;
     let house = House::open("", address).await;
     let mut client = house.connect().await;
-    client.send("GET /v1/models HTTP/1.1\r\nHost: o\r\nx-tidegate-hops: 0123\r\n\r\n").await;
+    client.send("GET /v1/models HTTP/1.1\r\nHost: o\r\ntidegate-hops: 0123\r\n\r\n").await;
     let mut server = accept(&listener).await;
     let got = server.until("\r\n\r\n").await;
     server.send(OK).await;
     client.until("ok").await;
-    let hops = got.lines().find(|line| line.starts_with("x-tidegate-hops: 0123, ")).expect("it says where it was");
+    let hops = got.lines().find(|line| line.starts_with("tidegate-hops: 0123, ")).expect("it says where it was");
     let came = house.ask(&format!("GET /v1/models HTTP/1.1\r\nHost: o\r\nConnection: close\r\n{hops}\r\n\r\n")).await;
     assert!(came.starts_with("HTTP/1.1 508 ") && came.contains("tidegate_loop") && came.contains("loop"), "{came}");
     assert!(came.contains("x-should-retry: false\r\n"), "{came}");
