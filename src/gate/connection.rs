@@ -21,7 +21,7 @@ use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
-use crate::upstream::probe;
+use crate::upstream::{MAX_FIELDS, probe};
 
 /// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too. A
 /// guess: longer than apps pause between requests, so that they find their connection open.
@@ -72,7 +72,7 @@ enum Protocol {
 impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        http1.timer(TokioTimer::new()).header_read_timeout(HEAD);
+        http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).max_header_list_size(HEADER_LIST);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
         Self { gate, tls, http1, http2, closing: CancellationToken::new() }

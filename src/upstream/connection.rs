@@ -34,6 +34,9 @@ const BEFORE_CLOSE: Duration = Duration::from_secs(1);
 /// pass, and a third of hyper's own limit, which a client that does not read would have filled.
 const BUFFER: usize = 128 << 10;
 
+/// How many fields a message may have, each way. A guess: twice hyper's default; nginx and Node set no number, Apache allows 100.
+pub const MAX_FIELDS: usize = 200;
+
 /// An HTTP/1.1 connection, which one request after the other has to itself.
 ///
 /// It has no task of its own. The task that waits for a response, or reads its body, drives it: no request and no piece of a
@@ -49,6 +52,15 @@ pub(super) struct Connection {
     idle_timeout: Option<Duration>,
     /// Where it goes once the body of a response has been read.
     pool: Option<Arc<Pool<Connection>>>,
+}
+
+/// How an HTTP/1.1 connection reads responses. A space behind a field's name and a folded line are mended, as RFC 9112 §5.1 and
+/// §5.2 want it of a proxy; in requests they are refused.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.max_buf_size(BUFFER).max_headers(MAX_FIELDS);
+    builder.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+    builder
 }
 
 /// What an exchange waits for.
@@ -72,7 +84,7 @@ pub(super) struct Interrupted {
 impl Connection {
     pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
         let traffic = io.traffic();
-        let (requests, driver) = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(io)).await?;
+        let (requests, driver) = builder().handshake(TokioIo::new(io)).await?;
         Ok(Box::new(Self {
             requests,
             driver: Some(Box::pin(driver.with_upgrades())),

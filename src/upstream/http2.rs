@@ -16,6 +16,7 @@ use tokio::time;
 use super::dialer::Dialer;
 use super::failed::Failed;
 use super::outgoing::{Outgoing, Upload};
+use super::progress::Progress;
 use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
 use super::unanswered::Unanswered;
@@ -121,6 +122,19 @@ impl Http2 {
     }
 }
 
+/// Waits until an upload is over, or has not got on for too long.
+async fn end_of(upload: &mut Upload) -> Option<Failed> {
+    loop {
+        let before = Progress::in_pieces(upload);
+        if time::timeout(before.limit(), upload.over()).await.is_ok() {
+            return None;
+        }
+        if Progress::in_pieces(upload) == before {
+            return Some(before.failed());
+        }
+    }
+}
+
 /// However long an upload takes, the time for the answer runs from its end.
 async fn head(
     answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
@@ -137,7 +151,11 @@ async fn head(
                 return Err(NoResponse::from(&error));
             }
         },
-        () = upload.over() => {}
+        failed = end_of(upload) => {
+            if let Some(failed) = failed {
+                return Err(NoResponse { failed, is_unprocessed: false, is_cut: false });
+            }
+        }
     }
     let late = |_| NoResponse { failed: Failed::Timeout(timeout), is_unprocessed: false, is_cut: false };
     let answer = time::timeout(timeout, answer).await.map_err(late)?;

@@ -30,6 +30,7 @@ mod waker;
 pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
+pub use connection::MAX_FIELDS;
 pub use dialer::Dialer;
 pub use failed::{Failed, SetupError};
 pub use io::Io;

@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -51,7 +51,15 @@ struct Remains {
 #[derive(Debug)]
 struct UploadEnd {
     ending: oneshot::Sender<Remains>,
-    is_starved: Arc<AtomicBool>,
+    state: Arc<UploadState>,
+}
+
+/// How an upload gets on.
+#[derive(Debug, Default)]
+struct UploadState {
+    is_starved: AtomicBool,
+    /// How many pieces were taken.
+    pieces: AtomicU64,
 }
 
 /// The upload of a body, seen from the request that it belongs to.
@@ -59,7 +67,7 @@ struct UploadEnd {
 pub(super) struct Upload {
     /// Nothing once it is over.
     ending: Option<oneshot::Receiver<Remains>>,
-    is_starved: Option<Arc<AtomicBool>>,
+    state: Option<Arc<UploadState>>,
     remains: Remains,
 }
 
@@ -69,9 +77,9 @@ const ENDING: Duration = Duration::from_secs(1);
 impl Upload {
     fn new() -> (UploadEnd, Self) {
         let (end, ending) = oneshot::channel();
-        let is_starved = Arc::<AtomicBool>::default();
-        let end = UploadEnd { ending: end, is_starved: Arc::clone(&is_starved) };
-        (end, Self { ending: Some(ending), is_starved: Some(is_starved), remains: Remains::default() })
+        let state = Arc::<UploadState>::default();
+        let end = UploadEnd { ending: end, state: Arc::clone(&state) };
+        (end, Self { ending: Some(ending), state: Some(state), remains: Remains::default() })
     }
 
     /// Whether all of the body has been taken, or no more of it will be.
@@ -89,7 +97,12 @@ impl Upload {
 
     /// Whether nothing of it can be written until the client sends more.
     pub(super) fn is_starved(&self) -> bool {
-        self.is_starved.as_ref().is_some_and(|is_starved| is_starved.load(Ordering::Relaxed))
+        self.state.as_ref().is_some_and(|state| state.is_starved.load(Ordering::Relaxed))
+    }
+
+    /// How many pieces of it have been taken.
+    pub(super) fn pieces(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.pieces.load(Ordering::Relaxed))
     }
 
     /// Waits until it is over. May be dropped at any time.
@@ -174,7 +187,8 @@ impl Outgoing {
         if let Some(rest) = &mut self.rest {
             let frame = Pin::new(rest).poll_frame(cx);
             if let Some(upload) = &self.upload {
-                upload.is_starved.store(frame.is_pending(), Ordering::Relaxed);
+                upload.state.is_starved.store(frame.is_pending(), Ordering::Relaxed);
+                upload.state.pieces.fetch_add(frame.is_ready().into(), Ordering::Relaxed);
             }
             let frame = ready!(frame);
             self.broke_off |= matches!(frame, Some(Err(_)));

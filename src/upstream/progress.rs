@@ -21,6 +21,11 @@ impl Progress {
         Self { written: traffic.written(), is_starved: upload.is_starved() }
     }
 
+    /// Over HTTP/2, where other requests share the connection, it is pieces that are counted.
+    pub(super) fn in_pieces(upload: &Upload) -> Self {
+        Self { written: upload.pieces(), is_starved: upload.is_starved() }
+    }
+
     /// How long it may stay so.
     pub(super) fn limit(self) -> Duration {
         if self.is_starved { STALL } else { UNTAKEN }
