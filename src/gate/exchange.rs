@@ -105,6 +105,15 @@ impl ResponseMeter {
         }
     }
 
+    /// An error that a WebSocket brings, which may be a refusal.
+    pub(super) fn hear_error(&mut self, status: u16, event: &[u8], meanings: &Meanings) {
+        let answer = UpstreamResponse { status, headers: &HeaderMap::new(), body: event, now: since_epoch() };
+        if let Some(refusal) = classify_refusal(&answer, meanings) {
+            self.acceptance = None;
+            self.refused(&refusal);
+        }
+    }
+
     fn refused(&self, refusal: &Pushback) {
         self.in_flight.refused(self.sent_at, refusal);
     }

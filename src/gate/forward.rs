@@ -1,5 +1,6 @@
 use std::mem;
 
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::{Request, Response, StatusCode};
 
 use super::admit::Admitted;
@@ -8,6 +9,7 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
+use super::websocket::WebSocketTurns;
 use super::{headers, relay};
 use crate::upstream::{Failed, Prefetched, ResponseBody};
 
@@ -29,7 +31,12 @@ impl Gate {
         progress: &mut Progress,
     ) -> Result<Forwarded, Failure> {
         let (place, in_flight) = permit.split();
-        let (outgoing, can_resend) = self.outgoing(request, position.is_some());
+        let turns = WebSocketTurns::of(self, request);
+        let (mut outgoing, can_resend) = self.outgoing(request, position.is_some());
+        if turns.is_some() {
+            // Compressed messages could not be read.
+            outgoing.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS);
+        }
         let sent = progress.sent();
         let mut meter = Box::new(ResponseMeter::new(in_flight, slot, sent.into_std()));
         if let Some(trace) = &request.trace {
@@ -54,7 +61,7 @@ impl Gate {
             meter.report();
         }
         if is_switching {
-            let exchange = self.switch_protocols(request, response, meter)?;
+            let exchange = self.switch_protocols(request, response, meter, turns)?;
             return Ok(Forwarded { exchange, can_resend: false });
         }
         if self.routes.route(request.route()).is_metered {
@@ -85,11 +92,12 @@ impl Gate {
         request: &mut ClientRequest,
         mut response: Response<ResponseBody>,
         meter: Box<ResponseMeter>,
+        turns: Option<Box<WebSocketTurns>>,
     ) -> Result<Exchange, Failure> {
         let Some(client) = request.upgrade.take() else {
             return Err(Failure::Upstream(Failed::Senseless("it switches protocols unasked")));
         };
-        relay::start(self, client, &mut response, meter);
+        relay::start(self, client, &mut response, meter, turns);
         Ok(Exchange::relayed(response))
     }
 }

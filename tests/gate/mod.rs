@@ -32,3 +32,4 @@ mod turns;
 mod uploads;
 mod upstream;
 mod usage;
+mod websockets;
