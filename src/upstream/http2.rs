@@ -16,7 +16,7 @@ use tokio::time;
 use super::dialer::Dialer;
 use super::failed::Failed;
 use super::outgoing::{Outgoing, Upload};
-use super::progress::Progress;
+use super::progress;
 use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
 use super::unanswered::Unanswered;
@@ -122,20 +122,7 @@ impl Http2 {
     }
 }
 
-/// Waits until an upload is over, or has not got on for too long.
-async fn end_of(upload: &mut Upload) -> Option<Failed> {
-    loop {
-        let before = Progress::in_pieces(upload);
-        if time::timeout(before.limit(), upload.over()).await.is_ok() {
-            return None;
-        }
-        if Progress::in_pieces(upload) == before {
-            return Some(before.failed());
-        }
-    }
-}
-
-/// However long an upload takes, the time for the answer runs from its end.
+/// However long an upload takes, as long as it gets on, the time for the answer runs from its end.
 async fn head(
     answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
     upload: &mut Upload,
@@ -151,15 +138,17 @@ async fn head(
                 return Err(NoResponse::from(&error));
             }
         },
-        failed = end_of(upload) => {
-            if let Some(failed) = failed {
-                return Err(NoResponse { failed, is_unprocessed: false, is_cut: false });
-            }
-        }
+        over = progress::over(upload) => over.map_err(NoResponse::late)?,
     }
-    let late = |_| NoResponse { failed: Failed::Timeout(timeout), is_unprocessed: false, is_cut: false };
-    let answer = time::timeout(timeout, answer).await.map_err(late)?;
+    let answer = time::timeout(timeout, answer).await.map_err(|_| NoResponse::late(Failed::Timeout(timeout)))?;
     answer.map_err(|error| NoResponse::from(&error))
+}
+
+impl NoResponse {
+    /// It may come still.
+    fn late(failed: Failed) -> Self {
+        Self { failed, is_unprocessed: false, is_cut: false }
+    }
 }
 
 impl From<&legacy::Error> for NoResponse {

@@ -51,15 +51,16 @@ struct Remains {
 #[derive(Debug)]
 struct UploadEnd {
     ending: oneshot::Sender<Remains>,
-    state: Arc<UploadState>,
+    flow: Arc<Flow>,
 }
 
 /// How an upload gets on.
 #[derive(Debug, Default)]
-struct UploadState {
-    is_starved: AtomicBool,
-    /// How many pieces were taken.
+struct Flow {
+    /// How many pieces of it have been taken.
     pieces: AtomicU64,
+    /// Nothing of it can be taken until the client sends more.
+    is_starved: AtomicBool,
 }
 
 /// The upload of a body, seen from the request that it belongs to.
@@ -67,19 +68,21 @@ struct UploadState {
 pub(super) struct Upload {
     /// Nothing once it is over.
     ending: Option<oneshot::Receiver<Remains>>,
-    state: Option<Arc<UploadState>>,
+    flow: Option<Arc<Flow>>,
     remains: Remains,
+    /// How long its client may send nothing.
+    stall: Duration,
 }
 
 /// How long an upload that failed may take to say what is left of it. A guess: it says so at once, or never.
 const ENDING: Duration = Duration::from_secs(1);
 
 impl Upload {
-    fn new() -> (UploadEnd, Self) {
+    fn new(stall: Duration) -> (UploadEnd, Self) {
         let (end, ending) = oneshot::channel();
-        let state = Arc::<UploadState>::default();
-        let end = UploadEnd { ending: end, state: Arc::clone(&state) };
-        (end, Self { ending: Some(ending), state: Some(state), remains: Remains::default() })
+        let flow = Arc::<Flow>::default();
+        let end = UploadEnd { ending: end, flow: Arc::clone(&flow) };
+        (end, Self { ending: Some(ending), flow: Some(flow), remains: Remains::default(), stall })
     }
 
     /// Whether all of the body has been taken, or no more of it will be.
@@ -97,12 +100,17 @@ impl Upload {
 
     /// Whether nothing of it can be written until the client sends more.
     pub(super) fn is_starved(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.is_starved.load(Ordering::Relaxed))
+        self.flow.as_ref().is_some_and(|flow| flow.is_starved.load(Ordering::Relaxed))
     }
 
     /// How many pieces of it have been taken.
     pub(super) fn pieces(&self) -> u64 {
-        self.state.as_ref().map_or(0, |state| state.pieces.load(Ordering::Relaxed))
+        self.flow.as_ref().map_or(0, |flow| flow.pieces.load(Ordering::Relaxed))
+    }
+
+    /// How long its client may send nothing.
+    pub(super) fn stall(&self) -> Duration {
+        self.stall
     }
 
     /// Waits until it is over. May be dropped at any time.
@@ -122,17 +130,18 @@ impl Upload {
     pub(super) fn fail(mut self, failed: Failed) -> Unanswered {
         self.is_over();
         let failed = if self.remains.broke_off { Failed::Body } else { failed };
-        Unanswered { failed, unread: self.remains.unread.map(Prefetched::from) }
+        Unanswered { failed, unread: self.remains.unread.map(|rest| Prefetched::new(rest, ENDING)) }
     }
 }
 
 impl Outgoing {
     /// What was read, then the rest as it comes; of an upload that is still to come it is told how it ends.
     pub(super) fn new(body: Prefetched, place: Place) -> (Self, Upload) {
+        let stall = body.stall();
         let (read, trailers, rest) = body.into_parts();
         let (upload, seen) = match &rest {
             Some(_) => {
-                let (upload, seen) = Upload::new();
+                let (upload, seen) = Upload::new(stall);
                 (Some(upload), seen)
             }
             None => (None, Upload::default()),
@@ -187,8 +196,8 @@ impl Outgoing {
         if let Some(rest) = &mut self.rest {
             let frame = Pin::new(rest).poll_frame(cx);
             if let Some(upload) = &self.upload {
-                upload.state.is_starved.store(frame.is_pending(), Ordering::Relaxed);
-                upload.state.pieces.fetch_add(frame.is_ready().into(), Ordering::Relaxed);
+                upload.flow.is_starved.store(frame.is_pending(), Ordering::Relaxed);
+                upload.flow.pieces.fetch_add(u64::from(frame.is_ready()), Ordering::Relaxed);
             }
             let frame = ready!(frame);
             self.broke_off |= matches!(frame, Some(Err(_)));
