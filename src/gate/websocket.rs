@@ -63,7 +63,9 @@ impl WebSocketTurns {
     pub(super) fn of(gate: &Gate, request: &ClientRequest) -> Option<Box<Self>> {
         request.upgrade.as_ref()?;
         let found = gate.routes.find("POST", request.target.path());
-        if gate.routes.route(found.route()).charges.is_empty() {
+        let takes = |route| !gate.routes.route(route).charges.is_empty();
+        // Where opening it takes from pools, the connection as a whole is what is paced.
+        if takes(request.route()) || !takes(found.route()) {
             return None;
         }
         let headers = request.head.headers.clone();
