@@ -25,13 +25,13 @@ impl Gate {
     pub(super) async fn forward(
         &self,
         request: &mut ClientRequest,
-        Admitted { permit, slot, position }: Admitted,
+        Admitted { permit, slot, position, observed, .. }: Admitted,
         progress: &mut Progress,
     ) -> Result<Forwarded, Failure> {
         let (place, in_flight) = permit.split();
         let (outgoing, can_resend) = self.outgoing(request, position.is_some());
         let sent = progress.sent();
-        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, sent.into_std()));
+        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, observed, sent.into_std()));
         if let Some(trace) = &request.trace {
             trace.sent(sent);
         }

@@ -28,6 +28,7 @@ mod headers;
 mod histogram;
 mod keepalive;
 mod labels;
+mod observed;
 mod outcome;
 mod peer;
 mod progress;
@@ -48,6 +49,7 @@ mod write;
 
 pub use failure::describe;
 pub use histogram::Distribution;
+pub use observed::ObservedCounts;
 pub use outcome::{End, Outcome, Source};
 pub use server::run;
 pub use sharing::Coalesced;

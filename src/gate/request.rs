@@ -36,6 +36,8 @@ pub(super) struct ClientRequest {
     /// The connection, should it turn into a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
     pub(super) trace: Option<Arc<RequestTrace>>,
+    /// Observed, it would have been refused before its pools were asked.
+    pub(super) is_refused: bool,
     /// When it must be sent, if that is sooner than its client says.
     deadline: Option<Instant>,
 }
@@ -56,7 +58,19 @@ impl ClientRequest {
         let client = peer.identify(&gate.clients, &head.headers);
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
         let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
-        Self { head, body: body.into(), peer, arrived, found, target, client, upgrade, trace, deadline: None }
+        Self {
+            head,
+            body: body.into(),
+            peer,
+            arrived,
+            found,
+            target,
+            client,
+            upgrade,
+            trace,
+            is_refused: false,
+            deadline: None,
+        }
     }
 
     pub(super) fn route(&self) -> RouteId {
@@ -139,6 +153,7 @@ impl ClientRequest {
             client: self.client,
             upgrade: None,
             trace: self.trace.clone(),
+            is_refused: self.is_refused,
             deadline,
         }
     }
