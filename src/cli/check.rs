@@ -20,7 +20,7 @@ use crate::upstream::Proxy;
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
 pub(super) struct CheckCommand {
-    /// The configuration file; the same as --config.
+    /// The configuration file, or - for standard input; the same as --config.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
-use super::observed::ObservedRequest;
+use super::observed_request::ObservedRequest;
 use super::outcome::millis;
 use super::progress::Progress;
 use super::request::ClientRequest;

@@ -4,7 +4,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::body::PeekedBody;
-use super::observed::ObservedRequest;
+use super::observed_request::ObservedRequest;
 use crate::admission::{Acceptance, InFlight};
 use crate::hints::{
     self, BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal,

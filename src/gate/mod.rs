@@ -17,6 +17,7 @@
 
 mod admit;
 mod answer;
+mod answers;
 mod body;
 mod connection;
 mod early;
@@ -29,6 +30,8 @@ mod histogram;
 mod keepalive;
 mod labels;
 mod observed;
+mod observed_request;
+mod observer;
 mod outcome;
 mod peer;
 mod progress;
@@ -47,9 +50,10 @@ mod stats;
 mod strict;
 mod write;
 
+pub use answers::{AnswerCounts, AnswerStatus, FailureStreak, Met};
 pub use failure::describe;
 pub use histogram::Distribution;
-pub use observed::ObservedCounts;
+pub use observer::ObservedCounts;
 pub use outcome::{End, Outcome, Source};
 pub use server::run;
 pub use sharing::Coalesced;
