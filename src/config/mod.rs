@@ -78,6 +78,8 @@ pub struct Server {
     pub allowed_hosts: AllowedHosts,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
+    /// How long a client may send or take nothing of what is under way.
+    pub stall_timeout: Duration,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -178,6 +180,13 @@ impl Config {
             max_in_flight: self.queue.max_in_flight,
             ageing: self.queue.ageing,
         }
+    }
+
+    /// The gate's own address, if that is where its upstream's URL leads.
+    #[must_use]
+    pub fn own_upstream(&self) -> Option<SocketAddr> {
+        let own = [Some(self.server.listen), self.server.admin].into_iter().flatten();
+        own.into_iter().find(|&own| url::leads_to(&self.upstream.url, own))
     }
 
     /// Shrinks all windows to an upstream's whose minute is shorter, as that of `mock --minute` is. `of_models` are the limits

@@ -27,6 +27,7 @@ mod forward;
 mod handle;
 mod headers;
 mod histogram;
+mod hops;
 mod keepalive;
 mod labels;
 mod observed;
@@ -48,6 +49,7 @@ mod socket;
 mod state;
 mod stats;
 mod strict;
+mod untaken;
 mod write;
 
 pub use answers::{AnswerCounts, AnswerStatus, FailureStreak, Met};

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::FailureStreak;
+use super::hops::Hops;
 use super::labels::Labels;
 use super::observer::{ObservedCounts, Observer};
 use super::sharing::{Coalesced, Sharing};
@@ -43,6 +44,7 @@ pub struct GateState {
     pub(super) routes: Arc<Table>,
     pub(super) pools: Vec<Pool>,
     pub(super) labels: Labels,
+    pub(super) hops: Hops,
     pub(super) clients: Clients,
     /// The names and the web pages that the gate adds its key for.
     pub(super) allowed_hosts: AllowedHosts,
@@ -52,6 +54,8 @@ pub struct GateState {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// How many bytes of one body are read ahead.
     pub(super) buffer: usize,
+    /// How long a client may send or take nothing of what is under way.
+    pub(super) stall: Duration,
     /// The bytes that all bodies which were read ahead may take.
     pub(super) bodies: Budget,
     /// How many requests may be in flight.
@@ -80,6 +84,7 @@ impl GateState {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
+            hops: Hops::new(),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,
@@ -87,6 +92,7 @@ impl GateState {
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
+            stall: config.server.stall_timeout,
             bodies: Budget::new(config.queue.max_bytes),
             in_flight: Budget::new(config.queue.max_in_flight),
             typical_latency: TypicalLatency::new(&config.routes),
