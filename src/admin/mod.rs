@@ -12,6 +12,7 @@ mod guard;
 mod history;
 mod log;
 mod metrics;
+mod observed;
 mod page;
 mod pages;
 mod pool;
@@ -33,6 +34,7 @@ pub use estimate::{CountedUnit, EstimateStatus, EvidenceSum, FoundLimit, ScopeNa
 pub use event::EventStatus;
 pub use explainer::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use history::{HistoryStatus, TrackStatus};
+pub use observed::ObservedStatus;
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
 pub use status::{

@@ -6,6 +6,7 @@ use super::clock::TwoClocks;
 use super::config_view::ConfigView;
 use super::counts::{ClientStatus, RouteStatus};
 use super::event::EventStatus;
+use super::observed::ObservedStatus;
 use super::pool::{PoolStatus, counts};
 use super::recent::RecentAnswers;
 use super::trouble::{MetLately, Trouble};
@@ -50,6 +51,12 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
     /// The clients that ask most.
     pub clients: Vec<ClientStatus>,
+    /// `enforce`, or `observe` where the whole gate only observes.
+    pub mode: String,
+    /// What would have been done with the requests to pools that are only observed, by route.
+    pub observed: Vec<ObservedStatus>,
+    /// What would have been refused for them.
+    pub observed_refusals: Vec<RefusalStatus>,
     /// What the gate has refused.
     pub refusals: Vec<RefusalStatus>,
     /// What the upstream has refused.
@@ -152,6 +159,13 @@ impl Status {
             pools,
             routes: RouteStatus::all(config, gate),
             clients: ClientStatus::all(gate),
+            mode: if gate.only_observes() { "observe" } else { "enforce" }.to_owned(),
+            observed: ObservedStatus::all(config, gate),
+            observed_refusals: gate
+                .observed_refusals()
+                .into_iter()
+                .map(|refusal| RefusalStatus::new(config, refusal))
+                .collect(),
             refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(config, refusal)).collect(),
             upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(config, one)).collect(),
             events: EventStatus::all(config, &snapshot, clock),

@@ -56,8 +56,7 @@ impl Admission {
     /// [`Refusal`], where it is known at once.
     pub fn request(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Turn, Refusal> {
         if asks.is_empty() {
-            let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
-            return Ok(Turn::Now(Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)));
+            return Ok(Turn::Now(self.free(applicant)));
         }
         let (route, mut verdict) = (applicant.route, None);
         let waiter = || {
@@ -75,6 +74,12 @@ impl Admission {
                 Ok(Turn::Queued(PendingPermit { scheduler: self.scheduler.clone(), ticket, route, verdict }))
             }
         }
+    }
+
+    /// The permit of a request that asks nothing.
+    pub fn free(&self, applicant: AdmissionRequest) -> Permit {
+        let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
+        Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)
     }
 
     /// Waits for a place in all these pools. Dropped at any time, the request leaves the queue.

@@ -15,7 +15,7 @@ pub(super) struct MockArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Where to listen; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4292")]
+    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:4292")]
     listen: SocketAddr,
     #[command(flatten)]
     options: Options,

@@ -27,7 +27,7 @@ impl Gate {
     pub(super) async fn forward(
         &self,
         request: &mut ClientRequest,
-        Admitted { permit, slot, position }: Admitted,
+        Admitted { permit, slot, position, observed, .. }: Admitted,
         progress: &mut Progress,
     ) -> Result<Forwarded, Failure> {
         let (place, in_flight) = permit.split();
@@ -38,7 +38,7 @@ impl Gate {
             outgoing.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS);
         }
         let sent = progress.sent();
-        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, sent.into_std()));
+        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, observed, sent.into_std()));
         if let Some(trace) = &request.trace {
             trace.sent(sent);
         }

@@ -17,6 +17,7 @@ use super::request::ClientRequest;
 use super::response::{GateBody, respond};
 use super::state::Gate;
 use super::untaken::Untaken;
+use crate::refusal::Code;
 
 impl Gate {
     /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's
@@ -35,7 +36,7 @@ impl Gate {
     }
 
     async fn answer(&self, mut request: ClientRequest, progress: &mut Progress) -> Result<Answer, Failure> {
-        if let Err(failure) = self.check(&request) {
+        if let Err(failure) = self.check(&mut request) {
             return Err(request.reject(failure).await);
         }
         if let Some(get) = self.shareable(&request) {
@@ -51,14 +52,20 @@ impl Gate {
     }
 
     /// Refuses what must never wait in the queue.
-    fn check(&self, request: &ClientRequest) -> Result<(), Failure> {
+    fn check(&self, request: &mut ClientRequest) -> Result<(), Failure> {
         if self.upstream.adds_key() {
             let (target, upgrades) = (request.head.uri.authority(), request.upgrade.is_some());
             self.allowed_hosts.check(target, &request.head.headers, upgrades).map_err(Failure::Stranger)?;
         }
         if let Some(quota) = &self.quota {
-            let checked = quota.check(request.client);
-            checked.map_err(|retry_after| Failure::ClientQuota { rate: quota.rate(), retry_after })?;
+            match quota.check(request.client) {
+                Err(_) if self.only_observes() => {
+                    request.is_refused = true;
+                    self.would_refuse_for(request.route(), (None, Code::ClientQuota.as_str()));
+                }
+                Err(retry_after) => return Err(Failure::ClientQuota { rate: quota.rate(), retry_after }),
+                Ok(()) => {}
+            }
         }
         if request.is_connect() {
             return Err(Failure::Tunnel);

@@ -36,6 +36,8 @@ pub(super) struct ClientRequest {
     /// The connection, should it turn into a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
     pub(super) trace: Option<Arc<RequestTrace>>,
+    /// Observed, it would have been refused before its pools were asked.
+    pub(super) is_refused: bool,
     /// When it must be sent, if that is sooner than its client says.
     deadline: Option<Instant>,
 }
@@ -68,6 +70,7 @@ impl ClientRequest {
             client,
             upgrade,
             trace,
+            is_refused: false,
             deadline: None,
         }
     }
@@ -159,6 +162,7 @@ impl ClientRequest {
             client: self.client,
             upgrade: None,
             trace: self.trace.clone(),
+            is_refused: self.is_refused,
             deadline,
         }
     }

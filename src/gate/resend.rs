@@ -29,7 +29,12 @@ impl Gate {
                 Err(failure) => return self.end_unsent(request, failure, refused, queued, progress).await,
             };
             position = admitted.position;
+            let is_observed = admitted.is_observed;
             let Forwarded { mut exchange, can_resend } = self.forward(request, admitted, progress).await?;
+            if is_observed {
+                // More was sent than the scheduler thinks, so a refusal teaches it nothing.
+                return Ok(exchange);
+            }
             let Some(refusal) = exchange.classify_refusal(&self.meanings).await else { return Ok(exchange) };
             let helps = waiting_helps(refusal.cause) && !forbids_retry(exchange.response.headers());
             if !helps || !can_resend {

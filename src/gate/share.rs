@@ -49,7 +49,7 @@ struct WaiterGuard<'g> {
 impl Gate {
     /// What a request asks for, if others may ask for the same.
     pub(super) fn shareable(&self, request: &ClientRequest) -> Option<SharedGet<'_>> {
-        if request.head.method != Method::GET {
+        if request.head.method != Method::GET || self.only_observes() {
             return None;
         }
         let coalescing = self.routes.route(request.route()).coalesce?;

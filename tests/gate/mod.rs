@@ -16,6 +16,7 @@ mod interleavings;
 mod keepalive;
 mod learning;
 mod loops;
+mod observe;
 mod patience;
 mod pollers;
 mod polling;

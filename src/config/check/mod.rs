@@ -47,9 +47,10 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);
     let max_wait = check.time(file.queue.max_wait.as_ref(), MAX_WAIT);
-    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
+    let is_observed = file.mode == Some(file::Mode::Observe);
+    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true), is_observed };
     let mut pools: Vec<Pool> = file.pools.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
-    pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
+    pools.extend(defaults.learn.then(|| Check::implicit_pool(defaults)));
     let mut routes = check.routes(&file.routes, &pools);
     check.keepalive(&file.routes, &mut routes, &pools);
     check.coalesce(&file.routes, &mut routes);
@@ -62,7 +63,7 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     }
     let Origin { source, hash, changes, .. } = origin;
     let (source, routes) = (source.clone(), Arc::new(routes));
-    Ok(Config { source, hash, changes, server, upstream, queue, clients, log, pools, routes })
+    Ok(Config { source, hash, changes, is_observed, server, upstream, queue, clients, log, pools, routes })
 }
 
 /// What holds for a pool that does not say otherwise.
@@ -71,6 +72,7 @@ struct Defaults {
     queue: QueueConfig,
     max_wait: Duration,
     learn: bool,
+    is_observed: bool,
 }
 
 /// Gathers what is wrong while the rest is looked at.
