@@ -15,7 +15,7 @@ use crate::route::{Ask, RouteId};
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
 pub struct Admission {
-    scheduler: SharedScheduler,
+    pub(super) scheduler: SharedScheduler,
 }
 
 /// Whether a request goes at once.
@@ -37,7 +37,7 @@ pub struct PendingPermit {
 }
 
 /// So many pool instances are looked at while everybody else is kept. A guess: it bounds how long that is.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 impl Admission {
     /// Starts the timer, which ends with the last clone. Must be called within a tokio runtime.

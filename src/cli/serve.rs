@@ -1,3 +1,7 @@
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -21,7 +25,7 @@ use super::{memory, rotation};
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::store::Store;
+use crate::store::{StatePlace, Store};
 use crate::telemetry::Filter;
 use crate::{admin, gate, store};
 
@@ -81,7 +85,7 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     raise_open_files();
     let gate = Gate::start(&config)?;
     let stopped = CancellationToken::new();
-    let keeping = keep_lessons(&config, gate.admission(), stopped.clone())?;
+    let keeping = keep_state(&config, gate.admission(), stopped.clone())?;
     let listener = bind(config.server.listen, "--listen").await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
@@ -123,16 +127,47 @@ async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, st
     }
 }
 
-/// What was learned before holds again, and what is learned from now on is kept.
-fn keep_lessons(
+/// What was so before the start holds again, and what is so from now on is kept.
+fn keep_state(
     config: &Config,
     admission: &Admission,
     stopped: CancellationToken,
 ) -> Result<Option<JoinHandle<()>>, store::UnusableFile> {
-    let Some(path) = &config.upstream.learned_file else { return Ok(None) };
-    let store = Store::open(path, &config.pools)?;
-    store.recall(admission);
+    let Some(mut store) = open_store(config)? else {
+        if config.store.starts_full {
+            admission.start_full();
+        }
+        return Ok(None);
+    };
+    store.begin(admission, config.store.starts_full);
     Ok(Some(tokio::spawn(store.keep(admission.clone(), stopped))))
+}
+
+/// The store, if there is to be one. Where the configuration does not name it, a gate that has none goes on without.
+fn open_store(config: &Config) -> Result<Option<Store>, store::UnusableFile> {
+    match StatePlace::find(&config.store.path, config.server.listen) {
+        StatePlace::Named(path) => Store::open(&path, config).map(Some),
+        StatePlace::Usual(path) => {
+            let made = path.parent().map_or(Ok(()), make_folder);
+            let opened = made.map_err(|error| error.to_string());
+            match opened.and_then(|()| Store::open(&path, config).map_err(|error| error.to_string())) {
+                Ok(store) => Ok(Some(store)),
+                Err(why) => {
+                    tracing::warn!("a restart will forget what is used of the limits: {why}");
+                    Ok(None)
+                }
+            }
+        }
+        StatePlace::Off(why) => {
+            tracing::info!("a restart will forget what is used of the limits: {why}");
+            Ok(None)
+        }
+    }
+}
+
+/// Only the gate's own user reads there.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.

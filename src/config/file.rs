@@ -18,6 +18,7 @@ pub(super) struct File {
     pub(super) queue: Queue,
     pub(super) clients: Clients,
     pub(super) log: Log,
+    pub(super) store: Store,
     pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
     pub(super) routes: Option<Vec<Route>>,
     /// The pools and routes are those of the built-in configuration.
@@ -46,7 +47,6 @@ pub(super) struct Upstream {
     pub(super) http2_connections: Option<NonZeroUsize>,
     pub(super) ca_file: Option<Text>,
     pub(super) learn: Option<bool>,
-    pub(super) learned_file: Option<Text>,
     pub(super) refusals: IndexMap<String, Text>,
 }
 
@@ -78,6 +78,20 @@ pub(super) struct Log {
     pub(super) access_file: Option<Text>,
     pub(super) sample: Option<Spanned<f64>>,
     pub(super) otlp: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [store]")]
+pub(super) struct Store {
+    pub(super) path: Option<Text>,
+    pub(super) cold: Option<ColdStart>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ColdStart {
+    Empty,
+    Full,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -51,6 +51,8 @@ pub struct Config {
     pub clients: ClientSettings,
     /// What is told of each request.
     pub log: LogConfig,
+    /// What is kept over a restart.
+    pub store: StoreConfig,
     /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.
@@ -89,8 +91,6 @@ pub struct UpstreamConfig {
     pub authorities: Option<Arc<RootCertStore>>,
     /// What a refusal means here that has this code, or this type where it has no code.
     pub refusals: Vec<(String, RefusalCause)>,
-    /// Where what is learned is kept over a restart.
-    pub learned_file: Option<PathBuf>,
 }
 
 /// The name of an environment variable that holds a key. It may be the key itself, pasted there by mistake.
@@ -116,6 +116,27 @@ pub struct QueueConfig {
     /// How much of a body is read while its request waits, so that a client that leaves is seen to. A whole one of up to
     /// so much is kept to be sent again, while half of `max_bytes` is free.
     pub buffer: usize,
+}
+
+/// What is kept over a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Where.
+    pub path: StorePath,
+    /// Whether a start that finds nothing there takes every limit for used up.
+    pub starts_full: bool,
+}
+
+/// Where the state is kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StorePath {
+    /// Where the platform keeps such things.
+    #[default]
+    Usual,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    File(PathBuf),
 }
 
 /// What is told of each request, beside the log.

@@ -180,7 +180,7 @@ fn is_harmless(path: &[&str]) -> bool {
         ["server", key] => ["listen", "admin", "drain", "cert_file"].contains(key),
         ["upstream", key] => {
             let times = ["connect_timeout", "response_timeout"];
-            times.contains(key) || ["http2_connections", "ca_file", "learn", "learned_file"].contains(key)
+            times.contains(key) || ["http2_connections", "ca_file", "learn"].contains(key)
         }
         ["upstream", "refusals", _] | ["clients", "weights", _] => true,
         ["queue", key] => {
@@ -188,6 +188,7 @@ fn is_harmless(path: &[&str]) -> bool {
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)
         }
         ["clients", key] => ["quota", "by", "may_raise"].contains(key),
+        ["store", key] => ["path", "cold"].contains(key),
         ["log", key] => ["access", "access_file", "sample"].contains(key),
         ["pools", _, key] => {
             let limits = ["requests", "tokens", "in_flight", "shape", "burst", "margin", "learn", "key"];

@@ -171,6 +171,10 @@ impl Running {
         self.log = None;
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn signal(&self) {
         self.signal_with("-TERM");
     }

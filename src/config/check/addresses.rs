@@ -80,7 +80,6 @@ impl Check {
             http2_connections: file.http2_connections,
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
             refusals: self.refusals(&file.refusals),
-            learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
         }
     }
 

@@ -9,6 +9,7 @@ mod polls;
 mod pools;
 mod queue;
 mod routes;
+mod store;
 mod uses;
 
 use std::str::FromStr;
@@ -41,6 +42,7 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);
+    let store = check.store(&file.store);
     let max_wait = check.time(file.queue.max_wait.as_ref(), MAX_WAIT);
     let no_pools = IndexMap::new();
     let written = file.pools.as_ref().unwrap_or(&no_pools);
@@ -58,9 +60,9 @@ pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<
         // What has no effect there beside other settings is nobody's mistake.
         check.problems.truncate(own);
     }
-    check.learned_file(&file.upstream, &pools);
     if check.problems.is_empty() {
-        Ok(Config { source, hash: hash(text), server, upstream, queue, clients, log, pools, routes: Arc::new(routes) })
+        let (hash, routes) = (hash(text), Arc::new(routes));
+        Ok(Config { source, hash, server, upstream, queue, clients, log, store, pools, routes })
     } else {
         Err(check.problems)
     }

@@ -295,7 +295,7 @@ impl<W> Scheduler<W> {
     }
 
     /// For as many as may wait places may be reserved, and for one client for half of them: it may never come back.
-    fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
+    pub(super) fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
         let has_room = |charge: &Charge| {
             let most = self.rules_of(charge.instance).max_waiting;
             self.queue.reserved_for(charge.instance) < most

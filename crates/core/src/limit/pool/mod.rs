@@ -1,6 +1,7 @@
 mod fill;
 mod learning;
 mod saved;
+mod usage;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::{Never, NotYet, Rate};
 pub use fill::Fill;
 pub(super) use learning::RefusalFit;
 pub use learning::{FillLevel, Hint};
+pub use usage::{SavedPace, SavedUsage, SavedWindow};
 
 /// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute
 /// (docs/upstream.md §1 and §2).
@@ -159,6 +161,8 @@ pub(crate) struct Pool {
     pub(super) margin: Duration,
     reserved: u64,
     in_flight: u32,
+    /// Since when requests have been asking for it, here and before a restart.
+    watched: Option<Instant>,
 }
 
 /// What is taken of a pool instance at one moment.
@@ -198,6 +202,7 @@ impl Pool {
             margin: limits.margin,
             reserved: 0,
             in_flight: 0,
+            watched: None,
         }
     }
 
@@ -227,6 +232,7 @@ impl Pool {
     /// # Errors
     /// [`NotYet`] of the limit that keeps it longest.
     pub(crate) fn check(&mut self, now: Instant, cost: u32) -> Result<(), NotYet> {
+        self.watched.get_or_insert(now);
         let room = self.most_in_flight.is_none_or(|most| self.in_flight < most.get());
         let mut verdict = if room { Ok(()) } else { Err(NotYet::Freed) };
         let reserved = self.reserved;

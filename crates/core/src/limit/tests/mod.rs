@@ -8,6 +8,7 @@ mod saved;
 
 mod later;
 mod paces;
+mod usage;
 mod windows;
 
 use std::num::NonZeroU32;
