@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tidegate::admin::AdminState;
-use tidegate::admission::{AdmissionRequest, InFlight, Permit};
+use tidegate::admission::{Acceptance, AdmissionRequest, InFlight, Permit};
 use tidegate::client::Clients;
 use tidegate::config::Config;
 use tidegate::gate::Gate;
@@ -101,7 +101,7 @@ impl Bare {
         let answer = self.upstream.clone().oneshot(request.clone().map(Body::new)).await.expect("it never fails");
         sleep(self.network()).await;
         let status = answer.status();
-        (!classify(answer, &in_flight, sent_at).await).then_some(status)
+        (!classify(answer, in_flight, sent_at).await).then_some(status)
     }
 
     fn network(&self) -> Duration {
@@ -111,7 +111,7 @@ impl Bare {
 }
 
 /// Tells admission what came back; whether it was a refusal after which waiting helps.
-async fn classify(answer: Response, in_flight: &InFlight, sent_at: std::time::Instant) -> bool {
+async fn classify(answer: Response, mut in_flight: InFlight, sent_at: std::time::Instant) -> bool {
     let (head, body) = answer.into_parts();
     let body = body.collect().await.expect("it never breaks off").to_bytes();
     let answer = UpstreamResponse { status: head.status.as_u16(), headers: &head.headers, body: &body, now: NOW };
@@ -119,10 +119,10 @@ async fn classify(answer: Response, in_flight: &InFlight, sent_at: std::time::In
         in_flight.refused(sent_at, &pushback);
         return matches!(pushback.cause, RefusalCause::Limit | RefusalCause::Ramp | RefusalCause::Overload);
     }
-    in_flight.accepted(sent_at, &allowances(&head.headers, NOW), is_gone(&answer));
+    let acceptance = Acceptance { allowances: allowances(&head.headers, NOW), is_gone: is_gone(&answer) };
     let mut usage = UsageReader::default();
     usage.push(&body);
-    usage.total().into_iter().for_each(|tokens| in_flight.settle(sent_at, tokens));
+    in_flight.end(sent_at, Some(&acceptance), usage.total());
     false
 }
 

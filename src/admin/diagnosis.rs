@@ -33,16 +33,26 @@ pub enum CauseName {
     WithinLimits,
     /// Nobody can say.
     NotEnoughEvidence,
+    /// The upstream allows more than is configured, and requests wait for the configured figure.
+    ConfiguredTooLow,
     /// All that is allowed is used.
     OwnLimit,
     /// The upstream refuses bursts.
     Bursts,
-    /// The upstream's limit is lower than configured, or nobody wrote it down.
+    /// The upstream's limit is lower than configured, or the configuration has none.
     LowerLimit,
-    /// Somebody else uses the same allotment.
+    /// The upstream limits what is in flight.
+    InFlight,
+    /// Another program uses the same allotment.
     Shared,
     /// The upstream throttles, or has too much to do.
     Throttled,
+    /// The upstream refuses everything for a while.
+    Incident,
+    /// The upstream answers with errors, for example 401.
+    Rejected,
+    /// The upstream does not answer.
+    Unreachable,
     /// The endpoint is gone.
     Gone,
     /// Quota, credit or a spend limit.
@@ -212,14 +222,19 @@ impl LearnedStatus {
 
 impl CauseName {
     /// Every cause there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::WithinLimits,
         Self::NotEnoughEvidence,
+        Self::ConfiguredTooLow,
         Self::OwnLimit,
         Self::Bursts,
         Self::LowerLimit,
+        Self::InFlight,
         Self::Shared,
         Self::Throttled,
+        Self::Incident,
+        Self::Rejected,
+        Self::Unreachable,
         Self::Gone,
         Self::Billing,
     ];
@@ -230,11 +245,16 @@ impl CauseName {
         match self {
             Self::WithinLimits => "within_limits",
             Self::NotEnoughEvidence => "not_enough_evidence",
+            Self::ConfiguredTooLow => "configured_too_low",
             Self::OwnLimit => "own_limit",
             Self::Bursts => "bursts",
             Self::LowerLimit => "lower_limit",
+            Self::InFlight => "in_flight",
             Self::Shared => "shared",
             Self::Throttled => "throttled",
+            Self::Incident => "incident",
+            Self::Rejected => "rejected",
+            Self::Unreachable => "unreachable",
             Self::Gone => "gone",
             Self::Billing => "billing",
         }

@@ -5,8 +5,10 @@ mod clock;
 mod config_view;
 mod counts;
 mod diagnosis;
+mod estimate;
 mod event;
 mod explainer;
+mod guard;
 mod history;
 mod log;
 mod metrics;
@@ -23,6 +25,7 @@ pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
 };
+pub use estimate::{CountedUnit, EstimateStatus, EvidenceSum, FoundLimit, ScopeName, ScopeStatus};
 pub use event::EventStatus;
 pub use explainer::{Explainer, Explanation, Live, Over, Sketch, Taken};
 pub use history::{HistoryStatus, TrackStatus};
@@ -40,6 +43,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::AllowedHosts;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::telemetry::Filter;
@@ -56,6 +60,8 @@ pub struct AdminState {
     started: Instant,
     history: Mutex<History>,
     stream: StatusStream,
+    /// The names that the admin port goes by.
+    allowed_hosts: AllowedHosts,
     /// How much the log tells, if it may be changed.
     filter: Option<Filter>,
     /// The pages come to their end.
@@ -73,6 +79,7 @@ impl AdminState {
             started: Instant::now(),
             history: Mutex::default(),
             stream: StatusStream::new(),
+            allowed_hosts: config.server.allowed_hosts.clone(),
             filter: None,
             closing: CancellationToken::new(),
         }

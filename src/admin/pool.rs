@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config_view::ConfigView;
 use super::diagnosis::{CauseName, DiagnosisStatus, LearnedStatus, millis};
+use super::estimate::EstimateStatus;
 use crate::admission::{ClientId, InstanceState, Waiters};
 use crate::client::Clients;
 use crate::config::Pool;
@@ -49,7 +50,10 @@ pub struct PoolStatus {
     pub stalled_ms: Option<u64>,
     /// What has been learned of it, and is in force beside the configuration.
     pub learned: Option<LearnedStatus>,
-    /// What is the matter with it.
+    /// What is believed of it, for programs.
+    #[serde(flatten)]
+    pub estimate: EstimateStatus,
+    /// What is the matter with it, in words.
     pub diagnosis: DiagnosisStatus,
 }
 
@@ -140,6 +144,7 @@ impl PoolStatus {
             upstream_refused: state.evidence.refused.by_upstream,
             stalled_ms: state.stalled_since.map(|since| millis(now.saturating_duration_since(since))),
             learned: state.usage.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
+            estimate: EstimateStatus::new(pool, state),
             diagnosis: DiagnosisStatus::new(pool, &config.routes, state, now),
         }
     }

@@ -7,6 +7,7 @@ use super::clock::TwoClocks;
 use super::config_view::ConfigView;
 use super::counts::{ClientStatus, RouteStatus};
 use super::diagnosis::{CauseName, DiagnosisStatus};
+use super::estimate::EstimateStatus;
 use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
 use crate::admission::{InstanceState, RequestTotals};
@@ -73,6 +74,9 @@ pub struct Worst {
     pub cause: CauseName,
     /// The same in a sentence or two.
     pub text: String,
+    /// What is believed, for programs.
+    #[serde(flatten)]
+    pub estimate: EstimateStatus,
 }
 
 /// What has happened since the start, in requests that take from a pool.
@@ -188,7 +192,8 @@ fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
     worst.sort_by_key(|pool| Reverse(pool.diagnosis.cause));
     let named = |pool: &PoolStatus| {
         let DiagnosisStatus { cause, text, .. } = &pool.diagnosis;
-        Worst { name: pool.name.clone(), key: pool.key.clone(), cause: *cause, text: text.clone() }
+        let (name, key) = (pool.name.clone(), pool.key.clone());
+        Worst { name, key, cause: *cause, text: text.clone(), estimate: pool.estimate.clone() }
     };
     worst.into_iter().take(NAMED).map(named).collect()
 }

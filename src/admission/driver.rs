@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::sync::{Notify, oneshot};
 use tokio::time;
 
@@ -106,10 +107,10 @@ impl Admission {
         self.scheduler.with(|scheduler, now| scheduler.recall(now, saved))
     }
 
-    /// How much of what is asked for there is, and is used; nothing where no limit is known.
+    /// How much of what each of these asks for there is, and is used; nothing where no limit is known.
     #[must_use]
-    pub fn load(&self, ask: &Ask) -> Option<Fill> {
-        self.scheduler.with(|scheduler, now| scheduler.load(now, ask))
+    pub fn loads<'a>(&self, asks: impl IntoIterator<Item = &'a Ask>) -> SmallVec<[Option<Fill>; 2]> {
+        self.scheduler.with(|scheduler, now| asks.into_iter().map(|ask| scheduler.load(now, ask)).collect())
     }
 
     /// The state at this moment; of many pool instances, over some moments: those who ask for a place go between.

@@ -8,6 +8,6 @@ mod restart;
 
 pub use commit::{Commit, CommitLog};
 pub use driver::{Admission, PendingPermit, Turn};
-pub use permit::{InFlight, Permit, Place};
+pub use permit::{Acceptance, InFlight, Permit, Place};
 pub use restart::SavedState;
 pub use tidegate_core::scheduler::*;

@@ -1,8 +1,9 @@
 use std::cell::Cell;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -47,6 +48,15 @@ pub struct InFlight {
     scheduler: SharedScheduler,
     charges: Charges,
     route: RouteId,
+}
+
+/// That the upstream took a request, and what its answer says of it.
+#[derive(Debug, Default)]
+pub struct Acceptance {
+    /// What is left.
+    pub allowances: SmallVec<[Allowance; 2]>,
+    /// What the request asks for is there no more.
+    pub is_gone: bool,
 }
 
 impl SharedScheduler {
@@ -116,14 +126,11 @@ impl Place {
 }
 
 impl InFlight {
-    /// The upstream took the request, which was sent at `sent_at` or a little later; its answer says what is left, or that
-    /// what it asks for is `gone`.
-    pub fn accepted(&self, sent_at: Instant, allowances: &[Allowance], gone: bool) {
+    /// The upstream took the request, which was sent at `sent_at` or a little later.
+    pub fn accepted(&self, sent_at: Instant, acceptance: &Acceptance) {
         if !self.charges.is_empty() {
-            self.scheduler.with(|scheduler, now| {
-                scheduler.answered(now, &self.charges, sent_at, self.route, gone);
-                scheduler.accepted(now, &self.charges, sent_at, allowances);
-            });
+            self.scheduler
+                .with(|scheduler, now| accept(scheduler, now, &self.charges, sent_at, self.route, acceptance));
         }
     }
 
@@ -134,12 +141,35 @@ impl InFlight {
         }
     }
 
-    /// The answer to the request, which was sent at `sent_at` or a little later, has ended and said what it has cost.
-    pub fn settle(&self, sent_at: Instant, tokens: u64) {
-        if !self.charges.is_empty() {
-            self.scheduler.with(|scheduler, now| scheduler.settle(now, &self.charges, sent_at, tokens));
+    /// The answer to the request, which was sent at `sent_at` or a little later, has ended: what admission has not been told
+    /// yet of its acceptance, and the tokens that it has cost, if it says so.
+    pub fn end(&mut self, sent_at: Instant, acceptance: Option<&Acceptance>, tokens: Option<u64>) {
+        let charges = mem::take(&mut self.charges);
+        if charges.is_empty() {
+            return;
         }
+        self.scheduler.with(|scheduler, now| {
+            if let Some(acceptance) = acceptance {
+                accept(scheduler, now, &charges, sent_at, self.route, acceptance);
+            }
+            if let Some(tokens) = tokens {
+                scheduler.settle(now, &charges, sent_at, tokens);
+            }
+            scheduler.release(now, &charges);
+        });
     }
+}
+
+fn accept(
+    scheduler: &mut Scheduler<Waiter>,
+    now: Instant,
+    charges: &Charges,
+    sent_at: Instant,
+    route: RouteId,
+    Acceptance { allowances, is_gone }: &Acceptance,
+) {
+    scheduler.answered(now, charges, sent_at, route, *is_gone);
+    scheduler.accepted(now, charges, sent_at, allowances);
 }
 
 impl Drop for Place {

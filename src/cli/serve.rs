@@ -1,14 +1,10 @@
-use std::fs::DirBuilder;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
@@ -19,15 +15,14 @@ use tracing_subscriber::{Layer, fmt};
 use super::in_force::InForce;
 use super::listen::bind;
 use super::output::{log_lines, say};
+use super::state::keep_state;
 use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
-use crate::admission::Admission;
-use crate::config::Config;
+use crate::config::{Config, exposures};
 use crate::gate::Gate;
-use crate::store::{StatePlace, Store};
 use crate::telemetry::Filter;
-use crate::{admin, gate, store};
+use crate::{admin, gate};
 
 /// Run the gate.
 #[derive(Debug, Args)]
@@ -43,7 +38,7 @@ pub(super) struct Serve {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
+pub(super) enum LogFormat {
     Text,
     Json,
 }
@@ -68,7 +63,8 @@ impl Serve {
 }
 
 impl LogFormat {
-    fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
+    /// The lines of the log, written so.
+    pub(super) fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
@@ -89,10 +85,11 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     let listener = bind(config.server.listen, "--listen").await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
+    exposures(&config).iter().for_each(|exposure| tracing::warn!("{exposure}"));
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = admin::AdminState::new(&config, gate.clone()).with_filter(filter);
+        let watched = Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
@@ -127,51 +124,8 @@ async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, st
     }
 }
 
-/// What was so before the start holds again, and what is so from now on is kept.
-fn keep_state(
-    config: &Config,
-    admission: &Admission,
-    stopped: CancellationToken,
-) -> Result<Option<JoinHandle<()>>, store::UnusableFile> {
-    let Some(mut store) = open_store(config)? else {
-        if config.store.starts_full {
-            admission.start_full();
-        }
-        return Ok(None);
-    };
-    store.begin(admission, config.store.starts_full);
-    Ok(Some(tokio::spawn(store.keep(admission.clone(), stopped))))
-}
-
-/// The store, if there is to be one. Where the configuration does not name it, a gate that has none goes on without.
-fn open_store(config: &Config) -> Result<Option<Store>, store::UnusableFile> {
-    match StatePlace::find(&config.store.path, config.server.listen) {
-        StatePlace::Named(path) => Store::open(&path, config).map(Some),
-        StatePlace::Usual(path) => {
-            let made = path.parent().map_or(Ok(()), make_folder);
-            let opened = made.map_err(|error| error.to_string());
-            match opened.and_then(|()| Store::open(&path, config).map_err(|error| error.to_string())) {
-                Ok(store) => Ok(Some(store)),
-                Err(why) => {
-                    tracing::warn!("a restart will forget what is used of the limits: {why}");
-                    Ok(None)
-                }
-            }
-        }
-        StatePlace::Off(why) => {
-            tracing::info!("a restart will forget what is used of the limits: {why}");
-            Ok(None)
-        }
-    }
-}
-
-/// Only the gate's own user reads there.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
 /// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.
-fn raise_open_files() {
+pub(super) fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit on open files stays as it is");

@@ -4,7 +4,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::body::PeekedBody;
-use crate::admission::InFlight;
+use crate::admission::{Acceptance, InFlight};
 use crate::hints::{
     self, BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal,
     is_gone,
@@ -24,6 +24,8 @@ pub(super) struct ResponseMeter {
     /// Its place among all requests in flight.
     _slot: Held,
     sent_at: Instant,
+    /// What admission has not been told yet.
+    acceptance: Option<Acceptance>,
     /// Finds the tokens used in the response's body, where a pool counts them.
     usage: Option<BodyDecoder<UsageReader>>,
 }
@@ -63,16 +65,18 @@ impl Exchange {
         if !says_why_in_its_body(self.response.status()) {
             return None;
         }
-        let meter = self.meter.as_ref()?;
+        let meter = self.meter.as_mut()?;
         self.response.body_mut().peek(MAX_REFUSAL, REFUSAL_TIMEOUT).await;
         let (status, headers, seen) =
             (self.response.status().as_u16(), self.response.headers(), self.response.body().seen());
         let body = codings(headers).map(|codings| codings.decode(seen, MAX_REFUSAL)).unwrap_or_default();
         let answer = UpstreamResponse { status, headers, body: &body, now: since_epoch() };
         let refusal = classify_refusal(&answer, meanings);
-        match &refusal {
-            Some(refusal) => meter.refused(refusal),
-            None => meter.accepted(headers, is_gone(&answer)),
+        if let Some(refusal) = &refusal {
+            meter.refused(refusal);
+        } else {
+            meter.accept(headers, is_gone(&answer));
+            meter.report();
         }
         refusal
     }
@@ -85,12 +89,20 @@ impl Exchange {
 
 impl ResponseMeter {
     pub(super) fn new(in_flight: InFlight, slot: Held, sent_at: Instant) -> Self {
-        Self { in_flight, _slot: slot, sent_at, usage: None }
+        Self { in_flight, _slot: slot, sent_at, acceptance: None, usage: None }
     }
 
-    /// The upstream took the request; these headers say what is left, or nothing is at its path.
-    pub(super) fn accepted(&self, headers: &HeaderMap, is_gone: bool) {
-        self.in_flight.accepted(self.sent_at, &allowances(headers, since_epoch()), is_gone);
+    /// The upstream took the request; these headers say what is left, or nothing is at its path. Admission is told at the
+    /// end, or when it is [reported](Self::report) before.
+    pub(super) fn accept(&mut self, headers: &HeaderMap, is_gone: bool) {
+        self.acceptance = Some(Acceptance { allowances: allowances(headers, since_epoch()), is_gone });
+    }
+
+    /// Tells admission that the upstream took the request, as the end may be far away.
+    pub(super) fn report(&mut self) {
+        if let Some(acceptance) = self.acceptance.take() {
+            self.in_flight.accepted(self.sent_at, &acceptance);
+        }
     }
 
     fn refused(&self, refusal: &Pushback) {
@@ -115,9 +127,8 @@ impl ResponseMeter {
 
 impl Drop for ResponseMeter {
     fn drop(&mut self) {
-        if let Some(tokens) = self.usage.as_ref().and_then(|usage| usage.sink().total()) {
-            self.in_flight.settle(self.sent_at, tokens);
-        }
+        let tokens = self.usage.as_ref().and_then(|usage| usage.sink().total());
+        self.in_flight.end(self.sent_at, self.acceptance.as_ref(), tokens);
     }
 }
 

@@ -48,8 +48,12 @@ impl Gate {
             return Ok(Forwarded { exchange: Exchange::new(response, meter), can_resend });
         }
         self.typical_latency.record(request.route(), sent.elapsed());
-        meter.accepted(response.headers(), false);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        meter.accept(response.headers(), false);
+        let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_switching || !response.body().is_complete() {
+            meter.report();
+        }
+        if is_switching {
             let exchange = self.switch_protocols(request, response, meter)?;
             return Ok(Forwarded { exchange, can_resend: false });
         }

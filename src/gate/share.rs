@@ -18,7 +18,7 @@ use super::shared::{CallOutcome, Origin, SharedAnswer, SharedCall, SharedRespons
 use super::sharing::ShareCounters;
 use super::state::Gate;
 use crate::coalesce::{Call, LongPoll, Payer, PollAdvice, Role, Shareable, Terms, Waiter, poll_helper};
-use crate::limit::{PoolId, Unit};
+use crate::limit::{Fill, PoolId, Unit};
 use crate::route::{Ask, Coalescing};
 
 /// A GET that may share a call, and how.
@@ -206,15 +206,17 @@ impl Gate {
     fn poll_advice(&self, request: &ClientRequest, wanted: &Shareable) -> PollAdvice {
         let asks = request.asks(self);
         let counts_requests = |ask: &&Ask| self.pools[ask.pool.0].limits.unit == Unit::Requests;
-        let payers: Vec<_> = asks.iter().filter(counts_requests).map(|ask| self.payer(ask)).collect();
+        let paying = asks.iter().filter(counts_requests);
+        let loads = self.admission.loads(paying.clone());
+        let payers: Vec<_> = paying.zip(loads).map(|(ask, load)| self.payer(ask, load)).collect();
         let headers = request.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         self.sharing.lock().poll(Instant::now().into_std(), wanted, &payers, poll_helper(headers))
     }
 
     /// A pool that refuses what it has no room for delays nothing, so polls have no share of it to keep to.
-    fn payer(&self, ask: &Ask) -> Payer<(PoolId, Option<Box<str>>)> {
+    fn payer(&self, ask: &Ask, load: Option<Fill>) -> Payer<(PoolId, Option<Box<str>>)> {
         let pool = &self.pools[ask.pool.0];
-        let load = if pool.refuse_when_full { None } else { self.admission.load(ask) };
+        let load = load.filter(|_| !pool.refuse_when_full);
         Payer { pool: (ask.pool, ask.key.clone()), load, share: pool.poll_share }
     }
 }

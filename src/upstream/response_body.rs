@@ -52,6 +52,12 @@ impl ResponseBody {
         Self { body, source: Source::Independent }
     }
 
+    /// Whether all of it is here.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.source, Source::Complete)
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.source {
             Source::Independent => Pin::new(&mut self.body).poll_frame(cx),

@@ -67,7 +67,7 @@ impl Scene {
 /// A configuration in this folder that keeps the state in that file.
 fn configured(folder: &Path, state: &Path, limit: u32, cold: &str) -> String {
     let path: PathBuf = folder.join("tidegate.toml");
-    let store = format!("[store]\npath = \"{}\"\ncold = \"{cold}\"\n", state.display());
+    let store = format!("extends = \"none\"\n[store]\npath = \"{}\"\ncold = \"{cold}\"\n", state.display());
     let pool = format!("[pools.posts]\nrequests = [\"{limit}/2h\"]\n");
     let route = "[[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n";
     fs::write(&path, [&store, &*pool, route].concat()).expect("a file");

@@ -39,11 +39,16 @@ export function detail(text) {
 const CASES = {
   within_limits: { tone: "calm", short: "within limits", sentence: "is within its limits" },
   not_enough_evidence: { tone: "calm", short: "nothing known", sentence: "was refused, and nobody can say why yet" },
+  configured_too_low: { tone: "busy", short: "set too low", sentence: "may take more than is configured" },
   own_limit: { tone: "busy", short: "own limit", sentence: "is at your own limit" },
   bursts: { tone: "refused", short: "bursts refused", sentence: "is refused when it bursts" },
   lower_limit: { tone: "refused", short: "hidden limit", sentence: "has a hidden limit" },
+  in_flight: { tone: "refused", short: "in-flight limit", sentence: "has a limit of requests in flight" },
   shared: { tone: "refused", short: "shared", sentence: "is shared with somebody else" },
   throttled: { tone: "refused", short: "throttled", sentence: "is throttled by the upstream" },
+  incident: { tone: "refused", short: "incident", sentence: "is refused whatever is sent" },
+  rejected: { tone: "broken", short: "rejected", sentence: "is answered with errors" },
+  unreachable: { tone: "broken", short: "unreachable", sentence: "cannot reach the upstream" },
   gone: { tone: "broken", short: "gone", sentence: "leads to an endpoint that is gone" },
   billing: { tone: "broken", short: "billing", sentence: "is refused for billing" },
 };

@@ -67,11 +67,16 @@ fn case(pool: &PoolStatus) -> &'static str {
     match pool.diagnosis.cause {
         CauseName::WithinLimits => "within limits",
         CauseName::NotEnoughEvidence => "not known yet",
+        CauseName::ConfiguredTooLow => "set too low",
         CauseName::OwnLimit => "at its limit",
         CauseName::Bursts => "bursts refused",
         CauseName::LowerLimit => "lower limit",
+        CauseName::InFlight => "in-flight limit",
         CauseName::Shared => "somebody else",
         CauseName::Throttled => "throttled",
+        CauseName::Incident => "incident",
+        CauseName::Rejected => "rejected",
+        CauseName::Unreachable => "unreachable",
         CauseName::Gone => "endpoint gone",
         CauseName::Billing => "billing",
     }

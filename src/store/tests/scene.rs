@@ -14,6 +14,8 @@ use crate::store::names::Names;
 use crate::store::{EVERY, Store};
 
 pub(super) const CONFIG: &str = r#"
+extends = "none"
+
 [pools.posts]
 requests = ["300/min"]
 

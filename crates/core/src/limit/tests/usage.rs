@@ -9,8 +9,8 @@ use super::{Ledger, PoolId, capped, just_before, small_limits, start};
 use crate::limit::{Charge, InstanceId, Limits, Rate};
 
 /// Sends what may go at these times, one after the other.
-fn send(ledger: &mut Ledger, pool: InstanceId, steps: &[(u64, u32)]) -> Instant {
-    let mut now = start();
+fn send(ledger: &mut Ledger, began: Instant, pool: InstanceId, steps: &[(u64, u32)]) -> Instant {
+    let mut now = began;
     for &(pause, cost) in steps {
         now += Duration::from_millis(pause);
         let charges = [Charge { instance: pool, cost }];
@@ -44,7 +44,7 @@ proptest! {
     ) {
         let mut first = Ledger::new(vec![limits.clone()]);
         let pool = only(&mut first);
-        let mut now = send(&mut first, pool, &steps);
+        let mut now = send(&mut first, start(), pool, &steps);
         let mut second = restarted(&mut first, now, &limits);
         for (pause, cost) in later {
             now += Duration::from_millis(pause);
@@ -87,7 +87,7 @@ fn long_log_is_saved_short_and_never_frees_early() {
     let limits = capped(&["8000/min"]);
     let mut ledger = Ledger::new(vec![limits.clone()]);
     let pool = only(&mut ledger);
-    let now = send(&mut ledger, pool, &[(5, 1); 8_000]);
+    let now = send(&mut ledger, start(), pool, &[(5, 1); 8_000]);
     let saved = ledger.saved_usage(now, pool).expect("it is used");
     let spent = &saved.usage.windows[0].spent;
     assert!(spent.len() <= 2_000 && spent.iter().map(|&(_, cost)| cost).sum::<u64>() == 8_000, "{}", spent.len());
@@ -103,10 +103,11 @@ fn long_log_is_saved_short_and_never_frees_early() {
 #[test]
 fn full_start_admits_nothing_for_a_window() {
     let mut ledger = Ledger::new(vec![capped(&["2/s", "3/5s"])]);
-    ledger.start_full(start());
+    let began = start();
+    ledger.start_full(began);
     for key in [None, Some("late")] {
         let charges = [Charge { instance: ledger.instance(PoolId(0), key), cost: 1 }];
-        let free = start() + Duration::from_secs(5);
+        let free = began + Duration::from_secs(5);
         assert!(ledger.reserve(just_before(free), &charges, |_| None).is_err(), "{key:?}");
         assert_eq!(ledger.reserve(free, &charges, |_| None), Ok(()), "{key:?}");
     }
@@ -119,7 +120,8 @@ fn watch_goes_on_over_a_restart() {
     let mut ledger = Ledger::new(vec![limits.clone()]);
     let pool = only(&mut ledger);
     assert_eq!(ledger.watched_since(pool), None);
-    let now = send(&mut ledger, pool, &[(0, 1), (5_000, 1)]);
+    let began = start();
+    let now = send(&mut ledger, began, pool, &[(0, 1), (5_000, 1)]);
     let next = restarted(&mut ledger, now, &limits);
-    assert_eq!(next.watched_since(pool), Some(start()));
+    assert_eq!(next.watched_since(pool), Some(began));
 }
