@@ -13,6 +13,8 @@ pub(super) struct ConfigView {
     /// Where the configuration comes from, and its hash.
     pub(super) source: String,
     pub(super) hash: String,
+    /// Which part of the account's limits is this gate's, if not all.
+    pub(super) share: Option<String>,
 }
 
 impl ConfigView {
@@ -24,6 +26,7 @@ impl ConfigView {
             routes_of,
             source: config.source.to_string(),
             hash: config.hash.clone(),
+            share: (!config.share.is_whole()).then(|| config.share.to_string()),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Status {
     pub config: String,
     /// The first 16 digits of the SHA-256 of its text.
     pub config_hash: String,
+    /// Which part of every limit of the account is this gate's, as in `1/3`; the limits below are this part. Null if all is.
+    pub share: Option<String>,
     /// Since the start.
     pub uptime_s: u64,
     /// When this was, in milliseconds since the Unix epoch.
@@ -158,6 +160,7 @@ impl Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: config.source.clone(),
             config_hash: config.hash.clone(),
+            share: config.share.clone(),
             uptime_s: uptime.as_secs(),
             at_ms: clock.at_ms(),
             draining: snapshot.draining,

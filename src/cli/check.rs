@@ -107,7 +107,7 @@ fn pools(config: &Config, charges: &[RouteCharge]) -> String {
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
-    let Config { source, server, upstream, queue, clients, log, store, .. } = config;
+    let Config { source, server, upstream, queue, clients, log, store, share, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
     writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1{tls}", server.listen)?;
@@ -139,6 +139,9 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     }
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;
+    if !share.is_whole() {
+        writeln!(out, "share     {share} of every limit of the account")?;
+    }
     print_store(out, &StatePlace::find(&store.path, server.listen), store.starts_full)?;
     writeln!(out, "drain     up to {}", format_duration(server.drain))?;
     print_clients(out, clients)?;

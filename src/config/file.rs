@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) clients: Clients,
     pub(super) log: Log,
     pub(super) store: Store,
+    pub(super) replicas: Replicas,
     pub(super) pools: IndexMap<String, Spanned<Pool>>,
     pub(super) routes: Vec<Route>,
 }
@@ -92,6 +93,12 @@ pub(super) struct Log {
 pub(super) struct Store {
     pub(super) path: Option<Text>,
     pub(super) cold: Option<ColdStart>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [replicas]")]
+pub(super) struct Replicas {
+    pub(super) share: Option<Text>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

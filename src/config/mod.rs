@@ -32,7 +32,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::client::{AllowedHosts, ClientSettings};
 use crate::hints::RefusalCause;
-use crate::limit::{PoolId, Unit};
+use crate::limit::{PoolId, Share, Unit};
 use crate::route::Table;
 use crate::settings::Settings;
 
@@ -60,6 +60,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What is kept over a restart.
     pub store: StoreConfig,
+    /// Which part of every limit of the account is this gate's.
+    pub share: Share,
     /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.

@@ -188,6 +188,7 @@ fn is_harmless(path: &[&str]) -> bool {
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)
         }
         ["clients", key] => ["quota", "by", "may_raise"].contains(key),
+        ["replicas", key] => *key == "share",
         ["store", key] => ["path", "cold"].contains(key),
         ["log", key] => ["access", "access_file", "sample"].contains(key),
         ["pools", _, key] => {

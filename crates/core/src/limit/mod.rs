@@ -14,6 +14,7 @@ mod ledger;
 mod pace;
 mod pool;
 mod rate;
+mod share;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
@@ -26,6 +27,7 @@ pub use pool::{
     Fill, FillLevel, Hint, LaterCharge, Learn, Limits, PoolUsage, SavedPace, SavedUsage, SavedWindow, Shape, Unit,
 };
 pub use rate::{ParseRateError, Rate};
+pub use share::{ParseShareError, Share};
 
 use std::time::Instant;
 

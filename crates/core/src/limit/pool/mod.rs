@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
 use super::window::Window;
-use super::{Never, NotYet, Rate};
+use super::{Never, NotYet, Rate, Share};
 pub use fill::Fill;
 pub(super) use learning::RefusalFit;
 pub use learning::{FillLevel, Hint};
@@ -119,9 +119,23 @@ pub struct Limits {
     pub learn: Learn,
     /// Which part of an instance's key is the model, if any is: then answers that name figures tell its own.
     pub model_part: Option<usize>,
+    /// Which part of the account's limits these are.
+    pub share: Share,
 }
 
 impl Limits {
+    /// The part of them that one of several gates has.
+    #[must_use]
+    pub fn shared(self, share: Share) -> Self {
+        let shape = match self.shape {
+            Shape::Window => Shape::Window,
+            Shape::Smooth { burst } => Shape::Smooth { burst: share.of_count(burst) },
+        };
+        let requests = self.requests.into_iter().map(|rate| share.of_rate(rate)).collect();
+        let in_flight = self.in_flight.map(|most| share.of_count(most));
+        Self { requests, in_flight, shape, share, ..self }
+    }
+
     /// Whether something that costs `cost` can go at all, however long it waits.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod saved;
 
 mod later;
 mod paces;
+mod shares;
 mod usage;
 mod windows;
 

@@ -87,7 +87,7 @@ fn long_log_is_saved_short_and_never_frees_early() {
     let limits = capped(&["8000/min"]);
     let mut ledger = Ledger::new(vec![limits.clone()]);
     let pool = only(&mut ledger);
-    let now = send(&mut ledger, start(), pool, &[(5, 1); 8_000]);
+    let now = send(&mut ledger, start(), pool, &vec![(5, 1); 8_000]);
     let saved = ledger.saved_usage(now, pool).expect("it is used");
     let spent = &saved.usage.windows[0].spent;
     assert!(spent.len() <= 2_000 && spent.iter().map(|&(_, cost)| cost).sum::<u64>() == 8_000, "{}", spent.len());
