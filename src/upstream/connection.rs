@@ -14,7 +14,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::io::{Io, Traffic};
 use super::outgoing::{Outgoing, Upload};
 use super::pool::{Pool, Pooled};
@@ -227,7 +227,7 @@ impl Interrupted {
         let unsent = error.take_message();
         let error = error.into_error();
         let is_closed = is_silent && !error.is_timeout() && !error.is_user();
-        Self { failed: Failed::Unreachable(cause(&error)), unsent, is_closed }
+        Self { failed: Failed::unreachable(&error), unsent, is_closed }
     }
 }
 
