@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::in_force::InForce;
-use super::listen::bind;
+use super::listen::HandedSockets;
 use super::output::{log_lines, say};
 use super::state::keep_state;
 use super::stop::StopSignals;
@@ -47,8 +47,9 @@ impl Serve {
     pub(super) fn run(self) -> Result<()> {
         let filter = start_log(&self.log, self.log_format)?;
         let config = self.config.load()?;
+        let handed = HandedSockets::take()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let served = runtime.block_on(serve(config, filter));
+        let served = runtime.block_on(serve(config, filter, handed));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
         served
@@ -76,18 +77,18 @@ impl LogFormat {
 }
 
 /// Serves until it is told to stop.
-pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
+pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSockets) -> Result<()> {
     let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;
     let stopped = CancellationToken::new();
     let keeping = keep_state(&config, gate.admission(), stopped.clone())?;
-    let listener = bind(config.server.listen, "--listen").await?;
+    let listener = handed.apps(config.server.listen).await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
     exposures(&config).iter().for_each(|exposure| tracing::warn!("{exposure}"));
     if let Some(admin) = config.server.admin {
-        let listener = bind(admin, "--admin").await?;
+        let listener = handed.admin(admin).await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
         let watched = Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter));
         // It is there to the end: that the gate is draining is worth asking about.

@@ -40,6 +40,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What one of TLS says first: the type of a handshake's record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 
+/// How long a connection may say nothing once nothing new is taken. A guess: a client sends its request at once.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// What no log may show, whoever prints a request's headers.
 const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
 
@@ -83,23 +86,35 @@ impl ConnectionService {
         let _open = self.gate.connections.open();
         drop(stream.set_nodelay(true));
         drop(probe(&stream));
-        let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
-        let protocol = first.await;
+        let protocol = self.protocol(&stream).await;
         let socket = Socket::new(stream);
         let served = match (protocol, &self.tls) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
-            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
-            (Some(Ok(Ok(Protocol::Tls))), None) => {
+            (Some(Protocol::Tls), Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
+            (Some(Protocol::Tls), None) => {
                 tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
                                server.cert_file and key_file");
                 Ok(())
             }
-            (Some(Ok(Ok(protocol))), _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
-            _ => Ok(()),
+            (Some(protocol), _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
+            (None, _) => Ok(()),
         };
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
         }
+    }
+
+    /// What a connection speaks, if it says so in time. One that was made just before nothing new is taken has a moment left: its
+    /// request is on the way, and no other gate will get it.
+    async fn protocol(&self, stream: &TcpStream) -> Option<Protocol> {
+        let mut spoken = pin!(timeout(HEAD, protocol(stream)));
+        let closing = self.closing.child_token();
+        let spoken = tokio::select! {
+            biased;
+            spoken = &mut spoken => spoken,
+            () = closing.cancelled() => timeout(LAST_WORD, spoken).await.ok()?,
+        };
+        spoken.ok()?.ok()
     }
 
     async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod explain;
+mod handover;
 mod logs;
 mod restart;
 mod run;

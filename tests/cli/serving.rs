@@ -132,7 +132,11 @@ impl Running {
     /// Starts it, and reads the lines that say it is ready.
     pub(super) fn start(arguments: &[&str], lines: usize) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments);
+        Self::of(command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments), lines)
+    }
+
+    /// The same of a command that is ready.
+    pub(super) fn of(command: &mut Command, lines: usize) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let said = BufReader::new(child.stdout.take().expect("its output")).lines().take(lines);
         let said = said.collect::<Result<_, _>>().expect("a text");

@@ -12,7 +12,7 @@ pub(super) fn share_out(pools: &mut [Pool], share: Share) {
 }
 
 impl Check {
-    pub(super) fn share(&mut self, file: &file::Replicas) -> Share {
+    pub(super) fn replica_share(&mut self, file: &file::Replicas) -> Share {
         self.parsed(file.share.as_ref(), "not a share", "").unwrap_or_default()
     }
 
