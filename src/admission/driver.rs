@@ -93,6 +93,11 @@ impl Admission {
         self.scheduler.with(|scheduler, _| scheduler.drain());
     }
 
+    /// The same pools have these limits and bounds from now on.
+    pub fn reload(&self, rules: Rules) {
+        self.scheduler.with(|scheduler, now| scheduler.reload(now, rules.pools, rules.max_waiting));
+    }
+
     /// All that has been learned and is worth keeping over a restart.
     #[must_use]
     pub fn saved_estimates(&self) -> Vec<SavedInstance> {

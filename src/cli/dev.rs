@@ -68,7 +68,7 @@ impl Dev {
         tokio::spawn(Mock::new(&settings, options).run(listener, std::future::pending()));
         if self.command.is_empty() {
             say(&format!("mock on {upstream}"));
-            serve(config, filter, HandedSockets::default()).await?;
+            serve(config, filter, HandedSockets::default(), None).await?;
             return Ok(ExitCode::SUCCESS);
         }
         complain(&format!("tidegate: mock at {upstream}"));

@@ -19,8 +19,9 @@ use super::state::keep_state;
 use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
-use crate::config::{Config, exposures};
+use crate::config::{Config, Source, exposures};
 use crate::gate::Gate;
+use crate::reload::{Load, Reloader, watch};
 use crate::telemetry::Filter;
 use crate::{admin, gate};
 
@@ -46,10 +47,12 @@ pub(super) enum LogFormat {
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
         let filter = start_log(&self.log, self.log_format)?;
-        let config = self.config.load()?;
+        let in_force = self.config;
+        let config = in_force.load()?;
+        let load: Load = Box::new(move || in_force.load());
         let handed = HandedSockets::take()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let served = runtime.block_on(serve(config, filter, handed));
+        let served = runtime.block_on(serve(config, filter, handed, Some(load)));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
         served
@@ -77,10 +80,12 @@ impl LogFormat {
 }
 
 /// Serves until it is told to stop.
-pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSockets) -> Result<()> {
+pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSockets, load: Option<Load>) -> Result<()> {
     let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;
+    let config = Arc::new(config);
+    let reloader = load.map(|load| Arc::new(Reloader::new(gate.clone(), Arc::clone(&config), load)));
     let stopped = CancellationToken::new();
     let keeping = keep_state(&config, gate.admission(), stopped.clone())?;
     let listener = handed.apps(config.server.listen).await?;
@@ -90,13 +95,17 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
     if let Some(admin) = config.server.admin {
         let listener = handed.admin(admin).await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter));
+        let watched =
+            Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter).with_reloader(reloader.clone()));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
     tracing::info!(config = %config.source, upstream = %config.upstream.url, "apps: OPENAI_BASE_URL=http://{address}/v1");
     tokio::spawn(stopped.clone().run_until_cancelled_owned(memory::give_back(gate.clone())));
-    rotation::heed(hangups, &config.log, &gate, stopped.clone());
+    if let (Some(reloader), Source::File(file), true) = (&reloader, &config.source, config.server.watch) {
+        tokio::spawn(stopped.clone().run_until_cancelled_owned(watch(Arc::clone(reloader), file.clone())));
+    }
+    rotation::heed(hangups, &config.log, &gate, reloader, stopped.clone());
     let ended = serve_until_told(gate.clone(), listener, config.server.drain, &mut stop).await;
     stopped.cancel();
     if let Some(keeping) = keeping {

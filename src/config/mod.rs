@@ -4,6 +4,7 @@
 
 mod change;
 mod check;
+mod difference;
 mod exposure;
 mod file;
 mod hash;
@@ -17,6 +18,7 @@ mod url;
 
 pub use crate::settings::PoolSettings as Pool;
 pub use change::Change;
+pub use difference::{Difference, NeedsRestart};
 pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
@@ -80,6 +82,8 @@ pub struct Server {
     pub allowed_hosts: AllowedHosts,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
+    /// Whether the file is reloaded when it changes.
+    pub watch: bool,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.
     pub tls: Option<Arc<ServerConfig>>,
 }

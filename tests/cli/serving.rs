@@ -61,7 +61,7 @@ fn a_hangup_leaves_a_gate_without_access_file_serving() {
     assert!(request.take_while(|line| !line.is_empty()).count() > 0, "a request comes before its answer");
     for _ in 0..2 {
         gate.signal_with("-HUP");
-        gate.logs("SIGHUP is ignored");
+        gate.logs("the configuration is reloaded: nothing has changed");
     }
     server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("an answer");
     let mut answer = String::new();

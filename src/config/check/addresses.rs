@@ -34,6 +34,7 @@ impl Check {
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], ADMIN)))),
             allowed_hosts: file.allowed_hosts.iter().filter_map(|text| self.allowed_host(text)).collect(),
             drain: self.time(file.drain.as_ref(), DRAIN),
+            watch: file.watch.unwrap_or(true),
             tls: self.own_tls(file),
         }
     }

@@ -13,6 +13,7 @@ mod evidence;
 mod forecast;
 mod look;
 mod outcome;
+mod reload;
 mod request;
 mod requesters;
 mod restart;

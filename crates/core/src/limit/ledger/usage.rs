@@ -6,7 +6,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::{Charge, InstanceId, Ledger, PoolId};
-use crate::limit::SavedUsage;
+use crate::limit::{Limits, SavedUsage};
 
 /// What is used of one pool instance, to be saved over a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,21 @@ impl Ledger {
     pub fn start_full(&mut self, now: Instant) {
         self.full_at = Some(now);
         self.instances.iter_mut().for_each(|(_, entry)| entry.pool.start_full(now, now));
+    }
+
+    /// The same pools have other limits from now on. Those whose limits are the same go on as if nothing had been said.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn reload(&mut self, now: Instant, limits: Vec<Limits>) {
+        assert_eq!(limits.len(), self.limits.len(), "the same pools");
+        for (_, entry) in &mut self.instances {
+            let new = &limits[entry.pool_id.0];
+            if *new != self.limits[entry.pool_id.0] {
+                entry.pool.recut(now, new);
+            }
+        }
+        self.limits = limits;
     }
 
     /// Of each charge its pool, its key and its cost.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Pool;
+use crate::limit::Limits;
 
 /// The most entries that are kept of one window. A guess: a minute is kept to 30 ms, in less than 50 KB.
 const MOST_ENTRIES: usize = 2_000;
@@ -64,6 +65,24 @@ impl Pool {
                 pace.owe_until(paid_off);
             }
         }
+    }
+
+    /// The same pool under other limits. What was sent and is under way counts on, whatever the limits were; what was learned
+    /// holds as far as it still tightens them; and if nothing may go for a while, nothing does.
+    pub(crate) fn recut(&mut self, now: Instant, limits: &Limits) {
+        let (usage, estimate, opens) = (self.saved_usage(now), self.saved(), self.opens(now));
+        let mut next = Self::new(limits);
+        if let Some(usage) = usage {
+            next.restore(now, &usage);
+        }
+        if let Some(estimate) = estimate {
+            drop(next.recall(now, estimate));
+        }
+        if opens > now {
+            next.stay_away(now, opens - now);
+        }
+        (next.reserved, next.in_flight) = (self.reserved, self.in_flight);
+        *self = next;
     }
 
     /// Since when it has been watched.
