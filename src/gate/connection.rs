@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -44,7 +44,15 @@ const HANDSHAKE: u8 = 22;
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// What no log may show, whoever prints a request's headers.
-const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
+const SECRETS: [HeaderName; 7] = [
+    AUTHORIZATION,
+    COOKIE,
+    PROXY_AUTHORIZATION,
+    SEC_WEBSOCKET_PROTOCOL,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
 
 /// What every connection is served with.
 pub(super) struct ConnectionService {
