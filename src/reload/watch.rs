@@ -1,4 +1,4 @@
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Reloader;
+use super::reloader::Reloader;
+use crate::fingerprint::Fingerprint;
 
 /// How often the file is looked at. As long as an editor may take to write one.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,8 +27,10 @@ struct FileStamp {
 pub async fn watch(reloader: Arc<Reloader>, file: PathBuf) {
     let mut due = interval(EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut loaded = FileStamp::of(&file);
-    let mut seen = loaded;
+    let mut seen = FileStamp::of(&file);
+    // It may have changed since it was read at the start.
+    let is_loaded = fs::read(&file).is_ok_and(|text| Fingerprint::of(&text).to_string() == reloader.config().hash);
+    let mut loaded = seen.filter(|_| is_loaded);
     loop {
         due.tick().await;
         let now = FileStamp::of(&file);

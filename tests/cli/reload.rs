@@ -122,17 +122,17 @@ fn wrong_or_fixed_changes_are_refused_and_the_old_ones_go_on() {
 fn file_that_is_swapped_by_a_link_is_seen() {
     let mut scene = Scene::new(10, true);
     let folder = scene.folder.path().to_owned();
-    for (name, limit) in [("v1", 10), ("v2", 12)] {
+    for (name, limit) in [("v1", 11), ("v2", 12)] {
         fs::create_dir(folder.join(name)).expect("a folder");
         write(&folder.join(name).join("tidegate.toml"), limit, true, "");
     }
     symlink("v1", folder.join("data")).expect("a link");
     symlink("data/tidegate.toml", folder.join("new")).expect("a link");
     fs::rename(folder.join("new"), scene.file()).expect("it is replaced");
-    scene.gate.logs("the configuration is reloaded: nothing has changed");
+    scene.gate.logs("[pools.posts] limits: 10/2h -> 11/2h");
     symlink("v2", folder.join("swap")).expect("a link");
     fs::rename(folder.join("swap"), folder.join("data")).expect("it is swapped");
-    scene.gate.logs("[pools.posts] limits: 10/2h -> 12/2h");
+    scene.gate.logs("[pools.posts] limits: 11/2h -> 12/2h");
     assert_eq!(scene.send(), 12);
 }
 

@@ -53,7 +53,7 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     let mut pools: Vec<Pool> = file.pools.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
     pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
     let share = check.replica_share(&file.replicas);
-    store::share_out(&mut pools, share);
+    Check::share_out(&mut pools, share);
     let mut routes = check.routes(&file.routes, &pools);
     check.keepalive(&file.routes, &mut routes, &pools);
     check.coalesce(&file.routes, &mut routes);

@@ -4,14 +4,14 @@ use crate::config::{Pool, StoreConfig, StorePath};
 use crate::limit::Share;
 use crate::problem::Problem;
 
-/// Each pool has this part of its limits, and of what the upstream says of them.
-pub(super) fn share_out(pools: &mut [Pool], share: Share) {
-    if !share.is_whole() {
-        pools.iter_mut().for_each(|pool| pool.limits = std::mem::take(&mut pool.limits).shared(share));
-    }
-}
-
 impl Check {
+    /// Each pool has this part of its limits, and of what the upstream says of them.
+    pub(super) fn share_out(pools: &mut [Pool], share: Share) {
+        if !share.is_whole() {
+            pools.iter_mut().for_each(|pool| pool.limits = std::mem::take(&mut pool.limits).shared(share));
+        }
+    }
+
     pub(super) fn replica_share(&mut self, file: &file::Replicas) -> Share {
         self.parsed(file.share.as_ref(), "not a share", "").unwrap_or_default()
     }

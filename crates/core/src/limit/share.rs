@@ -2,7 +2,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::{Hint, Rate};
+use super::Rate;
 
 /// Which part of every limit of the account this gate has, where several gates share one: `1/3`.
 ///
@@ -61,13 +61,9 @@ impl Share {
         part.unwrap_or(NonZeroU32::MIN)
     }
 
-    /// This part of what the upstream says of the whole account.
+    /// This part of an amount, rounded down.
     #[must_use]
-    pub fn of_hint(self, hint: Hint) -> Hint {
-        Hint { limit: self.of_rate(hint.limit), left: hint.left.map(|left| self.of_amount(left)) }
-    }
-
-    fn of_amount(self, amount: u64) -> u64 {
+    pub fn of_amount(self, amount: u64) -> u64 {
         let part = u128::from(amount) * u128::from(self.part.get()) / u128::from(self.of.get());
         u64::try_from(part).unwrap_or(amount)
     }

@@ -21,6 +21,7 @@ mod retries;
 mod review;
 mod rules;
 mod saved;
+mod saved_use;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -35,8 +36,8 @@ pub use evidence::{Evidence, RefusalBurst, RefusalCounts};
 pub use look::Rest;
 pub use request::{AdmissionRequest, QueuePosition};
 pub use requesters::Requester;
-pub use restart::{SavedInstanceUse, SavedRetry};
 pub use rules::{PoolRules, Rules};
+pub use saved_use::{SavedInstanceUse, SavedRetry};
 pub use snapshot::{InstanceState, RequestTotals, Snapshot};
 pub use state::{Arrival, Decision, Scheduler};
 pub use wait_check::{PoolLine, WaitCheck};

@@ -29,7 +29,7 @@ impl Ledger {
     /// The upstream speaks of the whole account.
     fn own_part(&self, id: InstanceId, hint: Option<Hint>) -> Option<Hint> {
         let share = self.limits[self.get(id).pool_id.0].share;
-        hint.map(|hint| share.of_hint(hint))
+        hint.map(|hint| hint.shared(share))
     }
 
     /// What was sent at about `sent_at` does not count after all.
