@@ -6,9 +6,9 @@ use super::retries::{GRACE, RetryReservation};
 use super::saved_use::{SavedInstanceUse, SavedRetry};
 use super::snapshot::RequestTotals;
 use super::state::Scheduler;
-use crate::limit::{Charge, InstanceId, NamedCharges, PoolId, SavedPool};
-use crate::queue::{Charges, ClientId, Flow, Seq};
-use crate::route::{Priority, RouteId};
+use crate::limit::{Charge, InstanceId, NamedCharges, PoolId};
+use crate::queue::{Charges, Flow, Seq};
+use crate::route::RouteId;
 
 impl<W> Scheduler<W> {
     /// The instances whose use is to be saved, some at a time ([`Scheduler::saved_use`]).

@@ -76,7 +76,8 @@ impl Pool {
             next.restore(now, &usage);
         }
         if let Some(estimate) = estimate {
-            drop(next.recall(now, estimate));
+            // One that would not tighten these limits is forgotten.
+            let _ = next.recall(now, estimate);
         }
         if opens > now {
             next.stay_away(now, opens - now);
