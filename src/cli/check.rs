@@ -150,7 +150,8 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
         writeln!(out, "share     {share} of every limit of the account")?;
     }
     print_store(out, &StatePlace::find(&store.path, server.listen), store.starts_full)?;
-    writeln!(out, "drain     up to {}", format_duration(server.drain))?;
+    let (drain, stall) = (format_duration(server.drain), format_duration(server.stall_timeout));
+    writeln!(out, "drain     up to {drain}; clients that stall are given up after {stall}")?;
     print_clients(out, clients)?;
     print_log(out, log)?;
     for exposure in exposures(config) {

@@ -79,6 +79,7 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
         ("[server] admin", text(server.admin)),
         ("[server] drain", text(server.drain)),
         ("[server] allowed_hosts", text(&server.allowed_hosts)),
+        ("[server] stall_timeout", text(server.stall_timeout)),
         ("[upstream]", text(upstream)),
         ("[queue]", text(queue)),
         ("[clients]", text(clients)),

@@ -64,13 +64,17 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use bytes::Bytes;
     use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn connection_follows_a_changed_account() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let peer = Peer::new(address, Socket::new(TcpStream::connect(address).await.expect("connects")));
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let peer = Peer::new(address, Socket::new(stream, Bytes::new(), Duration::from_secs(1)));
         for account in [&b"Bearer one"[..], b"Bearer one", b"Bearer two", b"Bearer one"] {
             assert_eq!(peer.fingerprint(account), Fingerprint::of(account));
         }

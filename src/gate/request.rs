@@ -58,7 +58,18 @@ impl ClientRequest {
         let client = peer.identify(&gate.clients, &head.headers, target.query());
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
         let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
-        Self { head, body: body.into(), peer, arrived, found, target, client, upgrade, trace, deadline: None }
+        Self {
+            head,
+            body: Prefetched::new(body, gate.stall),
+            peer,
+            arrived,
+            found,
+            target,
+            client,
+            upgrade,
+            trace,
+            deadline: None,
+        }
     }
 
     pub(super) fn route(&self) -> RouteId {

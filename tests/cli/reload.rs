@@ -91,7 +91,7 @@ fn raised_and_lowered_limits_hold_with_what_was_sent() {
     assert!(refused.contains("pool 'posts' (20/2h)"), "{refused}");
     let status = scene.status();
     assert_eq!((&status["reload"]["generation"], &status["reload"]["refused"]), (&3.into(), &Value::Null));
-    assert_eq!(status["pools"][0]["windows"][0]["limit"], "20/2h", "{}", status["pools"][0]);
+    assert_eq!(status["pools"][0]["limits"][0]["limit"], "20/2h", "{}", status["pools"][0]);
 }
 
 #[test]
