@@ -1,7 +1,7 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk packaging page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
+.PHONY: test lint unit program metrics sdk packaging page soundness frames screenshots crowd soak restarts learning matrix bench profile profiling house deny \
 	image nginx valgrind promtool chromium clean
 
 test: lint unit metrics sdk packaging page
@@ -57,6 +57,10 @@ crowd: program
 # 100,000 connections in bursts, half of which are cut at random points. Two minutes; `tests/gate/soak.rs` is a short form.
 soak:
 	cargo bench --locked --bench soak
+
+# Fifty gates in a row, each killed in the middle of a burst: the upstream refuses nothing. `make test` does it six times.
+restarts:
+	RESTARTS=50 cargo test --locked --test integration gate_killed_in_a_burst
 
 # What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; on virtual
 # clocks the tests hold the same.

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
 use super::guard::guard;
-use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question};
+use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question, reload};
 
 type PageState = State<Arc<AdminState>>;
 
@@ -59,6 +59,7 @@ fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {
         .route("/explain", get(question::explain))
         .route("/metrics", get(metrics))
         .route("/log", log::page())
+        .route("/config/reload", reload::page())
         .merge(page::routes())
         .fallback(unknown)
         // What changes something is for people and their programs, and not even for pages that may use the gate.
@@ -99,7 +100,6 @@ async fn metrics(State(admin): PageState) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there =
-        "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics and /log";
+    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics, /log and, for PUT, /config/reload";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

@@ -27,5 +27,5 @@ pub(super) async fn explain(
     let body = model.map_or(json!({}), |model| json!({ "model": model })).to_string();
     let (headers, peer) = (HeaderMap::new(), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let sketch = Sketch { method, path, headers, peer, body: Body::read(body.as_bytes(), None) };
-    Json(admin.explainer.explain(&sketch, Some(&admin.status())))
+    Json(admin.views().explainer.explain(&sketch, Some(&admin.status())))
 }

@@ -15,6 +15,7 @@ use crate::admission::{InstanceState, RequestTotals};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
+use crate::reload::ReloadStatus;
 
 /// What `schema` says; another one where something is gone or means something else.
 pub const SCHEMA: u32 = 1;
@@ -31,6 +32,10 @@ pub struct Status {
     pub config: String,
     /// The first 16 digits of the SHA-256 of its text.
     pub config_hash: String,
+    /// Which part of every limit of the account is this gate's, as in `1/3`; the limits below are this part. Null if all is.
+    pub share: Option<String>,
+    /// What became of reloads; null if this gate's configuration cannot be reloaded.
+    pub reload: Option<ReloadStatus>,
     /// Since the start.
     pub uptime_s: u64,
     /// When this was, in milliseconds since the Unix epoch.
@@ -148,6 +153,8 @@ impl Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: config.source.clone(),
             config_hash: config.hash.clone(),
+            share: config.share.clone(),
+            reload: None,
             uptime_s: uptime.as_secs(),
             at_ms: clock.at_ms(),
             draining: snapshot.draining,

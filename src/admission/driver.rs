@@ -16,7 +16,7 @@ use crate::route::{Ask, RouteId};
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
 pub struct Admission {
-    scheduler: SharedScheduler,
+    pub(super) scheduler: SharedScheduler,
 }
 
 /// Whether a request goes at once.
@@ -38,7 +38,7 @@ pub struct PendingPermit {
 }
 
 /// So many pool instances are looked at while everybody else is kept. A guess: it bounds how long that is.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 impl Admission {
     /// Starts the timer, which ends with the last clone. Must be called within a tokio runtime.
@@ -96,6 +96,11 @@ impl Admission {
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&self) {
         self.scheduler.with(|scheduler, _| scheduler.drain());
+    }
+
+    /// The same pools have these limits and bounds from now on.
+    pub fn reload(&self, rules: Rules) {
+        self.scheduler.with(|scheduler, now| scheduler.reload(now, rules.pools, rules.max_waiting));
     }
 
     /// All that has been learned and is worth keeping over a restart.

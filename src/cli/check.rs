@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
+use crate::store::StatePlace;
 use crate::upstream::Proxy;
 
 /// Check a configuration and print what would be in force.
@@ -113,7 +114,7 @@ fn pools(config: &Config, charges: &[RouteCharge]) -> String {
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
-    let Config { source, server, upstream, queue, clients, log, .. } = config;
+    let Config { source, server, upstream, queue, clients, log, store, share, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
     if config.is_observed {
@@ -148,6 +149,10 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     }
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;
+    if !share.is_whole() {
+        writeln!(out, "share     {share} of every limit of the account")?;
+    }
+    print_store(out, &StatePlace::find(&store.path, server.listen), store.starts_full)?;
     let (drain, stall) = (format_duration(server.drain), format_duration(server.stall_timeout));
     writeln!(out, "drain     up to {drain}; clients that stall are given up after {stall}")?;
     print_clients(out, clients)?;
@@ -158,15 +163,22 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, learned_file, .. }: &UpstreamConfig) -> Result<()> {
-    if let Some(path) = learned_file {
-        writeln!(out, "learned   kept over a restart in {}", path.display())?;
-    }
+fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, .. }: &UpstreamConfig) -> Result<()> {
     if !refusals.is_empty() {
         let codes = refusals.iter().map(|(code, _)| &**code).collect::<Vec<_>>().join(", ");
         writeln!(out, "refusals  mean here what is written: {codes}")?;
     }
     Ok(())
+}
+
+/// Where the state is kept, and what a start without it begins with.
+fn print_store(out: &mut impl Write, place: &StatePlace, starts_full: bool) -> Result<()> {
+    let kept = match place {
+        StatePlace::Named(path) | StatePlace::Usual(path) => format!("kept over a restart in {}", path.display()),
+        StatePlace::Off(why) => format!("not kept over a restart: {why}"),
+    };
+    let cold = if starts_full { "; a start without it takes every limit for used up" } else { "" };
+    Ok(writeln!(out, "state     {kept}{cold}")?)
 }
 
 fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {

@@ -23,6 +23,7 @@ mod run;
 mod serve;
 #[cfg(feature = "lab")]
 mod simulate;
+mod state;
 mod stop;
 mod top;
 mod usage_error;

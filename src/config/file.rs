@@ -21,6 +21,8 @@ pub(super) struct File {
     pub(super) queue: Queue,
     pub(super) clients: Clients,
     pub(super) log: Log,
+    pub(super) store: Store,
+    pub(super) replicas: Replicas,
     pub(super) pools: IndexMap<String, Spanned<Pool>>,
     pub(super) routes: Vec<Route>,
 }
@@ -49,6 +51,7 @@ pub(super) struct Server {
     pub(super) stall_timeout: Option<Text>,
     pub(super) cert_file: Option<Text>,
     pub(super) key_file: Option<Text>,
+    pub(super) watch: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +65,6 @@ pub(super) struct Upstream {
     pub(super) http2_connections: Option<NonZeroUsize>,
     pub(super) ca_file: Option<Text>,
     pub(super) learn: Option<bool>,
-    pub(super) learned_file: Option<Text>,
     pub(super) refusals: IndexMap<String, Text>,
 }
 
@@ -94,6 +96,26 @@ pub(super) struct Log {
     pub(super) access_file: Option<Text>,
     pub(super) sample: Option<Spanned<f64>>,
     pub(super) otlp: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [store]")]
+pub(super) struct Store {
+    pub(super) path: Option<Text>,
+    pub(super) cold: Option<ColdStart>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [replicas]")]
+pub(super) struct Replicas {
+    pub(super) share: Option<Text>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ColdStart {
+    Empty,
+    Full,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -43,6 +43,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What one of TLS says first: the type of a handshake's record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 
+/// How long a connection may say nothing once nothing new is taken. A guess: a client sends its request at once.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// What no log may show, whoever prints a request's headers.
 const SECRETS: [HeaderName; 7] = [
     AUTHORIZATION,
@@ -96,8 +99,7 @@ impl ConnectionService {
         drop(stream.set_nodelay(true));
         drop(probe(&stream));
         bound_unsent(&stream);
-        let first = self.closing.run_until_cancelled(timeout(self.gate.stall, protocol(&mut stream)));
-        let Some(Ok(Ok((protocol, read)))) = first.await else { return };
+        let Some((protocol, read)) = self.protocol(&mut stream).await else { return };
         let socket = Socket::new(stream, read, self.gate.stall);
         let served = match (protocol, &self.tls) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
@@ -112,6 +114,19 @@ impl ConnectionService {
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
         }
+    }
+
+    /// What a connection speaks, if it says so in time. One that was made just before nothing new is taken has a moment left: its
+    /// request is on the way, and no other gate will get it.
+    async fn protocol(&self, stream: &mut TcpStream) -> Option<(Protocol, Bytes)> {
+        let mut spoken = pin!(timeout(self.gate.stall, protocol(stream)));
+        let closing = self.closing.child_token();
+        let spoken = tokio::select! {
+            biased;
+            spoken = &mut spoken => spoken,
+            () = closing.cancelled() => timeout(LAST_WORD, spoken).await.ok()?,
+        };
+        spoken.ok()?.ok()
     }
 
     async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {

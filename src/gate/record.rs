@@ -53,7 +53,7 @@ impl RequestRecord {
 
     /// The gate answers with an error.
     pub(super) fn fails(&mut self, failure: &Failure) -> ErrorResponse {
-        let response = failure.response(&self.gate.pools);
+        let response = failure.response(&self.gate.shown_pools());
         if matches!(failure, Failure::Left) {
             return response;
         }

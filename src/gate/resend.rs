@@ -62,7 +62,7 @@ impl Gate {
             return Err(request.reject(failure).await);
         };
         progress.waited_since(queued);
-        let error = failure.response(&self.pools);
+        let error = failure.response(&self.shown_pools());
         let headers = exchange.response.headers_mut();
         if let (Some(wait), false) = (error.retry_after, has_retry_after(headers)) {
             set_retry_after(headers, wait);

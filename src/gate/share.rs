@@ -215,7 +215,8 @@ impl Gate {
 
     /// A pool that refuses what it has no room for delays nothing, so polls have no share of it to keep to.
     fn payer(&self, ask: &Ask, load: Option<Fill>) -> Payer<(PoolId, Option<Box<str>>)> {
-        let pool = &self.pools[ask.pool.0];
+        let pools = self.shown_pools();
+        let pool = &pools[ask.pool.0];
         let load = load.filter(|_| !pool.refuse_when_full);
         Payer { pool: (ask.pool, ask.key.clone()), load, share: pool.poll_share }
     }

@@ -1,6 +1,6 @@
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::DefaultClock;
@@ -42,7 +42,10 @@ pub enum StartError {
 /// What all requests share.
 pub struct GateState {
     pub(super) routes: Arc<Table>,
+    /// As the gate was started: names, units and keys, which stay.
     pub(super) pools: Vec<Pool>,
+    /// As they are in force.
+    shown: RwLock<Arc<Vec<Pool>>>,
     pub(super) labels: Labels,
     pub(super) hops: Hops,
     pub(super) clients: Clients,
@@ -83,6 +86,7 @@ impl GateState {
         Ok(Self {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
+            shown: RwLock::new(Arc::new(config.pools.clone())),
             labels: Labels::new(&config.routes, &config.pools),
             hops: Hops::new(),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
@@ -122,6 +126,18 @@ impl Gate {
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
         &self.state.telemetry
+    }
+
+    /// The pools with the limits that are in force.
+    #[must_use]
+    pub fn shown_pools(&self) -> Arc<Vec<Pool>> {
+        Arc::clone(&self.state.shown.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same pools have the limits and bounds of this configuration from now on. Nothing else of it changes anything.
+    pub fn reload(&self, config: &Config) {
+        *self.state.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.pools.clone());
+        self.admission().reload(config.settings().rules(&self.state.clients));
     }
 
     /// Where requests wait.

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::exchange::ResponseMeter;
 use super::failure::Failure;
+use super::observed_request::ObservedRequest;
 use super::request::ClientRequest;
 use super::state::Gate;
 use crate::admission::{AdmissionRequest, Permit, Refusal};
@@ -56,6 +57,8 @@ struct Event<'e> {
 struct Waiting {
     turn: Message,
     permit: BoxFuture<'static, Result<Permit, Refusal>>,
+    /// Its double, if its pools are only observed.
+    observed: Option<ObservedRequest>,
 }
 
 impl WebSocketTurns {
@@ -100,10 +103,10 @@ impl WebSocketTurns {
             let permit: OptionFuture<_> = waiting.as_mut().map(|waiting| &mut waiting.permit).into();
             tokio::select! {
                 Some(decided) = permit => {
-                    let Some(Waiting { turn, .. }) = waiting.take() else { continue };
+                    let Some(Waiting { turn, observed, .. }) = waiting.take() else { continue };
                     match decided {
                         Ok(permit) => {
-                            meter = Some(self.begin(permit));
+                            meter = Some(self.begin(permit, observed));
                             upstream.send(turn).await?;
                         }
                         Err(refusal) => client.send(self.error_event(refusal)).await?,
@@ -148,18 +151,21 @@ impl WebSocketTurns {
             return Err(message);
         }
         let facts = TurnFacts { headers: &self.headers, body: Body::read(text.as_bytes(), None) };
-        let asks = self.gate.routes.asks(&self.found, &facts);
+        let mut asks = self.gate.routes.asks(&self.found, &facts);
         let admission = AdmissionRequest { bytes: text.len() as u64, ..self.admission };
+        let observed = self.gate.observer.as_ref().map(|observer| observer.split(&mut asks)).unwrap_or_default();
+        let observed = (!observed.is_empty()).then(|| self.gate.observe(&observed, admission, false).1).flatten();
         let gate = self.gate.clone();
         let permit = Box::pin(async move { gate.admission.acquire(&asks, admission).await });
-        Ok(Waiting { turn: message, permit })
+        Ok(Waiting { turn: message, permit, observed })
     }
 
     /// The turn goes.
-    fn begin(&self, permit: Permit) -> ResponseMeter {
+    fn begin(&self, permit: Permit, observed: Option<ObservedRequest>) -> ResponseMeter {
         let (place, in_flight) = permit.split();
         place.sent();
-        let mut meter = ResponseMeter::new(in_flight, self.gate.in_flight.overdraw(1), Instant::now().into_std());
+        let mut meter =
+            ResponseMeter::new(in_flight, self.gate.in_flight.overdraw(1), observed, Instant::now().into_std());
         meter.accept(&HeaderMap::new(), false);
         meter.read_usage(&HeaderMap::new());
         meter

@@ -2,7 +2,9 @@
 
 mod diagnosis;
 mod explain;
+mod handover;
 mod logs;
+mod reload;
 mod restart;
 mod run;
 mod screen;

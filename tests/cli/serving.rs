@@ -61,7 +61,7 @@ fn a_hangup_leaves_a_gate_without_access_file_serving() {
     assert!(request.take_while(|line| !line.is_empty()).count() > 0, "a request comes before its answer");
     for _ in 0..2 {
         gate.signal_with("-HUP");
-        gate.logs("SIGHUP is ignored");
+        gate.logs("the configuration is reloaded: nothing has changed");
     }
     server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("an answer");
     let mut answer = String::new();
@@ -132,7 +132,11 @@ impl Running {
     /// Starts it, and reads the lines that say it is ready.
     pub(super) fn start(arguments: &[&str], lines: usize) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments);
+        Self::of(command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments), lines)
+    }
+
+    /// The same of a command that is ready.
+    pub(super) fn of(command: &mut Command, lines: usize) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let said = BufReader::new(child.stdout.take().expect("its output")).lines().take(lines);
         let said = said.collect::<Result<_, _>>().expect("a text");
@@ -171,6 +175,10 @@ impl Running {
     /// From now on nobody reads its log.
     pub(super) fn unread(&mut self) {
         self.log = None;
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(super) fn signal(&self) {

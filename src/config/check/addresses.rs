@@ -38,6 +38,7 @@ impl Check {
             allowed_hosts: file.allowed_hosts.iter().filter_map(|text| self.allowed_host(text)).collect(),
             drain: self.time(file.drain.as_ref(), DRAIN),
             stall_timeout: self.some_time(file.stall_timeout.as_ref(), STALL),
+            watch: file.watch.unwrap_or(true),
             tls: self.own_tls(file),
         }
     }
@@ -92,7 +93,6 @@ impl Check {
             http2_connections: file.http2_connections,
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
             refusals: self.refusals(&file.refusals),
-            learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
         }
     }
 

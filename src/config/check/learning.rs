@@ -6,10 +6,9 @@ use super::polls::SHARE;
 use super::pools::{IMPLICIT, MARGIN};
 use super::{Check, Defaults};
 use crate::config::Pool;
-use crate::config::file::{self, Text};
+use crate::config::file::Text;
 use crate::hints::RefusalCause;
 use crate::limit::{Learn, Limits};
-use crate::problem::Problem;
 use crate::route::KeyPart;
 
 impl Check {
@@ -19,15 +18,6 @@ impl Check {
             Some((code.clone(), self.parsed(Some(text), "not what a refusal can mean", "")?))
         };
         file.iter().filter_map(cause).collect()
-    }
-
-    /// Where nothing is learned, nothing is kept over a restart.
-    pub(super) fn learned_file(&mut self, file: &file::Upstream, pools: &[Pool]) {
-        let learns = |pool: &Pool| pool.limits.learn != Learn::Never;
-        if let (Some(path), false) = (&file.learned_file, pools.iter().any(learns)) {
-            let mend = "take it out, or take out learn = false";
-            self.problems.push(Problem::new("learned_file without learning", path.span(), "has no effect", mend));
-        }
     }
 
     /// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream

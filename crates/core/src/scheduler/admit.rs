@@ -296,7 +296,7 @@ impl<W> Scheduler<W> {
     }
 
     /// For as many as may wait places may be reserved, and for one client for half of them, if it is one that comes back.
-    fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
+    pub(super) fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
         let has_room = |charge: &Charge| {
             let most = self.rules_of(charge.instance).max_waiting;
             self.queue.reserved_for(charge.instance) < most

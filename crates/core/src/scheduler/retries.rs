@@ -17,7 +17,7 @@ pub(super) const LATEST: Duration = Duration::from_mins(1);
 const BEYOND: Duration = Duration::from_secs(30);
 
 /// How late a client may come back. A guess: a new connection and a busy client.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// How often a client is remembered to have come back, which is for how many of its refused requests positions are reserved at
 /// once: for a client that stops coming back, no more stand in the way of the others. A guess.
@@ -52,7 +52,7 @@ pub(super) struct RetryReservation {
     pub(super) seq: Seq,
     /// When its turn will come.
     pub(super) turn: Instant,
-    ends: Instant,
+    pub(super) ends: Instant,
 }
 
 /// Multiples of it, modulo one, are spread as evenly as can be, however many there are (the golden ratio's fraction).
@@ -149,6 +149,25 @@ impl RetryReservations {
     /// When the next place is reserved no more.
     pub(super) fn next_end(&self) -> Option<Instant> {
         self.ends.first_key_value().map(|(&(ends, _), _)| ends)
+    }
+
+    /// All places that are reserved, the oldest first.
+    pub(super) fn all(&self) -> Vec<(RouteId, &RetryReservation)> {
+        let all = self.reserved.iter().flat_map(|((_, route), reserved)| reserved.iter().map(|each| (*route, each)));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(_, reservation)| reservation.seq);
+        all
+    }
+
+    /// When the next client may come back to this instance, if one was told a time that may still lie ahead.
+    pub(super) fn next(&self, instance: InstanceId) -> Option<Instant> {
+        self.next.get(&instance).copied()
+    }
+
+    /// Times up to then were given before the start.
+    pub(super) fn skip(&mut self, instance: InstanceId, until: Instant) {
+        let next = self.next.entry(instance).or_insert(until);
+        *next = until.max(*next);
     }
 
     /// All places are reserved no more.

@@ -6,6 +6,7 @@ use super::entry::{Admittance, Entry, Wait};
 use super::evidence::EvidenceLog;
 use super::retries::RetryReservations;
 use super::rules::Rules;
+use super::saved_use::SavedRetry;
 use super::snapshot::{RequestTotals, Snapshot};
 use super::timers::Timers;
 use super::{AdmissionRequest, QueuePosition, Refusal};
@@ -113,6 +114,8 @@ pub struct Scheduler<W> {
     pub(super) refusals: BTreeMap<(PoolId, RefusalCause), u64>,
     pub(super) evidence: EvidenceLog,
     pub(super) draining: bool,
+    /// Whose places were reserved, or waited for, when it began to stop.
+    pub(super) left_behind: Vec<SavedRetry>,
 }
 
 impl<W> Scheduler<W> {
@@ -133,6 +136,7 @@ impl<W> Scheduler<W> {
             refusals: BTreeMap::new(),
             evidence: EvidenceLog::default(),
             draining: false,
+            left_behind: Vec::new(),
         }
     }
 
@@ -196,6 +200,7 @@ impl<W> Scheduler<W> {
 
     /// Refuses all waiting requests, and all that come from now on.
     pub fn drain(&mut self) {
+        self.leave_behind();
         self.draining = true;
         self.timers.clear_waits();
         self.backfill.clear();
