@@ -3,9 +3,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName};
+use futures_util::FutureExt;
+use futures_util::future::poll_fn;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,14 +16,12 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
-use crate::upstream::probe;
+use crate::upstream::{DriverWaker, probe};
 
 /// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too. A
 /// guess: longer than apps pause between requests, so that they find their connection open.
@@ -39,9 +39,6 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What one of TLS says first: the type of a handshake's record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
-
-/// What no log may show, whoever prints a request's headers.
-const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
 
 /// What every connection is served with.
 pub(super) struct ConnectionService {
@@ -121,33 +118,33 @@ impl ConnectionService {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (gate, peer) = (self.gate.clone(), Arc::new(peer));
-        let handle = ServiceBuilder::new()
-            // Keys are marked before anything can print a request's headers.
-            .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))
-            .service_fn(move |request| {
-                let (gate, peer) = (gate.clone(), Arc::clone(&peer));
-                async move { Ok::<_, Infallible>(gate.handle(request, &peer).await) }
-            });
-        let through = service_fn(move |request| handle.clone().oneshot(request));
+        let handle = service_fn(move |request| gate.handle(request, &peer).map(Ok::<_, Infallible>));
         if protocol == Protocol::Http2 {
-            let connection = self.http2.serve_connection(TokioIo::new(stream), through);
-            Box::pin(self.until_closing(connection, http2::Connection::graceful_shutdown)).await
+            let connection = self.http2.serve_connection(TokioIo::new(stream), handle);
+            Box::pin(self.until_closing(connection, Future::poll, http2::Connection::graceful_shutdown)).await
         } else {
-            let connection = self.http1.serve_connection(TokioIo::new(Strict::new(stream)), through).with_upgrades();
-            self.until_closing(connection, http1::UpgradeableConnection::graceful_shutdown).await
+            let connection = self.http1.serve_connection(TokioIo::new(Strict::new(stream)), handle).with_upgrades();
+            let waker = DriverWaker::new();
+            let poll = |connection: Pin<&mut _>, cx: &mut Context<'_>| waker.poll(connection, cx);
+            self.until_closing(connection, poll, http1::UpgradeableConnection::graceful_shutdown).await
         }
     }
 
-    async fn until_closing<C: Future>(&self, connection: C, end_gracefully: fn(Pin<&mut C>)) -> C::Output {
+    async fn until_closing<C: Future>(
+        &self,
+        connection: C,
+        mut poll: impl FnMut(Pin<&mut C>, &mut Context<'_>) -> Poll<C::Output>,
+        end_gracefully: fn(Pin<&mut C>),
+    ) -> C::Output {
         let mut connection = pin!(connection);
         // A token of its own: all connections would take turns at the lock of a shared one.
         let closing = self.closing.child_token();
         tokio::select! {
             biased;
-            ended = &mut connection => return ended,
+            ended = poll_fn(|cx| poll(connection.as_mut(), cx)) => return ended,
             () = closing.cancelled() => end_gracefully(connection.as_mut()),
         }
-        connection.await
+        poll_fn(|cx| poll(connection.as_mut(), cx)).await
     }
 }
 

@@ -20,16 +20,23 @@ use super::state::Gate;
 impl Gate {
     /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's
     /// connection is closed.
-    pub(super) async fn handle(&self, request: Request<Incoming>, peer: &Arc<Peer>) -> Response<GateBody> {
+    pub(super) fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: &Arc<Peer>,
+    ) -> impl Future<Output = Response<GateBody>> + Send + use<> {
         let request = ClientRequest::read(self, request, peer);
         let mut record = RequestRecord::start(self, &request);
         let leaves_http = request.leaves_http();
-        // A panic ends this request, not its connection.
-        let answer = AssertUnwindSafe(self.answer(request, &mut record.progress)).catch_unwind().await;
-        respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http)
+        async move {
+            let (gate, progress) = record.on_the_way();
+            // A panic ends this request, not its connection.
+            let answer = AssertUnwindSafe(gate.answer(request, progress)).catch_unwind().await;
+            respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http)
+        }
     }
 
-    async fn answer(&self, mut request: ClientRequest, progress: &mut Progress) -> Result<Answer, Failure> {
+    async fn answer(&self, mut request: Box<ClientRequest>, progress: &mut Progress) -> Result<Answer, Failure> {
         if let Err(failure) = self.check(&request) {
             return Err(request.reject(failure).await);
         }

@@ -20,7 +20,7 @@ use super::shared::SharedAnswer;
 /// Turns an answer into one HTTP response, which carries the request's record to its last byte.
 pub(super) fn respond(
     answer: Result<Answer, Failure>,
-    mut record: RequestRecord,
+    mut record: Box<RequestRecord>,
     leaves_http: bool,
 ) -> Response<GateBody> {
     let mut response = match answer {
@@ -99,7 +99,7 @@ fn with_source(mut response: Response<GateBody>, source: Source, attempts: u32) 
 pub(super) struct GateBody {
     content: Content,
     meter: Option<Box<ResponseMeter>>,
-    record: Option<RequestRecord>,
+    record: Option<Box<RequestRecord>>,
 }
 
 /// Where the bytes come from.

@@ -12,6 +12,7 @@ mod failed;
 mod http1;
 mod http2;
 mod io;
+mod outbound;
 mod outgoing;
 mod pool;
 mod prefetched;
@@ -34,6 +35,7 @@ pub use proxy::Proxy;
 pub use race::probe;
 pub use response_body::ResponseBody;
 pub use unanswered::Unanswered;
+pub(crate) use waker::DriverWaker;
 
 use std::fmt;
 use std::time::Duration;
@@ -46,7 +48,7 @@ use crate::admission::Place;
 use crate::{config, route};
 use http1::Http1;
 use http2::Http2;
-use outgoing::Outgoing;
+use outbound::Outbound;
 
 /// The most that a client may have the gate wait for a response. A guess: nothing takes longer than a batch, which has a day.
 const LONGEST_RESPONSE: Duration = Duration::from_hours(24);
@@ -111,12 +113,23 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Unanswered`]; nothing is ever sent again that may have been executed and changes anything.
-    pub async fn send(
+    pub fn send(
         &self,
         request: Request<Prefetched>,
         place: Place,
         path: PathAndQuery,
-    ) -> Result<Response<ResponseBody>, Unanswered> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Unanswered>> + Send {
+        let outbound = self.outbound(request, place, path);
+        async move { self.send_outbound(outbound?).await }
+    }
+
+    /// A request as the upstream gets it.
+    fn outbound(
+        &self,
+        request: Request<Prefetched>,
+        place: Place,
+        path: PathAndQuery,
+    ) -> Result<Box<Outbound>, Unanswered> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
             Ok(target) => target,
@@ -127,13 +140,16 @@ impl Upstream {
         }
         let timeout =
             response_timeout(&head.headers).map_or(self.response_timeout, |said| said.max(self.response_timeout));
-        let (body, upload) = Outgoing::new(body, place);
-        let request = Request::from_parts(head, body);
+        Ok(Outbound::new(head, body, place, timeout))
+    }
+
+    async fn send_outbound(&self, mut outbound: Box<Outbound>) -> Result<Response<ResponseBody>, Unanswered> {
         // An upgrade is a thing of HTTP/1.1.
-        let http2 = self.http2.as_ref().filter(|_| !request.headers().contains_key(UPGRADE));
+        let http2 = self.http2.as_ref().filter(|_| !outbound.has_header(&UPGRADE));
         let response = match http2 {
-            Some(http2) => http2.send(request, upload, timeout).await?,
-            None => self.http1.send(request, upload, timeout).await?,
+            // Boxed, so that the others do not carry its size.
+            Some(http2) => Box::pin(http2.send(&mut outbound)).await?,
+            None => self.http1.send(&mut outbound).await?,
         };
         let codings = response.headers().get_all(TRANSFER_ENCODING).iter();
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -176,6 +192,8 @@ fn host(url: &Uri) -> Option<HeaderValue> {
 fn response_timeout(headers: &HeaderMap) -> Option<Duration> {
     const SAID: [HeaderName; 2] =
         [HeaderName::from_static("x-stainless-read-timeout"), HeaderName::from_static("x-stainless-timeout")];
+    // Others than the SDKs send none of them, and looking for each costs more.
+    headers.keys().find(|name| name.as_str().starts_with("x-stainless-"))?;
     let seconds = SAID.iter().find_map(|name| headers.get(name))?.to_str().ok()?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().map(|said| said.min(LONGEST_RESPONSE))
 }

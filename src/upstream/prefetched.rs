@@ -1,16 +1,18 @@
 use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use http::HeaderMap;
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::budget::{Budget, Exhausted, Held};
 use super::failed::Failed;
+use super::waker::postponed;
 
 /// How much of a body that nobody wants is heard out, and for how long, so that its client reads the answer before the
 /// connection closes. A guess.
@@ -28,6 +30,8 @@ pub struct Prefetched {
     trailers: Option<HeaderMap>,
     rest: Option<Incoming>,
     touched: bool,
+    /// What was read lies in the buffer of its connection.
+    is_borrowed: bool,
     held: Option<Held>,
 }
 
@@ -80,9 +84,9 @@ impl Prefetched {
         {
             self.touched = true;
             // Mostly it is here already, and needs no timer.
-            let frame = match rest.frame().now_or_never() {
-                Some(frame) => frame,
-                None => timeout(STALL, rest.frame()).await.map_err(|_| Failed::Stalled(STALL))?,
+            let frame = match poll_at_hand(rest) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => timeout(STALL, rest.frame()).await.map_err(|_| Failed::Stalled(STALL))?,
             };
             let Some(frame) = frame else {
                 self.rest = None;
@@ -90,6 +94,7 @@ impl Prefetched {
             };
             let is_over = rest.is_end_stream();
             match frame.map_err(|_| Failed::Body)?.into_data() {
+                Ok(data) if is_over && self.read.is_empty() => (self.read, self.is_borrowed) = (data, true),
                 Ok(data) => self.add(&data, enough),
                 Err(frame) => self.trailers = frame.into_trailers().ok(),
             }
@@ -115,6 +120,13 @@ impl Prefetched {
         self.read = read.freeze();
     }
 
+    /// Copies what was read out of the buffer of its connection, which it would otherwise keep for as long as it waits.
+    pub fn compact(&mut self) {
+        if mem::take(&mut self.is_borrowed) {
+            self.read = Bytes::copy_from_slice(&self.read);
+        }
+    }
+
     /// Another hold of the same body, if it has been read to its end.
     pub fn share(&mut self) -> Option<Self> {
         self.seal();
@@ -126,6 +138,7 @@ impl Prefetched {
     /// From now on the part of the budget is held for as long as anybody holds what was read.
     fn seal(&mut self) {
         if let Some(held) = self.held.take() {
+            self.is_borrowed = false;
             self.read = Bytes::from_owner(Kept { read: mem::take(&mut self.read), _held: held });
         }
     }
@@ -165,6 +178,15 @@ impl Prefetched {
         self.seal();
         (self.read, self.trailers, self.rest)
     }
+}
+
+/// What is here of a body. After the last of it nothing is left to do for its connection, which hyper would wake all the same.
+fn poll_at_hand(body: &mut Incoming) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    let (frame, wake) = postponed(|| Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop())));
+    if !body.is_end_stream() {
+        wake.wake();
+    }
+    frame
 }
 
 impl AsRef<[u8]> for Kept {
