@@ -9,7 +9,7 @@ use crate::client::Stranger;
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
 use crate::refusal::Code;
-use crate::upstream::{Exhausted, Failed, Unanswered};
+use crate::upstream::{Exhausted, Failed, Obstacle, Unanswered};
 
 /// When a client is told to come back, at the soonest and at the latest: what openai-python and openai-node obey
 /// (docs/upstream.md §5.2).
@@ -102,6 +102,15 @@ impl Failure {
         !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Panicked)
     }
 
+    /// What on the upstream's side kept the request from a response, if that is why it has none.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+        match self {
+            Self::Upstream(failed) => failed.obstacle(),
+            Self::NoStream { .. } => Some(Obstacle::Broken),
+            _ => None,
+        }
+    }
+
     /// Whether a web page may read it, whichever sent the request.
     pub(super) fn is_public(&self) -> bool {
         !matches!(self, Self::Stranger(_))
@@ -187,7 +196,7 @@ fn refused(reason: Reason, pools: &[Pool]) -> ErrorResponse {
 
 fn unanswered(failed: &Failed) -> ErrorResponse {
     let (status, code) = match failed {
-        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
+        Failed::Unreachable(..) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
         Failed::Timeout(_) | Failed::Untaken(_) => (StatusCode::GATEWAY_TIMEOUT, Code::UpstreamTimeout),
         Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Code::BadRequest),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, Code::BadRequest),
@@ -203,7 +212,7 @@ mod tests {
 
     /// What a refusal by the pool of this configuration looks like.
     fn error(reason: Reason) -> (String, Value) {
-        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
+        let text = "extends = \"none\"\n[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
         let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = describe(&refusal, &config.pools);

@@ -17,6 +17,7 @@
 
 mod admit;
 mod answer;
+mod answers;
 mod body;
 mod connection;
 mod early;
@@ -46,6 +47,7 @@ mod stats;
 mod strict;
 mod write;
 
+pub use answers::{AnswerCounts, AnswerStatus, FailureStreak, Met};
 pub use failure::describe;
 pub use histogram::Distribution;
 pub use outcome::{End, Outcome, Source};

@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answers::FailureStreak;
 use super::labels::Labels;
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
@@ -135,6 +136,18 @@ impl Gate {
     #[must_use]
     pub fn by_route(&self) -> Vec<RequestCounts> {
         self.stats.routes()
+    }
+
+    /// The responses of each route that were errors, since its last success, in the order of the table.
+    #[must_use]
+    pub fn errors(&self) -> Vec<FailureStreak> {
+        self.stats.errors()
+    }
+
+    /// The requests that got no response of the upstream, since the last response.
+    #[must_use]
+    pub fn obstacles(&self) -> FailureStreak {
+        self.stats.obstacles()
     }
 
     /// What came of the requests of each client that is counted apart, the busiest first; and of all others.

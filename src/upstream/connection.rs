@@ -13,7 +13,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::io::{Io, Traffic};
 use super::outbound::Outbound;
 use super::outgoing::{Outgoing, Upload};
@@ -225,7 +225,7 @@ impl Pooled for Connection {
 impl Interrupted {
     fn new(error: &hyper::Error, is_silent: bool) -> Self {
         let is_closed = is_silent && !error.is_timeout() && !error.is_user();
-        Self { failed: Failed::Unreachable(cause(error)), is_closed }
+        Self { failed: Failed::unreachable(error), is_closed }
     }
 }
 

@@ -7,7 +7,7 @@ use tower::BoxError;
 
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::outbound::Outbound;
 use super::outgoing::Outgoing;
 use super::pool::Pool;
@@ -59,7 +59,7 @@ impl Http1 {
                 // Boxed, as most requests find a connection and should not carry the size of making one.
                 None => match Box::pin(self.connect()).await {
                     Ok(connection) => connection,
-                    Err(error) => return Err(outbound.fail(Failed::Unreachable(cause(&*error)))),
+                    Err(error) => return Err(outbound.fail(Failed::unreachable(&*error))),
                 },
             };
             if is_repeated {

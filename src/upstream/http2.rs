@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time;
 
 use super::dialer::Dialer;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::outbound::Outbound;
 use super::outgoing::{Outgoing, Upload};
 use super::repeat::{copy, may_repeat};
@@ -147,7 +147,7 @@ impl From<&legacy::Error> for NoResponse {
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
         });
         let is_cut = !error.is_connect() && http2.is_none_or(h2::Error::is_io);
-        Self { failed: Failed::Unreachable(cause(error)), is_unprocessed, is_cut }
+        Self { failed: Failed::unreachable(error), is_unprocessed, is_cut }
     }
 }
 

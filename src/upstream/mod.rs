@@ -12,6 +12,7 @@ mod failed;
 mod http1;
 mod http2;
 mod io;
+mod obstacle;
 mod outbound;
 mod outgoing;
 mod pool;
@@ -30,6 +31,7 @@ pub use carry::carry;
 pub use dialer::Dialer;
 pub use failed::{Failed, SetupError};
 pub use io::Io;
+pub use obstacle::Obstacle;
 pub use prefetched::Prefetched;
 pub use proxy::Proxy;
 pub use race::probe;
@@ -120,7 +122,7 @@ impl Upstream {
         path: PathAndQuery,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Unanswered>> + Send {
         let outbound = self.outbound(request, place, path);
-        async move { self.send_outbound(outbound?).await }
+        async move { self.send_outbound(outbound.map_err(|unanswered| *unanswered)?).await }
     }
 
     /// A request as the upstream gets it.
@@ -129,11 +131,11 @@ impl Upstream {
         request: Request<Prefetched>,
         place: Place,
         path: PathAndQuery,
-    ) -> Result<Box<Outbound>, Unanswered> {
+    ) -> Result<Box<Outbound>, Box<Unanswered>> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
             Ok(target) => target,
-            Err(failed) => return Err(Unanswered { failed, unread: Some(body) }),
+            Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body) })),
         };
         if let Some(key) = &self.key {
             head.headers.insert(AUTHORIZATION, key.clone());

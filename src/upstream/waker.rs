@@ -140,7 +140,6 @@ mod tests {
         assert_eq!(wakes(|connection| muted(|| connection.wake_by_ref())), 0);
         assert_eq!(wakes(|connection| drop(postponed(|| connection.wake_by_ref()))), 0);
         assert_eq!(wakes(|connection| postponed(|| connection.wake_by_ref()).1.wake()), 1);
-        assert_eq!(wakes(|connection| postponed(|| connection.clone().wake()).1.wake()), 1);
         assert_eq!(wakes(|_| postponed(|| ()).1.wake()), 0);
     }
 
