@@ -38,7 +38,7 @@ impl Gate {
 
     async fn answer(&self, mut request: Box<ClientRequest>, progress: &mut Progress) -> Result<Answer, Failure> {
         if let Err(failure) = self.check(&request) {
-            return Err(request.reject(failure).await);
+            return Err(Box::pin(request.reject(failure)).await);
         }
         if let Some(get) = self.shareable(&request) {
             // Boxed, as are all ways that few requests take: the others should not carry their size.

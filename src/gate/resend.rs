@@ -53,7 +53,7 @@ impl Gate {
     ) -> Result<Exchange, Failure> {
         let Some(mut exchange) = refused else {
             progress.waited = request.arrived.elapsed();
-            return Err(request.reject(failure).await);
+            return Err(Box::pin(request.reject(failure)).await);
         };
         progress.waited_since(queued);
         let error = failure.response(&self.pools);

@@ -66,7 +66,8 @@ impl Http1 {
                 // What made the upstream close the one may make it close this one, too.
                 connection.serves_once();
             }
-            let copy = outbound.request.as_ref().filter(|request| is_reused && may_repeat(request)).and_then(copy);
+            let repeatable = outbound.request.as_ref().filter(|request| is_reused && may_repeat(request));
+            let copy = repeatable.and_then(copy).map(Box::new);
             let interrupted = match connection.exchange(outbound, &self.pool).await {
                 Ok(response) => return Ok(response),
                 Err(interrupted) => interrupted,
@@ -75,7 +76,7 @@ impl Http1 {
                 _ if is_reused && outbound.request.is_some() => {}
                 Some(copy) if outbound.request.is_none() && interrupted.is_closed => {
                     is_repeated = true;
-                    outbound.request = Some(copy);
+                    outbound.request = Some(*copy);
                 }
                 _ => return Err(outbound.fail(interrupted.failed)),
             }
