@@ -21,7 +21,7 @@ use super::usage_error::UsageError;
 use super::{memory, rotation};
 use crate::admission::Admission;
 use crate::config::{Config, exposures};
-use crate::gate::Gate;
+use crate::gate::{Gate, Workers};
 use crate::store::Store;
 use crate::telemetry::Filter;
 use crate::{admin, gate, store};
@@ -49,7 +49,8 @@ impl Serve {
     pub(super) fn run(self) -> Result<()> {
         let filter = start_log(&self.log, self.log_format)?;
         let config = self.config.load()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // For all but the connections of apps, which have threads of their own.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let served = runtime.block_on(serve(config, filter));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
@@ -113,7 +114,8 @@ pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
 /// Serves, and once it is told to stop, lets what is under way end.
 async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut StopSignals) -> Result<()> {
     let stopping = CancellationToken::new();
-    let mut serving = std::pin::pin!(gate::run(gate, listener, drain, stopping.clone().cancelled_owned()));
+    let mut serving =
+        std::pin::pin!(gate::run_on(Workers::start()?, gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
         () = stop.asked() => {}

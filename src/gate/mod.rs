@@ -45,13 +45,15 @@ mod socket;
 mod state;
 mod stats;
 mod strict;
+mod workers;
 mod write;
 
 pub use answers::{AnswerCounts, AnswerStatus, FailureStreak, Met};
 pub use failure::describe;
 pub use histogram::Distribution;
 pub use outcome::{End, Outcome, Source};
-pub use server::run;
+pub use server::{run, run_on};
 pub use sharing::Coalesced;
 pub use state::{ConnectionCounts, Gate, GateState, StartError};
 pub use stats::{RefusalKey, RequestCounts};
+pub use workers::Workers;
