@@ -9,6 +9,7 @@ use humantime::format_duration;
 
 use super::in_force::InForce;
 use super::output::output;
+use super::usage_error::UsageError;
 use crate::client::{ClientKey, ClientSettings};
 use crate::config::{
     AccessFormat, AccessLogConfig, Change, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures,
@@ -30,6 +31,12 @@ pub(super) struct CheckCommand {
 impl CheckCommand {
     pub(super) fn run(self) -> Result<()> {
         let config = self.config.with_file(self.file).load()?;
+        if let Some(own) = config.own_upstream() {
+            return Err(UsageError(format!(
+                "the upstream is the gate's own address, {own}: requests would go round in a loop"
+            ))
+            .into());
+        }
         let mut out = output();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
@@ -169,6 +176,7 @@ fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {
 /// The names that have weights may be secret.
 fn print_clients(out: &mut impl Write, clients: &ClientSettings) -> Result<()> {
     let by = clients.by.iter().map(|key| match key {
+        ClientKey::Credential => "credential",
         ClientKey::Header(name) => name.as_str(),
         ClientKey::Peer => "peer",
     });

@@ -80,6 +80,9 @@ impl LogFormat {
 
 /// Serves until it is told to stop.
 pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
+    if let Some(own) = config.own_upstream() {
+        tracing::error!(%own, "the upstream is the gate's own address: every request goes round in a loop and is answered 508");
+    }
     let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;

@@ -178,6 +178,13 @@ impl Config {
         }
     }
 
+    /// The gate's own address, if that is where its upstream's URL leads.
+    #[must_use]
+    pub fn own_upstream(&self) -> Option<SocketAddr> {
+        let own = [Some(self.server.listen), self.server.admin].into_iter().flatten();
+        own.into_iter().find(|&own| url::leads_to(&self.upstream.url, own))
+    }
+
     /// Shrinks all windows to an upstream's whose minute is shorter, as that of `mock --minute` is. `of_models` are the limits
     /// that every model has there; a pool by model that has none takes them.
     pub fn shrink(&mut self, minute: Duration, of_models: &[(Unit, Rate)]) {

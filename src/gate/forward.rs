@@ -77,6 +77,7 @@ impl Gate {
         let kept = if can_resend { head.headers.clone() } else { HeaderMap::new() };
         *outgoing.headers_mut() = mem::replace(&mut head.headers, kept);
         headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)
     }
 

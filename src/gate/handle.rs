@@ -65,6 +65,12 @@ impl Gate {
         if request.is_connect() {
             return Err(Failure::Tunnel);
         }
+        if request.is_misdirected() {
+            return Err(Failure::Misdirected);
+        }
+        if self.hops.have_passed(&request.head.headers) {
+            return Err(Failure::Loop);
+        }
         Ok(())
     }
 }

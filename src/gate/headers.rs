@@ -28,10 +28,23 @@ fn is_hop_by_hop(name: &str) -> bool {
 /// Marks what no log may show, whoever prints a request's headers.
 pub(super) fn mark_secrets(headers: &mut HeaderMap) {
     for (name, value) in headers {
-        if matches!(name.as_str(), "authorization" | "api-key") {
+        if is_secret(name.as_str()) {
             value.set_sensitive(true);
         }
     }
+}
+
+fn is_secret(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "cookie"
+            | "proxy-authorization"
+            | "sec-websocket-protocol"
+            | "api-key"
+            | "x-api-key"
+            | "x-goog-api-key"
+    )
 }
 
 /// How the headers begin by which a client, or its SDK, says how a request is to be treated.

@@ -27,6 +27,7 @@ mod forward;
 mod handle;
 mod headers;
 mod histogram;
+mod hops;
 mod keepalive;
 mod labels;
 mod outcome;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::FailureStreak;
+use super::hops::Hops;
 use super::labels::Labels;
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
@@ -42,6 +43,7 @@ pub struct GateState {
     pub(super) routes: Arc<Table>,
     pub(super) pools: Vec<Pool>,
     pub(super) labels: Labels,
+    pub(super) hops: Hops,
     pub(super) clients: Clients,
     /// The names and the web pages that the gate adds its key for.
     pub(super) allowed_hosts: AllowedHosts,
@@ -77,6 +79,7 @@ impl GateState {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
+            hops: Hops::new(),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,
