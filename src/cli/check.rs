@@ -145,7 +145,8 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     }
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;
-    writeln!(out, "drain     up to {}", format_duration(server.drain))?;
+    let (drain, stall) = (format_duration(server.drain), format_duration(server.stall_timeout));
+    writeln!(out, "drain     up to {drain}; clients that stall are given up after {stall}")?;
     print_clients(out, clients)?;
     print_log(out, log)?;
     for exposure in exposures(config) {

@@ -76,6 +76,8 @@ pub struct Server {
     pub allowed_hosts: AllowedHosts,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
+    /// How long a client may send or take nothing of what is under way.
+    pub stall_timeout: Duration,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.
     pub tls: Option<Arc<ServerConfig>>,
 }

@@ -38,6 +38,8 @@ pub(super) enum Failure {
     Loop,
     /// A web page may have sent it, and would spend the key that the gate adds.
     Stranger(Stranger),
+    /// Its client has left. No one reads the response.
+    Left,
     /// A defect in the gate.
     Panicked,
 }
@@ -103,7 +105,7 @@ impl Failure {
 
     /// Whether it is the gate's own decision that the request is not sent.
     pub(super) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Panicked)
+        !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Left | Self::Panicked)
     }
 
     /// What on the upstream's side kept the request from a response, if that is why it has none.
@@ -166,6 +168,7 @@ impl Failure {
                 Code::CrossSite,
                 format!("the gate adds its key to requests (upstream.api_key_env), but not to this one: {stranger}."),
             ),
+            Self::Left => unanswered(&Failed::Body),
             Self::Panicked => ErrorResponse::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 Code::InternalError,

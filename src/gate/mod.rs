@@ -46,6 +46,7 @@ mod socket;
 mod state;
 mod stats;
 mod strict;
+mod untaken;
 mod workers;
 mod write;
 

@@ -88,14 +88,18 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use crate::route::Priority;
+    use bytes::Bytes;
     use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn connection_follows_a_changed_account() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let peer = Peer::new(address, Socket::new(TcpStream::connect(address).await.expect("connects")));
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let peer = Peer::new(address, Socket::new(stream, Bytes::new(), Duration::from_secs(1)));
         for account in [&b"Bearer one"[..], b"Bearer one", b"Bearer two", b"Bearer one"] {
             assert_eq!(peer.fingerprint(account), Fingerprint::of(account));
         }
@@ -105,7 +109,8 @@ mod tests {
     async fn connection_follows_a_changed_path_method_and_table() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let peer = Peer::new(address, Socket::new(TcpStream::connect(address).await.expect("connects")));
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let peer = Peer::new(address, Socket::new(stream, Bytes::new(), Duration::from_secs(1)));
         let tables = ["GET /v1/files", "POST /v1/files"].map(|template| {
             let mut table = Table::default();
             let template = template.parse().expect("a template");

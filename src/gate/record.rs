@@ -59,6 +59,9 @@ impl RequestRecord {
     /// The gate answers with an error.
     pub(super) fn fails(&mut self, failure: &Failure) -> ErrorResponse {
         let response = failure.response(&self.gate.pools);
+        if matches!(failure, Failure::Left) {
+            return response;
+        }
         self.completes(response.status, Source::Tidegate);
         self.outcome.end = if failure.is_refusal() { End::Refused } else { End::Failed };
         (self.outcome.code, self.outcome.pool) = (Some(response.code.as_str()), failure.pool());

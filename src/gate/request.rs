@@ -62,7 +62,7 @@ impl ClientRequest {
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
         let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
         let speaks = speak_to_the_gate(&head.headers);
-        let (body, deadline) = (body.into(), None);
+        let (body, deadline) = (Prefetched::new(body, gate.stall), None);
         Box::new(Self { head, body, peer, arrived, found, target, client, speaks, upgrade, trace, deadline })
     }
 

@@ -53,6 +53,8 @@ pub struct GateState {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// How many bytes of one body are read ahead.
     pub(super) buffer: usize,
+    /// How long a client may send or take nothing of what is under way.
+    pub(super) stall: Duration,
     /// The bytes that all bodies which were read ahead may take.
     pub(super) bodies: Budget,
     /// How many requests may be in flight.
@@ -87,6 +89,7 @@ impl GateState {
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
+            stall: config.server.stall_timeout,
             bodies: Budget::new(config.queue.max_bytes),
             in_flight: Budget::new(config.queue.max_in_flight),
             typical_latency: TypicalLatency::new(&config.routes),

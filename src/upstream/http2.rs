@@ -17,6 +17,7 @@ use super::dialer::Dialer;
 use super::failed::Failed;
 use super::outbound::Outbound;
 use super::outgoing::{Outgoing, Upload};
+use super::progress;
 use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
 use super::unanswered::Unanswered;
@@ -115,7 +116,7 @@ impl Http2 {
     }
 }
 
-/// However long an upload takes, the time for the answer runs from its end.
+/// However long an upload takes, as long as it gets on, the time for the answer runs from its end.
 async fn head(
     answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
     upload: &mut Upload,
@@ -131,11 +132,17 @@ async fn head(
                 return Err(NoResponse::from(&error));
             }
         },
-        () = upload.over() => {}
+        over = progress::over(upload) => over.map_err(NoResponse::late)?,
     }
-    let late = |_| NoResponse { failed: Failed::Timeout(timeout), is_unprocessed: false, is_cut: false };
-    let answer = time::timeout(timeout, answer).await.map_err(late)?;
+    let answer = time::timeout(timeout, answer).await.map_err(|_| NoResponse::late(Failed::Timeout(timeout)))?;
     answer.map_err(|error| NoResponse::from(&error))
+}
+
+impl NoResponse {
+    /// It may come still.
+    fn late(failed: Failed) -> Self {
+        Self { failed, is_unprocessed: false, is_cut: false }
+    }
 }
 
 impl From<&legacy::Error> for NoResponse {

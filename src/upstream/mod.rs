@@ -35,7 +35,7 @@ pub use dialer::Dialer;
 pub use failed::{Failed, SetupError};
 pub use io::Io;
 pub use obstacle::Obstacle;
-pub use prefetched::Prefetched;
+pub use prefetched::{Prefetched, Unfilled};
 pub use proxy::Proxy;
 pub use race::probe;
 pub use response_body::ResponseBody;

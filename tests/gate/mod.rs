@@ -25,6 +25,7 @@ mod refusals;
 mod refused;
 mod relays;
 mod resend;
+mod slow;
 mod soak;
 mod strangers;
 mod traces;

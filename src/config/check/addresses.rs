@@ -18,6 +18,9 @@ const ADMIN: u16 = 4291;
 /// How long answers under way may take to end after SIGTERM. A guess: most streams are over by then.
 const DRAIN: Duration = Duration::from_mins(1);
 
+/// How long a client may send or take nothing of what is under way. A guess: one that is silent for longer is gone.
+const STALL: Duration = Duration::from_secs(30);
+
 /// As patient as the SDKs: to connect, and to wait for the head of an answer (docs/upstream.md §5.1).
 const CONNECT: Duration = Duration::from_secs(5);
 const RESPONSE: Duration = Duration::from_mins(10);
@@ -34,6 +37,7 @@ impl Check {
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], ADMIN)))),
             allowed_hosts: file.allowed_hosts.iter().filter_map(|text| self.allowed_host(text)).collect(),
             drain: self.time(file.drain.as_ref(), DRAIN),
+            stall_timeout: self.some_time(file.stall_timeout.as_ref(), STALL),
             tls: self.own_tls(file),
         }
     }
