@@ -95,7 +95,8 @@ impl Gate {
         if let Some(read) = self.fill(request).now_or_never() {
             return read;
         }
-        let read = timeout(BODY_TIMEOUT, self.fill(request)).await;
+        // Boxed, as is all that waits: most requests do not, and should not carry its size.
+        let read = Box::pin(timeout(BODY_TIMEOUT, self.fill(request))).await;
         read.unwrap_or(Err(Failure::Upstream(Failed::Slow(BODY_TIMEOUT))))
     }
 
@@ -108,7 +109,7 @@ impl Gate {
         }
         let read = match body.fill(buffer, &self.bodies).now_or_never() {
             Some(read) => read,
-            None => timeout(READ_AHEAD_TIMEOUT, body.fill(buffer, &self.bodies)).await.unwrap_or(Ok(())),
+            None => Box::pin(timeout(READ_AHEAD_TIMEOUT, body.fill(buffer, &self.bodies))).await.unwrap_or(Ok(())),
         };
         match read {
             Err(Unfilled::Failed(failed)) => Err(Failure::Upstream(failed)),

@@ -1,7 +1,7 @@
 use std::mem;
 
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::admit::Admitted;
 use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
@@ -80,7 +80,9 @@ impl Gate {
         let can_resend = kept.is_some();
         let mut outgoing = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *outgoing.method_mut() = head.method.clone();
-        *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
+        // What goes on has the room that answers need; what is kept is copied to its size.
+        let kept = if can_resend { head.headers.clone() } else { HeaderMap::new() };
+        *outgoing.headers_mut() = mem::replace(&mut head.headers, kept);
         headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
         self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)

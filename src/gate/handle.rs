@@ -22,22 +22,29 @@ use crate::refusal::Code;
 impl Gate {
     /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's
     /// connection is closed.
-    pub(super) async fn handle(&self, request: Request<Incoming>, peer: &Arc<Peer>) -> Response<GateBody> {
+    pub(super) fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: &Arc<Peer>,
+    ) -> impl Future<Output = Response<GateBody>> + Send + use<> {
         let request = ClientRequest::read(self, request, peer);
         let mut record = RequestRecord::start(self, &request);
         let (leaves_http, is_stream) = (request.leaves_http(), request.head.version == Version::HTTP_2);
-        // A panic ends this request, not its connection.
-        let answer = AssertUnwindSafe(self.answer(request, &mut record.progress)).catch_unwind().await;
-        let mut response = respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http);
-        if is_stream {
-            response.body_mut().follow(Untaken::of_stream());
+        async move {
+            let (gate, progress) = record.on_the_way();
+            // A panic ends this request, not its connection.
+            let answer = AssertUnwindSafe(gate.answer(request, progress)).catch_unwind().await;
+            let mut response = respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http);
+            if is_stream {
+                response.body_mut().follow(Untaken::of_stream());
+            }
+            response
         }
-        response
     }
 
-    async fn answer(&self, mut request: ClientRequest, progress: &mut Progress) -> Result<Answer, Failure> {
+    async fn answer(&self, mut request: Box<ClientRequest>, progress: &mut Progress) -> Result<Answer, Failure> {
         if let Err(failure) = self.check(&mut request) {
-            return Err(request.reject(failure).await);
+            return Err(Box::pin(request.reject(failure)).await);
         }
         if let Some(get) = self.shareable(&request) {
             // Boxed, as are all ways that few requests take: the others should not carry their size.

@@ -24,7 +24,7 @@ impl Gate {
     /// Sends a request; if it asks for an event stream and waits in the queue for longer than `every`, its response begins.
     pub(super) async fn keep_alive(
         &self,
-        mut request: ClientRequest,
+        mut request: Box<ClientRequest>,
         every: Duration,
         write: Option<WriteGuard>,
         progress: &mut Progress,

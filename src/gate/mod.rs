@@ -51,6 +51,7 @@ mod stats;
 mod strict;
 mod untaken;
 mod websocket;
+mod workers;
 mod write;
 
 pub use answers::{AnswerCounts, AnswerStatus, FailureStreak, Met};
@@ -58,7 +59,8 @@ pub use failure::describe;
 pub use histogram::Distribution;
 pub use observer::ObservedCounts;
 pub use outcome::{End, Outcome, Source};
-pub use server::run;
+pub use server::{run, run_on};
 pub use sharing::Coalesced;
 pub use state::{ConnectionCounts, Gate, GateState, StartError};
 pub use stats::{RefusalKey, RequestCounts};
+pub use workers::Workers;

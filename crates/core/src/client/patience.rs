@@ -31,7 +31,13 @@ pub fn patience(headers: &HeaderMap, typical: Duration) -> Option<Duration> {
         Some(whole.saturating_sub(typical.min(whole / 2)))
     });
     let for_turn = text(headers, &MAX_WAIT).and_then(|text| seconds(text).or_else(|| with_unit(text)));
-    for_answer.chain(for_turn).min().or_else(|| is_node(headers).then_some(NODE))
+    for_answer.chain(for_turn).min().or_else(|| unsaid_patience(headers))
+}
+
+/// How long a client waits that does not say so, if that is known of its kind.
+#[must_use]
+pub fn unsaid_patience(headers: &HeaderMap) -> Option<Duration> {
+    is_node(headers).then_some(NODE)
 }
 
 /// A number of seconds: neither negative, nor NaN, nor too large for a `Duration`.
