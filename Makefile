@@ -1,10 +1,10 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk packaging page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
+.PHONY: test lint unit program metrics sdk packaging docs words page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
 	image nginx valgrind promtool chromium clean
 
-test: lint unit metrics sdk packaging page
+test: lint unit metrics sdk packaging docs words page
 
 lint:
 	cargo fmt --all --check
@@ -33,6 +33,14 @@ sdk: program
 # Manifests, chart, image and compose file against their schemas and the program. It needs kubectl.
 packaging: program
 	tests/packaging/run
+
+# The documents against the program: commands, examples, links, reference. `tools/reference` writes what is generated.
+docs: program
+	tests/docs/run
+
+# How long the sentences of the README, of docs/ and of `--help` are, and words to avoid in them.
+words: program
+	tools/words
 
 # The page at the admin address, in a real Chromium, before a gate under load. One minute.
 page: program chromium
