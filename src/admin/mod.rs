@@ -8,6 +8,7 @@ mod diagnosis;
 mod estimate;
 mod event;
 mod explainer;
+mod guard;
 mod history;
 mod log;
 mod metrics;
@@ -42,6 +43,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::AllowedHosts;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::telemetry::Filter;
@@ -58,6 +60,8 @@ pub struct AdminState {
     started: Instant,
     history: Mutex<History>,
     stream: StatusStream,
+    /// The names that the admin port goes by.
+    allowed_hosts: AllowedHosts,
     /// How much the log tells, if it may be changed.
     filter: Option<Filter>,
     /// The pages come to their end.
@@ -75,6 +79,7 @@ impl AdminState {
             started: Instant::now(),
             history: Mutex::default(),
             stream: StatusStream::new(),
+            allowed_hosts: config.server.allowed_hosts.clone(),
             filter: None,
             closing: CancellationToken::new(),
         }

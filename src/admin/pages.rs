@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
+use super::guard::guard;
 use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question};
 
 type PageState = State<Arc<AdminState>>;
@@ -31,11 +33,10 @@ struct Meant {
 /// # Errors
 /// The listener's own.
 pub async fn run(
-    admin: AdminState,
+    admin: Arc<AdminState>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let admin = Arc::new(admin);
     let (remembering, beating, closing) = (Arc::clone(&admin), Arc::clone(&admin), admin.closing.clone());
     let _remembers = AbortOnDropHandle::new(tokio::spawn(async move { remembering.remember().await }));
     let _beats = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -46,13 +47,11 @@ pub async fn run(
         shutdown.await;
         closing.cancel();
     };
-    axum::serve(listener, pages().with_state(admin)).with_graceful_shutdown(closed).await
+    axum::serve(listener, pages(&admin).with_state(admin)).with_graceful_shutdown(closed).await
 }
 
-fn pages() -> Router<Arc<AdminState>> {
+fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
         .route("/status", get(status))
         .route("/status/schema.json", get(async || STATUS_SCHEMA))
         .route("/history", get(history))
@@ -62,8 +61,12 @@ fn pages() -> Router<Arc<AdminState>> {
         .route("/log", log::page())
         .merge(page::routes())
         .fallback(unknown)
-        // What changes something is for people and their programs, and not for the pages of other sites.
+        // What changes something is for people and their programs, and not even for pages that may use the gate.
         .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(Arc::clone(admin), guard))
+        // Probes and load balancers call the gate by any name, and learn nothing of its traffic.
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
 }
 
 /// Ready for requests, which a gate that is stopping is not.

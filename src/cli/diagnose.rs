@@ -39,7 +39,7 @@ impl Diagnose {
 }
 
 /// What is the matter with a gate's pools, the worst first.
-struct DiagnosisReport<'s> {
+pub(super) struct DiagnosisReport<'s> {
     findings: Vec<&'s PoolStatus>,
     within: usize,
     unknown: usize,
@@ -48,7 +48,7 @@ struct DiagnosisReport<'s> {
 }
 
 impl<'s> DiagnosisReport<'s> {
-    fn new(status: &'s Status) -> Self {
+    pub(super) fn new(status: &'s Status) -> Self {
         let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| pool.is_finding());
         findings.sort_by_key(|pool| (Reverse(pool.diagnosis.cause), Reverse(pool.diagnosis.evidence.requested)));
         findings.dedup_by(|pool, before| pool.diagnosis.text == before.diagnosis.text);
@@ -67,7 +67,7 @@ impl<'s> DiagnosisReport<'s> {
         json!({ "findings": findings, "within_limits": self.within, "not_enough_evidence": self.unknown })
     }
 
-    fn print(&self, out: &mut impl Write) -> Result<()> {
+    pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
         self.print_findings(out)?;
         self.print_hidden(out)?;
         self.print_throttling(out)?;

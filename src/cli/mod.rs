@@ -16,6 +16,7 @@ mod memory;
 mod mock;
 mod output;
 mod rotation;
+mod run;
 mod serve;
 #[cfg(feature = "lab")]
 mod simulate;
@@ -47,6 +48,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a command, and send its requests through a gate.
+    Run(run::RunCommand),
     /// Run the gate.
     Serve(serve::Serve),
     /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
@@ -86,14 +89,15 @@ const INVALID_CONFIG: u8 = 78;
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => report(&error),
     }
 }
 
 impl Command {
-    fn run(self) -> Result<()> {
+    fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Run(run) => return run.run(),
             Self::Serve(serve) => serve.run(),
             #[cfg(feature = "lab")]
             Self::Demo(demo) => demo.run(),
@@ -108,7 +112,8 @@ impl Command {
             Self::Init => Ok(output().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Completions { shell } => complete(shell),
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -19,7 +20,7 @@ use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
 use crate::admission::Admission;
-use crate::config::Config;
+use crate::config::{Config, exposures};
 use crate::gate::Gate;
 use crate::store::Store;
 use crate::telemetry::Filter;
@@ -39,7 +40,7 @@ pub(super) struct Serve {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
+pub(super) enum LogFormat {
     Text,
     Json,
 }
@@ -64,7 +65,8 @@ impl Serve {
 }
 
 impl LogFormat {
-    fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
+    /// The lines of the log, written so.
+    pub(super) fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
@@ -85,10 +87,11 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     let listener = bind(config.server.listen, "--listen").await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
+    exposures(&config).iter().for_each(|exposure| tracing::warn!("{exposure}"));
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = admin::AdminState::new(&config, gate.clone()).with_filter(filter);
+        let watched = Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
@@ -124,7 +127,7 @@ async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, st
 }
 
 /// What was learned before holds again, and what is learned from now on is kept.
-fn keep_lessons(
+pub(super) fn keep_lessons(
     config: &Config,
     admission: &Admission,
     stopped: CancellationToken,
@@ -136,7 +139,7 @@ fn keep_lessons(
 }
 
 /// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.
-fn raise_open_files() {
+pub(super) fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit on open files stays as it is");

@@ -13,16 +13,22 @@ pub(super) type Text = Spanned<String>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
+    /// What it means is decided before, by the overlay; here another value is an error.
+    pub(super) extends: Option<Extends>,
     pub(super) server: Server,
     pub(super) upstream: Upstream,
     pub(super) queue: Queue,
     pub(super) clients: Clients,
     pub(super) log: Log,
-    pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
-    pub(super) routes: Option<Vec<Route>>,
-    /// The pools and routes are those of the built-in configuration.
-    #[serde(skip)]
-    pub(super) is_built_in: bool,
+    pub(super) pools: IndexMap<String, Spanned<Pool>>,
+    pub(super) routes: Vec<Route>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Extends {
+    BuiltIn,
+    None,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +36,7 @@ pub(super) struct File {
 pub(super) struct Server {
     pub(super) listen: Option<Text>,
     pub(super) admin: Option<Text>,
+    pub(super) allowed_hosts: Vec<Text>,
     pub(super) drain: Option<Text>,
     pub(super) cert_file: Option<Text>,
     pub(super) key_file: Option<Text>,

@@ -2,10 +2,13 @@
 //!
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`](crate::problem::Invalid)).
 
+mod change;
 mod check;
+mod exposure;
 mod file;
 mod hash;
 mod load;
+mod overlay;
 mod pem;
 mod proxy;
 mod redact;
@@ -13,6 +16,8 @@ mod source;
 mod url;
 
 pub use crate::settings::PoolSettings as Pool;
+pub use change::Change;
+pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
 pub use source::Source;
@@ -25,7 +30,7 @@ use std::time::Duration;
 
 use rustls::{RootCertStore, ServerConfig};
 
-use crate::client::ClientSettings;
+use crate::client::{AllowedHosts, ClientSettings};
 use crate::hints::RefusalCause;
 use crate::limit::{PoolId, Unit};
 use crate::route::Table;
@@ -41,6 +46,8 @@ pub struct Config {
     pub source: Source,
     /// A hash of its text.
     pub hash: String,
+    /// How its pools and routes differ from the built-in ones.
+    pub changes: Vec<Change>,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
@@ -64,6 +71,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// For people and probes; nothing is "off".
     pub admin: Option<SocketAddr>,
+    /// The names that the gate goes by, and the web pages that may use it, beside its own addresses.
+    pub allowed_hosts: AllowedHosts,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.

@@ -177,12 +177,12 @@ fn is_url(path: &[&str]) -> bool {
 /// The settings whose values are no secret, whatever people write there by mistake.
 fn is_harmless(path: &[&str]) -> bool {
     match path {
-        ["server", key] => ["listen", "admin", "drain", "cert_file"].contains(key),
+        ["server", key] => ["listen", "admin", "allowed_hosts", "drain", "cert_file"].contains(key),
         ["upstream", key] => {
             let times = ["connect_timeout", "response_timeout"];
             times.contains(key) || ["http2_connections", "ca_file", "learn", "learned_file"].contains(key)
         }
-        ["upstream", "refusals", _] | ["clients", "weights", _] => true,
+        ["extends"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
         ["queue", key] => {
             let most = ["max_waiting", "max_bytes", "max_in_flight", "max_wait"];
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)

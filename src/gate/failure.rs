@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::admission::{Reason, Refusal};
+use crate::client::Stranger;
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
 use crate::refusal::Code;
@@ -31,8 +32,8 @@ pub(super) enum Failure {
     NoStream { status: StatusCode, said: String },
     /// The client takes the gate for a proxy that it can tunnel through.
     Tunnel,
-    /// A web page of another site would spend the key that the gate adds.
-    CrossSite,
+    /// A web page may have sent it, and would spend the key that the gate adds.
+    Stranger(Stranger),
     /// A defect in the gate.
     Panicked,
 }
@@ -101,6 +102,11 @@ impl Failure {
         !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Panicked)
     }
 
+    /// Whether a web page may read it, whichever sent the request.
+    pub(super) fn is_public(&self) -> bool {
+        !matches!(self, Self::Stranger(_))
+    }
+
     /// The pool that refused it, if one did.
     pub(super) fn pool(&self) -> Option<PoolId> {
         if let Self::Refused(refusal) = self { refusal.reason.pool() } else { None }
@@ -147,10 +153,10 @@ impl Failure {
                 "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
                  with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
             ),
-            Self::CrossSite => ErrorResponse::new(
+            Self::Stranger(stranger) => ErrorResponse::new(
                 StatusCode::FORBIDDEN,
                 Code::CrossSite,
-                "the gate adds the key to what it sends (upstream.api_key_env), and does not do so for web pages.",
+                format!("the gate adds its key to requests (upstream.api_key_env), but not to this one: {stranger}."),
             ),
             Self::Panicked => ErrorResponse::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -197,7 +203,7 @@ mod tests {
 
     /// What a refusal by the pool of this configuration looks like.
     fn error(reason: Reason) -> (String, Value) {
-        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
+        let text = "extends = \"none\"\n[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
         let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = describe(&refusal, &config.pools);

@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 
 use super::answer::Answer;
 use super::failure::Failure;
-use super::headers::come_from_another_site;
 use super::peer::Peer;
 use super::progress::Progress;
 use super::record::RequestRecord;
@@ -48,15 +47,16 @@ impl Gate {
 
     /// Refuses what must never wait in the queue.
     fn check(&self, request: &ClientRequest) -> Result<(), Failure> {
+        if self.upstream.adds_key() {
+            let (target, upgrades) = (request.head.uri.authority(), request.upgrade.is_some());
+            self.allowed_hosts.check(target, &request.head.headers, upgrades).map_err(Failure::Stranger)?;
+        }
         if let Some(quota) = &self.quota {
             let checked = quota.check(request.client);
             checked.map_err(|retry_after| Failure::ClientQuota { rate: quota.rate(), retry_after })?;
         }
         if request.is_connect() {
             return Err(Failure::Tunnel);
-        }
-        if self.upstream.adds_key() && come_from_another_site(&request.head.headers) {
-            return Err(Failure::CrossSite);
         }
         Ok(())
     }

@@ -2,13 +2,12 @@ use std::iter;
 use std::time::Duration;
 
 use http::header::{
-    CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TE, UPGRADE,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HeaderMap,
+    HeaderName, HeaderValue, RETRY_AFTER, TE, UPGRADE,
 };
 use smallvec::SmallVec;
 
 use super::outcome::millis;
-
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Headers that are meant for one connection (RFC 9110 §7.6.1, and what older clients send).
 const HOP_BY_HOP: [&str; 9] = [
@@ -42,11 +41,6 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(joined) = HeaderValue::from_bytes(&joined) {
         headers.insert(COOKIE, joined);
     }
-}
-
-/// Whether a browser sends them for a page that is not the gate's own (<https://www.w3.org/TR/fetch-metadata/>).
-pub(super) fn come_from_another_site(headers: &HeaderMap) -> bool {
-    headers.get(FETCH_SITE).is_some_and(|site| site == "cross-site" || site == "same-site")
 }
 
 /// Takes out what is between client and gate only: what RFC 9110 §7.6.1 says, and what a client tells the gate. Each side
@@ -88,6 +82,16 @@ pub(super) fn has_retry_after(headers: &HeaderMap) -> bool {
 pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
     headers.insert(RETRY_AFTER, HeaderValue::from(millis(wait).div_ceil(1_000)));
     headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(wait)));
+}
+
+/// What a script may read of a response to another site, beside its status and body (CORS; the SDKs read the first three).
+const READABLE: &str = "retry-after, retry-after-ms, x-should-retry, x-tidegate-route, x-tidegate-pools, \
+                        x-tidegate-wait-ms, x-tidegate-source, x-tidegate-attempts";
+
+/// Lets web pages read a response of the gate's own, as the upstream lets them read its.
+pub(super) fn let_pages_read(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READABLE));
 }
 
 /// Says whether coming back helps, which the official SDKs obey (docs/upstream.md §5.2).

@@ -12,7 +12,7 @@ use super::body::PeekedBody;
 use super::early::{EarlyResponse, Ending, NextPiece, error_event};
 use super::exchange::{Exchange, ResponseMeter};
 use super::failure::Failure;
-use super::headers::{set_poll_after, set_retry_after, set_should_retry};
+use super::headers::{let_pages_read, set_poll_after, set_retry_after, set_should_retry};
 use super::outcome::Source;
 use super::record::RequestRecord;
 use super::shared::SharedAnswer;
@@ -60,6 +60,9 @@ fn error_response(failure: &Failure, record: &mut RequestRecord) -> Response<Gat
     *response.status_mut() = error.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if failure.is_public() {
+        let_pages_read(headers);
+    }
     if let Some(wait) = error.retry_after {
         set_retry_after(headers, wait);
     }
@@ -76,6 +79,7 @@ fn early_response(early: EarlyResponse, record: &mut RequestRecord) -> Response<
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let_pages_read(headers);
     with_source(response, Source::Tidegate, 0)
 }
 

@@ -12,7 +12,7 @@ use super::labels::Labels;
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
 use crate::admission::{Admission, ClientId};
-use crate::client::{ClientQuota, Clients, TypicalLatency};
+use crate::client::{AllowedHosts, ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::hints::Meanings;
 use crate::route::Table;
@@ -42,6 +42,8 @@ pub struct GateState {
     pub(super) pools: Vec<Pool>,
     pub(super) labels: Labels,
     pub(super) clients: Clients,
+    /// The names and the web pages that the gate adds its key for.
+    pub(super) allowed_hosts: AllowedHosts,
     pub(super) quota: Option<ClientQuota<DefaultClock>>,
     pub(super) admission: Admission,
     pub(super) upstream: Upstream,
@@ -77,6 +79,7 @@ impl GateState {
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,
+            allowed_hosts: config.server.allowed_hosts.clone(),
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,

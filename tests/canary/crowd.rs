@@ -35,7 +35,7 @@ fn head(request: &str, of: &str) -> String {
     let key = key(of);
     let keys = format!("Authorization: Bearer {key}\r\napi-key: {key}\r\nx-api-key: {key}\r\nCookie: key={key}");
     let told = "traceparent: canary\r\nbaggage: canary=canary\r\nx-tidegate-priority: canary\r\nUser-Agent: canary";
-    format!("{request} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n{keys}\r\n{told}\r\n")
+    format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{keys}\r\n{told}\r\n")
 }
 
 fn post(path: &str, of: &str, headers: &str) -> String {

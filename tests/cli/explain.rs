@@ -11,7 +11,7 @@ use super::{DEFAULT, comes, heard, tidegate};
 /// The pool of one kind of request, and one for all kinds.
 fn config(posts: &str) -> String {
     format!(
-        "[queue]\nmax_wait = \"100h\"\n[pools.posts]\nrequests = [\"1/5h\"]\n{posts}\n[pools.all]\nrequests = [\"900/min\"]\n\
+        "extends = \"none\"\n[queue]\nmax_wait = \"100h\"\n[pools.posts]\nrequests = [\"1/5h\"]\n{posts}\n[pools.all]\nrequests = [\"900/min\"]\n\
          [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\", \"all\"]\n\
          [[routes]]\nmatch = \"* /v1/{{*rest}}\"\npools = [\"all\"]\n"
     )
@@ -52,7 +52,7 @@ impl Busy {
 
 fn get(address: SocketAddr, path: &str) -> Value {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n").expect("it is sent");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("it is sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");

@@ -100,6 +100,37 @@ fn no_page_of_another_site_changes_the_log() {
 }
 
 #[test]
+fn no_page_of_another_site_reads_the_admin_port() {
+    let scene = Scene::new("");
+    let admin = scene.gate.said_address("admin on");
+    let rebound = |path: &str, host: &str, headers: &str| {
+        let mut stream = TcpStream::connect(admin).expect("it listens");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(head.as_bytes()).expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    for path in
+        ["/", "/status", "/status/schema.json", "/history", "/events", "/explain", "/metrics", "/log", "/nowhere"]
+    {
+        let page = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image\r\n";
+        for (host, headers) in [("evil.example:4291", ""), (&*admin.to_string(), page)] {
+            let told = rebound(path, host, headers);
+            assert!(told.starts_with("HTTP/1.1 403") && told.contains("allowed_hosts"), "{path}: {told}");
+        }
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert!(rebound(path, "gate.lan", "").starts_with("HTTP/1.1 200"), "{path}");
+    }
+    let told = rebound("/status", "localhost:1", "Sec-Fetch-Site: same-origin\r\n");
+    let isolated = "cross-origin-resource-policy: same-origin\r\n";
+    assert!(told.starts_with("HTTP/1.1 200") && told.contains(isolated) && told.contains("nosniff"), "{told}");
+    let link = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: document\r\n";
+    assert!(rebound("/", "127.0.0.1:4291", link).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_file_that_was_moved_away_is_opened_anew_on_a_hangup_and_all_is_written_before_the_end() {
     let mut scene = Scene::new("access = \"json\"\naccess_file = \"FOLDER/access\"");
     scene.pass();

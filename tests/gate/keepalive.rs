@@ -85,6 +85,13 @@ impl<'c> Waiting<'c> {
 }
 
 #[tokio::test]
+async fn page_with_a_key_of_its_own_reads_a_stream_that_waits() {
+    let clock = Clock::stop();
+    let head = Waiting::with(&clock, STREAM).await.kept().await;
+    assert!(head.contains("\r\naccess-control-allow-origin: *\r\n"), "{head}");
+}
+
+#[tokio::test]
 async fn who_waits_for_a_stream_hears_comments_and_then_the_stream_byte_for_byte() {
     let clock = Clock::stop();
     let mut waiting = Waiting::with(&clock, STREAM).await;

@@ -25,6 +25,7 @@ mod refused;
 mod relays;
 mod resend;
 mod soak;
+mod strangers;
 mod traces;
 mod turns;
 mod uploads;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustls::{RootCertStore, ServerConfig};
 
 use super::Check;
+use crate::client::AllowedHost;
 use crate::config::file::{self, Text};
 use crate::config::url::parse_upstream;
 use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, UpstreamConfig, pem};
@@ -31,9 +32,16 @@ impl Check {
         Server {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], LISTEN))),
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], ADMIN)))),
+            allowed_hosts: file.allowed_hosts.iter().filter_map(|text| self.allowed_host(text)).collect(),
             drain: self.time(file.drain.as_ref(), DRAIN),
             tls: self.own_tls(file),
         }
+    }
+
+    fn allowed_host(&mut self, text: &Text) -> Option<AllowedHost> {
+        let mend = "write a name that this gate goes by, as in \"gate.lan\", or the page that may use it, as in \
+                    \"localhost:3000\" or \"chrome-extension://abc\"";
+        self.parsed(Some(text), "not a host", mend)
     }
 
     fn own_tls(&mut self, file: &file::Server) -> Option<Arc<ServerConfig>> {

@@ -12,7 +12,7 @@ use crate::admin::{
 use crate::config::{Config, Source};
 use crate::gate::Gate;
 
-const CONFIG: &str = "[pools.calm]\nrequests = [\"300/min\"]\n[pools.full]\nrequests = [\"60/min\"]\n\
+const CONFIG: &str = "extends = \"none\"\n[pools.calm]\nrequests = [\"300/min\"]\n[pools.full]\nrequests = [\"60/min\"]\n\
     [pools.lower]\nrequests = [\"1000/min\"]\n[[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"calm\", \"full\", \"lower\"]\n";
 
 /// What a gate says of itself with one pool at its limit and one whose limit is lower.
@@ -40,6 +40,7 @@ fn status() -> Status {
         left: 0,
         coalesced: 0,
         retried: 0,
+        waited: 0,
         wait_ms: SpreadStatus { mean: 5, p50: 5, p95: 9, max: 9 },
         upstream_ms: SpreadStatus { mean: 20, p50: 20, p95: 40, max: 50 },
     };
