@@ -38,7 +38,7 @@ use crate::gate::StartError;
 use crate::problem::Invalid;
 use crate::store;
 
-/// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
+/// A local proxy for api.openai.com. It queues requests so that they stay under your rate limits.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
@@ -55,27 +55,27 @@ enum Command {
     /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
     #[cfg(feature = "lab")]
     Demo(demo::Demo),
-    /// Run a stand-in for api.openai.com that enforces the limits, to test against.
+    /// Run a stand-in for api.openai.com that enforces limits, to test against.
     #[cfg(feature = "lab")]
     Mock(mock::MockArgs),
-    /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
+    /// Show which route and pools a request takes, and how long it would wait.
     Explain(explain::Explain),
-    /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
+    /// Ask a running gate which limit is hit, and what to do.
     Diagnose(diagnose::Diagnose),
-    /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top.
+    /// Show pools, routes and clients live, the worst at the top.
     Top(top::TopCommand),
     /// Check a configuration and print what would be in force.
     Check(check::CheckCommand),
-    /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
+    /// Simulate traffic: which requests wait, how long, and how full the pools get.
     #[cfg(feature = "lab")]
     Simulate(simulate::Simulate),
-    /// Print the built-in configuration, commented, to start one's own from.
+    /// Print the built-in configuration, with comments.
     Init,
-    /// Ask a running gate whether it is well; for containers that have no curl.
+    /// Ask a running gate whether it is well. For containers without curl.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the completions for a shell.
     Completions {
-        /// Which.
+        /// The shell.
         shell: Shell,
     },
 }
@@ -84,6 +84,12 @@ enum Command {
 const USAGE: u8 = 2;
 /// Exit code of an invalid configuration (`EX_CONFIG` of sysexits.h).
 const INVALID_CONFIG: u8 = 78;
+
+/// The command line, for man pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the command that the process was started with.
 #[must_use]

@@ -3,6 +3,7 @@
 mod diagnosis;
 mod explain;
 mod logs;
+mod man;
 mod restart;
 mod run;
 mod screen;
