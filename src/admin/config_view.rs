@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use http::Uri;
+
 use crate::config::{Config, Pool};
 use crate::limit::PoolId;
 use crate::route::Table;
@@ -10,10 +12,15 @@ pub(super) struct ConfigView {
     pub(super) routes: Arc<Table>,
     /// The names of the routes that take from each pool.
     pub(super) routes_of: Vec<Vec<String>>,
+    /// The host that requests go to.
+    pub(super) upstream: String,
     /// Where the configuration comes from, and its hash.
     pub(super) source: String,
     pub(super) hash: String,
 }
+
+/// What stands for a host where the URL names none.
+const UPSTREAM: &str = "the upstream";
 
 impl ConfigView {
     pub(super) fn new(config: &Config) -> Self {
@@ -22,10 +29,16 @@ impl ConfigView {
             pools: config.pools.clone(),
             routes: Arc::clone(&config.routes),
             routes_of,
+            upstream: host(&config.upstream.url),
             source: config.source.to_string(),
             hash: config.hash.clone(),
         }
     }
+}
+
+fn host(url: &Uri) -> String {
+    let host = url.host().unwrap_or(UPSTREAM);
+    url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn routes_of(routes: &Table, pool: PoolId) -> Vec<String> {

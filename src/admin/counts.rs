@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::config_view::ConfigView;
 use super::diagnosis::millis;
 use crate::client::Clients;
-use crate::gate::{Distribution, End, Gate, RequestCounts};
+use crate::gate::{Distribution, End, Gate, Met, RequestCounts};
 use crate::route::RouteId;
 
 /// What has come of the requests of one kind since the start.
@@ -31,13 +33,23 @@ pub struct ClientStatus {
 }
 
 /// What has come of some requests that are over.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CountStatus {
     /// How many there were.
     pub requests: u64,
     /// Have an answer of the upstream, whatever that says.
     pub passed: u64,
+    /// Of those, how many have an error: 400 or above.
+    pub errors: u64,
+    /// The answers of the upstream by class: `2xx`, `4xx`.
+    pub classes: BTreeMap<String, u64>,
+    /// The same by status; those that are not told apart are in `4xx` and the like.
+    pub statuses: BTreeMap<String, u64>,
+    /// Those without a complete answer, by the reason: `dns`, `connect`, `tls`, `proxy`, `timeout`, `broken`.
+    pub unanswered: BTreeMap<String, u64>,
+    /// The commonest of what failed: a status from 400 on, or such a reason.
+    pub common_failure: Option<String>,
     /// Were refused by the gate.
     pub refused: u64,
     /// Got no answer of the upstream, or half of one.
@@ -57,7 +69,7 @@ pub struct CountStatus {
 }
 
 /// How long something took; parts of it as bounds, which are up to twice as long as it was.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SpreadStatus {
     /// On average.
@@ -106,9 +118,25 @@ impl ClientStatus {
 impl From<&RequestCounts> for CountStatus {
     fn from(counted: &RequestCounts) -> Self {
         let [passed, refused, failed, left] = End::ALL.map(|how| counted.ended(how));
+        let (mut classes, mut statuses, mut unanswered) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (met, count) in counted.answers.met() {
+            match met {
+                Met::Status(status) => {
+                    *classes.entry(format!("{}xx", status.class())).or_default() += count;
+                    statuses.insert(status.name(), count);
+                }
+                Met::Obstacle(obstacle) => drop(unanswered.insert(obstacle.name().to_owned(), count)),
+            }
+        }
+        let failures = counted.answers.met().filter(|(met, _)| met.is_failure());
         Self {
             requests: counted.requests(),
             passed,
+            errors: counted.errors,
+            classes,
+            statuses,
+            unanswered,
+            common_failure: failures.max_by_key(|&(_, count)| count).map(|(met, _)| met.name()),
             refused,
             failed,
             left,

@@ -16,10 +16,14 @@ mod page;
 mod pages;
 mod pool;
 mod question;
+mod rank;
+mod recent;
 mod status;
 mod stream;
+mod trouble;
 mod wait_forecast;
 mod wording;
+mod worst;
 
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{
@@ -33,10 +37,11 @@ pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
 pub use status::{
     BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
-    UpstreamRefusalStatus, Worst,
+    UpstreamRefusalStatus,
 };
 pub use stream::{BriefPool, BriefStatus};
 pub use wait_forecast::{FareOutcome, RefusalExample, WaitForecast};
+pub use worst::Worst;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -50,6 +55,7 @@ use crate::telemetry::Filter;
 use clock::TwoClocks;
 use config_view::ConfigView;
 use history::History;
+use recent::RecentAnswers;
 use stream::StatusStream;
 
 /// Where the admin pages get what they show.
@@ -59,6 +65,7 @@ pub struct AdminState {
     explainer: Explainer,
     started: Instant,
     history: Mutex<History>,
+    recent: Mutex<RecentAnswers>,
     stream: StatusStream,
     /// The names that the admin port goes by.
     allowed_hosts: AllowedHosts,
@@ -78,6 +85,7 @@ impl AdminState {
             explainer: Explainer::new(config),
             started: Instant::now(),
             history: Mutex::default(),
+            recent: Mutex::default(),
             stream: StatusStream::new(),
             allowed_hosts: config.server.allowed_hosts.clone(),
             filter: None,
@@ -94,7 +102,8 @@ impl AdminState {
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::new(&self.config, &self.gate, self.started.elapsed())
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        Status::new(&self.config, &self.gate, &recent, self.started.elapsed())
     }
 
     /// All that Prometheus wants to know, in its text format.
@@ -126,6 +135,9 @@ impl AdminState {
             let (snapshot, at_ms) = (self.gate.admission().snapshot(), TwoClocks::read().at_ms());
             let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
             history.note(&self.config, &snapshot, at_ms);
+            drop(history);
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            recent.note(snapshot.at, || self.gate.by_route().into_iter().map(|counts| counts.answers).collect());
         }
     }
 }

@@ -14,7 +14,7 @@ macro_rules! files {
     ($($path:literal),+ $(,)?) => { [$(($path, include_str!(concat!("page/", $path)))),+] };
 }
 
-const ASSETS: [Asset; 21] = files![
+const ASSETS: [Asset; 22] = files![
     "index.html",
     "colours.css",
     "layout.css",
@@ -26,6 +26,7 @@ const ASSETS: [Asset; 21] = files![
     "instance.js",
     "main.js",
     "pool.js",
+    "routes.js",
     "rows.js",
     "saved.js",
     "strip.js",

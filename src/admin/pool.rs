@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::config_view::ConfigView;
 use super::diagnosis::{CauseName, DiagnosisStatus, LearnedStatus, millis};
 use super::estimate::EstimateStatus;
+use super::rank::{Cost, Rank};
 use crate::admission::{ClientId, InstanceState, Waiters};
 use crate::client::Clients;
 use crate::config::Pool;
@@ -34,6 +35,10 @@ pub struct PoolStatus {
     pub max_in_flight: Option<u32>,
     /// How many requests wait for it.
     pub waiting: usize,
+    /// How many of them wait for this instance itself, and not for another that they need as well.
+    pub held: usize,
+    /// How long the first of those has waited.
+    pub oldest_ms: Option<u64>,
     /// The same by priority.
     pub waiting_by: WaitingBy,
     /// The same by client, who has most first; the first ten.
@@ -50,6 +55,10 @@ pub struct PoolStatus {
     pub stalled_ms: Option<u64>,
     /// What has been learned of it, and is in force beside the configuration.
     pub learned: Option<LearnedStatus>,
+    /// Its place in the order of what matters, in which `worst` is as well: 0 matters most.
+    pub rank: usize,
+    /// How many requests failed because of it in the last minutes.
+    pub failures: u64,
     /// What is believed of it, for programs.
     #[serde(flatten)]
     pub estimate: EstimateStatus,
@@ -110,10 +119,20 @@ impl PoolStatus {
     #[must_use]
     pub fn is_finding(&self) -> bool {
         match self.diagnosis.cause {
-            CauseName::WithinLimits => false,
-            CauseName::NotEnoughEvidence => self.diagnosis.advice.is_some(),
+            CauseName::WithinLimits => self.cost().is_worth_a_word(),
+            CauseName::NotEnoughEvidence => self.diagnosis.advice.is_some() || self.cost().is_worth_a_word(),
             _ => true,
         }
+    }
+
+    /// What it costs.
+    pub(super) fn cost(&self) -> Cost {
+        Cost { waiting: self.held, oldest_ms: self.oldest_ms.unwrap_or_default(), failures: self.failures }
+    }
+
+    /// How much it matters.
+    pub(super) fn weight(&self) -> Rank {
+        Rank::new(self.cost(), self.diagnosis.cause, self.in_force.as_ref().map_or(0, InForceStatus::thousandths))
     }
 
     /// As people speak of it: the pool, which instance of it, and what it counts where that is not requests.
@@ -136,6 +155,8 @@ impl PoolStatus {
             in_flight: state.usage.in_flight,
             max_in_flight: pool.limits.in_flight.map(Into::into),
             waiting: state.waiting,
+            held: state.waiters.held,
+            oldest_ms: state.waiters.oldest.map(|oldest| millis(now.saturating_duration_since(oldest))),
             waiting_by: WaitingBy::from(&state.waiters),
             waiting_for: state.waiters.of.iter().map(|&waits| waits.into()).collect(),
             eta_ms: millis(state.eta),
@@ -144,6 +165,8 @@ impl PoolStatus {
             upstream_refused: state.evidence.refused.by_upstream,
             stalled_ms: state.stalled_since.map(|since| millis(now.saturating_duration_since(since))),
             learned: state.usage.learned.as_ref().map(|learned| LearnedStatus::new(pool, learned, now)),
+            rank: 0,
+            failures: Cost::of(state, now).failures,
             estimate: EstimateStatus::new(pool, state),
             diagnosis: DiagnosisStatus::new(pool, &config.routes, state, now),
         }
@@ -183,6 +206,11 @@ impl InForceStatus {
             used: state.usage.in_flight.into(),
         });
         by_rate.into_iter().chain(in_flight).max_by(|one, other| one.ratio().total_cmp(&other.ratio()))
+    }
+
+    /// How much of it is used, in thousandths.
+    pub(super) fn thousandths(&self) -> u64 {
+        self.used * 1_000 / self.max.max(1)
     }
 
     /// Which part of it is used, where 1 is all.

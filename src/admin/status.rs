@@ -1,4 +1,3 @@
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -6,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::clock::TwoClocks;
 use super::config_view::ConfigView;
 use super::counts::{ClientStatus, RouteStatus};
-use super::diagnosis::{CauseName, DiagnosisStatus};
-use super::estimate::EstimateStatus;
 use super::event::EventStatus;
 use super::pool::{PoolStatus, counts};
+use super::recent::RecentAnswers;
+use super::trouble::{MetLately, Trouble};
+use super::worst::Worst;
 use crate::admission::{InstanceState, RequestTotals};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
@@ -60,23 +60,6 @@ pub struct Status {
     pub coalesced: Vec<Coalesced>,
     /// What is the matter, the worst first; not what is within limits.
     pub worst: Vec<Worst>,
-}
-
-/// Something that is the matter with a pool instance.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Worst {
-    /// As the pool is called in the configuration.
-    pub name: String,
-    /// Which instance of it; nothing where it has only one.
-    pub key: Option<String>,
-    /// What is the matter.
-    pub cause: CauseName,
-    /// The same in a sentence or two.
-    pub text: String,
-    /// What is believed, for programs.
-    #[serde(flatten)]
-    pub estimate: EstimateStatus,
 }
 
 /// What has happened since the start, in requests that take from a pool.
@@ -143,16 +126,16 @@ pub struct UpstreamRefusalStatus {
     pub requests: u64,
 }
 
-/// How much of what is the matter is named for the whole gate. A guess: as much as anybody reads.
-const NAMED: usize = 20;
-
 impl Status {
-    pub(super) fn new(config: &ConfigView, gate: &Gate, uptime: Duration) -> Self {
+    pub(super) fn new(config: &ConfigView, gate: &Gate, recent: &RecentAnswers, uptime: Duration) -> Self {
         let (snapshot, clock) = (gate.admission().snapshot(), TwoClocks::read());
         // Of a pool with a key there is nothing without one.
         let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let states = snapshot.instances.iter().filter(exists);
-        let pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(config, state, snapshot.at)).collect();
+        let mut pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(config, state, snapshot.at)).collect();
+        let (all, routes) = MetLately::of(config, gate, recent);
+        let troubles = Trouble::find(&all, &routes, &pools, clock.now);
+        let worst = Worst::all(&mut pools, &troubles, &config.upstream, clock.now);
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -165,7 +148,7 @@ impl Status {
             connections: gate.connections().into(),
             buffered: gate.buffered().into(),
             totals: snapshot.totals.into(),
-            worst: worst(&pools),
+            worst,
             pools,
             routes: RouteStatus::all(config, gate),
             clients: ClientStatus::all(gate),
@@ -186,17 +169,6 @@ impl Status {
 
 /// The JSON schema of [`Status`]. A test holds it against the types.
 pub const STATUS_SCHEMA: &str = include_str!("../../docs/status.schema.json");
-
-fn worst(pools: &[PoolStatus]) -> Vec<Worst> {
-    let mut worst: Vec<&PoolStatus> = pools.iter().filter(|pool| pool.is_finding()).collect();
-    worst.sort_by_key(|pool| Reverse(pool.diagnosis.cause));
-    let named = |pool: &PoolStatus| {
-        let DiagnosisStatus { cause, text, .. } = &pool.diagnosis;
-        let (name, key) = (pool.name.clone(), pool.key.clone());
-        Worst { name, key, cause: *cause, text: text.clone(), estimate: pool.estimate.clone() }
-    };
-    worst.into_iter().take(NAMED).map(named).collect()
-}
 
 impl From<RequestTotals> for TotalsStatus {
     fn from(totals: RequestTotals) -> Self {

@@ -1,6 +1,6 @@
 use std::cmp::Reverse;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -12,6 +12,7 @@ use super::clock::TwoClocks;
 use super::config_view::ConfigView;
 use super::diagnosis::CauseName;
 use super::pool::{InForceStatus, counts, eta_ms};
+use super::rank::{Cost, Rank};
 use crate::admission::{InstanceState, Snapshot};
 
 /// The state of the gate in short, as `/events` says it once a second.
@@ -50,6 +51,8 @@ pub struct BriefPool {
     pub waiting: usize,
     /// How long one that comes now would wait.
     pub eta_ms: u32,
+    /// Its place in the order of what matters, among these: 0 matters most.
+    pub rank: usize,
     /// What is the matter with it.
     pub cause: CauseName,
 }
@@ -106,12 +109,14 @@ impl BriefStatus {
     pub(super) fn new(config: &ConfigView, snapshot: &Snapshot) -> Self {
         let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let mut pools: Vec<_> =
-            snapshot.instances.iter().filter(exists).map(|state| Weighed::new(config, state)).collect();
+            snapshot.instances.iter().filter(exists).map(|state| Weighed::new(config, state, snapshot.at)).collect();
         let more = pools.len().saturating_sub(TOLD);
         if more > 0 {
             pools.select_nth_unstable_by_key(TOLD, |weighed| Reverse(weighed.weight));
             pools.truncate(TOLD);
         }
+        pools.sort_by_key(|weighed| Reverse(weighed.weight));
+        pools.iter_mut().enumerate().for_each(|(rank, weighed)| weighed.rank = rank);
         pools.sort_by_key(|weighed| (weighed.state.pool, &weighed.state.key));
         Self {
             at_ms: TwoClocks::read().at_ms(),
@@ -129,25 +134,25 @@ impl BriefStatus {
     }
 }
 
-/// An instance, and how much it matters: whether something is wrong, whether somebody waits, how full it is.
+/// An instance, and how much it matters.
 struct Weighed<'s> {
     state: &'s InstanceState,
     in_force: Option<InForceStatus>,
     cause: CauseName,
-    weight: (bool, usize, u64),
+    weight: Rank,
+    rank: usize,
 }
 
 impl<'s> Weighed<'s> {
-    fn new(config: &ConfigView, state: &'s InstanceState) -> Self {
+    fn new(config: &ConfigView, state: &'s InstanceState, now: Instant) -> Self {
         let (in_force, cause) =
             (InForceStatus::new(&config.pools[state.pool.0], state), CauseName::from(&state.diagnosis.cause));
-        let fullness = in_force.as_ref().map_or(0, |in_force| in_force.used * 1_000 / in_force.max.max(1));
-        let weight = (cause > CauseName::NotEnoughEvidence, state.waiting, fullness);
-        Self { state, in_force, cause, weight }
+        let full = in_force.as_ref().map_or(0, InForceStatus::thousandths);
+        Self { state, weight: Rank::new(Cost::of(state, now), cause, full), in_force, cause, rank: 0 }
     }
 
     fn told(self, config: &ConfigView) -> BriefPool {
-        let Self { state, in_force, cause, .. } = self;
+        let Self { state, in_force, cause, rank, .. } = self;
         let pool = &config.pools[state.pool.0];
         let (used, max, limit) =
             in_force.map_or((0, None, None), |limit| (limit.used, Some(limit.max), Some(limit.limit)));
@@ -161,6 +166,7 @@ impl<'s> Weighed<'s> {
             in_flight: state.usage.in_flight,
             waiting: state.waiting,
             eta_ms: eta_ms(state.eta),
+            rank,
             cause,
         }
     }

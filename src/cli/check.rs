@@ -9,6 +9,7 @@ use humantime::format_duration;
 
 use super::in_force::InForce;
 use super::output::output;
+use super::usage_error::UsageError;
 use crate::client::{ClientKey, ClientSettings};
 use crate::config::{
     AccessFormat, AccessLogConfig, Change, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures,
@@ -30,6 +31,12 @@ pub(super) struct CheckCommand {
 impl CheckCommand {
     pub(super) fn run(self) -> Result<()> {
         let config = self.config.with_file(self.file).load()?;
+        if let Some(own) = config.own_upstream() {
+            return Err(UsageError(format!(
+                "the upstream is the gate's own address, {own}: requests would go round in a loop"
+            ))
+            .into());
+        }
         let mut out = output();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
@@ -138,7 +145,8 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     }
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;
-    writeln!(out, "drain     up to {}", format_duration(server.drain))?;
+    let (drain, stall) = (format_duration(server.drain), format_duration(server.stall_timeout));
+    writeln!(out, "drain     up to {drain}; clients that stall are given up after {stall}")?;
     print_clients(out, clients)?;
     print_log(out, log)?;
     for exposure in exposures(config) {
@@ -169,6 +177,7 @@ fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {
 /// The names that have weights may be secret.
 fn print_clients(out: &mut impl Write, clients: &ClientSettings) -> Result<()> {
     let by = clients.by.iter().map(|key| match key {
+        ClientKey::Credential => "credential",
         ClientKey::Header(name) => name.as_str(),
         ClientKey::Peer => "peer",
     });

@@ -1,4 +1,3 @@
-use std::cmp::Reverse;
 use std::io::Write;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use serde_json::json;
 
 use super::asking::AdminArgs;
 use super::output::output;
-use crate::admin::{CauseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus};
+use crate::admin::{CauseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus, Worst};
 
 /// Say what limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do. Asks a running gate.
 #[derive(Debug, Args)]
@@ -38,9 +37,10 @@ impl Diagnose {
     }
 }
 
-/// What is the matter with a gate's pools, the worst first.
+/// What is the matter with a gate, the worst first.
 pub(super) struct DiagnosisReport<'s> {
-    findings: Vec<&'s PoolStatus>,
+    status: &'s Status,
+    findings: Vec<&'s Worst>,
     within: usize,
     unknown: usize,
     /// By the upstream, since the start.
@@ -49,22 +49,30 @@ pub(super) struct DiagnosisReport<'s> {
 
 impl<'s> DiagnosisReport<'s> {
     pub(super) fn new(status: &'s Status) -> Self {
-        let (mut findings, calm): (Vec<_>, Vec<_>) = status.pools.iter().partition(|pool| pool.is_finding());
-        findings.sort_by_key(|pool| (Reverse(pool.diagnosis.cause), Reverse(pool.diagnosis.evidence.requested)));
-        findings.dedup_by(|pool, before| pool.diagnosis.text == before.diagnosis.text);
+        let mut findings: Vec<&Worst> = status.worst.iter().collect();
+        findings.dedup_by(|one, before| one.text == before.text);
+        let calm: Vec<_> = status.pools.iter().filter(|pool| !pool.is_finding()).collect();
         let within = calm.iter().filter(|pool| pool.diagnosis.cause == CauseName::WithinLimits).count();
-        Self { findings, within, unknown: calm.len() - within, refused: &status.upstream_refusals }
+        Self { status, findings, within, unknown: calm.len() - within, refused: &status.upstream_refusals }
     }
 
     fn json(&self) -> serde_json::Value {
-        let finding = |pool: &&PoolStatus| {
-            json!({
+        let finding = |worst: &&Worst| match self.pool(worst) {
+            Some(pool) => json!({
                 "pool": pool.name, "key": pool.key, "counts": pool.counts, "learned": pool.learned,
-                "diagnosis": pool.diagnosis,
-            })
+                "diagnosis": pool.diagnosis, "worst": worst,
+            }),
+            None => json!({ "pool": null, "worst": worst }),
         };
         let findings: Vec<_> = self.findings.iter().map(finding).collect();
         json!({ "findings": findings, "within_limits": self.within, "not_enough_evidence": self.unknown })
+    }
+
+    /// The pool instance that a finding is about, if it is about one.
+    fn pool(&self, worst: &Worst) -> Option<&'s PoolStatus> {
+        let counts = worst.counts.as_ref()?;
+        let is_meant = |pool: &&PoolStatus| (&pool.name, &pool.key, &pool.counts) == (&worst.name, &worst.key, counts);
+        self.status.pools.iter().find(is_meant)
     }
 
     pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
@@ -79,14 +87,20 @@ impl<'s> DiagnosisReport<'s> {
     fn print_findings(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "Which limit is hit?")?;
         match (self.findings.is_empty(), self.refused.is_empty()) {
-            (true, true) => writeln!(out, "  None: the upstream has refused nothing, and lately nobody had to wait.")?,
+            (true, true) if self.status.totals.granted + self.requests() == 0 => {
+                writeln!(out, "  None yet: no request has come through.")?;
+            }
+            (true, true) => writeln!(out, "  None: the upstream refused nothing, and no request had to wait lately.")?,
             (true, false) => {
                 writeln!(out, "  None now. Since the start the upstream has refused: {}.", self.refused())?;
             }
             (false, _) => {}
         }
-        for pool in self.findings.iter().take(WRITTEN) {
-            writeln!(out, "  {}: {}{}", pool.label(), pool.diagnosis.text, sureness(pool.diagnosis.confidence))?;
+        if !self.findings.is_empty() && self.findings.iter().all(|worst| is_no_limit(worst.cause)) {
+            writeln!(out, "  None, but requests fail:")?;
+        }
+        for worst in self.findings.iter().take(WRITTEN) {
+            writeln!(out, "  {}: {}{}", worst.label, worst.text, sureness(worst.estimate.confidence))?;
         }
         if self.findings.len() > WRITTEN {
             writeln!(out, "  And {} more: --json prints them all.", self.findings.len() - WRITTEN)?;
@@ -113,18 +127,18 @@ impl<'s> DiagnosisReport<'s> {
 
     fn print_advice(&self, out: &mut impl Write) -> Result<()> {
         writeln!(out, "\nWhat to do?")?;
-        let mut advised: Vec<(&str, Vec<String>)> = Vec::new();
-        for pool in self.findings.iter().take(WRITTEN) {
-            let Some(advice) = pool.diagnosis.advice.as_deref() else { continue };
+        let mut advised: Vec<(&str, Vec<&str>)> = Vec::new();
+        for worst in self.findings.iter().take(WRITTEN) {
+            let Some(advice) = worst.advice.as_deref() else { continue };
             match advised.iter_mut().find(|(known, _)| *known == advice) {
-                Some((_, pools)) => pools.push(pool.label()),
-                None => advised.push((advice, vec![pool.label()])),
+                Some((_, labels)) => labels.push(&worst.label),
+                None => advised.push((advice, vec![&worst.label])),
             }
         }
         if advised.is_empty() {
             writeln!(out, "  Nothing.")?;
         }
-        advised.iter().try_for_each(|(advice, pools)| Ok(writeln!(out, "  {}: {advice}", pools.join(", "))?))
+        advised.iter().try_for_each(|(advice, labels)| Ok(writeln!(out, "  {}: {advice}", labels.join(", "))?))
     }
 
     /// What the upstream has refused, and why.
@@ -137,9 +151,19 @@ impl<'s> DiagnosisReport<'s> {
 
     /// The pools of which this is true.
     fn named(&self, is_meant: impl Fn(CauseName) -> bool) -> String {
-        let meant = self.findings.iter().filter(|pool| is_meant(pool.diagnosis.cause));
-        meant.take(WRITTEN).map(|pool| pool.label()).collect::<Vec<_>>().join(", ")
+        let meant = self.findings.iter().filter(|worst| is_meant(worst.cause));
+        meant.take(WRITTEN).map(|worst| &*worst.label).collect::<Vec<_>>().join(", ")
     }
+
+    /// How many requests are over, whatever became of them.
+    fn requests(&self) -> u64 {
+        self.status.routes.iter().map(|route| route.counts.requests).sum()
+    }
+}
+
+/// Whether it is about requests that fail for another reason than a limit.
+fn is_no_limit(cause: CauseName) -> bool {
+    matches!(cause, CauseName::Rejected | CauseName::Unreachable | CauseName::Gone)
 }
 
 fn sureness(sureness: Sureness) -> &'static str {

@@ -40,6 +40,11 @@ impl InForce {
         self.admin.is_some()
     }
 
+    /// Whether an upstream is given.
+    pub(super) fn is_upstream(&self) -> bool {
+        self.upstream.is_some()
+    }
+
     /// Whether a gate with the one configuration is not what is meant, as another is asked for.
     pub(super) fn is_other_than(&self, running_hash: &str, hash: &str) -> bool {
         self.upstream.is_some() || (self.config.is_named() && running_hash != hash)

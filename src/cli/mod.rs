@@ -5,6 +5,8 @@ mod check;
 mod config_args;
 #[cfg(feature = "lab")]
 mod demo;
+#[cfg(feature = "lab")]
+mod dev;
 mod diagnose;
 mod explain;
 mod healthcheck;
@@ -55,6 +57,9 @@ enum Command {
     /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
     #[cfg(feature = "lab")]
     Demo(demo::Demo),
+    /// Try the gate without a key: a mock upstream and a gate before it, in one, with the same limits and the same minute.
+    #[cfg(feature = "lab")]
+    Dev(dev::Dev),
     /// Run a stand-in for api.openai.com that enforces limits, to test against.
     #[cfg(feature = "lab")]
     Mock(mock::MockArgs),
@@ -104,6 +109,8 @@ impl Command {
     fn run(self) -> Result<ExitCode> {
         match self {
             Self::Run(run) => return run.run(),
+            #[cfg(feature = "lab")]
+            Self::Dev(dev) => return dev.run(),
             Self::Serve(serve) => serve.run(),
             #[cfg(feature = "lab")]
             Self::Demo(demo) => demo.run(),

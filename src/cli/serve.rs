@@ -47,7 +47,7 @@ pub(super) enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
-        let filter = self.start_log()?;
+        let filter = start_log(&self.log, self.log_format)?;
         let config = self.config.load()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(serve(config, filter));
@@ -55,18 +55,17 @@ impl Serve {
         runtime.shutdown_background();
         served
     }
+}
 
-    fn start_log(&self) -> Result<Filter> {
-        let (filter, layer) =
-            Filter::new(&self.log).map_err(|error| UsageError(format!("--log {}: {error}", self.log)))?;
-        tracing_subscriber::registry().with(layer).with(self.log_format.lines()).init();
-        Ok(filter)
-    }
+/// Logs so much, so written, to standard error.
+pub(super) fn start_log(level: &str, format: LogFormat) -> Result<Filter> {
+    let (filter, layer) = Filter::new(level).map_err(|error| UsageError(format!("--log {level}: {error}")))?;
+    tracing_subscriber::registry().with(layer).with(format.lines()).init();
+    Ok(filter)
 }
 
 impl LogFormat {
-    /// The lines of the log, written so.
-    pub(super) fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
+    fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
@@ -78,7 +77,11 @@ impl LogFormat {
     }
 }
 
-async fn serve(config: Config, filter: Filter) -> Result<()> {
+/// Serves until it is told to stop.
+pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
+    if let Some(own) = config.own_upstream() {
+        tracing::error!(%own, "the upstream is the gate's own address: every request goes round in a loop and is answered 508");
+    }
     let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;

@@ -38,6 +38,7 @@ pub(super) struct Server {
     pub(super) admin: Option<Text>,
     pub(super) allowed_hosts: Vec<Text>,
     pub(super) drain: Option<Text>,
+    pub(super) stall_timeout: Option<Text>,
     pub(super) cert_file: Option<Text>,
     pub(super) key_file: Option<Text>,
 }

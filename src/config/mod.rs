@@ -32,7 +32,8 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::client::{AllowedHosts, ClientSettings};
 use crate::hints::RefusalCause;
-use crate::limit::{PoolId, Unit};
+use crate::limit::{Learn, PoolId, Rate, Unit};
+use crate::meter::scaled;
 use crate::route::Table;
 use crate::settings::Settings;
 
@@ -75,6 +76,8 @@ pub struct Server {
     pub allowed_hosts: AllowedHosts,
     /// How long answers under way may take to end once the gate is told to stop.
     pub drain: Duration,
+    /// How long a client may send or take nothing of what is under way.
+    pub stall_timeout: Duration,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -175,6 +178,28 @@ impl Config {
             max_in_flight: self.queue.max_in_flight,
             ageing: self.queue.ageing,
         }
+    }
+
+    /// The gate's own address, if that is where its upstream's URL leads.
+    #[must_use]
+    pub fn own_upstream(&self) -> Option<SocketAddr> {
+        let own = [Some(self.server.listen), self.server.admin].into_iter().flatten();
+        own.into_iter().find(|&own| url::leads_to(&self.upstream.url, own))
+    }
+
+    /// Shrinks all windows to an upstream's whose minute is shorter, as that of `mock --minute` is. `of_models` are the limits
+    /// that every model has there; a pool by model that has none takes them.
+    pub fn shrink(&mut self, minute: Duration, of_models: &[(Unit, Rate)]) {
+        for Pool { limits, .. } in &mut self.pools {
+            if limits.learn == Learn::Discover {
+                limits.requests =
+                    of_models.iter().filter(|(unit, _)| *unit == limits.unit).map(|&(_, rate)| rate).collect();
+                limits.learn = if limits.requests.is_empty() { Learn::Discover } else { Learn::Tighten };
+            }
+            limits.requests.iter_mut().for_each(|rate| *rate = rate.in_minutes_of(minute));
+            limits.margin = scaled(limits.margin, minute);
+        }
+        self.clients.quota = self.clients.quota.map(|quota| quota.in_minutes_of(minute));
     }
 
     /// Whether what is polled takes requests from this pool.

@@ -177,7 +177,7 @@ fn is_url(path: &[&str]) -> bool {
 /// The settings whose values are no secret, whatever people write there by mistake.
 fn is_harmless(path: &[&str]) -> bool {
     match path {
-        ["server", key] => ["listen", "admin", "allowed_hosts", "drain", "cert_file"].contains(key),
+        ["server", key] => ["listen", "admin", "allowed_hosts", "drain", "stall_timeout", "cert_file"].contains(key),
         ["upstream", key] => {
             let times = ["connect_timeout", "response_timeout"];
             times.contains(key) || ["http2_connections", "ca_file", "learn", "learned_file"].contains(key)

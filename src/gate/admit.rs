@@ -3,6 +3,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http::Version;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
@@ -14,7 +15,7 @@ use crate::admission::{AdmissionRequest, PendingPermit, Permit, QueuePosition, T
 use crate::limit::Unit;
 use crate::route::{Ask, KeyPart, Priority, method_name};
 use crate::telemetry::RequestedCost;
-use crate::upstream::{Failed, Held};
+use crate::upstream::{Failed, Held, Unfilled};
 
 /// Leave to send a request.
 pub(super) struct Admitted {
@@ -82,20 +83,25 @@ impl Gate {
     /// is sent as its body comes.
     async fn read_small_body(&self, request: &mut ClientRequest) -> Result<(), Failure> {
         let (body, buffer) = (&mut request.body, self.buffer);
-        if !body.is_within(buffer) || !self.bodies.has_plenty() || body.reserve(buffer, &self.bodies).is_err() {
+        if !body.is_within(buffer) || !self.bodies.has_plenty() {
             return Ok(());
         }
-        let read = match body.fill(buffer).now_or_never() {
+        let read = match body.fill(buffer, &self.bodies).now_or_never() {
             Some(read) => read,
-            None => timeout(READ_AHEAD_TIMEOUT, body.fill(buffer)).await.unwrap_or(Ok(())),
+            None => timeout(READ_AHEAD_TIMEOUT, body.fill(buffer, &self.bodies)).await.unwrap_or(Ok(())),
         };
-        read.map_err(Failure::Upstream)
+        match read {
+            Err(Unfilled::Failed(failed)) => Err(Failure::Upstream(failed)),
+            Ok(()) | Err(Unfilled::Exhausted(_)) => Ok(()),
+        }
     }
 
     /// Reads as much of the body as the buffer takes.
     async fn fill(&self, request: &mut ClientRequest) -> Result<(), Failure> {
-        request.body.reserve(self.buffer, &self.bodies).map_err(Failure::Bodies)?;
-        request.body.fill(self.buffer).await.map_err(Failure::Upstream)
+        request.body.fill(self.buffer, &self.bodies).await.map_err(|unfilled| match unfilled {
+            Unfilled::Failed(failed) => Failure::Upstream(failed),
+            Unfilled::Exhausted(exhausted) => Failure::Bodies(exhausted),
+        })
     }
 
     /// Waits for the request's turn, unless its client leaves. The log mentions a long wait.
@@ -117,15 +123,15 @@ impl Gate {
         }
     }
 
-    /// Resolves when the client leaves. hyper notices that only once the whole body is read, so it is read meanwhile; behind
-    /// a body larger than the buffer, the socket is watched.
+    /// Resolves when the client leaves. hyper notices that only where nothing is unread of what the client has sent, so
+    /// the body is read meanwhile, and the socket is watched: more may follow, or the body is larger than the buffer.
     async fn client_leaves(&self, request: &mut ClientRequest) -> Failure {
         if let Err(failure) = self.fill(request).await {
             return failure;
         }
-        if request.body.whole().is_none() {
+        if request.head.version < Version::HTTP_2 || request.body.whole().is_none() {
             request.peer.socket.hung_up().await;
-            return Failure::Upstream(Failed::Body);
+            return Failure::Left;
         }
         pending().await
     }

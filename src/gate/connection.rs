@@ -3,15 +3,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper_util::rt::{TokioIo, TokioTimer};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, ServiceExt};
@@ -21,18 +25,17 @@ use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
+use super::untaken::StreamExecutor;
 use crate::upstream::probe;
 
-/// How long the head of a request may take, and a handshake. Connections that are kept alive wait in this time, too. A
-/// guess: longer than apps pause between requests, so that they find their connection open.
-const HEAD: Duration = Duration::from_secs(90);
+/// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
+/// their connection open.
+const IDLE: Duration = Duration::from_secs(90);
 
-/// The longest list of headers over HTTP/2, in bytes: as long as over HTTP/1.1, where hyper's buffer bounds it (its
-/// `DEFAULT_MAX_BUFFER_SIZE`).
-const HEADER_LIST: u32 = 400 << 10;
-
-/// How long to leave off when what a client says first comes in pieces. A guess: a round trip or two.
-const BREATHE: Duration = Duration::from_millis(20);
+/// How much of a request's head or of a response is held for a client, in bytes: by hyper, by h2 for a stream, and of what
+/// the system has not sent. As much as nginx takes of a head (`large_client_header_buffers`; Node.js takes 16 KB), and
+/// with what the upstream's side holds, a client that does not read costs 128 KB (`tests/gate/slow.rs`).
+const BUFFER: u32 = 32 << 10;
 
 /// What a client of HTTP/2 says first (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -41,14 +44,22 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HANDSHAKE: u8 = 22;
 
 /// What no log may show, whoever prints a request's headers.
-const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
+const SECRETS: [HeaderName; 7] = [
+    AUTHORIZATION,
+    COOKIE,
+    PROXY_AUTHORIZATION,
+    SEC_WEBSOCKET_PROTOCOL,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
 
 /// What every connection is served with.
 pub(super) struct ConnectionService {
     gate: Gate,
     tls: Option<TlsAcceptor>,
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<StreamExecutor>,
     /// Nothing new is taken: connections end with the answers under way.
     closing: CancellationToken,
 }
@@ -63,9 +74,10 @@ enum Protocol {
 
 impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
-        let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(TokioExecutor::new()));
-        http1.timer(TokioTimer::new()).header_read_timeout(HEAD);
-        http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).max_header_list_size(HEADER_LIST);
+        let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(StreamExecutor { stall: gate.stall }));
+        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER as usize);
+        http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
+        http2.max_header_list_size(BUFFER).max_send_buf_size(BUFFER as usize);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
         Self { gate, tls, http1, http2, closing: CancellationToken::new() }
     }
@@ -79,23 +91,23 @@ impl ConnectionService {
         self.closing.cancel();
     }
 
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
         let _open = self.gate.connections.open();
         drop(stream.set_nodelay(true));
         drop(probe(&stream));
-        let first = self.closing.run_until_cancelled(timeout(HEAD, protocol(&stream)));
-        let protocol = first.await;
-        let socket = Socket::new(stream);
+        bound_unsent(&stream);
+        let first = self.closing.run_until_cancelled(timeout(self.gate.stall, protocol(&mut stream)));
+        let Some(Ok(Ok((protocol, read)))) = first.await else { return };
+        let socket = Socket::new(stream, read, self.gate.stall);
         let served = match (protocol, &self.tls) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
-            (Some(Ok(Ok(Protocol::Tls))), Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
-            (Some(Ok(Ok(Protocol::Tls))), None) => {
+            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
+            (Protocol::Tls, None) => {
                 tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
                                server.cert_file and key_file");
                 Ok(())
             }
-            (Some(Ok(Ok(protocol))), _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
-            _ => Ok(()),
+            (protocol, _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
         };
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
@@ -103,7 +115,7 @@ impl ConnectionService {
     }
 
     async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {
-        let handshake = self.closing.run_until_cancelled(timeout(HEAD, tls.accept(socket.clone())));
+        let handshake = self.closing.run_until_cancelled(timeout(self.gate.stall, tls.accept(socket.clone())));
         let stream = match handshake.await {
             Some(Ok(Ok(stream))) => stream,
             Some(Ok(Err(error))) => {
@@ -120,25 +132,36 @@ impl ConnectionService {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (gate, peer) = (self.gate.clone(), Arc::new(peer));
+        let (gate, peer, known) = (self.gate.clone(), Arc::new(peer), Arc::new(AtomicBool::new(false)));
+        let has_asked = Arc::clone(&known);
         let handle = ServiceBuilder::new()
             // Keys are marked before anything can print a request's headers.
             .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))
             .service_fn(move |request| {
+                known.store(true, Ordering::Relaxed);
                 let (gate, peer) = (gate.clone(), Arc::clone(&peer));
                 async move { Ok::<_, Infallible>(gate.handle(request, &peer).await) }
             });
         let through = service_fn(move |request| handle.clone().oneshot(request));
         if protocol == Protocol::Http2 {
             let connection = self.http2.serve_connection(TokioIo::new(stream), through);
-            Box::pin(self.until_closing(connection, http2::Connection::graceful_shutdown)).await
+            Box::pin(self.until_closing(connection, &has_asked, http2::Connection::graceful_shutdown)).await
         } else {
-            let connection = self.http1.serve_connection(TokioIo::new(Strict::new(stream)), through).with_upgrades();
-            self.until_closing(connection, http1::UpgradeableConnection::graceful_shutdown).await
+            let stream = TokioIo::new(Strict::new(stream, self.gate.stall));
+            let connection = self.http1.serve_connection(stream, through).with_upgrades();
+            self.until_closing(connection, &has_asked, http1::UpgradeableConnection::graceful_shutdown).await
         }
     }
 
-    async fn until_closing<C: Future>(&self, connection: C, end_gracefully: fn(Pin<&mut C>)) -> C::Output {
+    async fn until_closing<C>(
+        &self,
+        connection: C,
+        has_asked: &AtomicBool,
+        end_gracefully: fn(Pin<&mut C>),
+    ) -> hyper::Result<()>
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
         let mut connection = pin!(connection);
         // A token of its own: all connections would take turns at the lock of a shared one.
         let closing = self.closing.child_token();
@@ -147,20 +170,45 @@ impl ConnectionService {
             ended = &mut connection => return ended,
             () = closing.cancelled() => end_gracefully(connection.as_mut()),
         }
+        // hyper would wait for the rest of a first head.
+        if !has_asked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         connection.await
     }
 }
 
-async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
+/// Finds out what the client speaks, and gives what was read of it for that: hardly ever anything.
+async fn protocol(stream: &mut TcpStream) -> io::Result<(Protocol, Bytes)> {
     let mut first = [0; PREFACE.len()];
+    let mut length = stream.peek(&mut first).await?;
+    if length == 0 || !PREFACE.starts_with(&first[..length]) {
+        let protocol = if length > 0 && first[0] == HANDSHAKE { Protocol::Tls } else { Protocol::Http1 };
+        return Ok((protocol, Bytes::new()));
+    }
+    if length == PREFACE.len() {
+        return Ok((Protocol::Http2, Bytes::new()));
+    }
+    // It comes in pieces: peeking again would give the same at once, and not tell that the client has left.
+    length = 0;
     loop {
-        match stream.peek(&mut first).await? {
-            0 => return Ok(Protocol::Http1),
-            _ if first[0] == HANDSHAKE => return Ok(Protocol::Tls),
-            length if !PREFACE.starts_with(&first[..length]) => return Ok(Protocol::Http1),
-            length if length == PREFACE.len() => return Ok(Protocol::Http2),
-            // Peeking again at once would give the same.
-            _ => sleep(BREATHE).await,
+        match stream.read(&mut first[length..]).await? {
+            0 => return Ok((Protocol::Http1, Bytes::copy_from_slice(&first[..length]))),
+            more => length += more,
+        }
+        let read = &first[..length];
+        if length == PREFACE.len() || !PREFACE.starts_with(read) {
+            let protocol = if read == PREFACE { Protocol::Http2 } else { Protocol::Http1 };
+            return Ok((protocol, Bytes::copy_from_slice(read)));
         }
     }
 }
+
+/// Has the system take no more than a client is about to read.
+#[cfg(target_os = "linux")]
+fn bound_unsent(stream: &TcpStream) {
+    drop(SockRef::from(stream).set_tcp_notsent_lowat(BUFFER));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_: &TcpStream) {}

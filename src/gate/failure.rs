@@ -9,7 +9,7 @@ use crate::client::Stranger;
 use crate::config::Pool;
 use crate::limit::{PoolId, Rate};
 use crate::refusal::Code;
-use crate::upstream::{Exhausted, Failed, Unanswered};
+use crate::upstream::{Exhausted, Failed, Obstacle, Unanswered};
 
 /// When a client is told to come back, at the soonest and at the latest: what openai-python and openai-node obey
 /// (docs/upstream.md §5.2).
@@ -32,8 +32,14 @@ pub(super) enum Failure {
     NoStream { status: StatusCode, said: String },
     /// The client takes the gate for a proxy that it can tunnel through.
     Tunnel,
+    /// The client takes the gate for a proxy, and means another server.
+    Misdirected,
+    /// The request has passed this gate before.
+    Loop,
     /// A web page may have sent it, and would spend the key that the gate adds.
     Stranger(Stranger),
+    /// Its client has left. No one reads the response.
+    Left,
     /// A defect in the gate.
     Panicked,
 }
@@ -99,7 +105,16 @@ impl Failure {
 
     /// Whether it is the gate's own decision that the request is not sent.
     pub(super) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Panicked)
+        !matches!(self, Self::Upstream(_) | Self::NoStream { .. } | Self::Left | Self::Panicked)
+    }
+
+    /// What on the upstream's side kept the request from a response, if that is why it has none.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+        match self {
+            Self::Upstream(failed) => failed.obstacle(),
+            Self::NoStream { .. } => Some(Obstacle::Broken),
+            _ => None,
+        }
     }
 
     /// Whether a web page may read it, whichever sent the request.
@@ -147,17 +162,13 @@ impl Failure {
                 Code::NoStream,
                 format!("the upstream answered {status} and no event stream: {said}"),
             ),
-            Self::Tunnel => ErrorResponse::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                Code::NoTunnel,
-                "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
-                 with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
-            ),
+            Self::Tunnel | Self::Misdirected | Self::Loop => self.astray(),
             Self::Stranger(stranger) => ErrorResponse::new(
                 StatusCode::FORBIDDEN,
                 Code::CrossSite,
                 format!("the gate adds its key to requests (upstream.api_key_env), but not to this one: {stranger}."),
             ),
+            Self::Left => unanswered(&Failed::Body),
             Self::Panicked => ErrorResponse::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 Code::InternalError,
@@ -165,7 +176,24 @@ impl Failure {
             ),
         }
     }
+
+    /// What was sent here by a setting that is wrong, and helps to mend it.
+    fn astray(&self) -> ErrorResponse {
+        let (status, code, message) = match self {
+            Self::Tunnel => (StatusCode::METHOD_NOT_ALLOWED, Code::NoTunnel, TUNNEL),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Code::Misdirected, MISDIRECTED),
+            _ => (StatusCode::LOOP_DETECTED, Code::Loop, LOOP),
+        };
+        ErrorResponse { is_hopeless: true, ..ErrorResponse::new(status, code, message) }
+    }
 }
+
+const TUNNEL: &str = "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address with \
+                      /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.";
+const MISDIRECTED: &str = "the request names another server, as if this were its proxy, and goes to none. Set OPENAI_BASE_URL \
+                           to this address with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTP_PROXY.";
+const LOOP: &str = "the request has come back to this gate: its upstream leads to itself in a loop. Set upstream.url to the \
+                    server that answers.";
 
 /// Nobody can say when there will be room again; so that not all come back at once, each is told another time.
 fn exhausted(message: String, details: Value) -> ErrorResponse {
@@ -187,7 +215,7 @@ fn refused(reason: Reason, pools: &[Pool]) -> ErrorResponse {
 
 fn unanswered(failed: &Failed) -> ErrorResponse {
     let (status, code) = match failed {
-        Failed::Unreachable(_) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
+        Failed::Unreachable(..) | Failed::Senseless(_) => (StatusCode::BAD_GATEWAY, Code::UpstreamUnreachable),
         Failed::Timeout(_) | Failed::Untaken(_) => (StatusCode::GATEWAY_TIMEOUT, Code::UpstreamTimeout),
         Failed::Stalled(_) | Failed::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Code::BadRequest),
         Failed::Target | Failed::Body => (StatusCode::BAD_REQUEST, Code::BadRequest),

@@ -75,6 +75,7 @@ impl Gate {
         *outgoing.method_mut() = head.method.clone();
         *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
         headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)
     }
 

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use http::Response;
+use http::{Response, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 
@@ -16,6 +16,7 @@ use super::record::RequestRecord;
 use super::request::ClientRequest;
 use super::response::{GateBody, respond};
 use super::state::Gate;
+use super::untaken::Untaken;
 
 impl Gate {
     /// Answers one request. Dropped at any time, the client has left: the request leaves the queue, or the upstream's
@@ -23,10 +24,14 @@ impl Gate {
     pub(super) async fn handle(&self, request: Request<Incoming>, peer: &Arc<Peer>) -> Response<GateBody> {
         let request = ClientRequest::read(self, request, peer);
         let mut record = RequestRecord::start(self, &request);
-        let leaves_http = request.leaves_http();
+        let (leaves_http, is_stream) = (request.leaves_http(), request.head.version == Version::HTTP_2);
         // A panic ends this request, not its connection.
         let answer = AssertUnwindSafe(self.answer(request, &mut record.progress)).catch_unwind().await;
-        respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http)
+        let mut response = respond(answer.unwrap_or(Err(Failure::Panicked)), record, leaves_http);
+        if is_stream {
+            response.body_mut().follow(Untaken::of_stream());
+        }
+        response
     }
 
     async fn answer(&self, mut request: ClientRequest, progress: &mut Progress) -> Result<Answer, Failure> {
@@ -57,6 +62,12 @@ impl Gate {
         }
         if request.is_connect() {
             return Err(Failure::Tunnel);
+        }
+        if request.is_misdirected() {
+            return Err(Failure::Misdirected);
+        }
+        if self.hops.have_passed(&request.head.headers) {
+            return Err(Failure::Loop);
         }
         Ok(())
     }

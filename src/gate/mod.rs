@@ -17,6 +17,7 @@
 
 mod admit;
 mod answer;
+mod answers;
 mod body;
 mod connection;
 mod early;
@@ -26,6 +27,7 @@ mod forward;
 mod handle;
 mod headers;
 mod histogram;
+mod hops;
 mod keepalive;
 mod labels;
 mod outcome;
@@ -44,8 +46,10 @@ mod socket;
 mod state;
 mod stats;
 mod strict;
+mod untaken;
 mod write;
 
+pub use answers::{AnswerCounts, AnswerStatus, FailureStreak, Met};
 pub use failure::describe;
 pub use histogram::Distribution;
 pub use outcome::{End, Outcome, Source};

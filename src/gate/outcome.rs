@@ -5,6 +5,7 @@ use http::Method;
 use crate::admission::ClientId;
 use crate::limit::PoolId;
 use crate::route::{RouteId, method_name};
+use crate::upstream::Obstacle;
 
 /// A request at its end.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Outcome {
     pub code: Option<&'static str>,
     /// The pool that refused it, if one did.
     pub pool: Option<PoolId>,
+    /// What kept it from a complete response of the upstream, if something there did.
+    pub obstacle: Option<Obstacle>,
     /// Whose answer it got; none if the client left before.
     pub source: Option<Source>,
     /// How often it was sent.
@@ -70,6 +73,7 @@ impl Outcome {
             status: None,
             code: None,
             pool: None,
+            obstacle: None,
             source: None,
             attempts: 0,
             wait: Duration::ZERO,

@@ -1,12 +1,14 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
+use http::uri::{Authority, Scheme};
 
 use super::socket::Socket;
-use crate::client::{Clients, Identity};
+use crate::client::{Clients, Identity, Sender};
 use crate::fingerprint::Fingerprint;
 use crate::queue::ClientId;
+use crate::route::account_fingerprint;
 
 /// A client's connection, and what its requests need not find out again: hashing a credential is dear, and one connection
 /// mostly sends the same.
@@ -27,9 +29,10 @@ impl Peer {
         Self { address, socket, remembered: Mutex::default() }
     }
 
-    /// The client that sends these headers.
-    pub(super) fn identify(&self, clients: &Clients, headers: &HeaderMap) -> ClientId {
-        clients.identify_again(&mut self.remembered().identity, headers, self.address.ip())
+    /// The client that sends these headers, and this query.
+    pub(super) fn identify(&self, clients: &Clients, headers: &HeaderMap, query: Option<&str>) -> ClientId {
+        let sender = Sender { headers, query, peer: self.address.ip() };
+        clients.identify_again(&mut self.remembered().identity, sender)
     }
 
     /// The fingerprint of what tells who pays.
@@ -37,8 +40,20 @@ impl Peer {
         let known = &mut self.remembered().account;
         match known {
             Some((value, fingerprint)) if **value == *account => *fingerprint,
-            _ => known.insert((account.into(), Fingerprint::of(account))).1,
+            _ => known.insert((account.into(), account_fingerprint(account))).1,
         }
+    }
+
+    /// Whether this is the gate's own address, as far as the connection tells.
+    pub(super) fn is_asked_at(&self, authority: &Authority, scheme: Option<&Scheme>) -> bool {
+        let Ok(own) = self.socket.local_address() else { return false };
+        let (ip, host) = (own.ip().to_canonical(), authority.host().trim_matches(['[', ']']));
+        let is_host = match host.parse::<IpAddr>() {
+            Ok(named) => named.to_canonical() == ip,
+            Err(_) => host.eq_ignore_ascii_case("localhost") && ip.is_loopback(),
+        };
+        let usual = if scheme == Some(&Scheme::HTTPS) { 443 } else { 80 };
+        is_host && authority.port_u16().unwrap_or(usual) == own.port()
     }
 
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
@@ -49,13 +64,17 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    use bytes::Bytes;
     use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn connection_follows_a_changed_account() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let peer = Peer::new(address, Socket::new(TcpStream::connect(address).await.expect("connects")));
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let peer = Peer::new(address, Socket::new(stream, Bytes::new(), Duration::from_secs(1)));
         for account in [&b"Bearer one"[..], b"Bearer one", b"Bearer two", b"Bearer one"] {
             assert_eq!(peer.fingerprint(account), Fingerprint::of(account));
         }

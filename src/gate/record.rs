@@ -12,6 +12,7 @@ use super::state::Gate;
 use crate::client::Clients;
 use crate::route::method_name;
 use crate::telemetry::{AccessLine, RequestTrace};
+use crate::upstream::Obstacle;
 
 /// All that is recorded of one request, from its head to its last byte or until its client leaves. When it is dropped it
 /// is counted and logged: there is no other place that does.
@@ -53,9 +54,13 @@ impl RequestRecord {
     /// The gate answers with an error.
     pub(super) fn fails(&mut self, failure: &Failure) -> ErrorResponse {
         let response = failure.response(&self.gate.pools);
+        if matches!(failure, Failure::Left) {
+            return response;
+        }
         self.completes(response.status, Source::Tidegate);
         self.outcome.end = if failure.is_refusal() { End::Refused } else { End::Failed };
         (self.outcome.code, self.outcome.pool) = (Some(response.code.as_str()), failure.pool());
+        self.outcome.obstacle = failure.obstacle();
         response
     }
 
@@ -67,6 +72,7 @@ impl RequestRecord {
     /// The upstream breaks off during the response.
     pub(super) fn upstream_broke_off(&mut self) {
         self.outcome.end = End::Failed;
+        self.outcome.obstacle = Some(Obstacle::Broken);
     }
 
     fn answered(&mut self, status: StatusCode, source: Source) {
@@ -115,7 +121,7 @@ impl Drop for RequestRecord {
         if let (true, Some(sent)) = (self.is_open, self.progress.sent_at) {
             outcome.upstream = Some(now - sent);
         }
-        self.gate.stats.count(&self.outcome);
+        self.gate.stats.count(&self.outcome, now);
         if let Some(trace) = &self.trace {
             self.gate.telemetry.end(&self.line(trace), trace, self.outcome.is_plain());
         }

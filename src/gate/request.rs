@@ -50,13 +50,26 @@ impl ClientRequest {
             join_cookies(&mut head.headers);
         }
         let arrived = Instant::now();
-        let target = target(&head.uri);
+        let (sent, base) = (target(&head.uri), gate.upstream.base());
+        let target = base.after(sent.as_str()).and_then(|after| after.parse().ok()).unwrap_or(sent);
         let found = gate.routes.find(head.method.as_str(), target.path());
-        let with_v1 = found.lacks_v1().then(|| format!("/v1{target}").parse().ok()).flatten();
-        let client = peer.identify(&gate.clients, &head.headers);
+        let is_short = found.lacks_v1() && base.adds_v1();
+        let with_v1 = is_short.then(|| format!("/v1{target}").parse().ok()).flatten();
+        let client = peer.identify(&gate.clients, &head.headers, target.query());
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
         let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
-        Self { head, body: body.into(), peer, arrived, found, target, client, upgrade, trace, deadline: None }
+        Self {
+            head,
+            body: Prefetched::new(body, gate.stall),
+            peer,
+            arrived,
+            found,
+            target,
+            client,
+            upgrade,
+            trace,
+            deadline: None,
+        }
     }
 
     pub(super) fn route(&self) -> RouteId {
@@ -67,6 +80,12 @@ impl ClientRequest {
         self.head.method == Method::CONNECT
     }
 
+    /// Whether its target names another server than this one, as clients write it for a proxy (RFC 9112 §3.2.2).
+    pub(super) fn is_misdirected(&self) -> bool {
+        let named = self.head.uri.authority().filter(|_| self.head.version < Version::HTTP_2);
+        named.is_some_and(|authority| !self.peer.is_asked_at(authority, self.head.uri.scheme()))
+    }
+
     /// What it asks of its pools. A body that cannot be read counts as much as it may.
     pub(super) fn asks(&self, gate: &GateState) -> Asks {
         let content_type = self.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -74,6 +93,7 @@ impl ClientRequest {
         let facts = RequestFacts {
             headers: &self.head.headers,
             body: read.and_then(|bytes| Body::read(bytes, content_type)),
+            query: self.target.query(),
             peer: &self.peer,
         };
         gate.routes.asks(&self.found, &facts)
@@ -175,6 +195,7 @@ fn retry_count(headers: &HeaderMap) -> Option<u32> {
 struct RequestFacts<'r> {
     headers: &'r HeaderMap,
     body: Option<Body<'r>>,
+    query: Option<&'r str>,
     peer: &'r Peer,
 }
 
@@ -187,6 +208,10 @@ impl Facts for RequestFacts<'_> {
 
     fn body(&self) -> Option<&Body<'_>> {
         self.body.as_ref()
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.query
     }
 
     fn fingerprint(&self, value: &[u8]) -> Fingerprint {

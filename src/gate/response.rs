@@ -1,4 +1,5 @@
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::headers::{let_pages_read, set_poll_after, set_retry_after, set_should
 use super::outcome::Source;
 use super::record::RequestRecord;
 use super::shared::SharedAnswer;
+use super::untaken::Untaken;
 
 /// Turns an answer into one HTTP response, which carries the request's record to its last byte.
 pub(super) fn respond(
@@ -39,7 +41,8 @@ pub(super) fn respond(
 
 fn upstream_response(Exchange { response, meter }: Exchange, record: &mut RequestRecord) -> Response<GateBody> {
     record.responds(response.status());
-    let response = response.map(|body| GateBody { content: Content::Upstream(body), meter, record: None });
+    let response =
+        response.map(|body| GateBody { content: Content::Upstream(body), meter, record: None, untaken: None });
     with_source(response, Source::Upstream, record.progress.attempts)
 }
 
@@ -75,7 +78,8 @@ fn error_response(failure: &Failure, record: &mut RequestRecord) -> Response<Gat
 /// The head of an event stream that is still to come. Until it has, the record says that the client left.
 fn early_response(early: EarlyResponse, record: &mut RequestRecord) -> Response<GateBody> {
     record.progress.waited = early.waited();
-    let mut response = Response::new(GateBody { content: Content::Early(early), meter: None, record: None });
+    let mut response =
+        Response::new(GateBody { content: Content::Early(early), meter: None, record: None, untaken: None });
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -100,6 +104,8 @@ pub(super) struct GateBody {
     content: Content,
     meter: Option<Box<ResponseMeter>>,
     record: Option<RequestRecord>,
+    /// Whether its client takes it, over HTTP/2.
+    untaken: Option<Arc<Untaken>>,
 }
 
 /// Where the bytes come from.
@@ -111,7 +117,13 @@ enum Content {
 
 impl GateBody {
     fn complete(body: Bytes) -> Self {
-        Self { content: Content::Complete(Full::new(body)), meter: None, record: None }
+        Self { content: Content::Complete(Full::new(body)), meter: None, record: None, untaken: None }
+    }
+
+    /// From now on it tells whether its client takes what comes of it.
+    pub(super) fn follow(&mut self, untaken: Option<Arc<Untaken>>) {
+        untaken.iter().for_each(|untaken| untaken.given());
+        self.untaken = untaken;
     }
 
     /// Goes on with what became of a request whose response began before its turn.
@@ -136,6 +148,31 @@ impl GateBody {
         };
     }
 
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Content::Early(early) = &mut self.content {
+            match ready!(early.poll_next(cx)) {
+                NextPiece::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
+                NextPiece::Ending(ending) => self.go_on(*ending),
+            }
+        }
+        let frame = match &mut self.content {
+            Content::Early(_) => None,
+            Content::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
+            Content::Complete(body) => {
+                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
+            }
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(meter), Some(piece)) = (&mut self.meter, frame.data_ref()) {
+                    meter.see(piece);
+                }
+            }
+            end => self.end(end.is_some()),
+        }
+        Poll::Ready(frame)
+    }
+
     /// The body has ended, well or badly.
     fn end(&mut self, is_cut: bool) {
         if let (true, Some(record)) = (is_cut, &mut self.record) {
@@ -151,28 +188,13 @@ impl Body for GateBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        if let Content::Early(early) = &mut this.content {
-            match ready!(early.poll_next(cx)) {
-                NextPiece::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
-                NextPiece::Ending(ending) => this.go_on(*ending),
-            }
+        let Some(untaken) = this.untaken.clone() else { return this.poll_next(cx) };
+        untaken.wanted();
+        let frame = this.poll_next(cx);
+        if let Poll::Ready(Some(Ok(_))) = &frame {
+            untaken.given();
         }
-        let frame = match &mut this.content {
-            Content::Early(_) => None,
-            Content::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
-            Content::Complete(body) => {
-                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
-            }
-        };
-        match &frame {
-            Some(Ok(frame)) => {
-                if let (Some(meter), Some(piece)) = (&mut this.meter, frame.data_ref()) {
-                    meter.see(piece);
-                }
-            }
-            end => this.end(end.is_some()),
-        }
-        Poll::Ready(frame)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

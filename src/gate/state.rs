@@ -8,6 +8,8 @@ use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answers::FailureStreak;
+use super::hops::Hops;
 use super::labels::Labels;
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
@@ -41,6 +43,7 @@ pub struct GateState {
     pub(super) routes: Arc<Table>,
     pub(super) pools: Vec<Pool>,
     pub(super) labels: Labels,
+    pub(super) hops: Hops,
     pub(super) clients: Clients,
     /// The names and the web pages that the gate adds its key for.
     pub(super) allowed_hosts: AllowedHosts,
@@ -50,6 +53,8 @@ pub struct GateState {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// How many bytes of one body are read ahead.
     pub(super) buffer: usize,
+    /// How long a client may send or take nothing of what is under way.
+    pub(super) stall: Duration,
     /// The bytes that all bodies which were read ahead may take.
     pub(super) bodies: Budget,
     /// How many requests may be in flight.
@@ -76,6 +81,7 @@ impl GateState {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
             labels: Labels::new(&config.routes, &config.pools),
+            hops: Hops::new(),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,
@@ -83,6 +89,7 @@ impl GateState {
             upstream: Upstream::new(&config.upstream)?,
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
+            stall: config.server.stall_timeout,
             bodies: Budget::new(config.queue.max_bytes),
             in_flight: Budget::new(config.queue.max_in_flight),
             typical_latency: TypicalLatency::new(&config.routes),
@@ -135,6 +142,18 @@ impl Gate {
     #[must_use]
     pub fn by_route(&self) -> Vec<RequestCounts> {
         self.stats.routes()
+    }
+
+    /// The responses of each route that were errors, since its last success, in the order of the table.
+    #[must_use]
+    pub fn errors(&self) -> Vec<FailureStreak> {
+        self.stats.errors()
+    }
+
+    /// The requests that got no response of the upstream, since the last response.
+    #[must_use]
+    pub fn obstacles(&self) -> FailureStreak {
+        self.stats.obstacles()
     }
 
     /// What came of the requests of each client that is counted apart, the busiest first; and of all others.

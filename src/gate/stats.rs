@@ -4,16 +4,22 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::answers::{AnswerCounter, AnswerCounts, FailureStreak, Met, StreakCounter};
 use super::histogram::{Distribution, Histogram};
 use super::outcome::{End, Outcome, Source};
 use crate::admission::ClientId;
 use crate::limit::PoolId;
 use crate::route::Table;
+use tokio::time::Instant;
 
 /// What has come of all requests since the start: of each kind, of each client, and of those that the gate refused.
 pub(super) struct RequestStats {
     /// By the route's place in the table.
     routes: Vec<Counter>,
+    /// The errors of each route since its last success.
+    errors: Vec<StreakCounter>,
+    /// The requests of all routes that got no response, since the last response.
+    obstacles: StreakCounter,
     clients: RwLock<HashMap<ClientId, Box<Counter>>>,
     /// Of the clients that are told apart no more.
     others: Mutex<RequestCounts>,
@@ -33,6 +39,8 @@ struct Counter {
     ended: [AtomicU64; End::ALL.len()],
     coalesced: AtomicU64,
     retried: AtomicU64,
+    errors: AtomicU64,
+    answers: AnswerCounter,
     wait: Histogram,
     upstream: Histogram,
 }
@@ -46,6 +54,10 @@ pub struct RequestCounts {
     pub coalesced: u64,
     /// How many were sent more than once.
     pub retried: u64,
+    /// How many of those that [passed](End::Passed) got an error.
+    pub errors: u64,
+    /// What they met at the upstream.
+    pub answers: AnswerCounts,
     /// How long they waited for their turn, but for those that nobody waited for to the end.
     pub wait: Distribution,
     /// How long the upstream took, from the sending to the last byte.
@@ -56,16 +68,23 @@ impl RequestStats {
     pub(super) fn new(routes: &Table) -> Self {
         Self {
             routes: routes.routes().map(|_| Counter::default()).collect(),
+            errors: routes.routes().map(|_| StreakCounter::default()).collect(),
+            obstacles: StreakCounter::default(),
             clients: RwLock::default(),
             others: Mutex::default(),
             refusals: Mutex::default(),
         }
     }
 
-    /// A request has ended.
-    pub(super) fn count(&self, outcome: &Outcome) {
-        self.routes[outcome.route.0].count(outcome);
-        self.count_client(outcome);
+    /// A request has ended now.
+    pub(super) fn count(&self, outcome: &Outcome, now: Instant) {
+        let met = Met::of(outcome);
+        self.routes[outcome.route.0].count(outcome, met);
+        self.count_client(outcome, met);
+        if let Some(met) = met {
+            self.errors[outcome.route.0].count_errors(met, now);
+            self.obstacles.count_obstacles(met, now);
+        }
         if let (End::Refused, Some(code)) = (outcome.end, outcome.code) {
             *lock(&self.refusals).entry((outcome.pool, code)).or_default() += 1;
         }
@@ -74,6 +93,16 @@ impl RequestStats {
     /// Of each route, in the order of the table.
     pub(super) fn routes(&self) -> Vec<RequestCounts> {
         self.routes.iter().map(Counter::counts).collect()
+    }
+
+    /// The errors of each route since its last success, in the order of the table.
+    pub(super) fn errors(&self) -> Vec<FailureStreak> {
+        self.errors.iter().map(StreakCounter::streak).collect()
+    }
+
+    /// The requests that got no response since the last response.
+    pub(super) fn obstacles(&self) -> FailureStreak {
+        self.obstacles.streak()
     }
 
     /// Of each client that is told apart, who asks most first; and of the others.
@@ -91,17 +120,17 @@ impl RequestStats {
         lock(&self.refusals).iter().map(|(&refused, &requests)| (refused, requests)).collect()
     }
 
-    fn count_client(&self, outcome: &Outcome) {
+    fn count_client(&self, outcome: &Outcome, met: Option<Met>) {
         let known = self.clients.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = known.get(&outcome.client) {
-            return account.count(outcome);
+            return account.count(outcome, met);
         }
         drop(known);
         let mut known = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             self.forget_half(&mut known);
         }
-        known.entry(outcome.client).or_default().count(outcome);
+        known.entry(outcome.client).or_default().count(outcome, met);
     }
 
     fn forget_half(&self, known: &mut HashMap<ClientId, Box<Counter>>) {
@@ -118,7 +147,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Counter {
-    fn count(&self, outcome: &Outcome) {
+    fn count(&self, outcome: &Outcome, met: Option<Met>) {
         self.ended[outcome.end as usize].fetch_add(1, Ordering::Relaxed);
         if outcome.source == Some(Source::Coalesced) {
             self.coalesced.fetch_add(1, Ordering::Relaxed);
@@ -126,6 +155,10 @@ impl Counter {
         if outcome.attempts > 1 {
             self.retried.fetch_add(1, Ordering::Relaxed);
         }
+        if outcome.end == End::Passed && outcome.status.is_some_and(|status| status >= 400) {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        met.into_iter().for_each(|met| self.answers.count(met));
         if outcome.status.is_some() {
             self.wait.record(outcome.wait);
         }
@@ -141,6 +174,8 @@ impl Counter {
             ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
             coalesced: self.coalesced.load(Ordering::Relaxed),
             retried: self.retried.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            answers: self.answers.counts(),
             wait: self.wait.distribution(),
             upstream: self.upstream.distribution(),
         }
@@ -165,6 +200,8 @@ impl RequestCounts {
         self.ended.iter_mut().zip(more.ended).for_each(|(count, more)| *count += more);
         self.coalesced += more.coalesced;
         self.retried += more.retried;
+        self.errors += more.errors;
+        self.answers.add(&more.answers);
         self.wait.add(&more.wait);
         self.upstream.add(&more.upstream);
     }
@@ -192,8 +229,8 @@ mod tests {
     fn of_more_clients_than_are_told_apart_nothing_is_lost_and_the_busy_ones_stay() {
         let books = RequestStats::new(&Table::default());
         for client in 0..3_000 {
-            books.count(&of(client));
-            books.count(&of(7));
+            books.count(&of(client), Instant::now());
+            books.count(&of(7), Instant::now());
         }
         let (clients, others) = books.clients();
         assert!(clients.len() <= MOST, "{}", clients.len());
@@ -205,7 +242,7 @@ mod tests {
     #[test]
     fn a_client_that_left_without_an_answer_has_no_wait_that_is_known() {
         let books = RequestStats::new(&Table::default());
-        books.count(&Outcome::of(RouteId(0), Method::GET, ClientId(1)));
+        books.count(&Outcome::of(RouteId(0), Method::GET, ClientId(1)), Instant::now());
         let route = &books.routes()[0];
         assert_eq!((route.requests(), route.ended(End::Left), route.wait.count()), (1, 1, 0));
     }

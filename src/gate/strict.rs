@@ -1,32 +1,55 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 /// A connection of HTTP/1 that lets no ambiguous request in (RFC 9112 §3.2, §6.1, §6.3): neither both of Content-Length
 /// and Transfer-Encoding, nor Content-Length twice, nor a transfer coding beside `chunked`, nor Host twice or not at all.
 ///
 /// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
-/// an ambiguous one is [`SPOILT`].
+/// an ambiguous one is [`SPOILT`]. A head that has begun has a time to be complete, and a body that is read one for its
+/// next piece; hyper's own also covers the pauses between requests.
 pub(super) struct Strict<S> {
     stream: S,
     framing: Framing,
+    /// How long a head may take, and half as long as nothing of a body may come: what reads the body gives up before, and
+    /// says so.
+    stall: Duration,
+    /// It goes off then; there is none while nothing is waited for.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 /// What stands for the end of an ambiguous head, and for whatever follows: hyper answers it with 400 and closes.
 const SPOILT: &[u8] = b"\0\r\n\r\n";
 
 impl<S> Strict<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, framing: Framing::default() }
+    pub(super) fn new(stream: S, stall: Duration) -> Self {
+        Self { stream, framing: Framing::default(), stall, late: None }
+    }
+
+    /// Ready once what has begun has been waited for too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let limit = match self.framing.stage() {
+            Stage::Head => self.stall,
+            Stage::Body => self.stall * 2,
+            Stage::Between => return Poll::Pending,
+        };
+        ready!(self.late.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends nothing more of its request")))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Pending => return self.poll_late(cx),
+            Poll::Ready(read) => read?,
+        }
+        let was_in_head = self.framing.stage() == Stage::Head;
         if let Some(end) = self.framing.follow(&buf.filled()[before..]) {
             tracing::warn!("a request with an ambiguous length is refused");
             buf.set_filled(before + end);
@@ -34,6 +57,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
             buf.put_slice(SPOILT);
+        }
+        if self.late.is_some() && !(was_in_head && self.framing.stage() == Stage::Head) {
+            self.late = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -101,10 +127,29 @@ struct Head {
     leaves_http: bool,
 }
 
+/// What is waited for next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A request, or nothing of HTTP.
+    Between,
+    /// The rest of a head.
+    Head,
+    /// More of a body.
+    Body,
+}
+
 /// Of a line no more is looked at. A line about framing has no reason to be as long. A guess.
 const LINE: usize = 256;
 
 impl Framing {
+    fn stage(&self) -> Stage {
+        match self.at {
+            At::Head if self.head.started || !self.line.is_empty() => Stage::Head,
+            At::Head | At::Beyond => Stage::Between,
+            At::Body(_) | At::ChunkSize | At::Chunk(_) | At::Trailers => Stage::Body,
+        }
+    }
+
     /// Follows what has been read; says where in it an ambiguous head ends, short of its last line feed.
     fn follow(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;

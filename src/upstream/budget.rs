@@ -76,6 +76,18 @@ impl Budget {
 }
 
 impl Held {
+    /// Takes more.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: it has been taken all the same, beyond the budget, as what is here already cannot be sent back.
+    pub fn grow(&mut self, amount: u64) -> Result<(), Exhausted> {
+        let Account { most, held } = &*self.account;
+        let before = held.fetch_add(amount, Ordering::Relaxed);
+        self.amount += amount;
+        let fits = before.checked_add(amount).is_some_and(|sum| sum <= *most);
+        if fits { Ok(()) } else { Err(Exhausted { held: before, most: *most }) }
+    }
+
     /// Gives back what is beyond this.
     pub fn keep(&mut self, amount: u64) {
         self.account.held.fetch_sub(self.amount.saturating_sub(amount), Ordering::Relaxed);
@@ -92,6 +104,17 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_grows_beyond_the_budget_says_so_and_comes_back() {
+        let budget = Budget::new(10);
+        let mut held = budget.take(6).expect("room");
+        held.grow(4).expect("room");
+        assert_eq!(held.grow(1).expect_err("full"), Exhausted { held: 10, most: 10 });
+        assert_eq!(budget.held(), 11);
+        drop(held);
+        assert_eq!(budget.held(), 0);
+    }
 
     #[test]
     fn what_is_held_is_never_more_than_may_be_and_comes_back() {

@@ -14,7 +14,7 @@ use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::alarm::Alarm;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::io::{Io, Traffic};
 use super::outgoing::{Outgoing, Upload};
 use super::pool::{Pool, Pooled};
@@ -30,9 +30,9 @@ const IDLE: Duration = Duration::from_secs(55);
 /// A guess: longer than a request is on its way.
 const BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
-/// How much of a response, or of a request's body, a connection holds at most. A guess: twice the largest head that is to
-/// pass, and a third of hyper's own limit, which a client that does not read would have filled.
-const BUFFER: usize = 128 << 10;
+/// How much of a response's head, or of a piece of a body, a connection holds at most. A guess: three times what
+/// Node.js takes of a head, and little enough that a client that does not read costs 128 KB (`tests/gate/slow.rs`).
+const BUFFER: usize = 48 << 10;
 
 /// An HTTP/1.1 connection, which one request after the other has to itself.
 ///
@@ -227,7 +227,7 @@ impl Interrupted {
         let unsent = error.take_message();
         let error = error.into_error();
         let is_closed = is_silent && !error.is_timeout() && !error.is_user();
-        Self { failed: Failed::Unreachable(cause(&error)), unsent, is_closed }
+        Self { failed: Failed::unreachable(&error), unsent, is_closed }
     }
 }
 

@@ -16,6 +16,7 @@ use tower::{BoxError, Service};
 
 use super::failed::{SetupError, cause};
 use super::io::Io;
+use super::obstacle::{Blocked, Obstacle};
 use super::proxy::Proxy;
 use super::race;
 use super::tls::tls_towards;
@@ -76,7 +77,8 @@ impl Dialer {
     /// # Errors
     /// Why there is none.
     pub async fn dial(&self) -> Result<Io, BoxError> {
-        let late = |_| format!("no connection within {} s", self.connect_timeout.as_secs_f64());
+        let late =
+            |_| Obstacle::Timeout.blocks(format!("no connection within {} s", self.connect_timeout.as_secs_f64()));
         timeout(self.connect_timeout, self.target.reach()).await.map_err(late)?
     }
 }
@@ -97,10 +99,16 @@ impl Target {
     async fn reach(&self) -> Result<Io, BoxError> {
         let plain = match &self.hop {
             Some(hop) => hop.reach(self.url.clone()).await?,
-            None => Io::plain(race::connect(&self.host, self.port).await?),
+            None => self.connect().await?,
         };
         let Some((tls, name)) = &self.tls else { return Ok(plain) };
-        Ok(Io::tls(tls.connect(name.clone(), plain).await?))
+        Ok(Io::tls(tls.connect(name.clone(), plain).await.map_err(|error| Obstacle::Tls.blocks(error))?))
+    }
+
+    async fn connect(&self) -> Result<Io, Blocked> {
+        let no_address = |error| Obstacle::Dns.blocks(format!("no address for {}: {error}", self.host));
+        let addresses = race::look_up(&self.host, self.port).await.map_err(no_address)?;
+        Ok(Io::plain(race::connect(addresses).await.map_err(|error| Obstacle::Connect.blocks(error))?))
     }
 }
 
@@ -158,7 +166,10 @@ impl Hop {
         };
         match reached {
             Ok(connection) => Ok(connection.into_inner()),
-            Err(error) => Err(format!("through the proxy {}: {}", self.proxy, cause(&*error)).into()),
+            Err(error) => {
+                let why = format!("through the proxy {}: {}", self.proxy, cause(&*error));
+                Err(Obstacle::Proxy.blocks(why).into())
+            }
         }
     }
 }

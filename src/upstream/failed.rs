@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::obstacle::Obstacle;
+
 /// Why there is no upstream to send to.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
@@ -27,8 +29,8 @@ pub enum SetupError {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failed {
     /// No connection, or one that broke before the answer.
-    #[error("the upstream cannot be reached: {0}")]
-    Unreachable(String),
+    #[error("the upstream cannot be reached: {1}")]
+    Unreachable(Obstacle, String),
     /// An answer that cannot be passed on.
     #[error("the upstream's answer cannot be passed on: {0}")]
     Senseless(&'static str),
@@ -50,6 +52,24 @@ pub enum Failed {
     /// What must be read of the body before the request can go has not come.
     #[error("what must be read of the request's body before it can go has not come in {} s", .0.as_secs())]
     Slow(Duration),
+}
+
+impl Failed {
+    /// No connection, or one that broke.
+    pub(super) fn unreachable(error: &(dyn Error + 'static)) -> Self {
+        Self::Unreachable(Obstacle::of(error), cause(error))
+    }
+
+    /// What on the upstream's side kept the request from a response; none where its own client did.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        match self {
+            Self::Unreachable(obstacle, _) => Some(*obstacle),
+            Self::Senseless(_) => Some(Obstacle::Broken),
+            Self::Timeout(_) | Self::Untaken(_) => Some(Obstacle::Timeout),
+            Self::Target | Self::Body | Self::Stalled(_) | Self::Slow(_) => None,
+        }
+    }
 }
 
 /// The last cause of an error: those before it only say where it was noticed.

@@ -8,7 +8,7 @@ use tower::BoxError;
 
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::outgoing::{Outgoing, Upload};
 use super::pool::Pool;
 use super::proxy::Proxy;
@@ -71,7 +71,7 @@ impl Http1 {
                     Ok(connection) => connection,
                     Err(error) => {
                         drop(request);
-                        return Err(upload.fail(Failed::Unreachable(cause(&*error))));
+                        return Err(upload.fail(Failed::unreachable(&*error)));
                     }
                 },
             };

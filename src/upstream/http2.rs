@@ -14,8 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time;
 
 use super::dialer::Dialer;
-use super::failed::{Failed, cause};
+use super::failed::Failed;
 use super::outgoing::{Outgoing, Upload};
+use super::progress;
 use super::repeat::{copy, may_repeat};
 use super::response_body::ResponseBody;
 use super::unanswered::Unanswered;
@@ -121,7 +122,7 @@ impl Http2 {
     }
 }
 
-/// However long an upload takes, the time for the answer runs from its end.
+/// However long an upload takes, as long as it gets on, the time for the answer runs from its end.
 async fn head(
     answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
     upload: &mut Upload,
@@ -137,11 +138,17 @@ async fn head(
                 return Err(NoResponse::from(&error));
             }
         },
-        () = upload.over() => {}
+        over = progress::over(upload) => over.map_err(NoResponse::late)?,
     }
-    let late = |_| NoResponse { failed: Failed::Timeout(timeout), is_unprocessed: false, is_cut: false };
-    let answer = time::timeout(timeout, answer).await.map_err(late)?;
+    let answer = time::timeout(timeout, answer).await.map_err(|_| NoResponse::late(Failed::Timeout(timeout)))?;
     answer.map_err(|error| NoResponse::from(&error))
+}
+
+impl NoResponse {
+    /// It may come still.
+    fn late(failed: Failed) -> Self {
+        Self { failed, is_unprocessed: false, is_cut: false }
+    }
 }
 
 impl From<&legacy::Error> for NoResponse {
@@ -153,7 +160,7 @@ impl From<&legacy::Error> for NoResponse {
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
         });
         let is_cut = !error.is_connect() && http2.is_none_or(h2::Error::is_io);
-        Self { failed: Failed::Unreachable(cause(error)), is_unprocessed, is_cut }
+        Self { failed: Failed::unreachable(error), is_unprocessed, is_cut }
     }
 }
 

@@ -4,6 +4,7 @@
 //! that waits for the response drives it, and whoever reads the [`ResponseBody`] drives it to the last byte.
 
 mod alarm;
+mod base;
 mod budget;
 mod carry;
 mod connection;
@@ -12,6 +13,8 @@ mod failed;
 mod http1;
 mod http2;
 mod io;
+mod location;
+mod obstacle;
 mod outgoing;
 mod pool;
 mod prefetched;
@@ -24,12 +27,14 @@ mod tls;
 mod unanswered;
 mod waker;
 
+pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
 pub use dialer::Dialer;
 pub use failed::{Failed, SetupError};
 pub use io::Io;
-pub use prefetched::Prefetched;
+pub use obstacle::Obstacle;
+pub use prefetched::{Prefetched, Unfilled};
 pub use proxy::Proxy;
 pub use race::probe;
 pub use response_body::ResponseBody;
@@ -38,12 +43,12 @@ pub use unanswered::Unanswered;
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{AUTHORIZATION, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
 
 use crate::admission::Place;
-use crate::{config, route};
+use crate::config;
 use http1::Http1;
 use http2::Http2;
 use outgoing::Outgoing;
@@ -54,7 +59,7 @@ const LONGEST_RESPONSE: Duration = Duration::from_hours(24);
 /// Where requests go.
 pub struct Upstream {
     url: Uri,
-    base: String,
+    base: BasePath,
     http1: Http1,
     http2: Option<Http2>,
     key: Option<HeaderValue>,
@@ -92,7 +97,7 @@ impl Upstream {
         Ok(Self {
             http1,
             http2,
-            base: url.path().trim_end_matches('/').to_owned(),
+            base: BasePath::of(&url),
             key: config.api_key_env.as_ref().map(key).transpose()?,
             response_timeout: config.response_timeout,
             url,
@@ -103,6 +108,12 @@ impl Upstream {
     #[must_use]
     pub fn adds_key(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// How paths of clients become paths there.
+    #[must_use]
+    pub fn base(&self) -> &BasePath {
+        &self.base
     }
 
     /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host. The
@@ -131,7 +142,7 @@ impl Upstream {
         let request = Request::from_parts(head, body);
         // An upgrade is a thing of HTTP/1.1.
         let http2 = self.http2.as_ref().filter(|_| !request.headers().contains_key(UPGRADE));
-        let response = match http2 {
+        let mut response = match http2 {
             Some(http2) => http2.send(request, upload, timeout).await?,
             None => self.http1.send(request, upload, timeout).await?,
         };
@@ -139,18 +150,25 @@ impl Upstream {
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Failed::Senseless("its transfer coding is not 'chunked'").into());
         }
+        if response.status().is_redirection() || response.status() == StatusCode::CREATED {
+            self.lead_back(response.headers_mut());
+        }
         Ok(response)
     }
 
     /// The target as HTTP/1.1 has it: path and query.
     fn target(&self, path: PathAndQuery) -> Result<Uri, Failed> {
-        if self.base.is_empty() {
-            return Ok(Uri::from(path));
+        self.base.target(path).ok_or(Failed::Target)
+    }
+
+    /// A client that follows a `Location` at the upstream's own address comes back through the gate.
+    fn lead_back(&self, headers: &mut HeaderMap) {
+        let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        let path = location.and_then(|location| location::own_path(location, &self.url));
+        let at_gate = path.and_then(|path| self.base.at_gate(path)).and_then(|path| path.try_into().ok());
+        if let Some(at_gate) = at_gate {
+            headers.insert(LOCATION, at_gate);
         }
-        if route::climbs(path.path()) {
-            return Err(Failed::Target);
-        }
-        format!("{}{path}", self.base).parse().map_err(|_| Failed::Target)
     }
 }
 

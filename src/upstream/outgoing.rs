@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -51,7 +51,16 @@ struct Remains {
 #[derive(Debug)]
 struct UploadEnd {
     ending: oneshot::Sender<Remains>,
-    is_starved: Arc<AtomicBool>,
+    flow: Arc<Flow>,
+}
+
+/// How an upload gets on.
+#[derive(Debug, Default)]
+struct Flow {
+    /// How many pieces of it have been taken.
+    pieces: AtomicU64,
+    /// Nothing of it can be taken until the client sends more.
+    is_starved: AtomicBool,
 }
 
 /// The upload of a body, seen from the request that it belongs to.
@@ -59,19 +68,21 @@ struct UploadEnd {
 pub(super) struct Upload {
     /// Nothing once it is over.
     ending: Option<oneshot::Receiver<Remains>>,
-    is_starved: Option<Arc<AtomicBool>>,
+    flow: Option<Arc<Flow>>,
     remains: Remains,
+    /// How long its client may send nothing.
+    stall: Duration,
 }
 
 /// How long an upload that failed may take to say what is left of it. A guess: it says so at once, or never.
 const ENDING: Duration = Duration::from_secs(1);
 
 impl Upload {
-    fn new() -> (UploadEnd, Self) {
+    fn new(stall: Duration) -> (UploadEnd, Self) {
         let (end, ending) = oneshot::channel();
-        let is_starved = Arc::<AtomicBool>::default();
-        let end = UploadEnd { ending: end, is_starved: Arc::clone(&is_starved) };
-        (end, Self { ending: Some(ending), is_starved: Some(is_starved), remains: Remains::default() })
+        let flow = Arc::<Flow>::default();
+        let end = UploadEnd { ending: end, flow: Arc::clone(&flow) };
+        (end, Self { ending: Some(ending), flow: Some(flow), remains: Remains::default(), stall })
     }
 
     /// Whether all of the body has been taken, or no more of it will be.
@@ -89,7 +100,17 @@ impl Upload {
 
     /// Whether nothing of it can be written until the client sends more.
     pub(super) fn is_starved(&self) -> bool {
-        self.is_starved.as_ref().is_some_and(|is_starved| is_starved.load(Ordering::Relaxed))
+        self.flow.as_ref().is_some_and(|flow| flow.is_starved.load(Ordering::Relaxed))
+    }
+
+    /// How many pieces of it have been taken.
+    pub(super) fn pieces(&self) -> u64 {
+        self.flow.as_ref().map_or(0, |flow| flow.pieces.load(Ordering::Relaxed))
+    }
+
+    /// How long its client may send nothing.
+    pub(super) fn stall(&self) -> Duration {
+        self.stall
     }
 
     /// Waits until it is over. May be dropped at any time.
@@ -109,17 +130,18 @@ impl Upload {
     pub(super) fn fail(mut self, failed: Failed) -> Unanswered {
         self.is_over();
         let failed = if self.remains.broke_off { Failed::Body } else { failed };
-        Unanswered { failed, unread: self.remains.unread.map(Prefetched::from) }
+        Unanswered { failed, unread: self.remains.unread.map(|rest| Prefetched::new(rest, ENDING)) }
     }
 }
 
 impl Outgoing {
     /// What was read, then the rest as it comes; of an upload that is still to come it is told how it ends.
     pub(super) fn new(body: Prefetched, place: Place) -> (Self, Upload) {
+        let stall = body.stall();
         let (read, trailers, rest) = body.into_parts();
         let (upload, seen) = match &rest {
             Some(_) => {
-                let (upload, seen) = Upload::new();
+                let (upload, seen) = Upload::new(stall);
                 (Some(upload), seen)
             }
             None => (None, Upload::default()),
@@ -174,7 +196,8 @@ impl Outgoing {
         if let Some(rest) = &mut self.rest {
             let frame = Pin::new(rest).poll_frame(cx);
             if let Some(upload) = &self.upload {
-                upload.is_starved.store(frame.is_pending(), Ordering::Relaxed);
+                upload.flow.is_starved.store(frame.is_pending(), Ordering::Relaxed);
+                upload.flow.pieces.fetch_add(u64::from(frame.is_ready()), Ordering::Relaxed);
             }
             let frame = ready!(frame);
             self.broke_off |= matches!(frame, Some(Err(_)));

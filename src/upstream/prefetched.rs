@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::HeaderMap;
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -17,9 +17,8 @@ use super::failed::Failed;
 const MAX_DRAINED: usize = 16 << 20;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long nothing may come of a body that is to be sent, or read before. A guess: a client that stalls for longer is
-/// gone.
-pub(super) const STALL: Duration = Duration::from_secs(30);
+/// For how much of a body room is made before it comes, at most. A guess: most bodies fit, and a length is only announced.
+const RESERVED: usize = 1 << 20;
 
 /// A request's body of which some may have been read before its request goes.
 #[derive(Debug, Default)]
@@ -29,6 +28,17 @@ pub struct Prefetched {
     rest: Option<Incoming>,
     touched: bool,
     held: Option<Held>,
+    /// How long nothing may come of it while it is wanted.
+    stall: Duration,
+}
+
+/// Why not as much of a body has been read as was wanted.
+#[derive(Debug)]
+pub enum Unfilled {
+    /// The body did not come whole, or nothing of it came for too long.
+    Failed(Failed),
+    /// There is no room for more of it; what was read is here, beyond the budget.
+    Exhausted(Exhausted),
 }
 
 /// What was read of a body, with its part of the budget for as long as any of it is there.
@@ -37,14 +47,14 @@ struct Kept {
     _held: Held,
 }
 
-impl From<Incoming> for Prefetched {
-    fn from(body: Incoming) -> Self {
-        let rest = (!body.is_end_stream()).then_some(body);
-        Self { rest, ..Self::default() }
-    }
-}
-
 impl Prefetched {
+    /// A body of which nothing has been read. It fails if nothing of it comes for as long as `stall` while it is wanted.
+    #[must_use]
+    pub fn new(body: Incoming, stall: Duration) -> Self {
+        let rest = (!body.is_end_stream()).then_some(body);
+        Self { rest, stall, ..Self::default() }
+    }
+
     /// How much there may be to keep of it when no more than `enough` is read.
     #[must_use]
     pub fn may_hold(&self, enough: usize) -> u64 {
@@ -59,57 +69,59 @@ impl Prefetched {
         length.is_some_and(|length| length.saturating_add(self.read.len() as u64) <= most as u64)
     }
 
-    /// Takes room for `enough`, to be given back once what is read has gone.
+    /// Reads until the body ends or `enough` bytes are here. Room for them is taken as they come, so that a client that
+    /// only announces a body takes none, and given back once what is read has gone. May be dropped at any time: what was
+    /// read stays.
     ///
     /// # Errors
-    /// [`Exhausted`]: there is no room.
-    pub fn reserve(&mut self, enough: usize, budget: &Budget) -> Result<(), Exhausted> {
-        if self.held.is_none() && self.rest.is_some() {
-            self.held = Some(budget.take(self.may_hold(enough))?);
+    /// [`Unfilled`].
+    pub async fn fill(&mut self, enough: usize, budget: &Budget) -> Result<(), Unfilled> {
+        while self.read.len() < enough
+            && let Some(piece) = self.next().await.map_err(Unfilled::Failed)?
+        {
+            let held = match &mut self.held {
+                Some(held) => held,
+                held => held.insert(budget.overdraw(0)),
+            };
+            let taken = held.grow(piece.len() as u64);
+            self.add(&piece, enough);
+            taken.map_err(Unfilled::Exhausted)?;
         }
         Ok(())
     }
 
-    /// Reads until the body ends or `enough` bytes are here. May be dropped at any time: what was read stays.
-    ///
-    /// # Errors
-    /// The body did not come whole, or nothing of it came for 30 s.
-    pub async fn fill(&mut self, enough: usize) -> Result<(), Failed> {
-        while self.read.len() < enough
-            && let Some(rest) = &mut self.rest
-        {
-            self.touched = true;
-            // Mostly it is here already, and needs no timer.
-            let frame = match rest.frame().now_or_never() {
-                Some(frame) => frame,
-                None => timeout(STALL, rest.frame()).await.map_err(|_| Failed::Stalled(STALL))?,
-            };
-            let Some(frame) = frame else {
-                self.rest = None;
-                break;
-            };
-            let is_over = rest.is_end_stream();
-            match frame.map_err(|_| Failed::Body)?.into_data() {
-                Ok(data) => self.add(&data, enough),
-                Err(frame) => self.trailers = frame.into_trailers().ok(),
-            }
-            if is_over {
-                self.rest = None;
-            }
+    /// The next piece; none once the body has ended. May be dropped at any time: nothing is lost.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failed> {
+        let Some(rest) = &mut self.rest else { return Ok(None) };
+        self.touched = true;
+        // Mostly it is here already, and needs no timer.
+        let frame = match rest.frame().now_or_never() {
+            Some(frame) => frame,
+            None => timeout(self.stall, rest.frame()).await.map_err(|_| Failed::Stalled(self.stall))?,
+        };
+        let is_over = frame.is_none() || rest.is_end_stream();
+        let frame = frame.transpose().map_err(|_| Failed::Body)?;
+        if is_over {
+            self.rest = None;
         }
-        if let (Some(held), None) = (&mut self.held, &self.rest) {
-            held.keep(self.read.len() as u64);
+        match frame.map(Frame::into_data) {
+            Some(Ok(data)) => Ok(Some(data)),
+            Some(Err(frame)) => {
+                (self.rest, self.trailers) = (None, frame.into_trailers().ok());
+                Ok(None)
+            }
+            None => Ok(None),
         }
-        Ok(())
     }
 
     /// Nobody else holds what was read, so that nothing is copied but the new piece; where the length is known there is
-    /// room for all that will be read.
+    /// room for all that will be read of most bodies.
     fn add(&mut self, piece: &[u8], enough: usize) {
         let mut read = BytesMut::from(mem::take(&mut self.read));
         if read.is_empty() {
             let to_come = self.rest.as_ref().and_then(|rest| rest.size_hint().exact()).unwrap_or(0);
-            read.reserve(piece.len() + usize::try_from(to_come).unwrap_or(enough).min(enough));
+            let to_come = usize::try_from(to_come).unwrap_or(enough);
+            read.reserve(piece.len() + to_come.min(enough).min(RESERVED));
         }
         read.extend_from_slice(piece);
         self.read = read.freeze();
@@ -137,13 +149,10 @@ impl Prefetched {
 
     async fn discard(mut self, most: usize) -> Result<(), Failed> {
         let mut seen = 0;
-        while seen < most {
-            self.read.clear();
-            self.fill(1).await?;
-            if self.read.is_empty() {
-                return Ok(());
-            }
-            seen += self.read.len();
+        while seen < most
+            && let Some(piece) = self.next().await?
+        {
+            seen += piece.len();
         }
         Ok(())
     }
@@ -158,6 +167,11 @@ impl Prefetched {
     #[must_use]
     pub fn is_touched(&self) -> bool {
         self.touched
+    }
+
+    /// How long nothing may come of it.
+    pub(super) fn stall(&self) -> Duration {
+        self.stall
     }
 
     /// What was read, which keeps its part of the budget; the trailers, and the rest.
@@ -187,6 +201,8 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio::time::{Instant, sleep};
 
+    const STALL: Duration = Duration::from_secs(30);
+
     #[tokio::test(start_paused = true)]
     async fn a_body_of_which_nothing_comes_for_half_a_minute_is_given_up() {
         let (mut client, server) = duplex(1024);
@@ -194,7 +210,7 @@ mod tests {
         let take = service_fn(move |request: http::Request<Incoming>| {
             let tell = tell.clone();
             async move {
-                let filled = Prefetched::from(request.into_body()).fill(1024).await;
+                let filled = Prefetched::new(request.into_body(), STALL).fill(1024, &Budget::new(1024)).await;
                 tell.send(filled).await.expect("is heard");
                 Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
             }
@@ -204,7 +220,7 @@ mod tests {
         client.write_all(b"POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 9\r\n\r\n").await.expect("sends");
         sleep(Duration::from_secs(29)).await;
         client.write_all(b"x").await.expect("sends");
-        assert!(matches!(told.recv().await, Some(Err(Failed::Stalled(_)))));
+        assert!(matches!(told.recv().await, Some(Err(Unfilled::Failed(Failed::Stalled(_))))));
         assert_eq!(began.elapsed(), Duration::from_secs(59));
     }
 }

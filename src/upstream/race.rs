@@ -22,17 +22,24 @@ const KEEPALIVE: Duration = Duration::from_mins(1);
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
 
-/// Connects to a host, which is looked up anew each time.
-pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let found = lookup_host((host, port)).await?.collect();
-    race(by_turns(found)).await
+const NO_ADDRESS: &str = "the host has no address";
+
+/// The addresses of a host, which is looked up anew each time.
+pub(super) async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<_> = lookup_host((host, port)).await?.collect();
+    if addresses.is_empty() { Err(io::Error::new(io::ErrorKind::NotFound, NO_ADDRESS)) } else { Ok(addresses) }
+}
+
+/// Connects to one of the addresses of a host.
+pub(super) async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    race(by_turns(addresses)).await
 }
 
 /// Tries one address after the other, the next when one fails or has been silent for `ATTEMPT_DELAY`.
 async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut untried = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, NO_ADDRESS);
     loop {
         attempts.extend(untried.next().map(open));
         tokio::select! {

@@ -33,7 +33,7 @@ fn diagnose_answers_the_four_questions() {
     let Ended { said, complained, code } = heard(&["diagnose", "--admin", &admin.to_string()], &[]);
     assert_eq!(code, Some(0), "{complained}");
     for part in [
-        "Which limit is hit?\n  posts: The endpoint is gone: the last 6 answers to POST /v1/threads were 404",
+        "Which limit is hit?\n  None, but requests fail:\n  posts: The endpoint is gone: the last 6 answers to POST /v1/threads were 404",
         "Are there hidden limits?\n  None has shown.\n",
         "Is the upstream throttling?\n  No.\n",
         "What to do?\n  posts: Move to the Responses API",
@@ -68,4 +68,27 @@ fn explain_says_what_the_running_gate_knows() {
     let alone = json();
     assert!(alone["pools"][0].get("diagnosis").is_none() && alone["pools"][0].get("learned").is_none(), "{alone}");
     assert!(tidegate(&explain, &[]).said.contains("live     no gate answers at 127.0.0.1:"));
+}
+
+#[test]
+fn diagnose_tells_a_wrong_key_from_a_limit() {
+    let upstream = Running::start(&["mock", "--listen", "127.0.0.1:0", "--refuse", "invalid-api-key"], 1);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), CONFIG).expect("is written");
+    let gate = Running::gate_with(upstream.said_address("listening on"), file.path().to_str().expect("a path"));
+    let request = "POST /v1/threads HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    let mut answer = String::new();
+    gate.ask(request).read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let admin = gate.said_address("admin on").to_string();
+    let said = heard(&["diagnose", "--admin", &admin], &[]).said;
+    for part in [
+        "None, but requests fail:\n  POST /v1/threads: ",
+        "The last answer to POST /v1/threads is an error: 401, ",
+        "POST /v1/threads: Check the API key",
+    ] {
+        assert!(said.contains(part), "no {part:?} in\n{said}");
+    }
+    let picture = heard(&["top", "--once", "--admin", &admin], &[]).said;
+    assert!(picture.contains("rejected 401") && picture.contains("Check the API key"), "{picture}");
 }

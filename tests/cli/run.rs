@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
+
 use super::screen::Screen;
 use super::serving::Running;
 use super::{DEFAULT, Ended, tidegate};
@@ -181,4 +183,54 @@ fn base_url_of_the_app_is_its_upstream() {
     let base_url = format!("{url}/v1");
     let ended = tidegate(&arguments, &[("PATH", "/usr/bin:/bin"), ("OPENAI_BASE_URL", &base_url)]);
     assert_eq!((&*ended.said, ended.code), ("200\n", Some(0)), "{}", ended.complained);
+}
+
+#[test]
+fn dev_has_mock_and_gate_with_one_minute() {
+    let any = "127.0.0.1:0";
+    let dev = ["dev", "--minute", "6s", "--rpm", "60", "--tpm", "9000", "--listen", any, "--admin", any];
+    let dev = Running::start(&dev, 3);
+    let stats = format!("http://{}/__mock/stats", dev.said_address("mock on"));
+    let [gate, admin] = ["listening on", "admin on"].map(|what| dev.said_address(what).to_string());
+    let chat = "import sys, urllib.request\n\
+        body = b'{\"model\": \"gpt-4o\", \"messages\": []}'\n\
+        urllib.request.urlopen(urllib.request.Request('http://' + sys.argv[1] + '/v1/chat/completions', body))\n\
+        print(urllib.request.urlopen(sys.argv[2]).read().decode())";
+    let asked = Command::new("python3").args(["-c", chat, &gate, &stats]).output().expect("python3 runs");
+    let stats: Value = serde_json::from_slice(&asked.stdout).expect("JSON");
+    assert!(stats["models"].as_array().expect("models").iter().all(|limit| limit["window_ms"] == 6_000), "{stats:#}");
+    let said = tidegate(&["explain", "POST", "/v1/threads", "--admin", &admin], &[]).said;
+    assert!(said.contains("route    POST,PUT,PATCH /v1/threads/{*rest}"), "{said}");
+    let status = get(&format!("http://{admin}/status"));
+    let limits: Vec<&str> = status["pools"].as_array().expect("pools").iter().flat_map(limits).collect();
+    for limit in ["300/6s", "200/6s", "60/6s", "9000/6s", "2000/6m"] {
+        assert!(limits.contains(&limit), "no {limit} in {limits:?}");
+    }
+}
+
+fn limits(pool: &Value) -> impl Iterator<Item = &str> {
+    pool["limits"].as_array().expect("limits").iter().filter_map(|limit| limit["limit"].as_str())
+}
+
+fn get(url: &str) -> Value {
+    let get = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())";
+    let got = Command::new("python3").args(["-c", get, url]).output().expect("python3 runs");
+    serde_json::from_slice(&got.stdout).expect("JSON")
+}
+
+#[test]
+fn dev_runs_a_command_without_a_key() {
+    let dev = ["dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--", "python3", "-c", CLIENT, "2"];
+    let Ended { said, complained, code } = tidegate(&dev, &[("PATH", "/usr/bin:/bin")]);
+    assert_eq!((&*said, code), ("200\n", Some(0)), "{complained}");
+    assert!(
+        complained.contains("tidegate: mock at http://127.0.0.1:") && complained.contains("2 requests in "),
+        "{complained}"
+    );
+    let other = tidegate(&["dev", "--upstream", "http://127.0.0.1:1"], &[]);
+    assert!(
+        other.code == Some(2) && other.complained.contains("`dev` has an upstream of its own"),
+        "{}",
+        other.complained
+    );
 }

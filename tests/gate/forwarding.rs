@@ -48,16 +48,15 @@ async fn an_answer_passes_and_says_which_way_it_took() {
 
 #[tokio::test]
 async fn the_target_is_sent_as_it_came_after_the_base_path() {
-    let (got, _) =
-        through("", "/base", "GET http://other.example/v1//a/%2e%2e/B?q=%20 HTTP/1.1\r\nHost: o\r\n\r\n").await;
-    assert!(got.starts_with("GET /base/v1//a/%2e%2e/B?q=%20 HTTP/1.1\r\n"), "{got}");
+    let (got, _) = through("", "/base", "GET /v1//a/%2e%2e/B?q=%20 HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    assert!(got.starts_with("GET /base//a/%2e%2e/B?q=%20 HTTP/1.1\r\n"), "{got}");
 }
 
 #[tokio::test]
 async fn a_missing_v1_is_put_before_a_path_that_is_known_with_it() {
-    let (got, _) = through(ONE, "", "GET /one HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let (got, _) = through(ONE, "/v1", "GET /one HTTP/1.1\r\nHost: o\r\n\r\n").await;
     assert!(got.starts_with("GET /v1/one HTTP/1.1\r\n"), "{got}");
-    let (got, _) = through(ONE, "", "GET /other HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let (got, _) = through(ONE, "/v1", "GET /other HTTP/1.1\r\nHost: o\r\n\r\n").await;
     assert!(got.starts_with("GET /other HTTP/1.1\r\n"), "{got}");
 }
 
@@ -65,7 +64,9 @@ async fn a_missing_v1_is_put_before_a_path_that_is_known_with_it() {
 async fn nothing_climbs_out_of_the_base_path() {
     let (listener, address) = upstream().await;
     let house = House::open("", format!("{address}/base")).await;
-    for path in ["/../v1/one", "/v1/../../other", "/%2e%2e/v1/one", "/v1/..%2F..%5cone", "/a;/../../one"] {
+    for path in
+        ["/../v1/one", "/v1/../../other", "/v1/../other", "/%2e%2e/v1/one", "/v1/..%2F..%5cone", "/a;/../../one"]
+    {
         let came = house.ask(&format!("GET {path} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n")).await;
         assert!(came.starts_with("HTTP/1.1 400") && came.contains("tidegate_bad_request"), "{path}: {came}");
     }

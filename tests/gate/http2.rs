@@ -197,3 +197,24 @@ async fn response_with_60_kb_of_fields_passes() {
     let came = house.ask(GET).await;
     assert!(came.starts_with("HTTP/1.1 200") && came.ends_with("ok"), "{came:.200}");
 }
+
+#[tokio::test]
+async fn upload_of_which_its_client_sends_no_more_is_given_up_over_http_2() {
+    let clock = Clock::stop();
+    let (listener, address) = upstream().await;
+    let house = House::open("http2_connections = 1\n[server]\nstall_timeout = \"5s\"", address).await;
+    let mut client = house.connect().await;
+    client.send("POST /v1/files HTTP/1.1\r\nHost: o\r\nContent-Length: 100000000\r\n\r\nbegin").await;
+    let mut server = Server::accept(&listener).await;
+    server.request().await;
+    server.0.until("begin").await;
+    clock.step(Duration::from_secs(4)).await;
+    client.send("piece").await;
+    server.0.until("piece").await;
+    let began = Instant::now();
+    tokio::select! {
+        came = client.until("\r\n\r\n") => assert!(came.starts_with("HTTP/1.1 408"), "{came}"),
+        never = clock.runs(Duration::from_millis(100)) => match never {},
+    }
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+}

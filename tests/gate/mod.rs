@@ -1,6 +1,7 @@
 //! A whole gate on real sockets, seen as bytes from both sides.
 
 mod access;
+mod bases;
 mod bodies;
 mod bounds;
 mod coalesce;
@@ -24,6 +25,7 @@ mod refusals;
 mod refused;
 mod relays;
 mod resend;
+mod slow;
 mod soak;
 mod strangers;
 mod traces;

@@ -101,9 +101,9 @@ async fn the_time_in_which_a_body_comes_is_off_the_patience() {
     house.until("nothing is held", |_| house.gate.buffered().0 == 0).await;
     let mut client = house.connect().await;
     let body = r#"{"files": [1]}"#;
-    let head = format!("x-tidegate-max-wait: 100ms\r\nContent-Length: {}", body.len());
+    let head = format!("x-tidegate-max-wait: 100ms\r\nExpect: 100-continue\r\nContent-Length: {}", body.len());
     client.send(&get(&head).replace("GET", "POST")).await;
-    house.until("it has come, and its body is read", |_| house.gate.buffered().0 == body.len() as u64).await;
+    client.until("100 Continue\r\n\r\n").await;
     clock.step(Duration::from_millis(100)).await;
     client.send(body).await;
     let came = client.rest().await;

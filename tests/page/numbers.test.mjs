@@ -55,7 +55,7 @@ const tank = (name) => view.page.locator(".tank", { has: view.page.getByRole("li
 test("a gate that nobody has asked says so, and shows its pools empty", async () => {
   await becomesEqual(
     () => texts("#answer"),
-    () => ["Nothing has come through yet."],
+    () => ["No requests yet."],
   );
   await becomesEqual(
     () => texts("#quiet .level"),

@@ -1,6 +1,6 @@
 //! What was recorded comes again, and nothing of it is told that may be secret.
 
-use tidegate::client::Clients;
+use tidegate::client::{Clients, Sender};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate_lab::simulate::{NamedOutcomes, TrafficError, read};
 
@@ -94,7 +94,8 @@ fn who_sends_what_tells_clients_apart_is_that_client_in_a_har_too() {
     let report = simulated(&config, &read("app.har", &one).expect("a HAR"));
     let clients = Clients::new(&config.clients);
     let headers = [(http::header::AUTHORIZATION, format!("Bearer {SECRET}").parse().expect("a value"))];
-    let who = clients.identify(&headers.into_iter().collect(), [127, 0, 0, 1].into());
+    let who =
+        clients.identify(Sender { headers: &headers.into_iter().collect(), query: None, peer: [127, 0, 0, 1].into() });
     assert_eq!(report.clients[0].name, Clients::label(who));
 }
 

@@ -90,14 +90,27 @@ impl Desk {
         Self::before(config, &[]).await
     }
 
+    /// The same with an upstream that cannot be reached.
+    pub(crate) async fn before_nothing(config: &str) -> Self {
+        let (closed, upstream) = listen().await;
+        drop(closed);
+        Self::towards(config, &[], &format!("http://{upstream}")).await
+    }
+
     /// The same before a stand-in with these options.
     pub(crate) async fn before(config: &str, options: &[&str]) -> Self {
+        Self::towards(config, options, "").await
+    }
+
+    /// The same with the upstream at this URL; without one it is the stand-in.
+    pub(crate) async fn towards(config: &str, options: &[&str], url: &str) -> Self {
         let clock = Clock::stop();
         let mut config =
             Config::parse(&Source::Text("test".to_owned()), &alone(config)).expect("a valid configuration");
         let ((upstream_listener, upstream), (listener, address), (admin_listener, admin)) =
             (listen().await, listen().await, listen().await);
-        config.upstream.set_url(&format!("http://{upstream}")).expect("a URL");
+        let url = if url.is_empty() { format!("http://{upstream}") } else { url.to_owned() };
+        config.upstream.set_url(&url).expect("a URL");
         // The stand-in has more than the gate takes, so that nothing is refused which is not told to be.
         let wide = Config::parse(&Source::Text("wide".to_owned()), "extends = \"none\"").expect("it is valid");
         let mock = Mock::new(&wide.settings(), MockLine::parse_from([&["mock"], options].concat()).options);

@@ -4,3 +4,4 @@ mod desk;
 mod events;
 mod metrics;
 mod status;
+mod troubles;

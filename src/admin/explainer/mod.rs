@@ -13,10 +13,11 @@ use serde::Serialize;
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
 use super::wait_forecast::{RefusalExample, WaitForecast, span};
 use super::{LimitStatus, PoolStatus, Status};
-use crate::client::{Clients, patience};
+use crate::client::{Clients, Sender, patience};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
 use crate::route::{Ask, Body, Facts, Found, Table};
+use crate::upstream::BasePath;
 
 /// A request as somebody describes it.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub struct Explainer {
     routes: Arc<Table>,
     clients: Clients,
     upstream: String,
+    base: BasePath,
     /// How many may wait, in all.
     pub(super) max_waiting: usize,
 }
@@ -144,6 +146,7 @@ impl Explainer {
             routes: Arc::clone(&config.routes),
             clients: Clients::new(&config.clients),
             upstream: config.upstream.url.to_string(),
+            base: BasePath::of(&config.upstream.url),
             max_waiting: config.queue.max_waiting,
         }
     }
@@ -151,11 +154,11 @@ impl Explainer {
     /// What would become of a request at a gate that is in this state, if one runs.
     #[must_use]
     pub fn explain(&self, sketch: &Sketch<'_>, status: Option<&Status>) -> Explanation {
-        let found = self.routes.find(&sketch.method, sketch.path_alone());
+        let found = self.routes.find(&sketch.method, self.path(sketch));
         let taken = self.routes.asks(&found, sketch).into_iter().map(|ask| self.taken(ask, status));
         let (unlisted, pools): (Vec<Taken>, Vec<Taken>) =
             taken.partition(|taken| self.pools[taken.ask.pool.0].implicit);
-        let who = self.clients.identify(&sketch.headers, sketch.peer);
+        let who = self.clients.identify(sketch.sender());
         let patience = patience(&sketch.headers, Duration::ZERO);
         let max_wait = self.max_wait(if pools.is_empty() { &unlisted } else { &pools }, patience);
         let all = || pools.iter().chain(&unlisted);
@@ -163,7 +166,7 @@ impl Explainer {
             route: self.name(&found),
             over: self.over(sketch),
             read_as: found.others().map(|route| self.routes.route(route).name.clone()).collect(),
-            lacks_v1: found.lacks_v1(),
+            lacks_v1: found.lacks_v1() && self.base.adds_v1(),
             upstream: self.upstream.clone(),
             client: Clients::label(who),
             weight: self.clients.weight(who).get(),
@@ -177,12 +180,18 @@ impl Explainer {
         }
     }
 
+    /// What routes are found by: the path after the upstream's base path.
+    fn path<'s>(&self, sketch: &'s Sketch<'_>) -> &'s str {
+        let path = sketch.path_alone();
+        self.base.after(path).unwrap_or(path)
+    }
+
     fn name(&self, found: &Found) -> String {
         self.routes.route(found.route()).name.clone()
     }
 
     fn over(&self, sketch: &Sketch<'_>) -> Vec<Over> {
-        let beaten = self.routes.beaten(&sketch.method, sketch.path_alone()).into_iter();
+        let beaten = self.routes.beaten(&sketch.method, self.path(sketch)).into_iter();
         let over = beaten.map(|beaten| Over {
             route: self.routes.route(beaten.route).name.clone(),
             because: beaten.because.to_string(),
@@ -256,7 +265,21 @@ impl Sketch<'_> {
     }
 }
 
+impl Sketch<'_> {
+    fn query_alone(&self) -> Option<&str> {
+        self.path.split('#').next().and_then(|path| path.split_once('?')).map(|(_, query)| query)
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        Sender { headers: &self.headers, query: self.query_alone(), peer: self.peer }
+    }
+}
+
 impl Facts for Sketch<'_> {
+    fn query(&self) -> Option<&str> {
+        self.query_alone()
+    }
+
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(HeaderValue::as_bytes)
     }

@@ -5,7 +5,7 @@ use super::metric::Metric;
 use super::pools;
 use super::samples::Samples;
 use super::view::MetricsView;
-use crate::gate::{End, RequestCounts};
+use crate::gate::{End, Met, RequestCounts};
 
 /// Every metric, in the order in which a scrape shows them.
 pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
@@ -101,15 +101,32 @@ static GATE: [Metric; 10] = [
 ];
 
 /// Of requests, by the route they took.
-static REQUESTS: [Metric; 7] = [
+static REQUESTS: [Metric; 9] = [
     Metric {
         name: "requests",
         kind: Counter,
         unit: None,
-        help: "Requests that are over. passed: with an answer of the upstream, whatever it says; refused: by the gate; \
-               failed: no answer, or half of one; left: by the client.",
+        help: "Requests that are over. passed: with an answer of the upstream that is no error; rejected: with one that is \
+               (400 or above); refused: by the gate; failed: no answer, or half of one; left: by the client.",
         labels: &["route", "outcome"],
         of: outcomes,
+    },
+    Metric {
+        name: "answers",
+        kind: Counter,
+        unit: None,
+        help: "Answers of the upstream by status; statuses that are not told apart are counted as 2xx, 4xx and the like.",
+        labels: &["route", "status"],
+        of: |view, samples| met(view, samples, |met| !met.is_obstacle()),
+    },
+    Metric {
+        name: "unanswered_requests",
+        kind: Counter,
+        unit: None,
+        help: "Requests without a complete answer of the upstream, by what was in the way: dns, connect, tls, proxy, timeout, \
+               or broken, for a connection that ended.",
+        labels: &["route", "reason"],
+        of: |view, samples| met(view, samples, Met::is_obstacle),
     },
     Metric {
         name: "retried_requests",
@@ -169,6 +186,19 @@ static REQUESTS: [Metric; 7] = [
 
 fn outcomes(view: &MetricsView<'_>, samples: &mut Samples) {
     for (route, counted) in &view.routes {
-        End::ALL.iter().for_each(|how| samples.put([*route, how.name()], counted.ended(*how)));
+        for how in End::ALL {
+            let errors = if how == End::Passed { counted.errors } else { 0 };
+            samples.put([*route, how.name()], counted.ended(how).saturating_sub(errors));
+        }
+        samples.put([*route, "rejected"], counted.errors);
+    }
+}
+
+/// What the requests of each route met at the upstream, as far as it is meant.
+fn met(view: &MetricsView<'_>, samples: &mut Samples, is_meant: impl Fn(Met) -> bool) {
+    for (route, counted) in &view.routes {
+        for (met, count) in counted.answers.met().filter(|&(met, _)| is_meant(met)) {
+            samples.put([*route, &met.name()], count);
+        }
     }
 }

@@ -1,11 +1,12 @@
 // The page: what the gate says goes to what shows it, and the address says which view that is.
 
 import { Feed } from "./feed.js";
-import { fromPulse, fromStatus } from "./instance.js";
+import { fromPulse, fromStatus, fromWorst } from "./instance.js";
 import { say, mark } from "./element.js";
 import { count, span, timeOfDay } from "./words.js";
 import { showEvents, showRefusals } from "./events.js";
 import { PoolPage } from "./pool.js";
+import { showRoutes } from "./routes.js";
 import { showSaved } from "./saved.js";
 import { showTable } from "./table.js";
 import { showTanks } from "./tanks.js";
@@ -39,9 +40,11 @@ function showOverview() {
   last.fresh = false;
   const pools = [...last.told.values()];
   showVerdict(last.status, pools);
+  document.title = titleOf(last.status);
   showEvents(last.status.events);
   showRefusals(last.status.refusals);
   showSaved(last.status.coalesced);
+  showRoutes(last.status.routes);
   showTable(pools);
 }
 
@@ -54,6 +57,14 @@ function showGate() {
   say(at("refused"), count(totals.refused));
   say(at("uptime"), span(uptime * 1000));
   say(at("about"), `Tidegate ${version} · ${config} (${hash})${draining ? " · draining" : ""}`);
+}
+
+/** A tab in the background shows what is the matter, and how many wait. */
+function titleOf(status) {
+  if (status === null) return TITLE;
+  const [worst] = status.worst.map(fromWorst);
+  const waiting = status.waiting > 0 ? `(${count(status.waiting)}) ` : "";
+  return worst === undefined ? `${waiting}${TITLE}` : `${waiting}! ${worst.label}: ${worst.says} · Tidegate`;
 }
 
 let asked = false;
@@ -105,7 +116,7 @@ function route() {
     /^#\/pool\/([^/]*)\/([^/]*)\/([^/]*)$/.exec(location.hash)?.map(decodeURIComponent) ?? [];
   page?.end();
   page = name === undefined ? null : new PoolPage(at("pool"), { name, key: key || null, counts });
-  document.title = page === null ? TITLE : `${page.label} · Tidegate`;
+  document.title = page === null ? titleOf(last.status) : `${page.label} · Tidegate`;
   at("overview").hidden = page !== null;
   at("pool").hidden = page === null;
   feed.narrow(name ?? null);

@@ -1,6 +1,6 @@
 // The answer to "which limit is it?", in words: the worst that is the matter, and why.
 
-import { address, label, troubles } from "./instance.js";
+import { fromWorst } from "./instance.js";
 import { element, keep, mark, say } from "./element.js";
 import { count, counted, detail, sentence, waitOfNew } from "./words.js";
 
@@ -10,35 +10,42 @@ const at = (id) => document.getElementById(id);
 const ALSO = 4;
 
 export function showVerdict(status, pools) {
-  const [worst, ...others] = troubles(pools);
+  const [worst, ...others] = status.worst.map(fromWorst);
   if (worst === undefined) showCalm(status, pools);
-  else showTrouble(worst);
+  else
+    showTrouble(
+      worst,
+      pools.find(({ id }) => id === worst.id),
+    );
   const also = others.slice(0, ALSO);
   const rest = others.length - also.length;
   if (rest > 0) also.push({ id: "rest", rest });
   keep(at("also"), also, ({ id }) => id, makeAlso);
 }
 
-function showTrouble(worst) {
-  const { text, advice } = worst.told.diagnosis;
+/** The worst, and the pool instance that it is about, if it is about one. */
+function showTrouble(worst, pool) {
   mark(at("verdict"), "data-tone", worst.tone);
-  showAnswer(worst, ` ${verdict(worst)}`);
-  say(at("because"), [detail(text), facts(worst)].filter(Boolean).join(" "));
-  at("advice").hidden = advice === null;
-  say(at("advice"), advice === null ? "" : `What to do: ${advice}`);
+  showAnswer(worst, ` ${verdict(worst, pool)}`);
+  say(at("because"), [detail(worst.text), pool === undefined ? "" : facts(pool)].filter(Boolean).join(" "));
+  at("advice").hidden = worst.advice === null;
+  say(at("advice"), worst.advice === null ? "" : `What to do: ${worst.advice}`);
 }
 
-function verdict({ cause: name, waiting, inForce }) {
+function verdict({ cause: name, kind, waiting }, pool) {
   if (name === "within_limits") return `has a line of ${count(waiting)} before it`;
-  return name === "own_limit" && inForce !== null ? `${sentence(name)}: ${inForce}` : sentence(name);
+  if (kind !== null) return `${sentence(name)}: ${kind}`;
+  return name === "own_limit" && pool?.inForce ? `${sentence(name)}: ${pool.inForce}` : sentence(name);
 }
 
-function showAnswer(pool, rest) {
+function showAnswer(worst, rest) {
   const answer = at("answer");
-  if (answer.dataset.says === pool.id + rest) return;
-  answer.dataset.says = pool.id + rest;
-  answer.replaceChildren(element("a", { href: address(pool) }, label(pool)), `${rest}.`);
+  if (answer.dataset.says === worst.id + rest) return;
+  answer.dataset.says = worst.id + rest;
+  answer.replaceChildren(name(worst), `${rest}.`);
 }
+
+const name = ({ href, label }) => (href === null ? element("span", {}, label) : element("a", { href }, label));
 
 function facts({ told, waiting, etaMs }) {
   const { refused, upstream_refused: byUpstream } = told;
@@ -52,11 +59,11 @@ function facts({ told, waiting, etaMs }) {
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
-function showCalm({ totals }, pools) {
-  const isNew = totals.granted + totals.refused === 0;
+function showCalm({ totals, routes }, pools) {
+  const isNew = totals.granted + totals.refused + routes.length === 0;
   mark(at("verdict"), "data-tone", "calm");
   delete at("answer").dataset.says;
-  say(at("answer"), isNew ? "Nothing has come through yet." : "No limit is hit.");
+  say(at("answer"), isNew ? "No requests yet." : "No limit is hit.");
   say(at("because"), isNew ? "Tell an app where the gate listens: OPENAI_BASE_URL=http://…/v1." : calm(pools));
   at("advice").hidden = true;
 }
@@ -67,17 +74,17 @@ function calm(pools) {
     fullest === undefined
       ? ""
       : ` The fullest is ${fullest.label}, with ${count(fullest.used)} of ${fullest.inForce} used.`;
-  return `Nobody waits, and nobody was refused lately.${fill}`;
+  return `No request waits, and none was refused lately.${fill}`;
 }
 
 function makeAlso() {
   const node = element("li");
-  const show = (pool) => {
-    if (pool.rest !== undefined) return say(node, `and ${count(pool.rest)} more in the table below`);
-    mark(node, "data-tone", pool.tone);
-    const said = `${pool.label}: ${pool.says}`;
+  const show = (worst) => {
+    if (worst.rest !== undefined) return say(node, `and ${count(worst.rest)} more in the table below`);
+    mark(node, "data-tone", worst.tone);
+    const said = `${worst.label}: ${worst.says}`;
     if (node.textContent === said) return;
-    node.replaceChildren(element("a", { href: address(pool) }, pool.label), `: ${pool.says}`);
+    node.replaceChildren(name(worst), `: ${worst.says}`);
   };
   return { node, show };
 }

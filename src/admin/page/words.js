@@ -35,7 +35,7 @@ export function detail(text) {
   return `${rest[0].toUpperCase()}${rest.slice(1)}`;
 }
 
-/** The cases of the diagnosis from the best to the worst: how they look, how they are said in short and in a sentence. */
+/** The cases of the diagnosis: how they look, how they are said in short and in a sentence. */
 const CASES = {
   within_limits: { tone: "calm", short: "within limits", sentence: "is within its limits" },
   not_enough_evidence: { tone: "calm", short: "nothing known", sentence: "was refused, and nobody can say why yet" },
@@ -48,14 +48,11 @@ const CASES = {
   throttled: { tone: "refused", short: "throttled", sentence: "is throttled by the upstream" },
   incident: { tone: "refused", short: "incident", sentence: "is refused whatever is sent" },
   rejected: { tone: "broken", short: "rejected", sentence: "is answered with errors" },
-  unreachable: { tone: "broken", short: "unreachable", sentence: "cannot reach the upstream" },
+  unreachable: { tone: "broken", short: "unreachable", sentence: "cannot be reached" },
   gone: { tone: "broken", short: "gone", sentence: "leads to an endpoint that is gone" },
   billing: { tone: "broken", short: "billing", sentence: "is refused for billing" },
 };
 
-const ORDER = Object.keys(CASES);
-
-export const worseness = (name) => ORDER.indexOf(name);
 export const shortly = (name) => CASES[name]?.short ?? name;
 export const sentence = (name) => CASES[name]?.sentence ?? name;
 export const tone = (name) => CASES[name]?.tone ?? "refused";

@@ -40,7 +40,12 @@ impl Wording<'_> {
             None => "none refused".to_owned(),
             Some(last) => format!("in the last hour {} refused, last for {}", counted(refusals), last.cause),
         };
-        format!("{}; lately {} taken, {refused}, and nobody waits.", self.fill(), counted(accepted))
+        let held = match self.state.waiters.held {
+            0 => "none waits".to_owned(),
+            1 => "1 waits for its turn".to_owned(),
+            held => format!("{held} wait for their turn"),
+        };
+        format!("{}; lately {} taken, {refused}, and {held}.", self.fill(), counted(accepted))
     }
 
     /// What of its limits is used.

@@ -11,8 +11,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use tokio::time::Instant;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use self::child::{Child, ForwardedSignals};
 use self::summary::{RunTotals, Summary};
@@ -20,8 +18,7 @@ use self::used::UsedGate;
 use super::diagnose::DiagnosisReport;
 use super::in_force::InForce;
 use super::output::{complain, log_lines};
-use super::serve::{LogFormat, raise_open_files};
-use super::usage_error::UsageError;
+use super::serve::{LogFormat, raise_open_files, start_log};
 use crate::config::Config;
 use crate::telemetry::Filter;
 
@@ -34,9 +31,8 @@ use crate::telemetry::Filter;
 pub(super) struct RunCommand {
     #[command(flatten)]
     config: InForce,
-    /// Print all that `tidegate diagnose` says at the end, not only three lines.
-    #[arg(long)]
-    report: bool,
+    #[command(flatten)]
+    report: Report,
     /// How much to log, to standard error, as in "info" or "tidegate=debug".
     #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "error")]
     log: String,
@@ -45,41 +41,69 @@ pub(super) struct RunCommand {
     command: Vec<OsString>,
 }
 
+/// How much is said at the end.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Report {
+    /// After a command: print all that `tidegate diagnose` says, not only three lines.
+    #[arg(long)]
+    report: bool,
+}
+
 impl RunCommand {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let (filter, layer) =
-            Filter::new(&self.log).map_err(|error| UsageError(format!("--log {}: {error}", self.log)))?;
-        tracing_subscriber::registry().with(layer).with(LogFormat::Text.lines()).init();
+        let filter = start_log(&self.log, LogFormat::Text)?;
         let mut config = self.config.load()?;
         variables::take_upstream(&mut config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ended = runtime.block_on(self.go(&config, filter));
+        let ended = runtime.block_on(async {
+            let signals = ForwardedSignals::listen()?;
+            let gate = UsedGate::find_or_start(&self.config, &config, filter).await?;
+            through(gate, &config, &self.command, self.report, signals).await
+        });
         runtime.shutdown_background();
         ended
     }
+}
 
-    async fn go(self, config: &Config, filter: Filter) -> Result<ExitCode> {
-        // Before there is a command, so that no signal is missed.
-        let signals = ForwardedSignals::listen()?;
-        let gate = UsedGate::find_or_start(&self.config, config, filter).await?;
-        let (began, before) = (Instant::now(), RunTotals::of(&gate.status().await?));
-        let variables = variables::of(&config.upstream.url, gate.address());
-        let child = match Child::spawn(&self.command, variables) {
-            Ok(child) => child,
-            Err(error) => {
-                complain(&format!("error: {error}"));
-                return Ok(error.code());
-            }
-        };
-        // After the command has its own limit, which is not raised.
-        raise_open_files();
-        let ended = child.wait(signals).await?;
-        let took = began.elapsed();
-        let (base_url, status) = (format!("http://{}/v1", gate.address()), gate.end().await?);
-        if self.report {
-            DiagnosisReport::new(&status).print(&mut log_lines())?;
+/// Runs a command before a gate with this configuration, whatever else runs.
+#[cfg(feature = "lab")]
+pub(super) async fn before_own_gate(
+    wanted: &InForce,
+    config: &Config,
+    filter: Filter,
+    command: &[OsString],
+    report: Report,
+) -> Result<ExitCode> {
+    let signals = ForwardedSignals::listen()?;
+    let gate = UsedGate::start(wanted, config, filter).await?;
+    through(gate, config, command, report, signals).await
+}
+
+/// Runs it to its end. The signals are listened to before there is a command, so that none is missed.
+async fn through(
+    gate: UsedGate,
+    config: &Config,
+    command: &[OsString],
+    Report { report }: Report,
+    signals: ForwardedSignals,
+) -> Result<ExitCode> {
+    let (began, before) = (Instant::now(), RunTotals::of(&gate.status().await?));
+    let variables = variables::of(&config.upstream.url, gate.address());
+    let child = match Child::spawn(command, variables) {
+        Ok(child) => child,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            return Ok(error.code());
         }
-        complain(&Summary::new(&status, RunTotals::of(&status).since(before), took, base_url).to_string());
-        Ok(ended)
+    };
+    // After the command has its own limit, which is not raised.
+    raise_open_files();
+    let ended = child.wait(signals).await?;
+    let took = began.elapsed();
+    let (base_url, status) = (format!("http://{}/v1", gate.address()), gate.end().await?);
+    if report {
+        DiagnosisReport::new(&status).print(&mut log_lines())?;
     }
+    complain(&Summary::new(&status, RunTotals::of(&status).since(before), took, base_url).to_string());
+    Ok(ended)
 }

@@ -54,10 +54,15 @@ impl UsedGate {
             }
             Some((address, ..)) => {
                 complain(&format!("tidegate: the gate at http://{address} has another configuration and is not used"));
-                Ok(Self::Own(Box::new(OwnGate::start(wanted, config, filter).await?)))
+                Self::start(wanted, config, filter).await
             }
-            None => Ok(Self::Own(Box::new(OwnGate::start(wanted, config, filter).await?))),
+            None => Self::start(wanted, config, filter).await,
         }
+    }
+
+    /// One of its own: where the command line says, else on free ports.
+    pub(super) async fn start(wanted: &InForce, config: &Config, filter: Filter) -> Result<Self> {
+        Ok(Self::Own(Box::new(OwnGate::start(wanted, config, filter).await?)))
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -6,12 +6,13 @@ use crate::admin::{CountStatus, SpreadStatus};
 pub(super) const ROUTES: &[Column] = &columns("Route");
 pub(super) const CLIENTS: &[Column] = &columns("Client");
 
-pub(super) const SORTS: &[&str] = &["requests", "refused", "failed", "wait"];
+pub(super) const SORTS: &[&str] = &["requests", "errors", "refused", "failed", "wait"];
 
-const fn columns(head: &'static str) -> [Column; 9] {
+const fn columns(head: &'static str) -> [Column; 10] {
     [
         Column { head, width: 0 },
         Column { head: "Requests", width: 8 },
+        Column { head: "Errors", width: 7 },
         Column { head: "Refused", width: 7 },
         Column { head: "Failed", width: 7 },
         Column { head: "Wait p95", width: 8 },
@@ -23,8 +24,8 @@ const fn columns(head: &'static str) -> [Column; 9] {
 }
 
 pub(super) fn row(name: &str, counts: &CountStatus, also: String) -> ListRow {
-    let CountStatus { requests, refused, failed, left, coalesced, retried, wait_ms, upstream_ms, .. } = counts;
-    let tone = match (refused + failed, wait_ms.p95) {
+    let CountStatus { requests, errors, refused, failed, left, coalesced, retried, wait_ms, upstream_ms, .. } = counts;
+    let tone = match (errors + refused + failed, wait_ms.p95) {
         (0, 0..1_000) => Tone::Calm,
         (0, _) => Tone::Busy,
         _ => Tone::Bad,
@@ -33,6 +34,7 @@ pub(super) fn row(name: &str, counts: &CountStatus, also: String) -> ListRow {
         name: name.to_owned(),
         cells: vec![
             Cell::count(*requests),
+            Cell::count(*errors),
             Cell::count(*refused),
             Cell::count(*failed),
             Cell::span(wait_ms.p95),
@@ -41,10 +43,17 @@ pub(super) fn row(name: &str, counts: &CountStatus, also: String) -> ListRow {
             Cell::count(*coalesced),
             Cell::count(*retried),
         ],
-        ranks: vec![*requests, *refused, *failed, wait_ms.p95],
+        ranks: vec![*requests, *errors, *refused, *failed, wait_ms.p95],
         tone,
-        words: vec![also, spread("The wait", wait_ms), spread("The answer", upstream_ms)],
+        words: vec![also, met(counts), spread("The wait", wait_ms), spread("The answer", upstream_ms)],
     }
+}
+
+/// What the upstream answered, or why it did not.
+fn met(CountStatus { statuses, unanswered, .. }: &CountStatus) -> String {
+    let all = statuses.iter().chain(unanswered).map(|(name, count)| format!("{name} ×{count}"));
+    let all = all.collect::<Vec<_>>().join(", ");
+    if all.is_empty() { "The upstream has answered none.".to_owned() } else { format!("Answers: {all}.") }
 }
 
 fn spread(what: &str, SpreadStatus { mean, p50, max, .. }: &SpreadStatus) -> String {

@@ -1,5 +1,5 @@
 use super::listing::{Cell, Column, ListRow, Listing, Tone, span};
-use crate::admin::{CauseName, InForceStatus, PoolStatus, Status, WaitingFor};
+use crate::admin::{CauseName, InForceStatus, PoolStatus, Status, WaitingFor, Worst};
 
 const COLUMNS: &[Column] = &[
     Column { head: "Pool", width: 0 },
@@ -15,15 +15,43 @@ const COLUMNS: &[Column] = &[
 
 const SORTS: &[&str] = &["worst", "use", "waiting", "wait", "refusals", "upstream refusals"];
 
-/// The pool instances, the worst first.
+/// The pool instances, and whatever else is the matter, the worst first.
 pub(super) fn listing(status: Option<&Status>) -> Listing {
     let pools = status.map_or(&[][..], |status| &status.pools);
-    Listing { columns: COLUMNS, sorts: SORTS, rows: pools.iter().map(row).collect(), empty: "No pool has been asked." }
+    let worst = status.map_or(&[][..], |status| &status.worst);
+    // What is the matter with a pool instance stands at its row.
+    let others = worst.iter().filter(|worst| worst.counts.is_none());
+    let rows = pools.iter().map(row).chain(others.map(trouble)).collect();
+    Listing { columns: COLUMNS, sorts: SORTS, rows, empty: "No pool has been asked." }
+}
+
+/// Requests that fail for another reason than a pool's limit.
+fn trouble(worst: &Worst) -> ListRow {
+    let none = || Cell::Text(String::new());
+    let what = [Some(case(worst.cause)), worst.kind.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let cells = vec![
+        Cell::Bar(None),
+        none(),
+        Cell::count(worst.waiting as u64),
+        Cell::span(0),
+        Cell::Text(what),
+        Cell::count(0),
+        Cell::count(worst.failures),
+        Cell::count(0),
+    ];
+    ListRow {
+        name: worst.label.clone(),
+        cells,
+        ranks: vec![severity(worst.rank), 0, worst.waiting as u64, 0, worst.failures, 0],
+        tone: Tone::Bad,
+        words: [Some(&worst.text), worst.advice.as_ref()].into_iter().flatten().cloned().collect(),
+    }
 }
 
 fn row(pool: &PoolStatus) -> ListRow {
     let fill = pool.in_force.as_ref().filter(|limit| limit.max > 0);
-    let ranks = [severity(pool), use_of(fill), pool.waiting as u64, pool.eta_ms, pool.refused, pool.upstream_refused];
+    let ranks =
+        [severity(pool.rank), use_of(fill), pool.waiting as u64, pool.eta_ms, pool.refused, pool.upstream_refused];
     ListRow {
         name: pool.label(),
         cells: vec![
@@ -31,7 +59,7 @@ fn row(pool: &PoolStatus) -> ListRow {
             Cell::Text(fill.map_or_else(String::new, |limit| format!("{}/{}", limit.used, limit.limit))),
             Cell::count(pool.waiting as u64),
             Cell::span(pool.eta_ms),
-            Cell::Text(case(pool).to_owned()),
+            Cell::Text(case(pool.diagnosis.cause).to_owned()),
             Cell::count(pool.in_flight.into()),
             Cell::count(pool.refused),
             Cell::count(pool.upstream_refused),
@@ -42,11 +70,9 @@ fn row(pool: &PoolStatus) -> ListRow {
     }
 }
 
-/// Of two pools the worse has more: by what is the matter, then by who waits, then by what is used.
-fn severity(pool: &PoolStatus) -> u64 {
-    let matter = if pool.is_finding() { pool.diagnosis.cause as u64 } else { 0 };
-    let fill = use_of(pool.in_force.as_ref());
-    matter * 1_000_000_000_000 + (pool.waiting as u64).min(99_999_999) * 10_000 + fill.min(9_999)
+/// The greater, the worse: in the gate's own order.
+fn severity(rank: usize) -> u64 {
+    u64::MAX - rank as u64
 }
 
 /// In thousandths.
@@ -63,8 +89,8 @@ fn tone(pool: &PoolStatus) -> Tone {
 }
 
 /// What is the matter, in two words.
-fn case(pool: &PoolStatus) -> &'static str {
-    match pool.diagnosis.cause {
+fn case(cause: CauseName) -> &'static str {
+    match cause {
         CauseName::WithinLimits => "within limits",
         CauseName::NotEnoughEvidence => "not known yet",
         CauseName::ConfiguredTooLow => "set too low",

@@ -7,7 +7,7 @@ use rustls::{RootCertStore, ServerConfig};
 use super::Check;
 use crate::client::AllowedHost;
 use crate::config::file::{self, Text};
-use crate::config::url::parse_upstream;
+use crate::config::url::{leads_to, parse_upstream};
 use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, UpstreamConfig, pem};
 use crate::problem::Problem;
 
@@ -17,6 +17,9 @@ const ADMIN: u16 = 4291;
 
 /// How long answers under way may take to end after SIGTERM. A guess: most streams are over by then.
 const DRAIN: Duration = Duration::from_mins(1);
+
+/// How long a client may send or take nothing of what is under way. A guess: one that is silent for longer is gone.
+const STALL: Duration = Duration::from_secs(30);
 
 /// As patient as the SDKs: to connect, and to wait for the head of an answer (docs/upstream.md §5.1).
 const CONNECT: Duration = Duration::from_secs(5);
@@ -34,6 +37,7 @@ impl Check {
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], ADMIN)))),
             allowed_hosts: file.allowed_hosts.iter().filter_map(|text| self.allowed_host(text)).collect(),
             drain: self.time(file.drain.as_ref(), DRAIN),
+            stall_timeout: self.some_time(file.stall_timeout.as_ref(), STALL),
             tls: self.own_tls(file),
         }
     }
@@ -69,7 +73,7 @@ impl Check {
             Ok(url) => Some(url),
             Err(label) => {
                 let mend =
-                    "write where requests go, as in \"https://api.openai.com\" or \"http://127.0.0.1:8000/base\"";
+                    "write the base URL that the provider documents, as in \"https://api.openai.com/v1\" or \"http://127.0.0.1:8000\"";
                 self.problems.push(Problem::new("not an upstream URL", text.span(), label, mend));
                 None
             }
@@ -89,6 +93,16 @@ impl Check {
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
             refusals: self.refusals(&file.refusals),
             learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
+        }
+    }
+
+    /// What the gate sends must not come back to it.
+    pub(super) fn own_upstream(&mut self, file: &file::Upstream, server: &Server, upstream: &UpstreamConfig) {
+        let own = [Some(server.listen), server.admin].into_iter().flatten();
+        if let (Some(text), true) = (&file.url, own.into_iter().any(|own| leads_to(&upstream.url, own))) {
+            let mend = "write the address of the server that answers, or another `listen` under [server]";
+            let label = "this is the gate's own address: its requests would go round in a loop";
+            self.problems.push(Problem::new("the gate as its own upstream", text.span(), label, mend));
         }
     }
 

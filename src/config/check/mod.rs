@@ -42,6 +42,7 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     let mut check = Check { problems: Vec::new(), built_in_from: origin.built_in_from };
     let server = check.server(&file.server);
     let upstream = check.upstream(&file.upstream, |at| origin.sources.place(at));
+    check.own_upstream(&file.upstream, &server, &upstream);
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);

@@ -40,7 +40,7 @@ def test_script_needs_no_change(mock):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.endswith("\nTrue\n")
     assert "tidegate: 4 requests in" in ended.stderr and ": 4 answered" in ended.stderr
-    assert mock.stats()["arrivals"] == 4
+    assert mock.stats()["admitted"] == 4
 
 
 def test_exit_code_of_the_script_is_kept(mock):

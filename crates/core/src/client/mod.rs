@@ -8,7 +8,7 @@ mod priority;
 mod quota;
 mod site;
 
-pub use identity::{ClientKey, ClientSettings, Clients, Identity};
+pub use identity::{ClientKey, ClientSettings, Clients, Identity, Sender};
 pub use latency::TypicalLatency;
 pub use patience::{MAX_WAIT, patience};
 pub use priority::{POLL_HELPER, requested_priority};

@@ -26,7 +26,7 @@ mod waiting;
 
 pub use ahead::{Ahead, CostShare, Elsewhere};
 pub use ticket::{Seq, Ticket};
-pub use waiting::{Charges, ClientId, Flow, QueuedRequest, Returns};
+pub use waiting::{Charges, ClientId, Flow, LineSummary, QueuedRequest, Returns};
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -274,9 +274,12 @@ impl<W> Queue<W> {
         self.lines.iter().map(|(at, _)| at).collect()
     }
 
-    /// What those have in common who stand in each line, and how many they are.
-    pub fn flows(&self) -> impl Iterator<Item = (&Flow, usize)> {
-        self.lines.iter().map(|(_, line)| (&line.flow, line.count))
+    /// Every line, in short.
+    pub fn line_summaries(&self) -> impl Iterator<Item = LineSummary> {
+        self.lines.iter().filter_map(|(_, line)| {
+            let oldest = self.nodes[line.head()?].waiting.arrived;
+            Some(LineSummary { flow: line.flow.clone(), count: line.count, stopped_at: line.stopped_at, oldest })
+        })
     }
 
     /// The last of a line, with the priority that it has by now, and whether it is the only one.

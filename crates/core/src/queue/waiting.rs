@@ -50,6 +50,19 @@ pub struct Flow {
     pub pools: SmallVec<[InstanceId; 2]>,
 }
 
+/// The requests of one line, in short.
+#[derive(Clone, Debug)]
+pub struct LineSummary {
+    /// What they have in common.
+    pub flow: Flow,
+    /// How many they are.
+    pub count: usize,
+    /// The instance that its head waits for.
+    pub stopped_at: InstanceId,
+    /// When its head came.
+    pub oldest: Instant,
+}
+
 /// The client comes back after a refusal, as the official SDKs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returns {

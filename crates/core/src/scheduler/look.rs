@@ -8,12 +8,12 @@ use super::snapshot::{InstanceState, Snapshot};
 use super::state::Scheduler;
 use super::waiters::WaitersByInstance;
 use crate::limit::{InstanceId, InstanceUsage, PoolUsage};
-use crate::queue::Flow;
+use crate::queue::LineSummary;
 
 /// The pool instances that are still to be looked at.
 pub struct Rest {
     ids: Vec<InstanceId>,
-    flows: Vec<(Flow, usize)>,
+    lines: Vec<LineSummary>,
     crowd: Option<WaitersByInstance>,
 }
 
@@ -32,8 +32,8 @@ impl<W> Scheduler<W> {
             refusals: refusals.collect(),
             instances: Vec::with_capacity(ids.len()),
         };
-        let flows = self.queue.flows().map(|(flow, count)| (flow.clone(), count)).collect();
-        (snapshot, Rest { ids, flows, crowd: None })
+        let lines = self.queue.line_summaries().collect();
+        (snapshot, Rest { ids, lines, crowd: None })
     }
 
     fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut WaitersByInstance) -> Option<InstanceState> {
@@ -76,15 +76,15 @@ impl<W> Scheduler<W> {
 impl Rest {
     /// The next so many instances, if they are still there.
     pub fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
-        let Self { ids, flows, crowd } = self;
-        let crowd = crowd.get_or_insert_with(|| WaitersByInstance::new(flows));
+        let Self { ids, lines, crowd } = self;
+        let crowd = crowd.get_or_insert_with(|| WaitersByInstance::new(lines));
         let some = ids.split_off(ids.len().saturating_sub(most)).into_iter().rev();
         some.filter_map(|id| scheduler.instance(now, id, crowd)).collect()
     }
 
     /// Does what needs no scheduler.
     pub fn prepare(&mut self) {
-        self.crowd = Some(WaitersByInstance::new(&self.flows));
+        self.crowd = Some(WaitersByInstance::new(&self.lines));
     }
 
     /// Whether all have been looked at.

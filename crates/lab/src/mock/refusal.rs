@@ -41,6 +41,12 @@ pub enum MockRefusal {
     Azure,
     /// HTML, from a proxy before the API.
     Html,
+    /// The key is not valid: a 401.
+    InvalidApiKey,
+    /// The key may not do this: a 403.
+    Forbidden,
+    /// A defect of the server: a 500.
+    ServerError,
 }
 
 impl MockRefusal {
@@ -71,6 +77,11 @@ impl MockRefusal {
             Self::EngineOverloaded => (many, "server_error", None),
             Self::Flex => (many, "rate_limit_error", Some("resource_unavailable")),
             Self::Azure | Self::Html => (many, "rate_limit_error", Some("429")),
+            Self::InvalidApiKey => (StatusCode::UNAUTHORIZED, "invalid_request_error", Some("invalid_api_key")),
+            Self::Forbidden => {
+                (StatusCode::FORBIDDEN, "request_forbidden", Some("unsupported_country_region_territory"))
+            }
+            Self::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
         }
     }
 
@@ -104,6 +115,9 @@ impl MockRefusal {
             Self::EngineOverloaded => "The engine is currently overloaded, please try again later.".to_owned(),
             Self::Flex => "Resource Unavailable".to_owned(),
             Self::Azure => "Requests have exceeded the rate limit. Please retry after 37 seconds.".to_owned(),
+            Self::InvalidApiKey => "Incorrect API key provided.".to_owned(),
+            Self::Forbidden => "Country, region, or territory not supported".to_owned(),
+            Self::ServerError => "The server had an error while processing your request.".to_owned(),
             Self::Html => "<html><head><title>429 Too Many Requests</title></head></html>".to_owned(),
         }
     }

@@ -29,6 +29,7 @@ fn status() -> Status {
         };
         pool.in_force = Some(InForceStatus { limit: format!("{max}/min"), max, used });
         (pool.waiting, pool.eta_ms, pool.diagnosis.cause) = (waiting, 1_000 * waiting as u64, case);
+        pool.rank = usize::from(case == CauseName::OwnLimit) + 2 * usize::from(case == CauseName::WithinLimits);
         pool.diagnosis.text = format!("What is the matter with {}.", pool.name);
         pool.waiting_for = vec![WaitingFor { client: "client-1".to_owned(), requests: waiting }];
     }
@@ -36,13 +37,9 @@ fn status() -> Status {
         requests,
         passed: requests - refused,
         refused,
-        failed: 0,
-        left: 0,
-        coalesced: 0,
-        retried: 0,
-        waited: 0,
         wait_ms: SpreadStatus { mean: 5, p50: 5, p95: 9, max: 9 },
         upstream_ms: SpreadStatus { mean: 20, p50: 20, p95: 40, max: 50 },
+        ..CountStatus::default()
     };
     let route = |name: &str, counts| RouteStatus { route: name.to_owned(), pools: Vec::new(), counts };
     status.routes = vec![route("GET /v1/a", counts(5, 1)), route("GET /v1/b", counts(70, 0))];

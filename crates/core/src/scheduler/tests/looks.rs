@@ -61,10 +61,11 @@ fn those_who_wait_are_told_by_priority_and_by_client_at_each_of_their_pools() {
     }
     let of = |clients: &[(u64, usize)]| clients.iter().map(|&(client, count)| (ClientId(client), count)).collect();
     let here = view.looks_at(0);
-    assert_eq!(here.waiters, Waiters { by: [1, 2, 1], of: of(&[(2, 3), (1, 1)]) });
+    assert_eq!(here.waiters, Waiters { by: [1, 2, 1], of: of(&[(2, 3), (1, 1)]), held: 4, oldest: Some(view.now) });
     assert_eq!((here.waiting, here.head_goes), (4, Some(view.now + 10 * SECOND)));
     let there = view.looks_at(1);
-    assert_eq!(there.waiters, Waiters { by: [0, 1, 0], of: of(&[(2, 1)]) });
+    let expected = Waiters { by: [0, 1, 0], of: of(&[(2, 1)]), held: 0, oldest: None };
+    assert_eq!(there.waiters, expected, "it waits for the other pool");
     assert_eq!(there.head_goes, None, "nobody is stopped there");
     view.scheduler.drain();
     assert_eq!(view.looks_at(0).waiters, Waiters::default());

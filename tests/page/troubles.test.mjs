@@ -1,0 +1,55 @@
+// Requests that fail for another reason than a limit are what the page says first.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { PHONE, becomesEqual, openBrowser, openPage } from "./browser.mjs";
+import { openWorld } from "./world.mjs";
+
+const CONFIG = `
+  [pools]
+  posts = { requests = ["40/h"] }
+  [[routes]]
+  match = "POST /v1/chat/completions"
+  pools = ["posts"]
+`;
+
+let browser, world;
+
+before(async () => {
+  [browser, world] = await Promise.all([
+    openBrowser(),
+    openWorld(CONFIG, { options: ["--refuse", "invalid-api-key"] }),
+  ]);
+  await world.crowd.burst(12, "POST", "/v1/chat/completions");
+});
+
+after(async () => {
+  await browser.close();
+  await world.close();
+});
+
+test("a wrong key is the headline, with what to do, and is counted at its route", async () => {
+  const { page, faults, close } = await openPage(browser, world.gate.admin);
+  await page.getByText("POST /v1/chat/completions is answered with errors: 401.").waitFor();
+  assert.match(await page.locator("#because").innerText(), /All of the last 12 answers .* are errors: 401 ×12, the last/);
+  assert.match(await page.locator("#advice").innerText(), /^What to do: Check the API key/);
+  const cells = page.locator("#routes tbody tr").first().locator("th, td");
+  await becomesEqual(
+    () => cells.allInnerTexts(),
+    () => ["POST /v1/chat/completions", "12", "0", "12", "0", "0", "0", "401", "–"],
+  );
+  await becomesEqual(
+    () => page.title(),
+    () => "! POST /v1/chat/completions: rejected 401 · Tidegate",
+  );
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("on a phone nothing of it hangs over the side", async () => {
+  const { page, close } = await openPage(browser, world.gate.admin, { viewport: PHONE });
+  await page.getByText("is answered with errors: 401.").waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width);
+  await close();
+});
