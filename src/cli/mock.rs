@@ -9,7 +9,7 @@ use super::output::say;
 use super::stop::StopSignals;
 use tidegate_lab::mock::{Mock, Options};
 
-/// Run a stand-in for api.openai.com that enforces the limits, to test against.
+/// Run a stand-in for api.openai.com that enforces limits, to test against.
 #[derive(Debug, Args)]
 pub(super) struct MockArgs {
     #[command(flatten)]

@@ -4,6 +4,7 @@ mod diagnosis;
 mod explain;
 mod handover;
 mod logs;
+mod man;
 mod reload;
 mod restart;
 mod run;
