@@ -10,7 +10,7 @@ use super::pool::{PoolStatus, counts};
 use super::recent::RecentAnswers;
 use super::trouble::{MetLately, Trouble};
 use super::worst::Worst;
-use crate::admission::{InstanceState, RequestTotals};
+use crate::admission::{InstanceState, RequestTotals, Snapshot};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
@@ -127,12 +127,19 @@ pub struct UpstreamRefusalStatus {
 }
 
 impl Status {
-    pub(super) fn new(config: &ConfigView, gate: &Gate, recent: &RecentAnswers, uptime: Duration) -> Self {
-        let (snapshot, clock) = (gate.admission().snapshot(), TwoClocks::read());
+    pub(super) fn new(
+        config: &ConfigView,
+        gate: &Gate,
+        recent: &RecentAnswers,
+        snapshot: &Snapshot,
+        uptime: Duration,
+    ) -> Self {
+        let clock = TwoClocks::read();
         // Of a pool with a key there is nothing without one.
         let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let states = snapshot.instances.iter().filter(exists);
         let mut pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(config, state, snapshot.at)).collect();
+        PoolStatus::tell_siblings(&mut pools);
         let (all, routes) = MetLately::of(config, gate, recent);
         let troubles = Trouble::find(&all, &routes, &pools, clock.now);
         let worst = Worst::all(&mut pools, &troubles, &config.upstream, clock.now);
@@ -154,7 +161,7 @@ impl Status {
             clients: ClientStatus::all(gate),
             refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(config, refusal)).collect(),
             upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(config, one)).collect(),
-            events: EventStatus::all(config, &snapshot, clock),
+            events: EventStatus::all(config, snapshot, clock),
             coalesced: gate.coalesced(),
         }
     }

@@ -26,6 +26,7 @@ mod tests;
 mod timers;
 mod wait_check;
 mod waiters;
+mod waits;
 
 pub use cause::{Cause, ReachedLimit};
 pub use diagnosis::{Confidence, Diagnosis};
@@ -38,6 +39,7 @@ pub use snapshot::{InstanceState, RequestTotals, Snapshot};
 pub use state::{Arrival, Decision, Scheduler};
 pub use wait_check::{PoolLine, WaitCheck};
 pub use waiters::Waiters;
+pub use waits::RecentWaits;
 
 pub use crate::queue::ClientId;
 pub use crate::refusal::{Reason, Refusal};

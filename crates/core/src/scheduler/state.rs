@@ -8,6 +8,7 @@ use super::retries::RetryReservations;
 use super::rules::Rules;
 use super::snapshot::{RequestTotals, Snapshot};
 use super::timers::Timers;
+use super::waits::WaitLog;
 use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::hints::RefusalCause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, PoolId};
@@ -112,6 +113,7 @@ pub struct Scheduler<W> {
     /// What the upstream refused, of each pool and for each reason.
     pub(super) refusals: BTreeMap<(PoolId, RefusalCause), u64>,
     pub(super) evidence: EvidenceLog,
+    pub(super) waits: WaitLog,
     pub(super) draining: bool,
 }
 
@@ -132,6 +134,7 @@ impl<W> Scheduler<W> {
             totals: RequestTotals::default(),
             refusals: BTreeMap::new(),
             evidence: EvidenceLog::default(),
+            waits: WaitLog::default(),
             draining: false,
         }
     }
@@ -240,6 +243,7 @@ impl<W> Scheduler<W> {
         if self.timers.due_sweep(now) {
             self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
             self.evidence.sweep(|slot| self.ledger.holds(slot));
+            self.waits.sweep(|slot| self.ledger.holds(slot));
             self.retries.sweep(now);
             if self.ledger.keyed() > 0 || self.retries.has_reported() {
                 self.timers.start_sweeps(now);
