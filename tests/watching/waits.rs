@@ -78,7 +78,7 @@ async fn next_request_of_a_client_waits_as_foretold() {
         assert_eq!((&one["client"], &one["waiting"]), (&client.clone().into(), &5.into()));
         assert_eq!((&one["now"]["eta_ms"], &one["now"]["verdict"]), (&12_000.into(), &"waits".into()));
         let said = one["now"]["text"].as_str().expect("a text");
-        assert!(said.ends_with("where 5 wait, 5 of the same client"), "{said}");
+        assert!(said.ends_with("where 5 wait, all of the same client"), "{said}");
         assert_eq!(explained["now"]["verdict"], "goes", "with another key nothing is used");
         let sixth = async {
             desk.chat("gpt-4o").await;

@@ -28,7 +28,12 @@ impl Explainer {
             (None, Some(live)) => {
                 let others = if live.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", live.waiting) };
                 let own = live.waiting_for.iter().find(|waits| waits.client == client).map(|waits| waits.requests);
-                let own = own.map_or(String::new(), |own| format!(", {own} of the same client"));
+                let own = match own {
+                    None => String::new(),
+                    Some(1) if live.waiting == 1 => ", of the same client".to_owned(),
+                    Some(own) if own == live.waiting => ", all of the same client".to_owned(),
+                    Some(own) => format!(", {own} of the same client"),
+                };
                 let text = format!("it would wait about {} for {}, where {others}{own}", span(eta_ms), live.label);
                 (FareOutcome::Waits, text)
             }
