@@ -12,10 +12,16 @@ COPY . .
 # Cargo goes by the time of a file, and a checkout may be older than what the cache has of another: hence `touch`.
 RUN --mount=type=cache,id=tidegate-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=tidegate-target,target=/target,sharing=locked \
-    find . -type f -exec touch {} + && cargo install --locked --profile dist --path . --root /out
+    find . -type f -exec touch {} + && cargo install --locked --profile dist --path . --root /out && mkdir /out/state
 
 FROM scratch
+LABEL org.opencontainers.image.title="Tidegate" \
+      org.opencontainers.image.description="A local HTTP gate before api.openai.com that makes requests wait instead of earning 429s" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/bin/tidegate /tidegate
+# A volume that is mounted here belongs to the user below.
+COPY --chown=65534:65534 --from=build /out/state /var/lib/tidegate
 # Nobody.
 USER 65534:65534
 # In a container, apps come from elsewhere. Only publish this port to whom you would give the key. Both addresses win

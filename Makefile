@@ -1,10 +1,10 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
+.PHONY: test lint unit program metrics sdk packaging page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
 	image nginx valgrind promtool chromium clean
 
-test: lint unit metrics sdk page
+test: lint unit metrics sdk packaging page
 
 lint:
 	cargo fmt --all --check
@@ -29,6 +29,10 @@ metrics: program promtool
 # The official SDKs, from their registries, through the gate to the stand-in upstream.
 sdk: program
 	tests/sdk/run
+
+# Manifests, chart, image and compose file against their schemas and the program. It needs kubectl.
+packaging: program
+	tests/packaging/run
 
 # The page at the admin address, in a real Chromium, before a gate under load. One minute.
 page: program chromium

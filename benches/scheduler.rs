@@ -127,6 +127,7 @@ fn look() -> f64 {
 
 /// Each model has an instance of requests and one of tokens.
 const MODELS: &str = r#"
+    extends = "none"
     [pools.chat]
     requests = ["1000/min"]
     tokens = ["100000/min"]

@@ -35,6 +35,23 @@ fn every_invalid_file_is_refused_in_the_words_beside_it() {
     }
 }
 
+/// A problem between the file and the built-in configuration points into the latter, whose lines change.
+#[test]
+fn problem_in_the_built_in_part_points_there() {
+    let said = |text: &str| {
+        let parsed = Config::parse(&Source::Text("short.toml".to_owned()), text);
+        parsed.expect_err(text).to_string()
+    };
+    for (text, parts) in [
+        ("[pools.batches-create]\nkey = [\"path.team\"]\n", ["pool 'batches-create' has no key here", "has no {team}"]),
+        ("[pools.admin]\nrequests = [\"3/min\"]\n", ["burst above the limit", "write at most burst = 3"]),
+    ] {
+        let said = said(text);
+        assert!(said.contains("--> built-in default.toml:") && !said.contains("short.toml"), "{said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    }
+}
+
 /// The configurations in a folder, of which there are some.
 fn files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());

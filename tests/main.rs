@@ -2,6 +2,7 @@
 //! some of them.
 
 mod admission;
+mod alone;
 mod architecture;
 mod bare;
 mod canary;

@@ -1,6 +1,7 @@
 //! Every operation of the OpenAI API on the built-in configuration: which route it takes and which pools, however its
 //! path is spelled.
 
+use crate::alone::alone;
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate::limit::Unit;
 use tidegate::route::{Ask, Asks, Body, Facts, Priority};
@@ -150,7 +151,7 @@ fn tokens_are_taken_once_however_often_a_route_names_the_pool() {
         pools.files = { requests = ["9/min"], tokens = ["99/min"] }
         routes = [{ match = "POST /v1/files", pools = ["files:body.file_ids", "files:2"] }]
     "#;
-    let config = Config::parse(&Source::Text("files".to_owned()), text).expect("a valid configuration");
+    let config = Config::parse(&Source::Text("files".to_owned()), &alone(text)).expect("a valid configuration");
     let taken = asks(&config, "POST", "/v1/files").into_iter().map(|ask| (ask.pool.0, ask.cost));
     assert_eq!(taken.collect::<Vec<_>>(), [(0, Some(3)), (1, Some(25)), (0, Some(2))]);
 }

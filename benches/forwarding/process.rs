@@ -73,7 +73,7 @@ impl Subject {
 
     /// The gate, with a pool that every request takes from and that is never full.
     pub(crate) fn tidegate(folder: &Path, upstream: impl std::fmt::Display) -> Result<Self> {
-        let config = "[pools.bench]\nrequests = [\"10_000_000/min\"]\n\
+        let config = "extends = \"none\"\n[pools.bench]\nrequests = [\"10_000_000/min\"]\n\
                       [[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"bench\"]\n";
         Self::tidegate_with(folder, upstream, config)
     }

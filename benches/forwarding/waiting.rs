@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What a request that waits costs, and whether the memory comes back when its client has gone.
 pub(crate) async fn measure(folder: &Path) -> Result<()> {
     let upstream = nginx_upstream(folder)?;
-    let config = "[queue]\nmax_waiting = 20000\nmax_wait = \"8000h\"\n[pools.bench]\nrequests = [\"2/h\"]\n\
+    let config = "extends = \"none\"\n[queue]\nmax_waiting = 20000\nmax_wait = \"8000h\"\n[pools.bench]\nrequests = [\"2/h\"]\n\
                   [[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"bench\"]\n";
     let gate = Subject::tidegate_with(folder, &upstream, config)?;
     for _ in 0..2 {

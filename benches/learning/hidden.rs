@@ -74,7 +74,7 @@ async fn play(scene: Scene, minute: Duration) -> Result<bool> {
     let margin = minute / 240;
     let config = |limit: &str| {
         format!(
-            "[pools.posts]\nrequests = [\"300/{limit}\"]\nmargin = \"{}us\"\n\
+            "extends = \"none\"\n[pools.posts]\nrequests = [\"300/{limit}\"]\nmargin = \"{}us\"\n\
              [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n",
             margin.as_micros()
         )

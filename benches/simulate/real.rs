@@ -37,8 +37,7 @@ struct Sender {
 }
 
 /// An upstream that is never full.
-const ANYTHING: &str =
-    "[pools.all]\nrequests = [\"1000000/s\"]\n[[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"all\"]";
+const ANYTHING: &str = "extends = \"none\"\n[pools.all]\nrequests = [\"1000000/s\"]\n[[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"all\"]";
 
 /// Sends it all, through sockets.
 pub(crate) async fn run(scene: &Scene) -> Result<Met> {

@@ -26,7 +26,7 @@ pub(crate) enum Comes {
 }
 
 /// Twenty in two seconds.
-pub(crate) const CONFIG: &str = "[queue]\nmax_waiting = 10000\nmax_wait = \"10m\"\n\
+pub(crate) const CONFIG: &str = "extends = \"none\"\n[queue]\nmax_waiting = 10000\nmax_wait = \"10m\"\n\
          [pools.all]\nrequests = [\"20/2s\"]\nmargin = \"20ms\"\n\
          [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"all\"]\n\
          [[routes]]\nmatch = \"GET /v1/threads/{*rest}\"\npools = [\"all\"]\n\

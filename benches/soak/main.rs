@@ -24,6 +24,8 @@ const SEED: u64 = 3;
 
 /// Two pools, one of them with many instances; both full most of the time, with a queue that is full in every burst.
 const CONFIG: &str = r#"
+extends = "none"
+
 [queue]
 max_wait = "250ms"
 

@@ -60,6 +60,8 @@ pub struct CountStatus {
     pub coalesced: u64,
     /// Were sent more than once.
     pub retried: u64,
+    /// Waited for their turn, and got an answer.
+    pub waited: u64,
     /// How long they waited for their turn.
     pub wait_ms: SpreadStatus,
     /// How long the upstream took, from the sending to the last byte.
@@ -140,6 +142,7 @@ impl From<&RequestCounts> for CountStatus {
             left,
             coalesced: counted.coalesced,
             retried: counted.retried,
+            waited: counted.wait.count_above_zero(),
             wait_ms: (&counted.wait).into(),
             upstream_ms: (&counted.upstream).into(),
         }

@@ -36,11 +36,10 @@ struct Meant {
 /// # Errors
 /// The listener's own.
 pub async fn run(
-    admin: AdminState,
+    admin: Arc<AdminState>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let admin = Arc::new(admin);
     let (remembering, beating, closing) = (Arc::clone(&admin), Arc::clone(&admin), admin.closing.clone());
     let _remembers = AbortOnDropHandle::new(tokio::spawn(async move { remembering.remember().await }));
     let _beats = AbortOnDropHandle::new(tokio::spawn(async move {

@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use bytesize::ByteSize;
@@ -9,7 +10,9 @@ use humantime::format_duration;
 use super::in_force::InForce;
 use super::output::output;
 use crate::client::{ClientKey, ClientSettings};
-use crate::config::{AccessFormat, AccessLogConfig, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures};
+use crate::config::{
+    AccessFormat, AccessLogConfig, Change, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures,
+};
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
 use crate::upstream::Proxy;
@@ -17,13 +20,16 @@ use crate::upstream::Proxy;
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
 pub(super) struct CheckCommand {
+    /// The configuration file; the same as --config.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     config: InForce,
 }
 
 impl CheckCommand {
-    pub(super) fn run(&self) -> Result<()> {
-        let config = self.config.load()?;
+    pub(super) fn run(self) -> Result<()> {
+        let config = self.config.with_file(self.file).load()?;
         let mut out = output();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
@@ -46,8 +52,28 @@ impl CheckCommand {
             writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
             print_exceptions(&mut out, &config.routes, id)?;
         }
-        Ok(())
+        print_changes(&mut out, &config.changes)
     }
+}
+
+/// How its pools and routes differ from the built-in ones.
+fn print_changes(out: &mut impl Write, changes: &[Change]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(writeln!(out, "\nchanges   none: pools and routes are the built-in ones")?);
+    }
+    writeln!(out, "\nchanges   against the built-in configuration")?;
+    let is_said = |change: &&Change| !matches!(change, Change::LeftOut(_));
+    changes.iter().filter(is_said).try_for_each(|change| writeln!(out, "  {change}"))?;
+    let left_out =
+        changes.iter().filter_map(|change| if let Change::LeftOut(what) = change { Some(&**what) } else { None });
+    let (pools, routes): (Vec<&str>, Vec<&str>) = left_out.partition(|what| what.starts_with('['));
+    if !pools.is_empty() {
+        writeln!(out, "  left out: {}", pools.join(", "))?;
+    }
+    if !routes.is_empty() {
+        writeln!(out, "  left out: {} routes, as extends is \"none\"", routes.len())?;
+    }
+    Ok(())
 }
 
 /// Which routes, more specific ones, take some of what this one matches.

@@ -16,4 +16,14 @@ impl ConfigArgs {
     pub(super) fn load(&self) -> Result<Config, LoadError> {
         Config::load(self.config.as_deref())
     }
+
+    /// Whether a file is named on the command line or in the environment.
+    pub(super) fn is_named(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The same, but for a file that is named here.
+    pub(super) fn or(self, file: Option<PathBuf>) -> Self {
+        Self { config: file.or(self.config) }
+    }
 }

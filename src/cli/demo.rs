@@ -87,7 +87,7 @@ impl Demo {
         let shape = if counts_windows { "window" } else { "smooth" };
         let max_waiting = self.requests;
         let text = format!(
-            "[queue]\nmax_waiting = {max_waiting}\nmax_wait = \"1h\"\n\
+            "extends = \"none\"\n[queue]\nmax_waiting = {max_waiting}\nmax_wait = \"1h\"\n\
              [pools.assistants-post]\nrequests = [\"{limit}/{minute}\"]\nshape = \"{shape}\"\n\
              [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"assistants-post\"]\n"
         );

@@ -38,7 +38,7 @@ impl Diagnose {
 }
 
 /// What is the matter with a gate, the worst first.
-struct DiagnosisReport<'s> {
+pub(super) struct DiagnosisReport<'s> {
     status: &'s Status,
     findings: Vec<&'s Worst>,
     within: usize,
@@ -48,7 +48,7 @@ struct DiagnosisReport<'s> {
 }
 
 impl<'s> DiagnosisReport<'s> {
-    fn new(status: &'s Status) -> Self {
+    pub(super) fn new(status: &'s Status) -> Self {
         let mut findings: Vec<&Worst> = status.worst.iter().collect();
         findings.dedup_by(|one, before| one.text == before.text);
         let calm: Vec<_> = status.pools.iter().filter(|pool| !pool.is_finding()).collect();
@@ -75,7 +75,7 @@ impl<'s> DiagnosisReport<'s> {
         self.status.pools.iter().find(is_meant)
     }
 
-    fn print(&self, out: &mut impl Write) -> Result<()> {
+    pub(super) fn print(&self, out: &mut impl Write) -> Result<()> {
         self.print_findings(out)?;
         self.print_hidden(out)?;
         self.print_throttling(out)?;

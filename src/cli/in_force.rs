@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
@@ -24,6 +25,31 @@ pub(super) struct InForce {
 }
 
 impl InForce {
+    /// The same with this file, if one is named.
+    pub(super) fn with_file(self, file: Option<PathBuf>) -> Self {
+        Self { config: self.config.or(file), ..self }
+    }
+
+    /// Whether the address for apps is given.
+    pub(super) fn is_address(&self) -> bool {
+        self.listen.is_some()
+    }
+
+    /// Whether the address for admin is given.
+    pub(super) fn is_admin(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// Whether an upstream is given.
+    pub(super) fn is_upstream(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// Whether a gate with the one configuration is not what is meant, as another is asked for.
+    pub(super) fn is_other_than(&self, running_hash: &str, hash: &str) -> bool {
+        self.upstream.is_some() || (self.config.is_named() && running_hash != hash)
+    }
+
     pub(super) fn load(&self) -> Result<Config> {
         let mut config = self.config.load()?;
         if let Some(listen) = self.listen {

@@ -5,6 +5,8 @@ mod check;
 mod config_args;
 #[cfg(feature = "lab")]
 mod demo;
+#[cfg(feature = "lab")]
+mod dev;
 mod diagnose;
 mod explain;
 mod healthcheck;
@@ -16,6 +18,7 @@ mod memory;
 mod mock;
 mod output;
 mod rotation;
+mod run;
 mod serve;
 #[cfg(feature = "lab")]
 mod simulate;
@@ -47,11 +50,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a command, and send its requests through a gate.
+    Run(run::RunCommand),
     /// Run the gate.
     Serve(serve::Serve),
     /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
     #[cfg(feature = "lab")]
     Demo(demo::Demo),
+    /// Try the gate without a key: a mock upstream and a gate before it, in one, with the same limits and the same minute.
+    #[cfg(feature = "lab")]
+    Dev(dev::Dev),
     /// Run a stand-in for api.openai.com that enforces the limits, to test against.
     #[cfg(feature = "lab")]
     Mock(mock::MockArgs),
@@ -86,14 +94,17 @@ const INVALID_CONFIG: u8 = 78;
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => report(&error),
     }
 }
 
 impl Command {
-    fn run(self) -> Result<()> {
+    fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Run(run) => return run.run(),
+            #[cfg(feature = "lab")]
+            Self::Dev(dev) => return dev.run(),
             Self::Serve(serve) => serve.run(),
             #[cfg(feature = "lab")]
             Self::Demo(demo) => demo.run(),
@@ -108,7 +119,8 @@ impl Command {
             Self::Init => Ok(output().write_all(DEFAULT.as_bytes())?),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Completions { shell } => complete(shell),
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

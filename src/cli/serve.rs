@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -39,14 +40,14 @@ pub(super) struct Serve {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
+pub(super) enum LogFormat {
     Text,
     Json,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
-        let filter = self.start_log()?;
+        let filter = start_log(&self.log, self.log_format)?;
         let config = self.config.load()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let served = runtime.block_on(serve(config, filter));
@@ -54,13 +55,13 @@ impl Serve {
         runtime.shutdown_background();
         served
     }
+}
 
-    fn start_log(&self) -> Result<Filter> {
-        let (filter, layer) =
-            Filter::new(&self.log).map_err(|error| UsageError(format!("--log {}: {error}", self.log)))?;
-        tracing_subscriber::registry().with(layer).with(self.log_format.lines()).init();
-        Ok(filter)
-    }
+/// Logs so much, so written, to standard error.
+pub(super) fn start_log(level: &str, format: LogFormat) -> Result<Filter> {
+    let (filter, layer) = Filter::new(level).map_err(|error| UsageError(format!("--log {level}: {error}")))?;
+    tracing_subscriber::registry().with(layer).with(format.lines()).init();
+    Ok(filter)
 }
 
 impl LogFormat {
@@ -76,7 +77,8 @@ impl LogFormat {
     }
 }
 
-async fn serve(config: Config, filter: Filter) -> Result<()> {
+/// Serves until it is told to stop.
+pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
     let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;
@@ -89,7 +91,7 @@ async fn serve(config: Config, filter: Filter) -> Result<()> {
     if let Some(admin) = config.server.admin {
         let listener = bind(admin, "--admin").await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = admin::AdminState::new(&config, gate.clone()).with_filter(filter);
+        let watched = Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
@@ -125,7 +127,7 @@ async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, st
 }
 
 /// What was learned before holds again, and what is learned from now on is kept.
-fn keep_lessons(
+pub(super) fn keep_lessons(
     config: &Config,
     admission: &Admission,
     stopped: CancellationToken,
@@ -137,7 +139,7 @@ fn keep_lessons(
 }
 
 /// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.
-fn raise_open_files() {
+pub(super) fn raise_open_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit on open files stays as it is");

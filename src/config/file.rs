@@ -13,16 +13,22 @@ pub(super) type Text = Spanned<String>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
+    /// What it means is decided before, by the overlay; here another value is an error.
+    pub(super) extends: Option<Extends>,
     pub(super) server: Server,
     pub(super) upstream: Upstream,
     pub(super) queue: Queue,
     pub(super) clients: Clients,
     pub(super) log: Log,
-    pub(super) pools: Option<IndexMap<String, Spanned<Pool>>>,
-    pub(super) routes: Option<Vec<Route>>,
-    /// The pools and routes are those of the built-in configuration.
-    #[serde(skip)]
-    pub(super) is_built_in: bool,
+    pub(super) pools: IndexMap<String, Spanned<Pool>>,
+    pub(super) routes: Vec<Route>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Extends {
+    BuiltIn,
+    None,
 }
 
 #[derive(Debug, Default, Deserialize)]

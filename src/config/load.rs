@@ -1,9 +1,15 @@
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use toml::de::{DeTable, Deserializer};
+
+use super::change::changes;
+use super::hash::hash;
+use super::overlay::overlay;
 use super::redact::redacted;
 use super::source::Source;
 use super::{Config, DEFAULT, check, file};
-use crate::problem::{Invalid, Problem};
+use crate::problem::{Invalid, Problem, Sources};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +46,8 @@ impl Config {
         Ok(Self::parse(&Source::File(path.to_owned()), &text)?)
     }
 
-    /// Reads a text. One that names neither pools nor routes gets those of [`DEFAULT`].
+    /// Reads a text. Unless it says `extends = "none"`, it changes the pools and routes of [`DEFAULT`] that it names and keeps
+    /// the others.
     ///
     /// # Errors
     /// [`Invalid`] lists everything that is wrong with it.
@@ -48,13 +55,23 @@ impl Config {
     /// # Panics
     /// If [`DEFAULT`] itself is not well-formed, which a test rules out.
     pub fn parse(source: &Source, text: &str) -> Result<Self, Invalid> {
-        let invalid = |problems| Invalid::new(source.to_string(), &redacted(text), problems);
-        let mut file: file::File = toml::from_str(text).map_err(|error| invalid(vec![malformed(&error)]))?;
-        if file.pools.is_none() && file.routes.is_none() {
-            let default: file::File = toml::from_str(DEFAULT).expect("the built-in configuration is well-formed");
-            file = file::File { pools: default.pools, routes: default.routes, is_built_in: true, ..file };
+        let mut sources = Sources::default();
+        sources.push(source.to_string(), redacted(text));
+        let built_in_from = sources.push(Source::BuiltIn.to_string(), redacted(DEFAULT));
+        let invalid = |problems| Invalid::of_sources(sources.clone(), problems);
+        let malformed = |error| invalid(vec![malformed(&error)]);
+        let mut table = DeTable::parse(text).map_err(malformed)?;
+        // So its places are those of the second source.
+        let built_in = " ".repeat(built_in_from) + DEFAULT;
+        let built_in = DeTable::parse(&built_in).expect("the built-in configuration is well-formed").into_inner();
+        let is_whole = table.get_ref().get("extends").is_some_and(|extends| extends.get_ref().as_str() == Some("none"));
+        let changes = changes(table.get_ref(), &built_in, &sources, is_whole);
+        if !is_whole {
+            overlay(table.get_mut(), built_in);
         }
-        check::validate(source.clone(), text, &file).map_err(invalid)
+        let file = file::File::deserialize(Deserializer::from(table)).map_err(malformed)?;
+        let origin = check::Origin { source, hash: hash(text), changes, sources: &sources, built_in_from };
+        check::validate(origin, &file).map_err(invalid)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Whatever is wrong is said at once, all of it, with file, line, column and the mend ([`Invalid`](crate::problem::Invalid)).
 
+mod change;
 mod check;
 mod exposure;
 mod file;
 mod hash;
 mod load;
+mod overlay;
 mod pem;
 mod proxy;
 mod redact;
@@ -14,6 +16,7 @@ mod source;
 mod url;
 
 pub use crate::settings::PoolSettings as Pool;
+pub use change::Change;
 pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
@@ -29,7 +32,8 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::client::{AllowedHosts, ClientSettings};
 use crate::hints::RefusalCause;
-use crate::limit::{PoolId, Unit};
+use crate::limit::{Learn, PoolId, Rate, Unit};
+use crate::meter::scaled;
 use crate::route::Table;
 use crate::settings::Settings;
 
@@ -43,6 +47,8 @@ pub struct Config {
     pub source: Source,
     /// A hash of its text.
     pub hash: String,
+    /// How its pools and routes differ from the built-in ones.
+    pub changes: Vec<Change>,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
@@ -170,6 +176,21 @@ impl Config {
             max_in_flight: self.queue.max_in_flight,
             ageing: self.queue.ageing,
         }
+    }
+
+    /// Shrinks all windows to an upstream's whose minute is shorter, as that of `mock --minute` is. `of_models` are the limits
+    /// that every model has there; a pool by model that has none takes them.
+    pub fn shrink(&mut self, minute: Duration, of_models: &[(Unit, Rate)]) {
+        for Pool { limits, .. } in &mut self.pools {
+            if limits.learn == Learn::Discover {
+                limits.requests =
+                    of_models.iter().filter(|(unit, _)| *unit == limits.unit).map(|&(_, rate)| rate).collect();
+                limits.learn = if limits.requests.is_empty() { Learn::Discover } else { Learn::Tighten };
+            }
+            limits.requests.iter_mut().for_each(|rate| *rate = rate.in_minutes_of(minute));
+            limits.margin = scaled(limits.margin, minute);
+        }
+        self.clients.quota = self.clients.quota.map(|quota| quota.in_minutes_of(minute));
     }
 
     /// Whether what is polled takes requests from this pool.

@@ -182,7 +182,7 @@ fn is_harmless(path: &[&str]) -> bool {
             let times = ["connect_timeout", "response_timeout"];
             times.contains(key) || ["http2_connections", "ca_file", "learn", "learned_file"].contains(key)
         }
-        ["upstream", "refusals", _] | ["clients", "weights", _] => true,
+        ["extends"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
         ["queue", key] => {
             let most = ["max_waiting", "max_bytes", "max_in_flight", "max_wait"];
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)

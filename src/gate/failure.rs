@@ -212,7 +212,7 @@ mod tests {
 
     /// What a refusal by the pool of this configuration looks like.
     fn error(reason: Reason) -> (String, Value) {
-        let text = "[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
+        let text = "extends = \"none\"\n[pools.posts]\nrequests = [\"1/s\"]\nmax_bytes = 2000\n[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"posts\"]";
         let config = Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration");
         let refusal = Refusal { reason, retry_after: Duration::from_secs(1), pointless: false, learned: None };
         let (status, body) = describe(&refusal, &config.pools);

@@ -58,6 +58,12 @@ impl Distribution {
         self.counts.iter().sum()
     }
 
+    /// How often it took any time at all.
+    #[must_use]
+    pub fn count_above_zero(&self) -> u64 {
+        self.counts.iter().skip(1).sum()
+    }
+
     /// What it took on average.
     #[must_use]
     pub fn mean(&self) -> Duration {

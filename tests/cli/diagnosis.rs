@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::serving::Running;
 use super::{Ended, comes, heard, tidegate};
 
-const CONFIG: &str =
-    "[pools.posts]\nrequests = [\"300/min\"]\n[[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n";
+const CONFIG: &str = "extends = \"none\"\n[pools.posts]\nrequests = [\"300/min\"]\n[[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n";
 
 /// A gate before an upstream whose Assistants API is gone, after some requests for it; with its configuration.
 fn after_some_requests() -> (Running, Running, SocketAddr, tempfile::NamedTempFile) {
@@ -24,7 +23,7 @@ fn after_some_requests() -> (Running, Running, SocketAddr, tempfile::NamedTempFi
         assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     }
     let admin = gate.said_address("admin on");
-    std::fs::write(file.path(), format!("[server]\nadmin = \"{admin}\"\n{CONFIG}")).expect("is written");
+    std::fs::write(file.path(), format!("{CONFIG}[server]\nadmin = \"{admin}\"\n")).expect("is written");
     (upstream, gate, admin, file)
 }
 

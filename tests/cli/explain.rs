@@ -11,7 +11,7 @@ use super::{DEFAULT, comes, heard, tidegate};
 /// The pool of one kind of request, and one for all kinds.
 fn config(posts: &str) -> String {
     format!(
-        "[queue]\nmax_wait = \"100h\"\n[pools.posts]\nrequests = [\"1/5h\"]\n{posts}\n[pools.all]\nrequests = [\"900/min\"]\n\
+        "extends = \"none\"\n[queue]\nmax_wait = \"100h\"\n[pools.posts]\nrequests = [\"1/5h\"]\n{posts}\n[pools.all]\nrequests = [\"900/min\"]\n\
          [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\", \"all\"]\n\
          [[routes]]\nmatch = \"* /v1/{{*rest}}\"\npools = [\"all\"]\n"
     )

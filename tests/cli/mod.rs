@@ -4,6 +4,7 @@ mod diagnosis;
 mod explain;
 mod logs;
 mod restart;
+mod run;
 mod screen;
 mod serving;
 mod simulating;
@@ -68,11 +69,20 @@ fn init_prints_the_built_in_configuration_which_is_valid() {
 }
 
 #[test]
+fn check_takes_the_file_as_an_argument() {
+    let Ended { said, complained, code } = tidegate(&["check", "tests/config/valid/one_number.toml"], &[]);
+    assert_eq!(code, Some(0), "{complained}");
+    assert!(said.starts_with("valid: tests/config/valid/one_number.toml\n"), "{said}");
+    let none = tidegate(&["check"], &[]).said;
+    assert!(none.ends_with("\nchanges   none: pools and routes are the built-in ones\n"), "{none}");
+}
+
+#[test]
 fn check_ends_with_78_and_points_into_the_file_that_is_wrong() {
     let wrong = "tests/config/invalid/unknown_key.toml";
     let Ended { said, complained, code } = tidegate(&["check", "--config", wrong], &[]);
     assert_eq!((&*said, code), ("", Some(78)));
-    assert!(complained.contains(&format!("--> {wrong}:2:1\n")), "{complained}");
+    assert!(complained.contains(&format!("--> {wrong}:4:1\n")), "{complained}");
 }
 
 #[test]

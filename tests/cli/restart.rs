@@ -52,7 +52,7 @@ impl Scene {
 /// A configuration in this folder that keeps what is learned in that file.
 fn configured(folder: &Path, learned_file: &Path) -> String {
     let path: PathBuf = folder.join("tidegate.toml");
-    let upstream = format!("[upstream]\nlearned_file = \"{}\"\n", learned_file.display());
+    let upstream = format!("extends = \"none\"\n[upstream]\nlearned_file = \"{}\"\n", learned_file.display());
     let pool = "[pools.posts]\nrequests = [\"30/2h\"]\n";
     let route = "[[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n";
     fs::write(&path, [&upstream, pool, route].concat()).expect("a file");

@@ -57,6 +57,8 @@ fn a_hangup_leaves_a_gate_without_access_file_serving() {
     let mut gate = Running::gate(upstream.local_addr().expect("an address"));
     let mut client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n");
     let (mut server, _) = upstream.accept().expect("the gate");
+    let request = BufReader::new(&server).lines().map_while(Result::ok);
+    assert!(request.take_while(|line| !line.is_empty()).count() > 0, "a request comes before its answer");
     for _ in 0..2 {
         gate.signal_with("-HUP");
         gate.logs("SIGHUP is ignored");

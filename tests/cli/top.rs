@@ -7,7 +7,7 @@ use super::screen::Screen;
 use super::serving::Running;
 use super::{Ended, comes, heard, tidegate};
 
-const CONFIG: &str = "[queue]\nmax_wait = \"20h\"\n[pools.posts]\nrequests = [\"20/10h\"]\n[pools.gets]\nrequests = [\"900/min\"]\n\
+const CONFIG: &str = "extends = \"none\"\n[queue]\nmax_wait = \"20h\"\n[pools.posts]\nrequests = [\"20/10h\"]\n[pools.gets]\nrequests = [\"900/min\"]\n\
     [[routes]]\nmatch = \"POST /v1/threads\"\npools = [\"posts\"]\n[[routes]]\nmatch = \"GET /v1/{*rest}\"\npools = [\"gets\"]\n";
 
 const REQUEST: &str = "POST /v1/threads HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";

@@ -24,7 +24,7 @@ const SCENARIO: &str = "duration = \"1m\"\n[[streams]]\nrequest = \"POST /v1/thr
 
 /// Every command that ends by itself, with the code that it ends with. It takes the admin address of a gate, and a scenario.
 fn commands<'a>(admin: &'a str, scenario: &'a str) -> Vec<(Vec<&'a str>, i32)> {
-    let commands: [(&[&str], i32); 30] = [
+    let commands: [(&[&str], i32); 32] = [
         (&["--help"], 0),
         (&["--version"], 0),
         (&["help"], 0),
@@ -48,6 +48,8 @@ fn commands<'a>(admin: &'a str, scenario: &'a str) -> Vec<(Vec<&'a str>, i32)> {
         (&["simulate", scenario, "--search", "workers", "--within", "0s"], 0),
         (&["simulate", "no/such.toml"], 2),
         (&["serve", "--config", "no/such.toml"], 78),
+        (&["dev", "--config", "no/such.toml"], 78),
+        (&["run", "--config", "no/such.toml", "--", "true"], 78),
         (&["mock", "--config", "no/such.toml"], 78),
         (&["demo", "--requests", "4"], 0),
         (&["top", "--once", "--admin", admin], 0),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alone::alone;
 use tidegate::admission::Snapshot;
 use tidegate::config::{Config, Source};
 use tidegate::gate::{self, Gate};
@@ -32,7 +33,7 @@ impl House {
     /// The same, with the upstream's whole URL; the configuration begins with more about the upstream.
     pub(crate) async fn open_before(url: &str, config: &str) -> Self {
         let text = format!("[upstream]\nurl = \"{url}\"\n{config}");
-        let config = Config::parse(&Source::Text("test".to_owned()), &text).expect("a valid configuration");
+        let config = Config::parse(&Source::Text("test".to_owned()), &alone(&text)).expect("a valid configuration");
         let gate = Gate::start(&config).expect("an upstream");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::alone::alone;
 use tidegate::config::{Config, Source};
 use tidegate::limit::EstimateView;
 use tidegate_lab::mock::{Mock, ModelLimits, Options};
@@ -25,7 +26,8 @@ struct Scene {
 impl Scene {
     async fn open(upstream: &str, options: Options) -> Arc<Self> {
         let clock = Clock::stop();
-        let config = Config::parse(&Source::Text("upstream".to_owned()), upstream).expect("a valid configuration");
+        let config =
+            Config::parse(&Source::Text("upstream".to_owned()), &alone(upstream)).expect("a valid configuration");
         let mock = Mock::new(&config.settings(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");

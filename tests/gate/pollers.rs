@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::alone::alone;
 use serde_json::Value;
 use tidegate::config::{Config, Source};
 use tidegate::meter::Counting;
@@ -48,7 +49,7 @@ const PACE: Pace = Pace { reuse: Duration::from_millis(500), every: Duration::fr
 
 /// A stand-in upstream that counts every trailing window.
 async fn stand_in() -> (Mock, SocketAddr) {
-    let config = Config::parse(&Source::Text("test".to_owned()), LIMITS).expect("a valid configuration");
+    let config = Config::parse(&Source::Text("test".to_owned()), &alone(LIMITS)).expect("a valid configuration");
     let mock = Mock::new(&config.settings(), Options { window: Counting::Sliding, work: WORK, ..Options::default() });
     let (listener, address) = upstream().await;
     tokio::spawn(mock.clone().run(listener, std::future::pending()));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::alone::alone;
 use tidegate::admission::{RequestTotals, Snapshot};
 use tidegate::config::{Config, Source};
 use tidegate_lab::mock::{Faults, Mock, MockRefusal, Options};
@@ -168,7 +169,7 @@ async fn ask_often(mut wire: Wire, times: u32) -> u64 {
 #[tokio::test]
 async fn no_client_sees_a_refusal_where_three_in_ten_are_refused() {
     let pools = "[pools.all]\nrequests = [\"1000/s\"]\n[[routes]]\nmatch = \"GET /v1/models\"\npools = [\"all\"]\n";
-    let config = Config::parse(&Source::Text("test".to_owned()), pools).expect("a valid configuration");
+    let config = Config::parse(&Source::Text("test".to_owned()), &alone(pools)).expect("a valid configuration");
     let options = Options {
         faults: Faults {
             refuse: Some(MockRefusal::RequestType),

@@ -84,7 +84,8 @@ fn within(stage: &Path, here: &Path, path: &str) -> PathBuf {
 
 /// Runs commands of the Dockerfile, without a network, and says whether they came to the compiler.
 fn run(here: &Path, variables: &BTreeMap<String, String>, commands: &str) -> bool {
-    let harmless = |command: &str| ["cargo ", "find . "].iter().any(|start| command.trim().starts_with(start));
+    let harmless =
+        |command: &str| ["cargo ", "find . ", "mkdir /out/"].iter().any(|start| command.trim().starts_with(start));
     assert!(commands.split("&&").all(harmless), "this test does not know whether it may run: {commands}");
     let folder = tempfile::tempdir().expect("a folder");
     let ended = Command::new("sh")

@@ -11,6 +11,8 @@ from programs import START_DEADLINE, STOP_DEADLINE, Gate, eventually
 from windows import LIMIT
 
 POOL = """
+extends = "none"
+
 [queue]
 max_waiting = {requests}
 max_wait = "1h"

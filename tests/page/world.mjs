@@ -9,11 +9,14 @@ import { Crowd } from "./crowd.mjs";
 
 const ANY_PORT = "127.0.0.1:0";
 
+/** The configuration with its own pools and routes, and none of the built-in ones. */
+const alone = (config) => (config.includes("[pools.") ? `extends = "none"\n${config}` : config);
+
 /** A gate with this configuration, before an upstream with `upstream`'s, if that is another. */
 export async function openWorld(config, { upstream = config, options = [] } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "tidegate-page-"));
   const [file, other] = [join(folder, "tidegate.toml"), join(folder, "upstream.toml")];
-  await Promise.all([writeFile(file, config), writeFile(other, upstream)]);
+  await Promise.all([writeFile(file, alone(config)), writeFile(other, alone(upstream))]);
   const mock = await start(["mock", "--listen", ANY_PORT, "--config", other, ...options], ["listening"]);
   const serve = (admin = ANY_PORT) =>
     start(

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alone::alone;
 use clap::Parser;
 use serde::Deserialize;
 use tidegate::admin::{AdminState, CauseName, PoolStatus, Status};
@@ -181,5 +182,5 @@ impl fmt::Display for Outcome {
 
 fn config(text: Option<&String>) -> Config {
     let text = text.map_or(DEFAULT, String::as_str);
-    Config::parse(&Source::Text("scenario".to_owned()), text).unwrap_or_else(|error| panic!("{error}"))
+    Config::parse(&Source::Text("scenario".to_owned()), &alone(text)).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -8,6 +8,7 @@ mod scenarios;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::alone::alone;
 use http::Request;
 use proptest::prelude::*;
 use tidegate::config::{Config, Source};
@@ -177,7 +178,7 @@ impl Line {
 }
 
 fn config(text: &str) -> Config {
-    Config::parse(&Source::Text("scene".to_owned()), text).expect("a valid configuration")
+    Config::parse(&Source::Text("scene".to_owned()), &alone(text)).expect("a valid configuration")
 }
 
 proptest! {

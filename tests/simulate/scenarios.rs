@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::alone::alone;
 use tidegate::coalesce::LONGEST;
 use tidegate::config::{Config, Source};
 use tidegate_lab::simulate::{Outcomes, SimulationReport, Traffic, Waited, read, simulate};
@@ -12,7 +13,7 @@ use tidegate_lab::simulate::{Outcomes, SimulationReport, Traffic, Waited, read, 
 const ROUTE: &str = "[[routes]]\nmatch = \"POST /v1/x\"\npools = [\"x\"]";
 
 pub(super) fn config(text: &str) -> Config {
-    Config::parse(&Source::Text("test".to_owned()), text).expect("a valid configuration")
+    Config::parse(&Source::Text("test".to_owned()), &alone(text)).expect("a valid configuration")
 }
 
 /// One pool, for which everybody waits who must.

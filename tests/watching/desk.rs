@@ -1,7 +1,9 @@
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alone::alone;
 use bytes::Bytes;
 use clap::Parser;
 use http::{Request, StatusCode};
@@ -103,20 +105,21 @@ impl Desk {
     /// The same with the upstream at this URL; without one it is the stand-in.
     pub(crate) async fn towards(config: &str, options: &[&str], url: &str) -> Self {
         let clock = Clock::stop();
-        let mut config = Config::parse(&Source::Text("test".to_owned()), config).expect("a valid configuration");
+        let mut config =
+            Config::parse(&Source::Text("test".to_owned()), &alone(config)).expect("a valid configuration");
         let ((upstream_listener, upstream), (listener, address), (admin_listener, admin)) =
             (listen().await, listen().await, listen().await);
         let url = if url.is_empty() { format!("http://{upstream}") } else { url.to_owned() };
         config.upstream.set_url(&url).expect("a URL");
         // The stand-in has more than the gate takes, so that nothing is refused which is not told to be.
-        let wide = Config::parse(&Source::Text("wide".to_owned()), "pools = {}\nroutes = []").expect("it is valid");
+        let wide = Config::parse(&Source::Text("wide".to_owned()), "extends = \"none\"").expect("it is valid");
         let mock = Mock::new(&wide.settings(), MockLine::parse_from([&["mock"], options].concat()).options);
         let gate = Gate::start(&config).expect("a gate");
         let (watched, serves) = (AdminState::new(&config, gate.clone()), mock.clone());
         let (serving, mut served) = (gate::run(gate.clone(), listener, Duration::ZERO, pending()), JoinSet::new());
         served.spawn(async move { serves.run(upstream_listener, pending()).await.expect("it serves") });
         served.spawn(async move { serving.await.expect("it serves") });
-        served.spawn(async move { admin::run(watched, admin_listener, pending()).await.expect("it serves") });
+        served.spawn(async move { admin::run(Arc::new(watched), admin_listener, pending()).await.expect("it serves") });
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { clock, gate, mock, upstream, address, admin, client, _served: served }
     }

@@ -8,9 +8,21 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 /// All problems of a file, in the order of their places in it.
 #[derive(Debug)]
 pub struct Invalid {
+    sources: Sources,
+    problems: Vec<Problem>,
+}
+
+/// The texts that together make one configuration. A place is a byte offset: the second text begins where the first ends.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: Vec<SourceText>,
+}
+
+#[derive(Clone, Debug)]
+struct SourceText {
     origin: String,
     text: String,
-    problems: Vec<Problem>,
+    from: usize,
 }
 
 /// One problem.
@@ -23,6 +35,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Where it is.
+    #[must_use]
+    pub fn at(&self) -> Range<usize> {
+        self.at.clone()
+    }
+
     /// `what` is wrong at this range of bytes of the file. `label` says how, and `mend` what to write instead.
     #[must_use]
     pub fn new(what: impl Into<String>, at: Range<usize>, label: impl Into<String>, mend: impl Into<String>) -> Self {
@@ -54,12 +72,51 @@ impl Problem {
 impl Invalid {
     /// The problems of this text, which comes from `origin`. What looks like a credential is masked in all of it.
     #[must_use]
-    pub fn new(origin: String, text: &str, mut problems: Vec<Problem>) -> Self {
+    pub fn new(origin: String, text: &str, problems: Vec<Problem>) -> Self {
+        let mut sources = Sources::default();
+        sources.push(origin, text.to_owned());
+        Self::of_sources(sources, problems)
+    }
+
+    /// The problems of these texts, whose places are offsets in [`Sources`].
+    #[must_use]
+    pub fn of_sources(mut sources: Sources, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.at.start);
         for text in problems.iter_mut().flat_map(|problem| [&mut problem.what, &mut problem.label, &mut problem.mend]) {
             *text = masked(text);
         }
-        Self { origin, text: masked(text), problems }
+        for source in &mut sources.texts {
+            source.text = masked(&source.text);
+        }
+        Self { sources, problems }
+    }
+}
+
+impl Sources {
+    /// Adds a text after the others. Returns the offset of its first byte.
+    pub fn push(&mut self, origin: String, text: String) -> usize {
+        // One byte is left free, so that the end of a text is not the beginning of the next.
+        let from = self.texts.last().map_or(0, |last| last.from + last.text.len() + 1);
+        self.texts.push(SourceText { origin, text, from });
+        from
+    }
+
+    /// What is written there.
+    #[must_use]
+    pub fn slice(&self, at: Range<usize>) -> &str {
+        self.at(at.start).and_then(|source| source.text.get(at.start - source.from..at.end - source.from)).unwrap_or("")
+    }
+
+    /// A place as people write it, as in `tidegate.toml:7:15`.
+    #[must_use]
+    pub fn place(&self, at: usize) -> String {
+        let Some(source) = self.at(at) else { return String::new() };
+        let (line, column) = place(&source.text, at - source.from);
+        format!("{}:{line}:{column}", source.origin)
+    }
+
+    fn at(&self, at: usize) -> Option<&SourceText> {
+        self.texts.iter().rev().find(|source| source.from <= at)
     }
 }
 
@@ -119,10 +176,11 @@ impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renderer = Renderer::plain();
         for (index, problem) in self.problems.iter().enumerate() {
-            let end = problem.at.end.min(self.text.len());
-            let at = problem.at.start.min(end)..end;
+            let Some(SourceText { origin, text, from }) = self.sources.at(problem.at.start) else { continue };
+            let end = (problem.at.end - from).min(text.len());
+            let at = (problem.at.start - from).min(end)..end;
             let mark = AnnotationKind::Primary.span(at).label(problem.label.as_str());
-            let snippet = Snippet::source(self.text.as_str()).path(self.origin.as_str()).annotation(mark);
+            let snippet = Snippet::source(text.as_str()).path(origin.as_str()).annotation(mark);
             let mut group = Level::ERROR.primary_title(problem.what.as_str()).element(snippet);
             if !problem.mend.is_empty() {
                 group = group.element(Level::HELP.message(problem.mend.as_str()));

@@ -55,7 +55,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_held_and_what_was_paced_is_told_of_each_route_that_shares() {
         let routes = "[[routes]]\nmatch = \"GET /v1/x\"\npools = []\ncoalesce = true";
-        let config = Config::parse(&Source::Text("test".to_owned()), &format!("pools = {{}}\n{routes}"));
+        let config = Config::parse(&Source::Text("test".to_owned()), &format!("extends = \"none\"\n{routes}"));
         let config = config.expect("a valid configuration");
         let (config, gate) = (ConfigView::new(&config), Gate::start(&config).expect("a gate"));
         let mut status =

@@ -26,14 +26,14 @@ impl Check {
             let hold = hold.map(|hold| ("hold without coalesce", hold.span()));
             for (what, at) in reuse.into_iter().chain(hold) {
                 let mend = "write coalesce = true beside it, or take it out";
-                self.problems.push(Problem::new(what, at, "has no effect", mend));
+                self.idle(Problem::new(what, at, "has no effect", mend));
             }
             return None;
         };
         let template: Template = file.matches.as_ref().parse().ok()?;
         if !template.takes("GET") {
             let label = "only GETs are shared, and none goes by this route";
-            self.problems.push(Problem::new("nothing to coalesce", written.span(), label, "take it out"));
+            self.idle(Problem::new("nothing to coalesce", written.span(), label, "take it out"));
         }
         let (id, _) = table.routes().find(|(_, route)| route.name == template.to_string())?;
         let hold = file.hold.as_ref().is_some_and(|hold| *hold.get_ref());

@@ -28,7 +28,7 @@ impl Check {
             };
             if let Some((_, (other, _))) = rates.iter().enumerate().find(covers) {
                 let label = format!("{other} admits no more than that anyway");
-                self.problems.push(Problem::new("a limit that another covers", text.span(), label, TAKE_OUT));
+                self.idle(Problem::new("a limit that another covers", text.span(), label, TAKE_OUT));
             }
         }
     }
@@ -67,7 +67,7 @@ impl Check {
             ("max_wait", file.max_wait.as_ref().map(toml::Spanned::span)),
         ];
         for (name, at) in said.into_iter().filter_map(|(name, at)| Some((name, at?))) {
-            self.problems.push(Problem::new(format!("{name} beside {why}"), at, "nobody waits", mend));
+            self.idle(Problem::new(format!("{name} beside {why}"), at, "nobody waits", mend));
         }
     }
 
@@ -77,26 +77,21 @@ impl Check {
         for (index, part) in file.key.iter().enumerate() {
             let name = part.as_ref().to_ascii_lowercase();
             if file.key[..index].iter().any(|before| before.as_ref() == part.as_ref()) {
-                self.problems.push(Problem::new(
-                    "a part of a key twice",
-                    part.span(),
-                    "tells nothing more apart",
-                    TAKE_OUT,
-                ));
+                self.idle(Problem::new("a part of a key twice", part.span(), "tells nothing more apart", TAKE_OUT));
             } else if has_account && OF_ACCOUNT.contains(&&*name) {
                 let label = "account tells it apart already";
-                self.problems.push(Problem::new("a part of a key within another", part.span(), label, TAKE_OUT));
+                self.idle(Problem::new("a part of a key within another", part.span(), label, TAKE_OUT));
             } else if let Some(header) = name.strip_prefix("header.")
                 && header.parse::<HeaderName>().is_err()
             {
                 let mend = "write the name of a header, as in \"header.openai-project\"";
-                self.problems.push(Problem::new("not a header", part.span(), "no request has it", mend));
+                self.idle(Problem::new("not a header", part.span(), "no request has it", mend));
             }
         }
     }
 
     fn beyond(&mut self, of_queue: &str, at: Range<usize>, label: String) {
         let mend = format!("write less, or raise {of_queue} in [queue]");
-        self.problems.push(Problem::new("a bound that is never met", at, label, mend));
+        self.idle(Problem::new("a bound that is never met", at, label, mend));
     }
 }

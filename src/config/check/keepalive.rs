@@ -29,7 +29,7 @@ impl Check {
         if file.pools.iter().all(is_known)
             && let Some((label, mend)) = no_effect(every, &template, &taken)
         {
-            self.problems.push(Problem::new("not a keepalive", text.span(), label, mend));
+            self.idle(Problem::new("not a keepalive", text.span(), label, mend));
         }
         Some((id, every))
     }

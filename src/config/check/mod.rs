@@ -15,13 +15,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-
 use super::file::{self, Text};
-use super::hash::hash;
-use super::{Config, Pool, QueueConfig, Source};
+use super::{Change, Config, Pool, QueueConfig, Source};
 use crate::limit::Rate;
-use crate::problem::{Problem, place};
+use crate::problem::{Problem, Sources};
 
 /// Longer than anything waits or is counted, and short of what overflows a clock. A leap year.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
@@ -30,40 +27,41 @@ const LONGEST: Duration = Duration::from_hours(366 * 24);
 /// less.
 const MAX_WAIT: Duration = Duration::from_mins(2);
 
+/// Where a configuration comes from.
+pub(super) struct Origin<'s> {
+    pub(super) source: &'s Source,
+    pub(super) hash: String,
+    pub(super) changes: Vec<Change>,
+    pub(super) sources: &'s Sources,
+    /// The offset of the built-in configuration in the sources.
+    pub(super) built_in_from: usize,
+}
+
 /// Turns the file into the program's own form, or lists everything that is wrong with it.
-pub(super) fn validate(source: Source, text: &str, file: &file::File) -> Result<Config, Vec<Problem>> {
-    let mut check = Check { problems: Vec::new() };
+pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, Vec<Problem>> {
+    let mut check = Check { problems: Vec::new(), built_in_from: origin.built_in_from };
     let server = check.server(&file.server);
-    let upstream = check.upstream(&file.upstream, |at| {
-        let (line, column) = place(text, at);
-        format!("{source}:{line}:{column}")
-    });
+    let upstream = check.upstream(&file.upstream, |at| origin.sources.place(at));
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);
     let max_wait = check.time(file.queue.max_wait.as_ref(), MAX_WAIT);
-    let no_pools = IndexMap::new();
-    let written = file.pools.as_ref().unwrap_or(&no_pools);
     let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
-    let own = check.problems.len();
-    let mut pools: Vec<Pool> = written.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
+    let mut pools: Vec<Pool> = file.pools.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
     pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
-    let mut routes = check.routes(file.routes.as_deref().unwrap_or_default(), &pools);
-    check.keepalive(file.routes.as_deref().unwrap_or_default(), &mut routes, &pools);
-    check.coalesce(file.routes.as_deref().unwrap_or_default(), &mut routes);
-    check.unused_pools(written, &pools, &routes);
-    check.unused_poll_shares(written, &pools, &routes);
+    let mut routes = check.routes(&file.routes, &pools);
+    check.keepalive(&file.routes, &mut routes, &pools);
+    check.coalesce(&file.routes, &mut routes);
+    check.unused_pools(&file.pools, &pools, &routes);
+    check.unused_poll_shares(&file.pools, &pools, &routes);
     check.uses(file, &routes, &pools, queue);
-    if file.is_built_in {
-        // What has no effect there beside other settings is nobody's mistake.
-        check.problems.truncate(own);
-    }
     check.learned_file(&file.upstream, &pools);
-    if check.problems.is_empty() {
-        Ok(Config { source, hash: hash(text), server, upstream, queue, clients, log, pools, routes: Arc::new(routes) })
-    } else {
-        Err(check.problems)
+    if !check.problems.is_empty() {
+        return Err(check.problems);
     }
+    let Origin { source, hash, changes, .. } = origin;
+    let (source, routes) = (source.clone(), Arc::new(routes));
+    Ok(Config { source, hash, changes, server, upstream, queue, clients, log, pools, routes })
 }
 
 /// What holds for a pool that does not say otherwise.
@@ -77,9 +75,18 @@ struct Defaults {
 /// Gathers what is wrong while the rest is looked at.
 struct Check {
     problems: Vec<Problem>,
+    built_in_from: usize,
 }
 
 impl Check {
+    /// Something that is written has no effect. In the built-in configuration that is no mistake: other settings of the file
+    /// are why.
+    fn idle(&mut self, problem: Problem) {
+        if problem.at().start < self.built_in_from {
+            self.problems.push(problem);
+        }
+    }
+
     fn rate(&mut self, text: Option<&Text>) -> Option<Rate> {
         let rate = self.parsed::<Rate>(text, "not a rate", "")?;
         if let (Some(text), true) = (text, rate.per() > LONGEST) {

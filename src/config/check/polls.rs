@@ -40,7 +40,7 @@ impl Check {
             if let Some(text) = &pool.get_ref().poll_share {
                 let label = "no route with coalesce = true takes requests from it";
                 let mend = "write coalesce = true on the route whose GETs are polled, or take it out";
-                self.problems.push(Problem::new("poll_share where nothing is polled", text.span(), label, mend));
+                self.idle(Problem::new("poll_share where nothing is polled", text.span(), label, mend));
             }
         }
     }

@@ -86,11 +86,11 @@ impl Check {
         let file = spanned.get_ref();
         if !learns && has_no_rate(file) && file.in_flight.is_none() {
             let mend = "give it requests = [\"300/min\"], tokens = [\"200000/min\"] or in_flight = 50, or let it learn";
-            self.problems.push(Problem::new(format!("pool '{name}' limits nothing"), spanned.span(), "no limit", mend));
+            self.idle(Problem::new(format!("pool '{name}' limits nothing"), spanned.span(), "no limit", mend));
         }
         if let (Some(margin), true) = (&file.margin, !learns && has_no_rate(file)) {
             let mend = "give the pool requests = [\"300/min\"], or take it out";
-            self.problems.push(Problem::new("margin without a rate", margin.span(), "has no effect", mend));
+            self.idle(Problem::new("margin without a rate", margin.span(), "has no effect", mend));
         }
     }
 
@@ -101,14 +101,14 @@ impl Check {
                 let mend =
                     "write shape = \"smooth\" beside it, or take it out: a window pool goes at once while it has room";
                 let what = "burst without shape = \"smooth\"";
-                self.problems.push(Problem::new(what, burst.span(), "has no effect", mend));
+                self.idle(Problem::new(what, burst.span(), "has no effect", mend));
             }
             return Shape::Window;
         };
         if has_no_rate(file) {
             let mend = "give the pool requests = [\"300/min\"]";
             let what = "an even pace of nothing";
-            self.problems.push(Problem::new(what, smooth.span(), "there is no rate to pace", mend));
+            self.idle(Problem::new(what, smooth.span(), "there is no rate to pace", mend));
         }
         let burst = file.burst.as_ref().map_or(NonZeroU32::MIN, |burst| *burst.get_ref());
         if let (Some(at), Some(rate)) = (&file.burst, rates.find(|rate| rate.amount() < burst.get())) {
@@ -125,7 +125,7 @@ impl Check {
         for (name, pool) in file.iter().filter(|(name, _)| !used.contains(&***name)) {
             let mend = format!("name it in the pools of a route, as in pools = [\"{name}\"], or take it out");
             let what = format!("pool '{name}' is used by no route");
-            self.problems.push(Problem::new(what, pool.span(), "limits nothing", mend));
+            self.idle(Problem::new(what, pool.span(), "limits nothing", mend));
         }
     }
 }

@@ -17,14 +17,13 @@ struct Written<'f> {
 
 impl Check {
     pub(super) fn uses(&mut self, file: &file::File, table: &Table, pools: &[Pool], queue: QueueConfig) {
-        let routes: Vec<Written<'_>> =
-            file.routes.iter().flatten().filter_map(|route| Written::of(route, table)).collect();
+        let routes: Vec<Written<'_>> = file.routes.iter().filter_map(|route| Written::of(route, table)).collect();
         for route in &routes {
             self.dead_route(route, table);
             self.idle_priority(route, table, pools, queue);
             self.unread_bodies(route, queue);
         }
-        for (name, pool) in file.pools.iter().flatten() {
+        for (name, pool) in &file.pools {
             let uses = |route: &&Written<'_>| route.names(name);
             let using: Vec<&Written<'_>> = routes.iter().filter(uses).collect();
             if !using.is_empty() {
@@ -41,7 +40,7 @@ impl Check {
         let names: Vec<String> = covers.into_iter().map(|by| format!("'{}'", table.route(by).name)).collect();
         let label = format!("all that it matches goes by {}, which are more specific", names.join(", "));
         let mend = "take it out, or leave some of its requests to it";
-        self.problems.push(Problem::new("a dead route", route.file.matches.span(), label, mend));
+        self.idle(Problem::new("a dead route", route.file.matches.span(), label, mend));
     }
 
     fn idle_priority(&mut self, route: &Written<'_>, table: &Table, pools: &[Pool], queue: QueueConfig) {
@@ -51,7 +50,7 @@ impl Check {
         if !taken.any(may_wait) {
             let mend = "take it out, or name pools in which requests wait";
             let label = "nobody waits on this route";
-            self.problems.push(Problem::new("priority without a wait", priority.span(), label, mend));
+            self.idle(Problem::new("priority without a wait", priority.span(), label, mend));
         }
     }
 
@@ -59,12 +58,7 @@ impl Check {
     fn unread_bodies(&mut self, route: &Written<'_>, queue: QueueConfig) {
         if let (Some(keepalive), 0) = (&route.file.keepalive, queue.buffer) {
             let label = "with buffer = 0 no body is read, so nobody is seen to want a stream";
-            self.problems.push(Problem::new(
-                "keepalive without a buffer",
-                keepalive.span(),
-                label,
-                "take one of them out",
-            ));
+            self.idle(Problem::new("keepalive without a buffer", keepalive.span(), label, "take one of them out"));
         }
         let Some(why) = unread(&[route], queue) else { return };
         for text in &route.file.pools {
@@ -72,7 +66,7 @@ impl Check {
                 && weight.starts_with("body.")
             {
                 let mend = format!("write what one request takes, as in \"{name}:1\"");
-                self.problems.push(Problem::new("a cost that nobody sees", text.span(), why, mend));
+                self.idle(Problem::new("a cost that nobody sees", text.span(), why, mend));
             }
         }
     }
@@ -89,7 +83,7 @@ impl Check {
                 _ => None,
             };
             if let Some(why) = why {
-                self.problems.push(Problem::new("a key that is always the same", part.span(), why, "take it out"));
+                self.idle(Problem::new("a key that is always the same", part.span(), why, "take it out"));
             }
         }
     }
@@ -97,7 +91,7 @@ impl Check {
     fn unread_tokens(&mut self, pool: &file::Pool, using: &[&Written<'_>]) {
         if let (Some(tokens), false) = (pool.tokens.first(), using.iter().any(|route| route.template.takes_bodies())) {
             let label = "a GET has no body, and so no tokens";
-            self.problems.push(Problem::new("tokens that nobody sends", tokens.span(), label, "take it out"));
+            self.idle(Problem::new("tokens that nobody sends", tokens.span(), label, "take it out"));
         }
     }
 
@@ -105,11 +99,10 @@ impl Check {
         let has_own = |pool: &Spanned<file::Pool>| {
             pool.get_ref().max_wait.is_some() || pool.get_ref().when_full == Some(file::WhenFull::Refuse)
         };
-        let is_used =
-            pools.iter().any(|pool| pool.implicit) || !file.pools.iter().flatten().all(|(_, pool)| has_own(pool));
+        let is_used = pools.iter().any(|pool| pool.implicit) || !file.pools.iter().all(|(_, pool)| has_own(pool));
         if let (Some(max_wait), false) = (&file.queue.max_wait, is_used) {
             let label = "every pool has its own, or refuses when it is full";
-            self.problems.push(Problem::new("max_wait of no pool", max_wait.span(), label, "take it out"));
+            self.idle(Problem::new("max_wait of no pool", max_wait.span(), label, "take it out"));
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::limit::{PoolId, Rate, SavedEstimate, SavedInstance, SavedLimit, Unit}
 use crate::store::{EVERY, Store};
 
 pub(super) const CONFIG: &str = r#"
+extends = "none"
+
 [pools.posts]
 requests = ["300/min"]
 

@@ -22,6 +22,8 @@ const BOUND = { timeout: (10 * MINUTE + 180) * 1000 };
 const HURRIED = { headers: { "x-stainless-read-timeout": "1", "x-stainless-timeout": "1" } };
 
 const CROWD = `
+extends = "none"
+
 [pools.crowd]
 requests = ["${LIMIT}/${MINUTE}s"]
 margin = "500ms"

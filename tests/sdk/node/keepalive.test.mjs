@@ -13,6 +13,8 @@ import { startGate, startMock } from "./programs.mjs";
 const CHAT = { model: "gpt-4o-mini", messages: [{ role: "user", content: "Say hello." }] };
 
 const KEPT = `
+extends = "none"
+
 [pools.chat]
 requests = ["1/2s"]
 margin = "500ms"

@@ -81,6 +81,8 @@ const [MANY, POOL, WINDOW] = [40, 60, 6];
 
 // Half of it is for polls, so that forty runs are each asked for every 8 s. The SDK asks every 5 s of itself.
 const PACED = `
+extends = "none"
+
 [pools.gets]
 requests = ["${POOL}/${WINDOW}s"]
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const BINARY = process.env.TIDEGATE ?? fileURLToPath(new URL("../../../target/debug/tidegate", import.meta.url));
+export const BINARY = process.env.TIDEGATE ?? fileURLToPath(new URL("../../../target/debug/tidegate", import.meta.url));
 const ANY_PORT = "127.0.0.1:0";
 
 export const startMock = (...options) => start(["mock", "--listen", ANY_PORT, ...options], ["listening"]);

@@ -14,6 +14,8 @@ import { startGate, startMock } from "./programs.mjs";
 const CHAT = { model: "gpt-4o-mini", messages: [{ role: "user", content: "Say hello." }] };
 
 const ONE_AN_HOUR = `
+extends = "none"
+
 [pools.chat]
 requests = ["1/h"]
 max_wait = "30s"
@@ -24,6 +26,8 @@ pools = ["chat"]
 `;
 
 const NEVER_FITS = `
+extends = "none"
+
 [pools.attached]
 requests = ["3/min"]
 

@@ -18,6 +18,8 @@ CALLS, LIMIT = 200, 66
 MINUTE = int(os.environ.get("CROWD_MINUTE", "2"))
 
 CROWD = f"""
+extends = "none"
+
 [pools.crowd]
 requests = ["{LIMIT}/{MINUTE}s"]
 margin = "500ms"

@@ -7,6 +7,8 @@ from programs import Mock
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
 
 KEPT = """
+extends = "none"
+
 [pools.chat]
 requests = ["1/2s"]
 margin = "500ms"

@@ -7,6 +7,8 @@ import pytest
 from programs import Mock
 
 THREADS = """
+extends = "none"
+
 [pools.posts]
 requests = ["300/{minute}"]
 margin = "25ms"

@@ -10,6 +10,8 @@ from programs import Mock
 REQUESTS, WORKERS, LIMIT, WINDOW = 40, 20, 10, 2
 
 PACED = f"""
+extends = "none"
+
 [pools.post]
 requests = ["{LIMIT}/{WINDOW}s"]
 margin = "25ms"
@@ -20,6 +22,8 @@ pools = ["post"]
 """
 
 ONE_AN_HOUR = """
+extends = "none"
+
 [pools.post]
 requests = ["1/h"]
 max_wait = "2h"

@@ -114,6 +114,8 @@ MANY, POOL, WINDOW = 20, 100, 6
 
 # A tenth of a minute of the Assistants API, of which polls have half.
 PACED = f"""
+extends = "none"
+
 [pools.gets]
 requests = ["{POOL}/{WINDOW}s"]
 

@@ -10,6 +10,8 @@ from programs import HANGS, Mock
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello."}]}
 
 ONE_AN_HOUR = """
+extends = "none"
+
 [pools.chat]
 requests = ["1/h"]
 max_wait = "{max_wait}"
@@ -21,6 +23,8 @@ pools = ["chat"]
 """
 
 NEVER_FITS = """
+extends = "none"
+
 [pools.attached]
 requests = ["3/min"]
 

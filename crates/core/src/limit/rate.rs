@@ -66,6 +66,13 @@ impl Rate {
         Self { per, ..self }
     }
 
+    /// The same where a minute is this long.
+    #[must_use]
+    pub fn in_minutes_of(self, minute: Duration) -> Self {
+        let per = self.per.mul_f64(minute.as_secs_f64() / 60.0);
+        Self { per: per.max(Duration::from_nanos(1)), ..self }
+    }
+
     /// The span.
     #[must_use]
     pub fn per(self) -> Duration {

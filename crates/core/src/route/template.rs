@@ -115,6 +115,19 @@ impl Template {
         has_one && self.params().next().is_none()
     }
 
+    /// What this one still matches where `other` wins over it: itself if they never match the same, nothing if `other`
+    /// matches all that it does.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Option<Self> {
+        let is_same_path = self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|(mine, other)| mine.matches_as(other));
+        if !is_same_path {
+            return Some(self.clone());
+        }
+        let methods = self.methods.without(&other.methods)?;
+        Some(Self { methods, segments: self.segments.clone() })
+    }
+
     fn check_params(&self) -> Result<(), ParseTemplateError> {
         let last = self.segments.len().saturating_sub(1);
         for (index, segment) in self.segments.iter().enumerate() {
@@ -128,6 +141,27 @@ impl Template {
         names.sort_unstable();
         let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
         twice.map_or(Ok(()), |pair| Err(ParseTemplateError::Twice(pair[0].to_owned())))
+    }
+}
+
+impl Methods {
+    fn without(&self, other: &Self) -> Option<Self> {
+        let (Self::Named(mine), Self::Named(other)) = (self, other) else {
+            // A named method wins over `*` anyway.
+            return (*self != Self::Any || *other != Self::Any).then(|| self.clone());
+        };
+        let left: Vec<Box<str>> = mine.iter().filter(|name| !other.contains(name)).cloned().collect();
+        (!left.is_empty()).then_some(Self::Named(left))
+    }
+}
+
+impl Segment {
+    /// Whether both match the same; names of parameters make no difference, and neither does the case.
+    fn matches_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Literal(mine), Self::Literal(other)) => mine.eq_ignore_ascii_case(other),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
     }
 }
 

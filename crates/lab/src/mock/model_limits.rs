@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::measure::Measure;
-use crate::limit::Rate;
+use crate::limit::{Rate, Unit};
 
 /// An account's limits on each model: token buckets of the size of the limit.
 #[derive(Args, Clone, Debug, Default)]
@@ -49,6 +49,14 @@ const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
 impl ModelLimits {
+    /// The limits that every model has.
+    #[must_use]
+    pub fn for_all(&self) -> Vec<(Unit, Rate)> {
+        let all =
+            [(Unit::Requests, self.rpm, MINUTE), (Unit::Requests, self.rpd, DAY), (Unit::Tokens, self.tpm, MINUTE)];
+        all.into_iter().filter_map(|(unit, amount, per)| Some((unit, Rate::new(amount?, per)?))).collect()
+    }
+
     /// Whether there are any.
     pub(super) fn any(&self) -> bool {
         [self.rpm, self.rpd, self.tpm].iter().any(Option::is_some) || !self.models.is_empty()

@@ -12,7 +12,7 @@ use crate::admin::{
 use crate::config::{Config, Source};
 use crate::gate::Gate;
 
-const CONFIG: &str = "[pools.calm]\nrequests = [\"300/min\"]\n[pools.full]\nrequests = [\"60/min\"]\n\
+const CONFIG: &str = "extends = \"none\"\n[pools.calm]\nrequests = [\"300/min\"]\n[pools.full]\nrequests = [\"60/min\"]\n\
     [pools.lower]\nrequests = [\"1000/min\"]\n[[routes]]\nmatch = \"* /v1/{*rest}\"\npools = [\"calm\", \"full\", \"lower\"]\n";
 
 /// What a gate says of itself with one pool at its limit and one whose limit is lower.
