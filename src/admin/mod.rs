@@ -14,6 +14,7 @@ mod log;
 mod metrics;
 mod page;
 mod pages;
+mod permanent;
 mod pool;
 mod question;
 mod rank;

@@ -142,7 +142,7 @@ impl Status {
         PoolStatus::tell_siblings(&mut pools);
         let (all, routes) = MetLately::of(config, gate, recent);
         let troubles = Trouble::find(&all, &routes, &pools, clock.now);
-        let worst = Worst::all(&mut pools, &troubles, &config.upstream, clock.now);
+        let worst = Worst::all(config, &mut pools, &troubles, clock.now);
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),

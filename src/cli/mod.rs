@@ -25,6 +25,7 @@ mod simulate;
 mod stop;
 mod top;
 mod usage_error;
+mod which_limit;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,9 +1,10 @@
 //! What would become of a request, said before it is sent.
 
 mod fare;
+mod other;
 mod others;
 
-pub use others::{ForOther, Other};
+pub use other::{ForOther, Other};
 
 use std::net::IpAddr;
 use std::sync::Arc;
