@@ -11,7 +11,7 @@ use super::pool::{PoolStatus, counts};
 use super::recent::RecentAnswers;
 use super::trouble::{MetLately, Trouble};
 use super::worst::Worst;
-use crate::admission::{InstanceState, RequestTotals};
+use crate::admission::{InstanceState, RequestTotals, Snapshot};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
@@ -139,15 +139,22 @@ pub struct UpstreamRefusalStatus {
 }
 
 impl Status {
-    pub(super) fn new(config: &ConfigView, gate: &Gate, recent: &RecentAnswers, uptime: Duration) -> Self {
-        let (snapshot, clock) = (gate.admission().snapshot(), TwoClocks::read());
+    pub(super) fn new(
+        config: &ConfigView,
+        gate: &Gate,
+        recent: &RecentAnswers,
+        snapshot: &Snapshot,
+        uptime: Duration,
+    ) -> Self {
+        let clock = TwoClocks::read();
         // Of a pool with a key there is nothing without one.
         let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let states = snapshot.instances.iter().filter(exists);
         let mut pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(config, state, snapshot.at)).collect();
+        PoolStatus::tell_siblings(&mut pools);
         let (all, routes) = MetLately::of(config, gate, recent);
         let troubles = Trouble::find(&all, &routes, &pools, clock.now);
-        let worst = Worst::all(&mut pools, &troubles, &config.upstream, clock.now);
+        let worst = Worst::all(config, &mut pools, &troubles, clock.now);
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -175,7 +182,7 @@ impl Status {
                 .collect(),
             refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(config, refusal)).collect(),
             upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(config, one)).collect(),
-            events: EventStatus::all(config, &snapshot, clock),
+            events: EventStatus::all(config, snapshot, clock),
             coalesced: gate.coalesced(),
         }
     }

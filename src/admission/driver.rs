@@ -8,7 +8,7 @@ use tokio::time;
 
 use super::locked::LockedScheduler;
 use super::permit::{Permit, SharedScheduler, Waiter};
-use super::{AdmissionRequest, Arrival, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
+use super::{AdmissionRequest, Arrival, ClientId, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
 use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
@@ -126,8 +126,17 @@ impl Admission {
     /// The state at this moment; of many pool instances, over some moments: those who ask for a place go between.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_for(None)
+    }
+
+    /// The same, with what the next request of this client would meet.
+    #[must_use]
+    pub fn snapshot_for(&self, client: Option<ClientId>) -> Snapshot {
         let (mut snapshot, mut rest) = self.scheduler.with(|scheduler, now| {
             let (mut snapshot, mut rest) = scheduler.overview(now);
+            if let Some(client) = client {
+                rest = rest.foretelling(client);
+            }
             if rest.len() <= AT_ONCE {
                 snapshot.instances = rest.next(scheduler, now, AT_ONCE);
             }

@@ -27,6 +27,7 @@ mod state;
 mod stop;
 mod top;
 mod usage_error;
+mod which_limit;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -49,7 +49,10 @@ impl<W> Scheduler<W> {
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.reserve(now, &charges, |at| self.backfill.binding(None, at)) {
-                Ok(()) => return Ok(Admittance::Now { charges, position }),
+                Ok(()) => {
+                    self.waits.went_at_once(now, &charges);
+                    return Ok(Admittance::Now { charges, position });
+                }
                 Err((at, _)) => at,
             },
         };
