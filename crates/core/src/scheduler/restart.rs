@@ -87,6 +87,8 @@ impl<W> Scheduler<W> {
         }
         let pools = charges.iter().map(|charge| charge.instance).collect();
         let flow = Flow { client: saved.client, priority: saved.priority, pools };
+        // It had a place as one that comes back.
+        self.retries.returned(flow.client);
         if !self.may_reserve(&flow, &charges) {
             return;
         }

@@ -200,7 +200,7 @@ mod tests {
         let now = start() + 299 * second;
         let waits = log.recent(now, here);
         assert!((60..=75).contains(&waits.requests), "{waits:?}");
-        assert_eq!(log.recent(now + 45 * second, here).requests, waits.requests - 30);
+        assert_eq!(log.recent(now + 45 * second, here).requests, waits.requests - 45);
         assert_eq!(log.recent(now + 75 * second, here), RecentWaits::default());
     }
 }
