@@ -12,8 +12,10 @@ mod guard;
 mod history;
 mod log;
 mod metrics;
+mod observed;
 mod page;
 mod pages;
+mod permanent;
 mod pool;
 mod question;
 mod rank;
@@ -32,10 +34,11 @@ pub use diagnosis::{
 };
 pub use estimate::{CountedUnit, EstimateStatus, EvidenceSum, FoundLimit, ScopeName, ScopeStatus};
 pub use event::EventStatus;
-pub use explainer::{Explainer, Explanation, Live, Over, Sketch, Taken};
+pub use explainer::{Explainer, Explanation, ForOther, Live, Other, Over, Sketch, Taken};
 pub use history::{HistoryStatus, TrackStatus};
+pub use observed::ObservedStatus;
 pub use pages::run;
-pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor};
+pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor, WaitsStatus};
 pub use status::{
     BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
     UpstreamRefusalStatus,
@@ -49,6 +52,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::ClientId;
 use crate::client::AllowedHosts;
 use crate::config::Config;
 use crate::gate::Gate;
@@ -136,8 +140,15 @@ impl AdminState {
     /// The state of the gate at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
+        self.status_for(None)
+    }
+
+    /// The same, with what the next request of this client would meet.
+    #[must_use]
+    pub fn status_for(&self, client: Option<ClientId>) -> Status {
+        let snapshot = self.gate.admission().snapshot_for(client);
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut status = Status::new(&self.views().config, &self.gate, &recent, self.started.elapsed());
+        let mut status = Status::new(&self.views().config, &self.gate, &recent, &snapshot, self.started.elapsed());
         status.reload = self.reloader.as_ref().map(|reloader| reloader.status());
         status
     }

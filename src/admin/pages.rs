@@ -18,6 +18,7 @@ use tower_http::csrf::CsrfLayer;
 
 use super::guard::guard;
 use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question, reload};
+use crate::client::Clients;
 
 type PageState = State<Arc<AdminState>>;
 
@@ -26,6 +27,8 @@ type PageState = State<Arc<AdminState>>;
 struct Meant {
     pool: Option<String>,
     key: Option<String>,
+    /// Whose next request is foretold, by its label.
+    client: Option<String>,
 }
 
 /// Serves the admin pages on `listener` until `shutdown`.
@@ -79,14 +82,14 @@ async fn ready(State(admin): PageState) -> (StatusCode, &'static str) {
 }
 
 async fn status(State(admin): PageState, Query(meant): Query<Meant>) -> Json<Status> {
-    let status = admin.status();
+    let status = admin.status_for(meant.client.as_deref().map(Clients::named));
     Json(match meant.pool {
         Some(pool) => status.of_pool(&pool),
         None => status,
     })
 }
 
-async fn history(State(admin): PageState, Query(Meant { pool, key }): Query<Meant>) -> Json<HistoryStatus> {
+async fn history(State(admin): PageState, Query(Meant { pool, key, .. }): Query<Meant>) -> Json<HistoryStatus> {
     Json(admin.history(pool.as_deref(), key.as_deref()))
 }
 

@@ -8,7 +8,7 @@ use tokio::time;
 
 use super::locked::LockedScheduler;
 use super::permit::{Permit, SharedScheduler, Waiter};
-use super::{AdmissionRequest, Arrival, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
+use super::{AdmissionRequest, Arrival, ClientId, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
 use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
@@ -56,8 +56,7 @@ impl Admission {
     /// [`Refusal`], where it is known at once.
     pub fn request(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Turn, Refusal> {
         if asks.is_empty() {
-            let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
-            return Ok(Turn::Now(Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)));
+            return Ok(Turn::Now(self.free(applicant)));
         }
         let (route, mut verdict) = (applicant.route, None);
         let waiter = || {
@@ -75,6 +74,12 @@ impl Admission {
                 Ok(Turn::Queued(PendingPermit { scheduler: self.scheduler.clone(), ticket, route, verdict }))
             }
         }
+    }
+
+    /// The permit of a request that asks nothing.
+    pub fn free(&self, applicant: AdmissionRequest) -> Permit {
+        let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
+        Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)
     }
 
     /// Waits for a place in all these pools. Dropped at any time, the request leaves the queue.
@@ -121,8 +126,17 @@ impl Admission {
     /// The state at this moment; of many pool instances, over some moments: those who ask for a place go between.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_for(None)
+    }
+
+    /// The same, with what the next request of this client would meet.
+    #[must_use]
+    pub fn snapshot_for(&self, client: Option<ClientId>) -> Snapshot {
         let (mut snapshot, mut rest) = self.scheduler.with(|scheduler, now| {
             let (mut snapshot, mut rest) = scheduler.overview(now);
+            if let Some(client) = client {
+                rest = rest.foretelling(client);
+            }
             if rest.len() <= AT_ONCE {
                 snapshot.instances = rest.next(scheduler, now, AT_ONCE);
             }

@@ -22,7 +22,7 @@ use crate::upstream::Proxy;
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
 pub(super) struct CheckCommand {
-    /// The configuration file; the same as --config.
+    /// The configuration file, or - for standard input; the same as --config.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -117,6 +117,9 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     let Config { source, server, upstream, queue, clients, log, store, share, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
+    if config.is_observed {
+        writeln!(out, "mode      observe: nothing waits or is refused; what would be is counted")?;
+    }
     writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1{tls}", server.listen)?;
     match server.admin {
         Some(admin) => writeln!(out, "admin     http://{admin}")?,
@@ -241,5 +244,6 @@ fn print_pool(out: &mut impl Write, pool: &Pool, is_polled: bool) -> Result<()> 
         format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
     let polls = if is_polled { format!("; polls have up to {} % of it", pool.poll_share) } else { String::new() };
-    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}", pool.name, pool.limits_text())?)
+    let observed = if pool.is_observed { "; only observed" } else { "" };
+    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}{observed}", pool.name, pool.limits_text())?)
 }

@@ -20,7 +20,7 @@ use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
 use crate::config::{Config, Source, exposures};
-use crate::gate::Gate;
+use crate::gate::{Gate, Workers};
 use crate::reload::{Load, Reloader, watch};
 use crate::telemetry::Filter;
 use crate::{admin, gate};
@@ -51,7 +51,8 @@ impl Serve {
         let config = in_force.load()?;
         let load: Load = Box::new(move || in_force.load());
         let handed = HandedSockets::take()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // For all but the connections of apps, which have threads of their own.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let served = runtime.block_on(serve(config, filter, handed, Some(load)));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
@@ -124,7 +125,8 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
 /// Serves, and once it is told to stop, lets what is under way end.
 async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut StopSignals) -> Result<()> {
     let stopping = CancellationToken::new();
-    let mut serving = std::pin::pin!(gate::run(gate, listener, drain, stopping.clone().cancelled_owned()));
+    let mut serving =
+        std::pin::pin!(gate::run_on(Workers::start()?, gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
         () = stop.asked() => {}

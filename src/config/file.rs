@@ -15,6 +15,7 @@ pub(super) type Text = Spanned<String>;
 pub(super) struct File {
     /// What it means is decided before, by the overlay; here another value is an error.
     pub(super) extends: Option<Extends>,
+    pub(super) mode: Option<Mode>,
     pub(super) server: Server,
     pub(super) upstream: Upstream,
     pub(super) queue: Queue,
@@ -31,6 +32,13 @@ pub(super) struct File {
 pub(super) enum Extends {
     BuiltIn,
     None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    Enforce,
+    Observe,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,6 +142,7 @@ pub(super) struct Pool {
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
     pub(super) poll_share: Option<Spanned<f64>>,
+    pub(super) mode: Option<Mode>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

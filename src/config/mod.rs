@@ -51,6 +51,8 @@ pub struct Config {
     pub hash: String,
     /// How its pools and routes differ from the built-in ones.
     pub changes: Vec<Change>,
+    /// The whole gate only observes: it counts what it would do, and sends every request at once.
+    pub is_observed: bool,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.

@@ -184,7 +184,7 @@ fn is_harmless(path: &[&str]) -> bool {
             let times = ["connect_timeout", "response_timeout"];
             times.contains(key) || ["http2_connections", "ca_file", "learn"].contains(key)
         }
-        ["extends"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
+        ["extends" | "mode"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
         ["queue", key] => {
             let most = ["max_waiting", "max_bytes", "max_in_flight", "max_wait"];
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)
@@ -195,7 +195,7 @@ fn is_harmless(path: &[&str]) -> bool {
         ["log", key] => ["access", "access_file", "sample"].contains(key),
         ["pools", _, key] => {
             let limits = ["requests", "tokens", "in_flight", "shape", "burst", "margin", "learn", "key"];
-            let waits = ["max_waiting", "max_bytes", "max_wait", "when_full", "poll_share"];
+            let waits = ["max_waiting", "max_bytes", "max_wait", "when_full", "poll_share", "mode"];
             limits.contains(key) || waits.contains(key)
         }
         ["routes", key] => ["match", "pools", "priority", "keepalive", "coalesce", "reuse", "hold"].contains(key),

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use futures_util::FutureExt;
+use futures_util::future::poll_fn;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,15 +20,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
 use super::untaken::StreamExecutor;
-use crate::upstream::probe;
+use crate::upstream::{DriverWaker, MAX_FIELDS, probe};
 
 /// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
 /// their connection open.
@@ -45,17 +45,6 @@ const HANDSHAKE: u8 = 22;
 
 /// How long a connection may say nothing once nothing new is taken. A guess: a client sends its request at once.
 const LAST_WORD: Duration = Duration::from_secs(1);
-
-/// What no log may show, whoever prints a request's headers.
-const SECRETS: [HeaderName; 7] = [
-    AUTHORIZATION,
-    COOKIE,
-    PROXY_AUTHORIZATION,
-    SEC_WEBSOCKET_PROTOCOL,
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-];
 
 /// What every connection is served with.
 pub(super) struct ConnectionService {
@@ -78,7 +67,7 @@ enum Protocol {
 impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(StreamExecutor { stall: gate.stall }));
-        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER as usize);
+        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER as usize).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
         http2.max_header_list_size(BUFFER).max_send_buf_size(BUFFER as usize);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
@@ -149,28 +138,27 @@ impl ConnectionService {
     {
         let (gate, peer, known) = (self.gate.clone(), Arc::new(peer), Arc::new(AtomicBool::new(false)));
         let has_asked = Arc::clone(&known);
-        let handle = ServiceBuilder::new()
-            // Keys are marked before anything can print a request's headers.
-            .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))
-            .service_fn(move |request| {
-                known.store(true, Ordering::Relaxed);
-                let (gate, peer) = (gate.clone(), Arc::clone(&peer));
-                async move { Ok::<_, Infallible>(gate.handle(request, &peer).await) }
-            });
-        let through = service_fn(move |request| handle.clone().oneshot(request));
+        let handle = service_fn(move |request| {
+            known.store(true, Ordering::Relaxed);
+            gate.handle(request, &peer).map(Ok::<_, Infallible>)
+        });
         if protocol == Protocol::Http2 {
-            let connection = self.http2.serve_connection(TokioIo::new(stream), through);
-            Box::pin(self.until_closing(connection, &has_asked, http2::Connection::graceful_shutdown)).await
+            let connection = self.http2.serve_connection(TokioIo::new(stream), handle);
+            let end = http2::Connection::graceful_shutdown;
+            Box::pin(self.until_closing(connection, Future::poll, &has_asked, end)).await
         } else {
             let stream = TokioIo::new(Strict::new(stream, self.gate.stall));
-            let connection = self.http1.serve_connection(stream, through).with_upgrades();
-            self.until_closing(connection, &has_asked, http1::UpgradeableConnection::graceful_shutdown).await
+            let connection = self.http1.serve_connection(stream, handle).with_upgrades();
+            let waker = DriverWaker::new();
+            let poll = |connection: Pin<&mut _>, cx: &mut Context<'_>| waker.poll(connection, cx);
+            self.until_closing(connection, poll, &has_asked, http1::UpgradeableConnection::graceful_shutdown).await
         }
     }
 
     async fn until_closing<C>(
         &self,
         connection: C,
+        mut poll: impl FnMut(Pin<&mut C>, &mut Context<'_>) -> Poll<hyper::Result<()>>,
         has_asked: &AtomicBool,
         end_gracefully: fn(Pin<&mut C>),
     ) -> hyper::Result<()>
@@ -182,14 +170,14 @@ impl ConnectionService {
         let closing = self.closing.child_token();
         tokio::select! {
             biased;
-            ended = &mut connection => return ended,
+            ended = poll_fn(|cx| poll(connection.as_mut(), cx)) => return ended,
             () = closing.cancelled() => end_gracefully(connection.as_mut()),
         }
         // hyper would wait for the rest of a first head.
         if !has_asked.load(Ordering::Relaxed) {
             return Ok(());
         }
-        connection.await
+        poll_fn(|cx| poll(connection.as_mut(), cx)).await
     }
 }
 

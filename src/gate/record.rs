@@ -29,10 +29,15 @@ pub(super) struct RequestRecord {
 
 impl RequestRecord {
     /// Of a request that has just arrived. As long as nothing else is known, its client has left.
-    pub(super) fn start(gate: &Gate, request: &ClientRequest) -> Self {
+    pub(super) fn start(gate: &Gate, request: &ClientRequest) -> Box<Self> {
         let outcome = Outcome::of(request.route(), request.head.method.clone(), request.client);
         let (gate, trace, arrived) = (gate.clone(), request.trace.clone(), request.arrived);
-        Self { gate, trace, arrived, progress: Progress::default(), is_open: false, outcome }
+        Box::new(Self { gate, trace, arrived, progress: Progress::default(), is_open: false, outcome })
+    }
+
+    /// The gate that answers the request, and where it notes what the request goes through.
+    pub(super) fn on_the_way(&mut self) -> (&Gate, &mut Progress) {
+        (&self.gate, &mut self.progress)
     }
 
     pub(super) fn gate(&self) -> &Gate {

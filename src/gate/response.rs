@@ -22,7 +22,7 @@ use super::untaken::Untaken;
 /// Turns an answer into one HTTP response, which carries the request's record to its last byte.
 pub(super) fn respond(
     answer: Result<Answer, Failure>,
-    mut record: RequestRecord,
+    mut record: Box<RequestRecord>,
     leaves_http: bool,
 ) -> Response<GateBody> {
     let mut response = match answer {
@@ -103,7 +103,7 @@ fn with_source(mut response: Response<GateBody>, source: Source, attempts: u32) 
 pub(super) struct GateBody {
     content: Content,
     meter: Option<Box<ResponseMeter>>,
-    record: Option<RequestRecord>,
+    record: Option<Box<RequestRecord>>,
     /// Whether its client takes it, over HTTP/2.
     untaken: Option<Arc<Untaken>>,
 }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::answers::FailureStreak;
 use super::hops::Hops;
 use super::labels::Labels;
+use super::observer::{ObservedCounts, Observer};
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
 use crate::admission::{Admission, ClientId};
@@ -69,6 +70,8 @@ pub struct GateState {
     /// After so long in the queue the log mentions a request.
     pub(super) log_wait: Duration,
     pub(super) sharing: Sharing,
+    /// None if nothing is only observed.
+    pub(super) observer: Option<Observer>,
     pub(super) connections: ConnectionCounter,
     pub(super) stats: RequestStats,
     /// Connections that turned into WebSockets.
@@ -101,6 +104,7 @@ impl GateState {
             telemetry: Telemetry::open(&config.log)?,
             log_wait: config.queue.log_wait,
             sharing: Sharing::new(&config.routes),
+            observer: Observer::new(config),
             connections: ConnectionCounter::default(),
             stats: RequestStats::new(&config.routes),
             relays: TaskTracker::new(),
@@ -182,6 +186,25 @@ impl Gate {
     #[must_use]
     pub fn refusals(&self) -> Vec<(RefusalKey, u64)> {
         self.stats.refusals()
+    }
+
+    /// Whether the whole gate only observes.
+    #[must_use]
+    pub fn only_observes(&self) -> bool {
+        self.observer.as_ref().is_some_and(Observer::is_whole)
+    }
+
+    /// What would have been done with the requests of each route, in the order of the table; nothing where nothing is
+    /// observed.
+    #[must_use]
+    pub fn observed(&self) -> Vec<ObservedCounts> {
+        self.observer.as_ref().map(Observer::counts).unwrap_or_default()
+    }
+
+    /// How many requests would have been refused, and why.
+    #[must_use]
+    pub fn observed_refusals(&self) -> Vec<(RefusalKey, u64)> {
+        self.observer.as_ref().map(Observer::refusals).unwrap_or_default()
     }
 
     /// What came of the GETs of each route that shares calls.

@@ -247,6 +247,10 @@ impl Head {
             self.least_hosts = u32::from(!cut && line.ends_with(b"HTTP/1.1"));
             return;
         }
+        // Most headers are none of those below.
+        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T' | b'h' | b'H' | b'u' | b'U')) {
+            return;
+        }
         let Some(colon) = memchr::memchr(b':', line) else { return };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {

@@ -15,6 +15,7 @@ mod http2;
 mod io;
 mod location;
 mod obstacle;
+mod outbound;
 mod outgoing;
 mod pool;
 mod prefetched;
@@ -30,6 +31,7 @@ mod waker;
 pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
+pub use connection::MAX_FIELDS;
 pub use dialer::Dialer;
 pub use failed::{Failed, SetupError};
 pub use io::Io;
@@ -39,6 +41,7 @@ pub use proxy::Proxy;
 pub use race::probe;
 pub use response_body::ResponseBody;
 pub use unanswered::Unanswered;
+pub(crate) use waker::DriverWaker;
 
 use std::fmt;
 use std::time::Duration;
@@ -51,7 +54,7 @@ use crate::admission::Place;
 use crate::config;
 use http1::Http1;
 use http2::Http2;
-use outgoing::Outgoing;
+use outbound::Outbound;
 
 /// The most that a client may have the gate wait for a response. A guess: nothing takes longer than a batch, which has a day.
 const LONGEST_RESPONSE: Duration = Duration::from_hours(24);
@@ -122,29 +125,43 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Unanswered`]; nothing is ever sent again that may have been executed and changes anything.
-    pub async fn send(
+    pub fn send(
         &self,
         request: Request<Prefetched>,
         place: Place,
         path: PathAndQuery,
-    ) -> Result<Response<ResponseBody>, Unanswered> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Unanswered>> + Send {
+        let outbound = self.outbound(request, place, path);
+        async move { self.send_outbound(outbound.map_err(|unanswered| *unanswered)?).await }
+    }
+
+    /// A request as the upstream gets it.
+    fn outbound(
+        &self,
+        request: Request<Prefetched>,
+        place: Place,
+        path: PathAndQuery,
+    ) -> Result<Box<Outbound>, Box<Unanswered>> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
             Ok(target) => target,
-            Err(failed) => return Err(Unanswered { failed, unread: Some(body) }),
+            Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body) })),
         };
         if let Some(key) = &self.key {
             head.headers.insert(AUTHORIZATION, key.clone());
         }
         let timeout =
             response_timeout(&head.headers).map_or(self.response_timeout, |said| said.max(self.response_timeout));
-        let (body, upload) = Outgoing::new(body, place);
-        let request = Request::from_parts(head, body);
+        Ok(Outbound::new(head, body, place, timeout))
+    }
+
+    async fn send_outbound(&self, mut outbound: Box<Outbound>) -> Result<Response<ResponseBody>, Unanswered> {
         // An upgrade is a thing of HTTP/1.1.
-        let http2 = self.http2.as_ref().filter(|_| !request.headers().contains_key(UPGRADE));
+        let http2 = self.http2.as_ref().filter(|_| !outbound.has_header(&UPGRADE));
         let mut response = match http2 {
-            Some(http2) => http2.send(request, upload, timeout).await?,
-            None => self.http1.send(request, upload, timeout).await?,
+            // Boxed, so that the others do not carry its size.
+            Some(http2) => Box::pin(http2.send(&mut outbound)).await?,
+            None => self.http1.send(&mut outbound).await?,
         };
         let codings = response.headers().get_all(TRANSFER_ENCODING).iter();
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -194,6 +211,8 @@ fn host(url: &Uri) -> Option<HeaderValue> {
 fn response_timeout(headers: &HeaderMap) -> Option<Duration> {
     const SAID: [HeaderName; 2] =
         [HeaderName::from_static("x-stainless-read-timeout"), HeaderName::from_static("x-stainless-timeout")];
+    // Others than the SDKs send none of them, and looking for each costs more.
+    headers.keys().find(|name| name.as_str().starts_with("x-stainless-"))?;
     let seconds = SAID.iter().find_map(|name| headers.get(name))?.to_str().ok()?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().map(|said| said.min(LONGEST_RESPONSE))
 }

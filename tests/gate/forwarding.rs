@@ -302,3 +302,46 @@ impl Wire {
         self.until(end).await
     }
 }
+
+/// So many fields of a head.
+fn fields(count: u32) -> String {
+    (0..count).fold(String::new(), |fields, at| fields + &format!("x-field-{at}: 1\r\n"))
+}
+
+/// RFC 9112 §5.1 and §5.2 want them mended; RFC 6265 §3 wants cookies kept apart.
+#[tokio::test]
+async fn odd_heads_of_an_upstream_are_mended() {
+    let fields = fields(120);
+    let odd = "x-spaced : 1\r\nx-folded: a\r\n b\r\nset-cookie: a=1\r\nset-cookie: b=2, c\r\n";
+    let (listener, address) = upstream().await;
+    let house = House::open("", address).await;
+    let mut client = house.connect().await;
+    client.send("GET /v1/x HTTP/1.1\r\nHost: o\r\n\r\n").await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    server.send(&format!("HTTP/1.1 200 OK\r\n{odd}{fields}content-length: 2\r\n\r\nok")).await;
+    let came = client.until("\r\n\r\nok").await;
+    for line in ["x-spaced: 1", "set-cookie: a=1", "set-cookie: b=2, c", "x-field-119: 1"] {
+        assert!(came.contains(&format!("\r\n{line}\r\n")), "{line}: {came}");
+    }
+    assert!(came.lines().any(|line| line.starts_with("x-folded: a") && line.ends_with('b')), "{came}");
+}
+
+#[tokio::test]
+async fn large_and_many_fields_of_a_request_pass() {
+    let fields = fields(150);
+    let large = "x".repeat(24 << 10);
+    let request = format!("GET /v1/x HTTP/1.1\r\nHost: o\r\n{fields}x-large: {large}\r\n\r\n");
+    let (got, came) = through("", "", &request).await;
+    assert!(got.contains("x-field-149: 1\r\n") && got.contains(&large), "{} bytes", got.len());
+    assert!(came.starts_with("HTTP/1.1 200"), "{came}");
+}
+
+#[tokio::test]
+async fn space_before_the_colon_of_a_request_is_refused() {
+    let (listener, address) = upstream().await;
+    let house = House::open("", address).await;
+    let came = house.ask("GET /v1/x HTTP/1.1\r\nHost: o\r\nX-Spaced : 1\r\n\r\n").await;
+    assert!(came.starts_with("HTTP/1.1 400"), "{came}");
+    assert_untouched(&listener).await;
+}

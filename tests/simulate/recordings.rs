@@ -76,6 +76,9 @@ fn a_har_is_replayed_with_its_bodies_and_its_secrets_stay_in_it() {
             r#"{"model":"gpt-4o"}"#,
         ),
         entry("2026-11-25T11:00:02Z", "GET", "https://example.com/logo.png", ""),
+        // What one entry lacks costs no other.
+        entry(SECRET, "GET", "https://api.openai.com/v1/files", ""),
+        "{}".to_owned(),
     ];
     let traffic = read("app.har", &har(&entries.join(","))).expect("a HAR");
     let report = simulated(&shipped(), &traffic);
@@ -85,6 +88,7 @@ fn a_har_is_replayed_with_its_bodies_and_its_secrets_stay_in_it() {
     assert!((report.completed_s - 1.2505).abs() < 1e-9, "{}", report.completed_s);
     let said = serde_json::json!(report).to_string();
     assert!(!said.contains("canary") && said.contains("1 requests outside of /v1/"), "{said}");
+    assert!(said.contains("2 entries that cannot be read"), "{said}");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! What would become of a request, said before it is sent.
 
 mod fare;
+mod other;
+mod others;
+
+pub use other::{ForOther, Other};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +16,7 @@ use serde::Serialize;
 
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
 use super::wait_forecast::{RefusalExample, WaitForecast, span};
-use super::{LimitStatus, PoolStatus, Status};
+use super::{LimitStatus, PoolStatus, Status, WaitingFor};
 use crate::client::{Clients, Sender, patience};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
@@ -75,6 +79,8 @@ pub struct Explanation {
     pub unlisted: Vec<Taken>,
     /// How it would fare if it came now; nothing where no gate that runs was asked.
     pub now: Option<WaitForecast>,
+    /// How it would fare for each client, or with each account, that the gate that runs knows there, if that was asked for.
+    pub each: Vec<ForOther>,
     /// What a refusal looks like: what it would meet now or, if that is none, an example; nothing where none can be.
     pub refusal: Option<RefusalExample>,
 }
@@ -129,6 +135,8 @@ pub struct Live {
     pub in_flight_now: u32,
     /// How many wait for it.
     pub waiting: usize,
+    /// The same by client.
+    pub waiting_for: Vec<WaitingFor>,
     /// How long one who comes now would wait for it.
     pub eta_ms: u64,
     /// What has been learned of it.
@@ -151,14 +159,27 @@ impl Explainer {
         }
     }
 
+    /// Whose it is, by its label.
+    #[must_use]
+    pub fn client(&self, sketch: &Sketch<'_>) -> String {
+        Clients::label(self.clients.identify(sketch.sender()))
+    }
+
     /// What would become of a request at a gate that is in this state, if one runs.
     #[must_use]
     pub fn explain(&self, sketch: &Sketch<'_>, status: Option<&Status>) -> Explanation {
+        self.explain_for(sketch, status, &Other::default())
+    }
+
+    /// The same for a request of another client, or with another account, than the sketch says.
+    pub(super) fn explain_for(&self, sketch: &Sketch<'_>, status: Option<&Status>, other: &Other) -> Explanation {
         let found = self.routes.find(&sketch.method, self.path(sketch));
-        let taken = self.routes.asks(&found, sketch).into_iter().map(|ask| self.taken(ask, status));
+        let asks = self.routes.asks(&found, sketch).into_iter().map(|ask| self.with_account(ask, other));
+        let taken = asks.map(|ask| self.taken(ask, status));
         let (unlisted, pools): (Vec<Taken>, Vec<Taken>) =
             taken.partition(|taken| self.pools[taken.ask.pool.0].implicit);
-        let who = self.clients.identify(sketch.sender());
+        let named = other.client.as_deref().map(Clients::named);
+        let who = named.unwrap_or_else(|| self.clients.identify(sketch.sender()));
         let patience = patience(&sketch.headers, Duration::ZERO);
         let max_wait = self.max_wait(if pools.is_empty() { &unlisted } else { &pools }, patience);
         let all = || pools.iter().chain(&unlisted);
@@ -173,7 +194,8 @@ impl Explainer {
             priority: self.clients.priority(self.routes.priority(&found), &sketch.headers).to_string(),
             patience_ms: patience.map(millis),
             max_wait_ms: max_wait.map(millis),
-            now: status.map(|status| self.fare(&all().collect::<Vec<_>>(), max_wait, status)),
+            now: status.map(|status| self.fare(&all().collect::<Vec<_>>(), &Clients::label(who), max_wait, status)),
+            each: Vec::new(),
             refusal: self.refusal(&pools, all(), max_wait, status),
             pools,
             unlisted,
@@ -242,6 +264,7 @@ impl Live {
             used: status.limits.clone(),
             in_flight_now: status.in_flight,
             waiting: status.waiting,
+            waiting_for: status.waiting_for.clone(),
             eta_ms: status.eta_ms,
             learned: status.learned.clone(),
             diagnosis: status.diagnosis.clone(),

@@ -68,6 +68,8 @@ fn nobody(name: &str, by: &[Text]) -> Option<&'static str> {
     let is_peer = |text: &Text| text.as_ref() == "peer";
     if name.starts_with("client-") {
         None
+    } else if by.is_empty() && !name.contains(' ') {
+        Some("without `by`, a client is told apart by its authorization header, which is no single word")
     } else if name.matches(' ').count() + 1 < by.len() {
         Some("`by` has more parts than this name")
     } else if by.last().is_some_and(is_peer) && name.rsplit(' ').next()?.parse::<IpAddr>().is_err() {

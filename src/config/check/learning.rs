@@ -1,13 +1,12 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::Check;
 use super::polls::SHARE;
 use super::pools::{IMPLICIT, MARGIN};
+use super::{Check, Defaults};
+use crate::config::Pool;
 use crate::config::file::Text;
-use crate::config::{Pool, QueueConfig};
 use crate::hints::RefusalCause;
 use crate::limit::{Learn, Limits};
 use crate::route::KeyPart;
@@ -23,7 +22,7 @@ impl Check {
 
     /// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
     /// refuses.
-    pub(super) fn implicit_pool(queue: QueueConfig, max_wait: Duration) -> Pool {
+    pub(super) fn implicit_pool(Defaults { queue, max_wait, is_observed, .. }: Defaults) -> Pool {
         Pool {
             name: IMPLICIT.to_owned(),
             limits: Limits { learn: Learn::Tighten, margin: MARGIN, ..Limits::default() },
@@ -33,6 +32,7 @@ impl Check {
             max_wait,
             refuse_when_full: false,
             poll_share: SHARE,
+            is_observed,
             implicit: true,
         }
     }

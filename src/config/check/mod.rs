@@ -49,9 +49,10 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     let log = check.log(&file.log);
     let store = check.store(&file.store);
     let max_wait = check.time(file.queue.max_wait.as_ref(), MAX_WAIT);
-    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
+    let is_observed = file.mode == Some(file::Mode::Observe);
+    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true), is_observed };
     let mut pools: Vec<Pool> = file.pools.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
-    pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
+    pools.extend(defaults.learn.then(|| Check::implicit_pool(defaults)));
     let share = check.replica_share(&file.replicas);
     Check::share_out(&mut pools, share);
     let mut routes = check.routes(&file.routes, &pools);
@@ -65,7 +66,21 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     }
     let Origin { source, hash, changes, .. } = origin;
     let (source, routes) = (source.clone(), Arc::new(routes));
-    Ok(Config { source, hash, changes, server, upstream, queue, clients, log, store, share, pools, routes })
+    Ok(Config {
+        source,
+        hash,
+        changes,
+        is_observed,
+        server,
+        upstream,
+        queue,
+        clients,
+        log,
+        store,
+        share,
+        pools,
+        routes,
+    })
 }
 
 /// What holds for a pool that does not say otherwise.
@@ -74,6 +89,7 @@ struct Defaults {
     queue: QueueConfig,
     max_wait: Duration,
     learn: bool,
+    is_observed: bool,
 }
 
 /// Gathers what is wrong while the rest is looked at.

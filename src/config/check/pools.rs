@@ -44,6 +44,7 @@ impl Check {
             max_wait,
             refuse_when_full: file.when_full == Some(file::WhenFull::Refuse),
             poll_share,
+            is_observed: file.mode.map_or(defaults.is_observed, |mode| mode == file::Mode::Observe),
             implicit: false,
         };
         limits.into_iter().map(pool).collect()

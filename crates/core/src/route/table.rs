@@ -134,6 +134,10 @@ impl Table {
     /// What a request asks of its pools: in whatever way the upstream reads its path, all that this takes is asked.
     #[must_use]
     pub fn asks(&self, found: &Found, facts: &dyn Facts) -> Asks {
+        // Only a disguised path has several.
+        if let [only] = &found.matches[..] {
+            return self.asks_of(only, facts);
+        }
         let mut asks = Asks::new();
         for reading in &found.matches {
             let of_reading = self.asks_of(reading, facts);

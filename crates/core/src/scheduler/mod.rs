@@ -29,6 +29,7 @@ mod tests;
 mod timers;
 mod wait_check;
 mod waiters;
+mod waits;
 
 pub use cause::{Cause, ReachedLimit};
 pub use diagnosis::{Confidence, Diagnosis};
@@ -42,6 +43,7 @@ pub use snapshot::{InstanceState, RequestTotals, Snapshot};
 pub use state::{Arrival, Decision, Scheduler};
 pub use wait_check::{PoolLine, WaitCheck};
 pub use waiters::Waiters;
+pub use waits::RecentWaits;
 
 pub use crate::queue::ClientId;
 pub use crate::refusal::{Reason, Refusal};

@@ -9,6 +9,7 @@ use super::rules::Rules;
 use super::saved_use::SavedRetry;
 use super::snapshot::{RequestTotals, Snapshot};
 use super::timers::Timers;
+use super::waits::WaitLog;
 use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::hints::RefusalCause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, PoolId};
@@ -113,6 +114,7 @@ pub struct Scheduler<W> {
     /// What the upstream refused, of each pool and for each reason.
     pub(super) refusals: BTreeMap<(PoolId, RefusalCause), u64>,
     pub(super) evidence: EvidenceLog,
+    pub(super) waits: WaitLog,
     pub(super) draining: bool,
     /// Whose places were reserved, or waited for, when it began to stop.
     pub(super) left_behind: Vec<SavedRetry>,
@@ -135,6 +137,7 @@ impl<W> Scheduler<W> {
             totals: RequestTotals::default(),
             refusals: BTreeMap::new(),
             evidence: EvidenceLog::default(),
+            waits: WaitLog::default(),
             draining: false,
             left_behind: Vec::new(),
         }
@@ -245,6 +248,7 @@ impl<W> Scheduler<W> {
         if self.timers.due_sweep(now) {
             self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
             self.evidence.sweep(|slot| self.ledger.holds(slot));
+            self.waits.sweep(|slot| self.ledger.holds(slot));
             self.retries.sweep(now);
             if self.ledger.keyed() > 0 || self.retries.has_reported() {
                 self.timers.start_sweeps(now);
