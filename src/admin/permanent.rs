@@ -134,7 +134,7 @@ mod tests {
     use crate::gate::Gate;
 
     /// The lines for a limit that was found at this pool of the built-in configuration; `check` must accept them.
-    async fn lines(name: &str, key: Option<&str>, case: CauseName, limit: FoundLimit, scope: ScopeStatus) -> String {
+    fn lines(name: &str, key: Option<&str>, case: CauseName, limit: FoundLimit, scope: ScopeStatus) -> String {
         let config = Config::parse(&Source::BuiltIn, DEFAULT).expect("it is valid");
         let admin = AdminState::new(&config, Gate::start(&config).expect("a gate"));
         let view = ConfigView::new(&config);
@@ -160,20 +160,20 @@ mod tests {
     #[tokio::test]
     async fn lower_limit_of_a_pool_is_one_table() {
         let lines = lines("assistants-post", None, CauseName::LowerLimit, A_MINUTE, scope(ScopeName::Pool, None, None));
-        assert_eq!(lines.await, "[pools.assistants-post]\nrequests = [\"180/min\"]\n");
+        assert_eq!(lines, "[pools.assistants-post]\nrequests = [\"180/min\"]\n");
     }
 
     #[tokio::test]
     async fn token_limit_of_models_keeps_their_requests() {
         let limit = FoundLimit { counts: CountedUnit::Tokens, ..A_MINUTE };
         let lines = lines("models", Some("gpt-4o -"), CauseName::LowerLimit, limit, scope(ScopeName::Pool, None, None));
-        assert_eq!(lines.await, "[pools.models]\ntokens = [\"180/min\"]\n");
+        assert_eq!(lines, "[pools.models]\ntokens = [\"180/min\"]\n");
     }
 
     #[tokio::test]
     async fn refused_bursts_ask_for_an_even_pace() {
         let lines = lines("assistants-post", None, CauseName::Bursts, A_MINUTE, scope(ScopeName::Pool, None, None));
-        assert_eq!(lines.await, "[pools.assistants-post]\nrequests = [\"180/min\"]\nshape = \"smooth\"\n");
+        assert_eq!(lines, "[pools.assistants-post]\nrequests = [\"180/min\"]\nshape = \"smooth\"\n");
     }
 
     #[tokio::test]
@@ -182,7 +182,7 @@ mod tests {
         let config = Config::parse(&Source::BuiltIn, DEFAULT).expect("it is valid");
         assert!(config.routes.routes().any(|(_, known)| known.name == route), "the route is built in");
         let scope = scope(ScopeName::Route, Some(route), None);
-        let lines = lines("assistants-post", None, CauseName::LowerLimit, A_MINUTE, scope).await;
+        let lines = lines("assistants-post", None, CauseName::LowerLimit, A_MINUTE, scope);
         let expected = "[pools.post-put-patch-v1-threads-rest]\nrequests = [\"180/min\"]\n\n[[routes]]\n\
                         match = \"POST,PUT,PATCH /v1/threads/{*rest}\"\n\
                         pools = [\"assistants-post\", \"post-put-patch-v1-threads-rest\"]\n";
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn limit_of_each_key_is_named_by_the_routes_that_have_it() {
         let scope = scope(ScopeName::Key, None, Some("path.thread_id"));
-        let lines = lines("assistants-post", None, CauseName::InFlight, AT_ONCE, scope).await;
+        let lines = lines("assistants-post", None, CauseName::InFlight, AT_ONCE, scope);
         let table =
             "[pools.assistants-post-per-path-thread-id]\nin_flight = 10\nkey = [\"path.thread_id\"]\n\n[[routes]]\n";
         assert!(lines.starts_with(table), "{lines}");
@@ -203,7 +203,7 @@ mod tests {
     async fn endpoint_without_a_pool_gets_one() {
         let key = Some("POST:/v1/things/*/parts -");
         let scope = scope(ScopeName::Pool, None, None);
-        let lines = lines("learned", key, CauseName::LowerLimit, A_MINUTE, scope).await;
+        let lines = lines("learned", key, CauseName::LowerLimit, A_MINUTE, scope);
         let expected = "[pools.post-v1-things-parts]\nrequests = [\"180/min\"]\nkey = [\"account\"]\n\n[[routes]]\n\
                         match = \"POST /v1/things/{id1}/parts\"\npools = [\"post-v1-things-parts\"]\n";
         assert_eq!(lines, expected);

@@ -41,6 +41,7 @@ impl InForce {
     }
 
     /// Whether an upstream is given.
+    #[cfg(feature = "lab")]
     pub(super) fn is_upstream(&self) -> bool {
         self.upstream.is_some()
     }
