@@ -15,7 +15,7 @@ use super::Rate;
 /// let third = |rate: &str| share.of_rate(rate.parse::<Rate>().unwrap()).to_string();
 /// assert_eq!(third("301/min"), "100/min");
 /// // Less than one in a window is one in a longer window.
-/// assert_eq!(third("2/min"), "1/90s");
+/// assert_eq!(third("2/min"), "1/1m30s");
 /// assert!("4/3".parse::<Share>().is_err());
 /// # Ok::<(), tidegate_core::limit::ParseShareError>(())
 /// ```
