@@ -92,6 +92,7 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
     let reloader = load.map(|load| Arc::new(Reloader::new(gate.clone(), Arc::clone(&config), load)));
     let stopped = CancellationToken::new();
     let keeping = keep_state(&config, gate.admission(), stopped.clone())?;
+    let workers = Workers::start()?;
     let listener = handed.apps(config.server.listen).await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
@@ -110,7 +111,7 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
         tokio::spawn(stopped.clone().run_until_cancelled_owned(watch(Arc::clone(reloader), file.clone())));
     }
     rotation::heed(hangups, &config.log, &gate, reloader, stopped.clone());
-    let ended = serve_until_told(gate.clone(), listener, config.server.drain, &mut stop).await;
+    let ended = serve_until_told(workers, gate.clone(), listener, config.server.drain, &mut stop).await;
     stopped.cancel();
     if let Some(keeping) = keeping {
         tokio::select! {
@@ -123,10 +124,15 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
 }
 
 /// Serves, and once it is told to stop, lets what is under way end.
-async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut StopSignals) -> Result<()> {
+async fn serve_until_told(
+    workers: Workers,
+    gate: Gate,
+    listener: TcpListener,
+    drain: Duration,
+    stop: &mut StopSignals,
+) -> Result<()> {
     let stopping = CancellationToken::new();
-    let mut serving =
-        std::pin::pin!(gate::run_on(Workers::start()?, gate, listener, drain, stopping.clone().cancelled_owned()));
+    let mut serving = std::pin::pin!(gate::run_on(workers, gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
         () = stop.asked() => {}

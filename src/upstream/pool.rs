@@ -13,8 +13,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// The idle connections to an upstream. The one that was used last goes first, so that those beyond need time out.
 ///
-/// Each thread has a shard of its own, so that threads do not wait for each other, and that a connection stays with the
-/// runtime that made it: another would have to be woken for each piece that comes.
+/// Each thread has a shard of its own, so that threads do not wait for each other. A thread that finds its own empty takes
+/// from the others': their runtime then wakes it for each piece that comes, which is less than to connect anew.
 pub(super) struct Pool<C> {
     shards: Box<[Mutex<Vec<Idle<C>>>]>,
     is_swept: AtomicBool,
@@ -40,8 +40,12 @@ impl<C: Pooled> Pool<C> {
 
     /// An idle connection. Its upstream may have closed it: that shows as it is used.
     pub(super) fn take(&self) -> Option<Box<C>> {
-        let now = Instant::now();
-        let mut shard = self.shard(thread_index());
+        let (own, now) = (thread_index(), Instant::now());
+        (0..self.shards.len()).find_map(|nth| self.take_from(own.wrapping_add(nth), now))
+    }
+
+    fn take_from(&self, index: usize, now: Instant) -> Option<Box<C>> {
+        let mut shard = self.shard(index);
         let newest = shard.pop()?;
         if newest.expires > now {
             return Some(newest.connection);

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::Value;
 
@@ -36,6 +39,36 @@ fn a_gate_that_is_told_to_stop_lets_an_answer_end_and_ends_well() {
     client.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("last"), "{answer}");
     assert_eq!(gate.ended(), Some(0));
+}
+
+/// Clients are served by the threads of the gate in turn.
+#[test]
+fn idle_upstream_connection_serves_every_client() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let gate = Running::gate(upstream.local_addr().expect("an address"));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    thread::spawn(move || {
+        for connection in upstream.incoming().map_while(Result::ok) {
+            counted.fetch_add(1, Ordering::Relaxed);
+            thread::spawn(move || answer_each(&connection));
+        }
+    });
+    for _ in 0..6 {
+        let mut client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.ends_with("well"), "{answer}");
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+fn answer_each(mut connection: &TcpStream) {
+    for line in BufReader::new(connection).lines().map_while(Result::ok) {
+        if line.is_empty() {
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwell").expect("the gate");
+        }
+    }
 }
 
 #[test]
