@@ -16,7 +16,7 @@ RUN --mount=type=cache,id=tidegate-registry,target=/usr/local/cargo/registry \
 
 FROM scratch
 LABEL org.opencontainers.image.title="Tidegate" \
-      org.opencontainers.image.description="A local HTTP gate before api.openai.com that makes requests wait instead of earning 429s" \
+      org.opencontainers.image.description="A local proxy for api.openai.com. It queues requests so that they stay under your rate limits" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /out/bin/tidegate /tidegate

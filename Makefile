@@ -1,10 +1,10 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk packaging page soundness frames screenshots crowd soak learning matrix bench profile profiling house deny \
-	image nginx valgrind promtool chromium clean
+.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts learning matrix bench profile profiling house deny \
+	image nginx haproxy valgrind promtool chromium clean
 
-test: lint unit metrics sdk packaging page
+test: lint unit metrics sdk packaging docs words page
 
 lint:
 	cargo fmt --all --check
@@ -30,9 +30,22 @@ metrics: program promtool
 sdk: program
 	tests/sdk/run
 
+# uvicorn with FastAPI, Node, nginx and HAProxy as the upstream: base paths, redirects, connections that close, early answers to
+# uploads, long headers. A minute and a half.
+upstreams: program nginx haproxy
+	tests/upstreams/run $(ARGS)
+
 # Manifests, chart, image and compose file against their schemas and the program. It needs kubectl.
 packaging: program
 	tests/packaging/run
+
+# The documents against the program: commands, examples, links, reference. `tools/reference` writes what is generated.
+docs: program
+	tests/docs/run
+
+# How long the sentences of the README, of docs/ and of `--help` are, and words to avoid in them.
+words: program
+	tools/words
 
 # The page at the admin address, in a real Chromium, before a gate under load. One minute.
 page: program chromium
@@ -57,6 +70,10 @@ crowd: program
 # 100,000 connections in bursts, half of which are cut at random points. Two minutes; `tests/gate/soak.rs` is a short form.
 soak:
 	cargo bench --locked --bench soak
+
+# Fifty gates in a row, each killed in the middle of a burst: the upstream refuses nothing. `make test` does it six times.
+restarts:
+	RESTARTS=50 cargo test --locked --test integration gate_killed_in_a_burst
 
 # What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; on virtual
 # clocks the tests hold the same.
@@ -95,8 +112,26 @@ deny:
 image:
 	tests/image/run
 
+# Man pages and completions of the program, for packages: target/man, target/completions.
+man: program
+	MAN=$(CURDIR)/target/man cargo test --locked --test integration man_pages_cover_every_command
+	mkdir -p target/completions
+	target/debug/tidegate completions bash > target/completions/tidegate.bash
+	target/debug/tidegate completions zsh > target/completions/_tidegate
+	target/debug/tidegate completions fish > target/completions/tidegate.fish
+
+# A .deb and an .rpm of what is shipped, in target/debian and target/generate-rpm. It needs cargo-deb and cargo-generate-rpm.
+packages: man
+	cargo build --locked --profile dist
+	mkdir -p target/release && cp target/dist/tidegate target/release/tidegate
+	cargo deb --no-build --no-strip
+	cargo generate-rpm
+
 nginx:
 	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }
+
+haproxy:
+	PATH=$$PATH:/usr/sbin command -v haproxy >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends haproxy; }
 
 valgrind:
 	command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; }

@@ -16,6 +16,7 @@
 //! | [`telemetry`] | the access log, the traces, and how much the log says |
 //! | [`admin`] | what people and probes see: page, status, metrics |
 //! | [`config`] | the file as written becomes the program's own valid form |
+//! | [`reload`] | a changed configuration takes over while the gate runs |
 //! | [`store`] | what was learned, on disk over a restart |
 //!
 //! | core | one purpose |
@@ -65,6 +66,7 @@ pub mod admission;
 pub mod cli;
 pub mod config;
 pub mod gate;
+pub mod reload;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tidegate::admin::AdminState;
 use tidegate::admission::{Acceptance, AdmissionRequest, InFlight, Permit};
-use tidegate::client::Clients;
+use tidegate::client::{Clients, Sender};
 use tidegate::config::Config;
 use tidegate::gate::Gate;
 use tidegate::hints::{Meanings, RefusalCause, UpstreamResponse, UsageReader, allowances, classify_refusal, is_gone};
@@ -71,7 +71,7 @@ impl Bare {
         let (mut again, mut waited) = (None, Duration::ZERO);
         loop {
             let asked = Instant::now();
-            let client = self.clients.identify(request.headers(), HERE);
+            let client = self.clients.identify(Sender { headers: request.headers(), query: None, peer: HERE });
             let applicant =
                 AdmissionRequest { client, route: found.route(), position: again, ..AdmissionRequest::default() };
             let permit = self.gate.admission().acquire(&asks, applicant).await.ok()?;

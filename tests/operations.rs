@@ -168,7 +168,7 @@ fn what_takes_from_no_pool_has_one_for_its_endpoint() {
         ("GET", "/v1/what is/this", "GET:/v1/what_is/this -"),
         ("GET", "/a-name-that-is-longer-than-any-word/of", "GET:/*/of -"),
         // A model has limits of its own.
-        ("POST", "/openai/deployments/gpt-4o/chat/completions", "POST:/openai/deployments/gpt-4o/chat/completions -"),
+        ("POST", "/openai/deployments/gpt-4o/extensions", "POST:/openai/deployments/gpt-4o/extensions -"),
         (
             "POST",
             "/v1beta/models/gemini-2.5-pro:generateContent",

@@ -17,6 +17,8 @@ pub(super) struct ConfigView {
     /// Where the configuration comes from, and its hash.
     pub(super) source: String,
     pub(super) hash: String,
+    /// Which part of the account's limits is this gate's, if not all.
+    pub(super) share: Option<String>,
 }
 
 /// What stands for a host where the URL names none.
@@ -32,6 +34,7 @@ impl ConfigView {
             upstream: host(&config.upstream.url),
             source: config.source.to_string(),
             hash: config.hash.clone(),
+            share: (!config.share.is_whole()).then(|| config.share.to_string()),
         }
     }
 }

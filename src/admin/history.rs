@@ -34,7 +34,7 @@ pub struct TrackStatus {
     pub counts: String,
     /// Which part of the limit in force was used, where 1 is all.
     pub used: Vec<f64>,
-    /// How long one that came then would have waited.
+    /// How long 95 % of the requests that went in the minute before had waited at most.
     pub wait_ms: Vec<u32>,
 }
 
@@ -77,7 +77,7 @@ impl History {
             let in_force = super::pool::InForceStatus::new(&config.pools[state.pool.0], state);
             let point = HistoryPoint {
                 used_thousandths: in_force.map_or(0, |in_force| thousandths(in_force.ratio())),
-                wait_ms: eta_ms(state.eta),
+                wait_ms: eta_ms(state.waits.p95),
             };
             ((state.pool, Arc::clone(&state.key)), point)
         });

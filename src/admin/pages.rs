@@ -17,7 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
 use super::guard::guard;
-use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question, server};
+use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question, reload, server};
+use crate::client::Clients;
 
 type PageState = State<Arc<AdminState>>;
 
@@ -26,6 +27,8 @@ type PageState = State<Arc<AdminState>>;
 struct Meant {
     pool: Option<String>,
     key: Option<String>,
+    /// Whose next request is foretold, by its label.
+    client: Option<String>,
 }
 
 /// Serves the admin pages on `listener` until `shutdown`.
@@ -59,6 +62,7 @@ fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {
         .route("/explain", get(question::explain))
         .route("/metrics", get(metrics))
         .route("/log", log::page())
+        .route("/config/reload", reload::page())
         .merge(page::routes())
         .fallback(unknown)
         // What changes something is for people and their programs, and not even for pages that may use the gate.
@@ -78,14 +82,14 @@ async fn ready(State(admin): PageState) -> (StatusCode, &'static str) {
 }
 
 async fn status(State(admin): PageState, Query(meant): Query<Meant>) -> Json<Status> {
-    let status = admin.status();
+    let status = admin.status_for(meant.client.as_deref().map(Clients::named));
     Json(match meant.pool {
         Some(pool) => status.of_pool(&pool),
         None => status,
     })
 }
 
-async fn history(State(admin): PageState, Query(Meant { pool, key }): Query<Meant>) -> Json<HistoryStatus> {
+async fn history(State(admin): PageState, Query(Meant { pool, key, .. }): Query<Meant>) -> Json<HistoryStatus> {
     Json(admin.history(pool.as_deref(), key.as_deref()))
 }
 
@@ -99,7 +103,6 @@ async fn metrics(State(admin): PageState) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there =
-        "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics and /log";
+    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics, /log and, for PUT, /config/reload";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

@@ -1,3 +1,4 @@
+use std::iter;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -6,7 +7,7 @@ use super::config_view::ConfigView;
 use super::diagnosis::{CauseName, DiagnosisStatus, LearnedStatus, millis};
 use super::estimate::EstimateStatus;
 use super::rank::{Cost, Rank};
-use crate::admission::{ClientId, InstanceState, Waiters};
+use crate::admission::{InstanceState, RecentWaits, Waiters};
 use crate::client::Clients;
 use crate::config::Pool;
 use crate::limit::{Rate, Unit};
@@ -39,12 +40,17 @@ pub struct PoolStatus {
     pub held: usize,
     /// How long the first of those has waited.
     pub oldest_ms: Option<u64>,
+    /// What the others wait for, where that is the same pool and key: `requests` or `tokens`.
+    pub waits_for: Option<String>,
     /// The same by priority.
     pub waiting_by: WaitingBy,
     /// The same by client, who has most first; the first ten.
     pub waiting_for: Vec<WaitingFor>,
-    /// How long one that comes now would wait.
+    /// How long one that comes now would wait: of a client with nothing in line or, if `?client=LABEL` was asked for, of that
+    /// one, behind its own.
     pub eta_ms: u64,
+    /// How long the requests that went in the last minute had waited for it.
+    pub waits: WaitsStatus,
     /// In how long the first goes who waits here; nothing where nobody does, or he waits for what is in flight.
     pub head_goes_in_ms: Option<u64>,
     /// How many requests the gate has refused for its sake, for as long as it has been there.
@@ -92,6 +98,21 @@ pub struct InForceStatus {
     pub used: u64,
 }
 
+/// How long the requests that went in the last minute had waited; parts of them as bounds, which are up to a third longer
+/// than it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitsStatus {
+    /// How many went.
+    pub requests: u64,
+    /// One half waited no longer.
+    pub p50_ms: u64,
+    /// All but a twentieth waited no longer.
+    pub p95_ms: u64,
+    /// The longest wait.
+    pub max_ms: u64,
+}
+
 /// How many wait, by priority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -112,6 +133,8 @@ pub struct WaitingFor {
     pub client: String,
     /// How many of its requests.
     pub requests: usize,
+    /// How long its next request would wait, behind those; only for the first three.
+    pub next_ms: Option<u64>,
 }
 
 impl PoolStatus {
@@ -128,6 +151,34 @@ impl PoolStatus {
     /// What it costs.
     pub(super) fn cost(&self) -> Cost {
         Cost { waiting: self.held, oldest_ms: self.oldest_ms.unwrap_or_default(), failures: self.failures }
+    }
+
+    /// Who waits, in a few words: `18 wait`, or `18 wait for tokens`; nothing where none does.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let waits = match self.waiting {
+            0 => return None,
+            1 => "1 waits".to_owned(),
+            many => format!("{many} wait"),
+        };
+        match &self.waits_for {
+            Some(other) if self.held == 0 => Some(format!("{waits} for {other}")),
+            None if self.held == 0 => Some(format!("{waits} for another pool")),
+            _ => Some(waits),
+        }
+    }
+
+    /// Says of each instance for what those wait that need it and do not wait for it: another one with its name and key.
+    pub(super) fn tell_siblings(pools: &mut [Self]) {
+        let held = |pool: &&Self| pool.held > 0;
+        let holders: Vec<_> =
+            pools.iter().filter(held).map(|pool| (pool.name.clone(), pool.key.clone(), pool.counts.clone())).collect();
+        for pool in pools.iter_mut().filter(|pool| pool.waiting > pool.held) {
+            let other = holders
+                .iter()
+                .find(|(name, key, counts)| *name == pool.name && *key == pool.key && *counts != pool.counts);
+            pool.waits_for = other.map(|(_, _, counts)| counts.clone());
+        }
     }
 
     /// How much it matters.
@@ -156,10 +207,12 @@ impl PoolStatus {
             max_in_flight: pool.limits.in_flight.map(Into::into),
             waiting: state.waiting,
             held: state.waiters.held,
+            waits_for: None,
             oldest_ms: state.waiters.oldest.map(|oldest| millis(now.saturating_duration_since(oldest))),
             waiting_by: WaitingBy::from(&state.waiters),
-            waiting_for: state.waiters.of.iter().map(|&waits| waits.into()).collect(),
+            waiting_for: waiting_for(state),
             eta_ms: millis(state.eta),
+            waits: state.waits.into(),
             head_goes_in_ms: state.head_goes.map(left),
             refused: state.evidence.refused.by_gate,
             upstream_refused: state.evidence.refused.by_upstream,
@@ -221,6 +274,12 @@ impl InForceStatus {
     }
 }
 
+impl From<RecentWaits> for WaitsStatus {
+    fn from(RecentWaits { requests, p50, p95, longest }: RecentWaits) -> Self {
+        Self { requests, p50_ms: millis(p50), p95_ms: millis(p95), max_ms: millis(longest) }
+    }
+}
+
 impl From<&Waiters> for WaitingBy {
     fn from(standing: &Waiters) -> Self {
         let [high, normal, low] = standing.by;
@@ -228,13 +287,15 @@ impl From<&Waiters> for WaitingBy {
     }
 }
 
-impl From<(ClientId, usize)> for WaitingFor {
-    fn from((client, requests): (ClientId, usize)) -> Self {
-        Self { client: Clients::label(client), requests }
-    }
+fn waiting_for(state: &InstanceState) -> Vec<WaitingFor> {
+    let next = state.next_of.iter().map(|&next| Some(millis(next))).chain(iter::repeat(None));
+    let waits = state.waiters.of.iter().zip(next);
+    waits
+        .map(|(&(client, requests), next_ms)| WaitingFor { client: Clients::label(client), requests, next_ms })
+        .collect()
 }
 
-/// How long one who comes now would wait, as `/history` and `/events` say it.
+/// A wait, as `/history` and `/events` say it.
 pub(super) fn eta_ms(eta: Duration) -> u32 {
     u32::try_from(eta.as_millis()).unwrap_or(u32::MAX)
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::AdminState;
 use super::explainer::{Explanation, Sketch};
+use crate::client::Clients;
 use crate::route::Body;
 
 /// What `/explain` is asked: of a request without headers, from this machine.
@@ -27,5 +28,8 @@ pub(super) async fn explain(
     let body = model.map_or(json!({}), |model| json!({ "model": model })).to_string();
     let (headers, peer) = (HeaderMap::new(), IpAddr::V4(Ipv4Addr::LOCALHOST));
     let sketch = Sketch { method, path, headers, peer, body: Body::read(body.as_bytes(), None) };
-    Json(admin.explainer.explain(&sketch, Some(&admin.status())))
+    let (views, status) = (admin.views(), admin.status());
+    let status_for = |client: &str| admin.status_for(Some(Clients::named(client)));
+    let each = views.explainer.for_others(&sketch, &status, status_for);
+    Json(Explanation { each, ..views.explainer.explain(&sketch, Some(&status)) })
 }

@@ -6,14 +6,16 @@ use super::clock::TwoClocks;
 use super::config_view::ConfigView;
 use super::counts::{ClientStatus, RouteStatus};
 use super::event::EventStatus;
+use super::observed::ObservedStatus;
 use super::pool::{PoolStatus, counts};
 use super::recent::RecentAnswers;
 use super::trouble::{MetLately, Trouble};
 use super::worst::Worst;
-use crate::admission::{InstanceState, RequestTotals};
+use crate::admission::{InstanceState, RequestTotals, Snapshot};
 use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
+use crate::reload::ReloadStatus;
 
 /// What `schema` says; another one where something is gone or means something else.
 pub const SCHEMA: u32 = 1;
@@ -30,6 +32,10 @@ pub struct Status {
     pub config: String,
     /// The first 16 digits of the SHA-256 of its text.
     pub config_hash: String,
+    /// Which part of every limit of the account is this gate's, as in `1/3`; the limits below are this part. Null if all is.
+    pub share: Option<String>,
+    /// What became of reloads; null if this gate's configuration cannot be reloaded.
+    pub reload: Option<ReloadStatus>,
     /// Since the start.
     pub uptime_s: u64,
     /// When this was, in milliseconds since the Unix epoch.
@@ -50,6 +56,12 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
     /// The clients that ask most.
     pub clients: Vec<ClientStatus>,
+    /// `enforce`, or `observe` where the whole gate only observes.
+    pub mode: String,
+    /// What would have been done with the requests to pools that are only observed, by route.
+    pub observed: Vec<ObservedStatus>,
+    /// What would have been refused for them.
+    pub observed_refusals: Vec<RefusalStatus>,
     /// What the gate has refused.
     pub refusals: Vec<RefusalStatus>,
     /// What the upstream has refused.
@@ -127,20 +139,29 @@ pub struct UpstreamRefusalStatus {
 }
 
 impl Status {
-    pub(super) fn new(config: &ConfigView, gate: &Gate, recent: &RecentAnswers, uptime: Duration) -> Self {
-        let (snapshot, clock) = (gate.admission().snapshot(), TwoClocks::read());
+    pub(super) fn new(
+        config: &ConfigView,
+        gate: &Gate,
+        recent: &RecentAnswers,
+        snapshot: &Snapshot,
+        uptime: Duration,
+    ) -> Self {
+        let clock = TwoClocks::read();
         // Of a pool with a key there is nothing without one.
         let exists = |state: &&InstanceState| state.key.is_empty() == config.pools[state.pool.0].key.is_empty();
         let states = snapshot.instances.iter().filter(exists);
         let mut pools: Vec<PoolStatus> = states.map(|state| PoolStatus::new(config, state, snapshot.at)).collect();
+        PoolStatus::tell_siblings(&mut pools);
         let (all, routes) = MetLately::of(config, gate, recent);
         let troubles = Trouble::find(&all, &routes, &pools, clock.now);
-        let worst = Worst::all(&mut pools, &troubles, &config.upstream, clock.now);
+        let worst = Worst::all(config, &mut pools, &troubles, clock.now);
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: config.source.clone(),
             config_hash: config.hash.clone(),
+            share: config.share.clone(),
+            reload: None,
             uptime_s: uptime.as_secs(),
             at_ms: clock.at_ms(),
             draining: snapshot.draining,
@@ -152,9 +173,16 @@ impl Status {
             pools,
             routes: RouteStatus::all(config, gate),
             clients: ClientStatus::all(gate),
+            mode: if gate.only_observes() { "observe" } else { "enforce" }.to_owned(),
+            observed: ObservedStatus::all(config, gate),
+            observed_refusals: gate
+                .observed_refusals()
+                .into_iter()
+                .map(|refusal| RefusalStatus::new(config, refusal))
+                .collect(),
             refusals: gate.refusals().into_iter().map(|refusal| RefusalStatus::new(config, refusal)).collect(),
             upstream_refusals: snapshot.refusals.iter().map(|&one| UpstreamRefusalStatus::new(config, one)).collect(),
-            events: EventStatus::all(config, &snapshot, clock),
+            events: EventStatus::all(config, snapshot, clock),
             coalesced: gate.coalesced(),
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::TwoClocks;
 use super::config_view::ConfigView;
-use super::diagnosis::CauseName;
+use super::diagnosis::{CauseName, millis};
 use super::pool::{InForceStatus, counts, eta_ms};
 use super::rank::{Cost, Rank};
 use crate::admission::{InstanceState, Snapshot};
@@ -49,7 +49,13 @@ pub struct BriefPool {
     pub in_flight: u32,
     /// How many wait.
     pub waiting: usize,
-    /// How long one that comes now would wait.
+    /// How many of those wait for this instance itself.
+    pub held: usize,
+    /// How long the first of them has waited.
+    pub oldest_ms: Option<u64>,
+    /// How long 95 % of the requests that went in the last minute had waited at most.
+    pub p95_ms: u64,
+    /// How long one that comes now would wait, of a client with nothing in line.
     pub eta_ms: u32,
     /// Its place in the order of what matters, among these: 0 matters most.
     pub rank: usize,
@@ -139,6 +145,7 @@ struct Weighed<'s> {
     state: &'s InstanceState,
     in_force: Option<InForceStatus>,
     cause: CauseName,
+    cost: Cost,
     weight: Rank,
     rank: usize,
 }
@@ -148,11 +155,12 @@ impl<'s> Weighed<'s> {
         let (in_force, cause) =
             (InForceStatus::new(&config.pools[state.pool.0], state), CauseName::from(&state.diagnosis.cause));
         let full = in_force.as_ref().map_or(0, InForceStatus::thousandths);
-        Self { state, weight: Rank::new(Cost::of(state, now), cause, full), in_force, cause, rank: 0 }
+        let cost = Cost::of(state, now);
+        Self { state, cost, weight: Rank::new(cost, cause, full), in_force, cause, rank: 0 }
     }
 
     fn told(self, config: &ConfigView) -> BriefPool {
-        let Self { state, in_force, cause, rank, .. } = self;
+        let Self { state, in_force, cause, cost, rank, .. } = self;
         let pool = &config.pools[state.pool.0];
         let (used, max, limit) =
             in_force.map_or((0, None, None), |limit| (limit.used, Some(limit.max), Some(limit.limit)));
@@ -165,6 +173,9 @@ impl<'s> Weighed<'s> {
             in_force: limit,
             in_flight: state.usage.in_flight,
             waiting: state.waiting,
+            held: cost.waiting,
+            oldest_ms: state.waiters.oldest.map(|_| cost.oldest_ms),
+            p95_ms: millis(state.waits.p95),
             eta_ms: eta_ms(state.eta),
             rank,
             cause,

@@ -3,8 +3,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::config_view::ConfigView;
 use super::diagnosis::CauseName;
 use super::estimate::EstimateStatus;
+use super::permanent::permanent;
 use super::pool::PoolStatus;
 use super::rank::Rank;
 use super::trouble::Trouble;
@@ -31,6 +33,8 @@ pub struct Worst {
     pub text: String,
     /// What to do, if there is anything.
     pub advice: Option<String>,
+    /// The lines of configuration that would make it permanent, where there are any.
+    pub toml: Option<String>,
     /// How many requests wait because of it.
     pub waiting: usize,
     /// How many requests failed because of it in the last minutes.
@@ -47,7 +51,7 @@ const NAMED: usize = 100;
 
 impl Worst {
     /// All that is the matter, the worst first. Sets the ranks of the pools as well.
-    pub(super) fn all(pools: &mut [PoolStatus], troubles: &[Trouble], upstream: &str, now: Instant) -> Vec<Self> {
+    pub(super) fn all(config: &ConfigView, pools: &mut [PoolStatus], troubles: &[Trouble], now: Instant) -> Vec<Self> {
         enum Of {
             Pool(usize),
             Trouble(usize),
@@ -62,16 +66,16 @@ impl Worst {
             match of {
                 Of::Pool(at) => {
                     pools[at].rank = rank;
-                    worst.extend(pools[at].is_finding().then(|| Self::of_pool(&pools[at])));
+                    worst.extend(pools[at].is_finding().then(|| Self::of_pool(config, &pools[at])));
                 }
-                Of::Trouble(at) => worst.push(Self::of_trouble(&troubles[at], rank, upstream, now)),
+                Of::Trouble(at) => worst.push(Self::of_trouble(&troubles[at], rank, &config.upstream, now)),
             }
         }
         worst.truncate(NAMED);
         worst
     }
 
-    fn of_pool(pool: &PoolStatus) -> Self {
+    fn of_pool(config: &ConfigView, pool: &PoolStatus) -> Self {
         let (diagnosis, cost) = (&pool.diagnosis, pool.cost());
         Self {
             name: pool.name.clone(),
@@ -83,6 +87,7 @@ impl Worst {
             kind: None,
             text: diagnosis.text.clone(),
             advice: diagnosis.advice.clone(),
+            toml: permanent(config, pool),
             waiting: cost.waiting,
             failures: cost.failures,
             cost_ms: cost.ms(),
@@ -102,6 +107,7 @@ impl Worst {
             kind: Some(trouble.kind()),
             text: trouble.text(now),
             advice: Some(trouble.advice(upstream)),
+            toml: None,
             waiting: 0,
             failures: cost.failures,
             cost_ms: cost.ms(),

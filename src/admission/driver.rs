@@ -8,7 +8,7 @@ use tokio::time;
 
 use super::locked::LockedScheduler;
 use super::permit::{Permit, SharedScheduler, Waiter};
-use super::{AdmissionRequest, Arrival, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
+use super::{AdmissionRequest, Arrival, ClientId, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
 use crate::limit::{Fill, Outdated, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
@@ -16,7 +16,7 @@ use crate::route::{Ask, RouteId};
 /// The one place that waits: the [`Scheduler`] under a lock that is never held over an `.await`, and a timer.
 #[derive(Clone)]
 pub struct Admission {
-    scheduler: SharedScheduler,
+    pub(super) scheduler: SharedScheduler,
 }
 
 /// Whether a request goes at once.
@@ -38,7 +38,7 @@ pub struct PendingPermit {
 }
 
 /// So many pool instances are looked at while everybody else is kept. A guess: it bounds how long that is.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 impl Admission {
     /// Starts the timer, which ends with the last clone. Must be called within a tokio runtime.
@@ -56,8 +56,7 @@ impl Admission {
     /// [`Refusal`], where it is known at once.
     pub fn request(&self, asks: &[Ask], applicant: AdmissionRequest) -> Result<Turn, Refusal> {
         if asks.is_empty() {
-            let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
-            return Ok(Turn::Now(Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)));
+            return Ok(Turn::Now(self.free(applicant)));
         }
         let (route, mut verdict) = (applicant.route, None);
         let waiter = || {
@@ -77,6 +76,12 @@ impl Admission {
         }
     }
 
+    /// The permit of a request that asks nothing.
+    pub fn free(&self, applicant: AdmissionRequest) -> Permit {
+        let place = applicant.position.unwrap_or_else(|| QueuePosition::nowhere(time::Instant::now().into_std()));
+        Permit::new(&self.scheduler, Charges::new(), Duration::ZERO, place)
+    }
+
     /// Waits for a place in all these pools. Dropped at any time, the request leaves the queue.
     ///
     /// # Errors
@@ -91,6 +96,11 @@ impl Admission {
     /// Refuses everybody who waits and whoever comes from now on.
     pub fn drain(&self) {
         self.scheduler.with(|scheduler, _| scheduler.drain());
+    }
+
+    /// The same pools have these limits and bounds from now on.
+    pub fn reload(&self, rules: Rules) {
+        self.scheduler.with(|scheduler, now| scheduler.reload(now, rules.pools, rules.max_waiting));
     }
 
     /// All that has been learned and is worth keeping over a restart.
@@ -116,8 +126,17 @@ impl Admission {
     /// The state at this moment; of many pool instances, over some moments: those who ask for a place go between.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_for(None)
+    }
+
+    /// The same, with what the next request of this client would meet.
+    #[must_use]
+    pub fn snapshot_for(&self, client: Option<ClientId>) -> Snapshot {
         let (mut snapshot, mut rest) = self.scheduler.with(|scheduler, now| {
             let (mut snapshot, mut rest) = scheduler.overview(now);
+            if let Some(client) = client {
+                rest = rest.foretelling(client);
+            }
             if rest.len() <= AT_ONCE {
                 snapshot.instances = rest.next(scheduler, now, AT_ONCE);
             }

@@ -1,9 +1,10 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio::time;
 
+use super::commit::CommitLog;
 use super::{Decision, Rules, Scheduler};
 
 /// The [`Scheduler`] under a lock that is never held over an `.await`.
@@ -11,12 +12,14 @@ pub(super) struct LockedScheduler<W> {
     scheduler: Mutex<Scheduler<W>>,
     /// The scheduler wants to be called earlier than the timer knows.
     earlier: Arc<Notify>,
+    /// Hears of what is sent.
+    commits: OnceLock<Arc<dyn CommitLog>>,
 }
 
 impl<W> LockedScheduler<W> {
     /// A scheduler with these rules, which notifies the timer when it wants to be called earlier.
     pub(super) fn new(rules: Rules, earlier: Arc<Notify>) -> Self {
-        Self { scheduler: Mutex::new(Scheduler::new(rules)), earlier }
+        Self { scheduler: Mutex::new(Scheduler::new(rules)), earlier, commits: OnceLock::new() }
     }
 
     /// Asks the scheduler something. What it decides on the way is to be delivered now, as the lock is free again.
@@ -36,6 +39,16 @@ impl<W> LockedScheduler<W> {
     /// When it wants to be called.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.lock().poll_timeout()
+    }
+
+    /// From now on this hears of what is sent, unless another does.
+    pub(super) fn log_commits(&self, log: Arc<dyn CommitLog>) {
+        drop(self.commits.set(log));
+    }
+
+    /// What hears of what is sent.
+    pub(super) fn commits(&self) -> Option<&dyn CommitLog> {
+        self.commits.get().map(|log| &**log)
     }
 
     /// Whether it is stopping.

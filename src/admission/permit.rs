@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tokio::time;
 
+use super::commit::Commit;
 use super::locked::LockedScheduler;
 use super::{Decision, QueuePosition, Refusal, Scheduler};
 use crate::hints::{Allowance, Pushback};
@@ -110,9 +111,17 @@ impl Place {
     /// The head of the request is being written to the upstream: from this instant on it counts. Saying so again
     /// changes nothing.
     pub fn sent(&self) {
-        if !self.sent.replace(true) && !self.charges.is_empty() {
-            self.scheduler.with(|scheduler, now| scheduler.commit(now, &self.charges));
+        if self.sent.replace(true) || self.charges.is_empty() {
+            return;
         }
+        let Some(log) = self.scheduler.0.commits() else {
+            return self.scheduler.with(|scheduler, now| scheduler.commit(now, &self.charges));
+        };
+        let (number, charges) = self.scheduler.with(|scheduler, now| {
+            scheduler.commit(now, &self.charges);
+            scheduler.sent(&self.charges)
+        });
+        log.committed(&Commit { number, charges });
     }
 }
 

@@ -66,7 +66,16 @@ impl AdminArgs {
 
     /// How the gate is.
     pub(super) async fn status(&self, patience: Duration) -> Result<Status> {
-        let page = self.page("/status", patience).await?;
+        self.status_at("/status", patience).await
+    }
+
+    /// The same, with what the next request of the client with this label would meet.
+    pub(super) async fn status_for(&self, client: &str, patience: Duration) -> Result<Status> {
+        self.status_at(&format!("/status?client={client}"), patience).await
+    }
+
+    async fn status_at(&self, path: &str, patience: Duration) -> Result<Status> {
+        let page = self.page(path, patience).await?;
         let other = || format!("{} is no gate of this version", self.url("/status"));
         serde_json::from_slice(&page).with_context(other)
     }

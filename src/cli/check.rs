@@ -9,18 +9,20 @@ use humantime::format_duration;
 
 use super::in_force::InForce;
 use super::output::output;
+use super::usage_error::UsageError;
 use crate::client::{ClientKey, ClientSettings};
 use crate::config::{
     AccessFormat, AccessLogConfig, Change, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures,
 };
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
+use crate::store::StatePlace;
 use crate::upstream::Proxy;
 
 /// Check a configuration and print what would be in force.
 #[derive(Debug, Args)]
 pub(super) struct CheckCommand {
-    /// The configuration file; the same as --config.
+    /// The configuration file, or - for standard input; the same as --config.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -30,6 +32,12 @@ pub(super) struct CheckCommand {
 impl CheckCommand {
     pub(super) fn run(self) -> Result<()> {
         let config = self.config.with_file(self.file).load()?;
+        if let Some(own) = config.own_upstream() {
+            return Err(UsageError(format!(
+                "the upstream is the gate's own address, {own}: requests would go round in a loop"
+            ))
+            .into());
+        }
         let mut out = output();
         print_addresses(&mut out, &config)?;
         writeln!(out, "\npools")?;
@@ -106,9 +114,12 @@ fn pools(config: &Config, charges: &[RouteCharge]) -> String {
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
-    let Config { source, server, upstream, queue, clients, log, .. } = config;
+    let Config { source, server, upstream, queue, clients, log, store, share, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
+    if config.is_observed {
+        writeln!(out, "mode      observe: nothing waits or is refused; what would be is counted")?;
+    }
     writeln!(out, "apps      OPENAI_BASE_URL=http://{}/v1{tls}", server.listen)?;
     match server.admin {
         Some(admin) => writeln!(out, "admin     http://{admin}")?,
@@ -138,6 +149,10 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     }
     print_refusals(out, upstream)?;
     print_queue(out, queue)?;
+    if !share.is_whole() {
+        writeln!(out, "share     {share} of every limit of the account")?;
+    }
+    print_store(out, &StatePlace::find(&store.path, server.listen), store.starts_full)?;
     let (drain, stall) = (format_duration(server.drain), format_duration(server.stall_timeout));
     writeln!(out, "drain     up to {drain}; clients that stall are given up after {stall}")?;
     print_clients(out, clients)?;
@@ -148,15 +163,22 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, learned_file, .. }: &UpstreamConfig) -> Result<()> {
-    if let Some(path) = learned_file {
-        writeln!(out, "learned   kept over a restart in {}", path.display())?;
-    }
+fn print_refusals(out: &mut impl Write, UpstreamConfig { refusals, .. }: &UpstreamConfig) -> Result<()> {
     if !refusals.is_empty() {
         let codes = refusals.iter().map(|(code, _)| &**code).collect::<Vec<_>>().join(", ");
         writeln!(out, "refusals  mean here what is written: {codes}")?;
     }
     Ok(())
+}
+
+/// Where the state is kept, and what a start without it begins with.
+fn print_store(out: &mut impl Write, place: &StatePlace, starts_full: bool) -> Result<()> {
+    let kept = match place {
+        StatePlace::Named(path) | StatePlace::Usual(path) => format!("kept over a restart in {}", path.display()),
+        StatePlace::Off(why) => format!("not kept over a restart: {why}"),
+    };
+    let cold = if starts_full { "; a start without it takes every limit for used up" } else { "" };
+    Ok(writeln!(out, "state     {kept}{cold}")?)
 }
 
 fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {
@@ -170,6 +192,7 @@ fn print_queue(out: &mut impl Write, queue: &QueueConfig) -> Result<()> {
 /// The names that have weights may be secret.
 fn print_clients(out: &mut impl Write, clients: &ClientSettings) -> Result<()> {
     let by = clients.by.iter().map(|key| match key {
+        ClientKey::Credential => "credential",
         ClientKey::Header(name) => name.as_str(),
         ClientKey::Peer => "peer",
     });
@@ -221,5 +244,6 @@ fn print_pool(out: &mut impl Write, pool: &Pool, is_polled: bool) -> Result<()> 
         format!("waits up to {}{most}", format_duration(pool.max_wait))
     };
     let polls = if is_polled { format!("; polls have up to {} % of it", pool.poll_share) } else { String::new() };
-    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}", pool.name, pool.limits_text())?)
+    let observed = if pool.is_observed { "; only observed" } else { "" };
+    Ok(writeln!(out, "  {:<22} {:<12} {shape}{each}; {wait}{learn}{polls}{observed}", pool.name, pool.limits_text())?)
 }

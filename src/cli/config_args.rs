@@ -7,8 +7,8 @@ use crate::config::{Config, LoadError};
 /// Where the configuration is.
 #[derive(Debug, Default, Args)]
 pub(super) struct ConfigArgs {
-    /// The configuration file. Without it: ./tidegate.toml, /etc/tidegate/tidegate.toml, or the built-in one.
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_CONFIG")]
+    /// The configuration file, or - for standard input. Without it: ./tidegate.toml, /etc/tidegate/tidegate.toml, or the built-in one.
+    #[arg(short, long, value_name = "FILE", env = "TIDEGATE_CONFIG")]
     config: Option<PathBuf>,
 }
 

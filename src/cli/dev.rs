@@ -8,6 +8,7 @@ use tidegate_lab::mock::{Mock, Options};
 use tokio::net::TcpListener;
 
 use super::in_force::InForce;
+use super::listen::HandedSockets;
 use super::output::{complain, say};
 use super::run::{self, Report};
 use super::serve::{LogFormat, serve, start_log};
@@ -67,7 +68,7 @@ impl Dev {
         tokio::spawn(Mock::new(&settings, options).run(listener, std::future::pending()));
         if self.command.is_empty() {
             say(&format!("mock on {upstream}"));
-            serve(config, filter).await?;
+            serve(config, filter, HandedSockets::default(), None).await?;
             return Ok(ExitCode::SUCCESS);
         }
         complain(&format!("tidegate: mock at {upstream}"));

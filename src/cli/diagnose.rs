@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::asking::AdminArgs;
 use super::output::output;
+use super::which_limit::which_limit;
 use crate::admin::{CauseName, PoolStatus, Status, Sureness, UpstreamRefusalStatus, Worst};
 
 /// Say what limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do. Asks a running gate.
@@ -100,6 +101,9 @@ impl<'s> DiagnosisReport<'s> {
             writeln!(out, "  None, but requests fail:")?;
         }
         for worst in self.findings.iter().take(WRITTEN) {
+            if let Some(limit) = which_limit(worst) {
+                writeln!(out, "  {limit}")?;
+            }
             writeln!(out, "  {}: {}{}", worst.label, worst.text, sureness(worst.estimate.confidence))?;
         }
         if self.findings.len() > WRITTEN {
@@ -109,7 +113,9 @@ impl<'s> DiagnosisReport<'s> {
     }
 
     fn print_hidden(&self, out: &mut impl Write) -> Result<()> {
-        let hidden = self.named(|case| matches!(case, CauseName::LowerLimit | CauseName::Bursts | CauseName::Shared));
+        let hidden = self.named(|case| {
+            matches!(case, CauseName::LowerLimit | CauseName::InFlight | CauseName::Bursts | CauseName::Shared)
+        });
         let unclear = self.named(|case| case == CauseName::NotEnoughEvidence);
         let answer = match (hidden.is_empty(), unclear.is_empty()) {
             (false, _) => format!("Yes: {hidden}."),
@@ -120,7 +126,7 @@ impl<'s> DiagnosisReport<'s> {
     }
 
     fn print_throttling(&self, out: &mut impl Write) -> Result<()> {
-        let throttled = self.named(|case| case == CauseName::Throttled);
+        let throttled = self.named(|case| matches!(case, CauseName::Throttled | CauseName::Incident));
         let answer = if throttled.is_empty() { "No.".to_owned() } else { format!("Yes: {throttled}.") };
         Ok(writeln!(out, "\nIs the upstream throttling?\n  {answer}")?)
     }
@@ -138,7 +144,22 @@ impl<'s> DiagnosisReport<'s> {
         if advised.is_empty() {
             writeln!(out, "  Nothing.")?;
         }
-        advised.iter().try_for_each(|(advice, labels)| Ok(writeln!(out, "  {}: {advice}", labels.join(", "))?))
+        for (advice, labels) in advised {
+            writeln!(out, "  {}: {advice}", labels.join(", "))?;
+        }
+        self.print_permanent(out)
+    }
+
+    /// The lines of configuration that make what was found permanent.
+    fn print_permanent(&self, out: &mut impl Write) -> Result<()> {
+        let mut lines: Vec<&str> =
+            self.findings.iter().take(WRITTEN).filter_map(|worst| worst.toml.as_deref()).collect();
+        lines.dedup();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nTo make it permanent, write into tidegate.toml:\n")?;
+        Ok(write!(out, "{}", lines.join("\n"))?)
     }
 
     /// What the upstream has refused, and why.

@@ -48,8 +48,9 @@ impl Explain {
         let (headers, body) = (self.headers()?, self.body()?.to_string());
         let body = Body::read(body.as_bytes(), None);
         let sketch = Sketch { method: self.method, path: self.path, headers, peer: self.peer, body };
-        let asked = self.gate.ask(&config)?;
-        let explanation = Explainer::new(&config).explain(&sketch, asked.status());
+        let explainer = Explainer::new(&config);
+        let asked = self.gate.ask(&config, &explainer.client(&sketch))?;
+        let explanation = explainer.explain(&sketch, asked.status());
         if self.json {
             return Ok(writeln!(output(), "{}", serde_json::to_string(&explanation)?)?);
         }

@@ -14,7 +14,7 @@ pub(super) struct InForce {
     #[command(flatten)]
     config: ConfigArgs,
     /// Where apps find the gate; port 0 picks a free one [default: 127.0.0.1:4290].
-    #[arg(long, value_name = "ADDR", env = "TIDEGATE_LISTEN")]
+    #[arg(short, long, value_name = "ADDR", env = "TIDEGATE_LISTEN")]
     listen: Option<SocketAddr>,
     /// Where people and probes find it, or "off" [default: 127.0.0.1:4291].
     #[arg(long, value_name = "ADDR|off", env = "TIDEGATE_ADMIN", hide_env_values = true)]
@@ -41,6 +41,7 @@ impl InForce {
     }
 
     /// Whether an upstream is given.
+    #[cfg(feature = "lab")]
     pub(super) fn is_upstream(&self) -> bool {
         self.upstream.is_some()
     }

@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const PATIENCE_NAMED: Duration = Duration::from_secs(5);
 
 impl AskedAt {
-    /// Asks the gate that is named, or the one that would run with this configuration.
-    pub(super) fn ask(&self, config: &Config) -> Result<LiveStatus> {
+    /// Asks the gate that is named, or the one that would run with this configuration, for a client with this label.
+    pub(super) fn ask(&self, config: &Config, client: &str) -> Result<LiveStatus> {
         let named = self.admin.clone();
         let patience = if named.is_some() { PATIENCE_NAMED } else { PATIENCE };
         let configured = || config.server.admin.map(|admin| admin.to_string());
@@ -41,7 +41,7 @@ impl AskedAt {
         };
         let gate = AdminArgs { admin };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let status = runtime.block_on(gate.status(patience));
+        let status = runtime.block_on(gate.status_for(client, patience));
         let nobody = |_| format!("no gate answers at {}, so what it would have learned is not here", gate.admin);
         let differs = status.as_ref().is_ok_and(|status| status.config_hash != config.hash);
         Ok(LiveStatus { status: status.map_err(nobody), differs })

@@ -9,13 +9,13 @@ use super::output::say;
 use super::stop::StopSignals;
 use tidegate_lab::mock::{Mock, Options};
 
-/// Run a stand-in for api.openai.com that enforces the limits, to test against.
+/// Run a stand-in for api.openai.com that enforces limits, to test against.
 #[derive(Debug, Args)]
 pub(super) struct MockArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Where to listen; port 0 picks a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4292")]
+    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1:4292")]
     listen: SocketAddr,
     #[command(flatten)]
     options: Options,

@@ -8,6 +8,7 @@ mod demo;
 #[cfg(feature = "lab")]
 mod dev;
 mod diagnose;
+mod examples;
 mod explain;
 mod healthcheck;
 mod in_force;
@@ -22,9 +23,11 @@ mod run;
 mod serve;
 #[cfg(feature = "lab")]
 mod simulate;
+mod state;
 mod stop;
 mod top;
 mod usage_error;
+mod which_limit;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,9 +43,9 @@ use crate::gate::StartError;
 use crate::problem::Invalid;
 use crate::store;
 
-/// A local gate before api.openai.com: requests wait their turn here instead of earning 429s there.
+/// A local proxy for api.openai.com. It queues requests so that they stay under your rate limits.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = examples::ALL)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,36 +54,49 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a command, and send its requests through a gate.
+    #[command(after_help = examples::RUN)]
     Run(run::RunCommand),
     /// Run the gate.
+    #[command(after_help = examples::SERVE)]
     Serve(serve::Serve),
     /// Show what the gate is for: the same batch directly and through it. Needs no key and no network.
     #[cfg(feature = "lab")]
+    #[command(after_help = examples::DEMO)]
     Demo(demo::Demo),
     /// Try the gate without a key: a mock upstream and a gate before it, in one, with the same limits and the same minute.
     #[cfg(feature = "lab")]
+    #[command(after_help = examples::DEV)]
     Dev(dev::Dev),
-    /// Run a stand-in for api.openai.com that enforces the limits, to test against.
+    /// Run a stand-in for api.openai.com that enforces limits, to test against.
     #[cfg(feature = "lab")]
+    #[command(after_help = examples::MOCK)]
     Mock(mock::MockArgs),
-    /// Say which route and which pools a request takes, and what a wait and a refusal would look like.
+    /// Show which route and pools a request takes, and how long it would wait.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(explain::Explain),
-    /// Ask a running gate which limit is hit, whether there are hidden ones, whether the upstream throttles, and what to do.
+    /// Ask a running gate which limit is hit, and what to do.
+    #[command(after_help = examples::DIAGNOSE)]
     Diagnose(diagnose::Diagnose),
-    /// Show live which limits are hit: pools, routes, clients and what the upstream refuses, the worst at the top.
+    /// Show pools, routes and clients live, the worst at the top.
+    #[command(after_help = examples::TOP)]
     Top(top::TopCommand),
     /// Check a configuration and print what would be in force.
+    #[command(after_help = examples::CHECK)]
     Check(check::CheckCommand),
-    /// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
+    /// Simulate traffic: which requests wait, how long, and how full the pools get.
     #[cfg(feature = "lab")]
+    #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::Simulate),
-    /// Print the built-in configuration, commented, to start one's own from.
+    /// Print the built-in configuration, with comments.
+    #[command(after_help = examples::INIT)]
     Init,
-    /// Ask a running gate whether it is well; for containers that have no curl.
+    /// Ask a running gate whether it is well. For containers without curl.
+    #[command(after_help = examples::HEALTHCHECK)]
     Healthcheck(healthcheck::Healthcheck),
     /// Print the completions for a shell.
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
-        /// Which.
+        /// The shell.
         shell: Shell,
     },
 }
@@ -89,6 +105,12 @@ enum Command {
 const USAGE: u8 = 2;
 /// Exit code of an invalid configuration (`EX_CONFIG` of sysexits.h).
 const INVALID_CONFIG: u8 = 78;
+
+/// The command line, for man pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Runs the command that the process was started with.
 #[must_use]

@@ -5,7 +5,6 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,17 +13,17 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::in_force::InForce;
-use super::listen::bind;
+use super::listen::HandedSockets;
 use super::output::{log_lines, say};
+use super::state::keep_state;
 use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
-use crate::admission::Admission;
-use crate::config::{Config, exposures};
-use crate::gate::Gate;
-use crate::store::Store;
+use crate::config::{Config, Source, exposures};
+use crate::gate::{Gate, Workers};
+use crate::reload::{Load, Reloader, watch};
 use crate::telemetry::Filter;
-use crate::{admin, gate, store};
+use crate::{admin, gate};
 
 /// Run the gate.
 #[derive(Debug, Args)]
@@ -48,9 +47,13 @@ pub(super) enum LogFormat {
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
         let filter = start_log(&self.log, self.log_format)?;
-        let config = self.config.load()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let served = runtime.block_on(serve(config, filter));
+        let in_force = self.config;
+        let config = in_force.load()?;
+        let load: Load = Box::new(move || in_force.load());
+        let handed = HandedSockets::take()?;
+        // For all but the connections of apps, which have threads of their own.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let served = runtime.block_on(serve(config, filter, handed, Some(load)));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
         served
@@ -78,27 +81,37 @@ impl LogFormat {
 }
 
 /// Serves until it is told to stop.
-pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
+pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSockets, load: Option<Load>) -> Result<()> {
+    if let Some(own) = config.own_upstream() {
+        tracing::error!(%own, "the upstream is the gate's own address: every request goes round in a loop and is answered 508");
+    }
     let (mut stop, hangups) = (StopSignals::listen()?, rotation::listen()?);
     raise_open_files();
     let gate = Gate::start(&config)?;
+    let config = Arc::new(config);
+    let reloader = load.map(|load| Arc::new(Reloader::new(gate.clone(), Arc::clone(&config), load)));
     let stopped = CancellationToken::new();
-    let keeping = keep_lessons(&config, gate.admission(), stopped.clone())?;
-    let listener = bind(config.server.listen, "--listen").await?;
+    let keeping = keep_state(&config, gate.admission(), stopped.clone())?;
+    let workers = Workers::start()?;
+    let listener = handed.apps(config.server.listen).await?;
     let address = listener.local_addr()?;
     say(&format!("listening on http://{address}"));
     exposures(&config).iter().for_each(|exposure| tracing::warn!("{exposure}"));
     if let Some(admin) = config.server.admin {
-        let listener = bind(admin, "--admin").await?;
+        let listener = handed.admin(admin).await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched = Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter));
+        let watched =
+            Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter).with_reloader(reloader.clone()));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }
     tracing::info!(config = %config.source, upstream = %config.upstream.url, "apps: OPENAI_BASE_URL=http://{address}/v1");
     tokio::spawn(stopped.clone().run_until_cancelled_owned(memory::give_back(gate.clone())));
-    rotation::heed(hangups, &config.log, &gate, stopped.clone());
-    let ended = serve_until_told(gate.clone(), listener, config.server.drain, &mut stop).await;
+    if let (Some(reloader), Source::File(file), true) = (&reloader, &config.source, config.server.watch) {
+        tokio::spawn(stopped.clone().run_until_cancelled_owned(watch(Arc::clone(reloader), file.clone())));
+    }
+    rotation::heed(hangups, &config.log, &gate, reloader, stopped.clone());
+    let ended = serve_until_told(workers, gate.clone(), listener, config.server.drain, &mut stop).await;
     stopped.cancel();
     if let Some(keeping) = keeping {
         tokio::select! {
@@ -111,9 +124,15 @@ pub(super) async fn serve(config: Config, filter: Filter) -> Result<()> {
 }
 
 /// Serves, and once it is told to stop, lets what is under way end.
-async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, stop: &mut StopSignals) -> Result<()> {
+async fn serve_until_told(
+    workers: Workers,
+    gate: Gate,
+    listener: TcpListener,
+    drain: Duration,
+    stop: &mut StopSignals,
+) -> Result<()> {
     let stopping = CancellationToken::new();
-    let mut serving = std::pin::pin!(gate::run(gate, listener, drain, stopping.clone().cancelled_owned()));
+    let mut serving = std::pin::pin!(gate::run_on(workers, gate, listener, drain, stopping.clone().cancelled_owned()));
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
         () = stop.asked() => {}
@@ -124,18 +143,6 @@ async fn serve_until_told(gate: Gate, listener: TcpListener, drain: Duration, st
         ended = serving => Ok(ended?),
         () = stop.asked() => bail!("ended at once, by a second signal"),
     }
-}
-
-/// What was learned before holds again, and what is learned from now on is kept.
-pub(super) fn keep_lessons(
-    config: &Config,
-    admission: &Admission,
-    stopped: CancellationToken,
-) -> Result<Option<JoinHandle<()>>, store::UnusableFile> {
-    let Some(path) = &config.upstream.learned_file else { return Ok(None) };
-    let store = Store::open(path, &config.pools)?;
-    store.recall(admission);
-    Ok(Some(tokio::spawn(store.keep(admission.clone(), stopped))))
 }
 
 /// A client that waits is an open file, and shells allow 1,024 of them where the system allows many more.

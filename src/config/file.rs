@@ -15,11 +15,14 @@ pub(super) type Text = Spanned<String>;
 pub(super) struct File {
     /// What it means is decided before, by the overlay; here another value is an error.
     pub(super) extends: Option<Extends>,
+    pub(super) mode: Option<Mode>,
     pub(super) server: Server,
     pub(super) upstream: Upstream,
     pub(super) queue: Queue,
     pub(super) clients: Clients,
     pub(super) log: Log,
+    pub(super) store: Store,
+    pub(super) replicas: Replicas,
     pub(super) pools: IndexMap<String, Spanned<Pool>>,
     pub(super) routes: Vec<Route>,
 }
@@ -29,6 +32,13 @@ pub(super) struct File {
 pub(super) enum Extends {
     BuiltIn,
     None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    Enforce,
+    Observe,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +51,7 @@ pub(super) struct Server {
     pub(super) stall_timeout: Option<Text>,
     pub(super) cert_file: Option<Text>,
     pub(super) key_file: Option<Text>,
+    pub(super) watch: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,7 +65,6 @@ pub(super) struct Upstream {
     pub(super) http2_connections: Option<NonZeroUsize>,
     pub(super) ca_file: Option<Text>,
     pub(super) learn: Option<bool>,
-    pub(super) learned_file: Option<Text>,
     pub(super) refusals: IndexMap<String, Text>,
 }
 
@@ -88,6 +98,26 @@ pub(super) struct Log {
     pub(super) otlp: Option<Text>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [store]")]
+pub(super) struct Store {
+    pub(super) path: Option<Text>,
+    pub(super) cold: Option<ColdStart>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table, as in [replicas]")]
+pub(super) struct Replicas {
+    pub(super) share: Option<Text>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ColdStart {
+    Empty,
+    Full,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Access {
@@ -112,6 +142,7 @@ pub(super) struct Pool {
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
     pub(super) poll_share: Option<Spanned<f64>>,
+    pub(super) mode: Option<Mode>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

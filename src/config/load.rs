@@ -41,9 +41,19 @@ impl Config {
         let Some(path) = named.or_else(found) else {
             return Ok(Self::parse(&Source::BuiltIn, DEFAULT)?);
         };
+        if path == Path::new("-") {
+            return Self::read(std::io::stdin());
+        }
         let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         Ok(Self::parse(&Source::File(path.to_owned()), &text)?)
+    }
+
+    fn read(mut input: impl std::io::Read) -> Result<Self, LoadError> {
+        let mut text = String::new();
+        let unreadable = |error| LoadError::Unreadable { path: "-".into(), error };
+        input.read_to_string(&mut text).map_err(unreadable)?;
+        Ok(Self::parse(&Source::Text("standard input".to_owned()), &text)?)
     }
 
     /// Reads a text. Unless it says `extends = "none"`, it changes the pools and routes of [`DEFAULT`] that it names and keeps

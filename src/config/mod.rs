@@ -4,6 +4,7 @@
 
 mod change;
 mod check;
+mod difference;
 mod exposure;
 mod file;
 mod hash;
@@ -17,6 +18,7 @@ mod url;
 
 pub use crate::settings::PoolSettings as Pool;
 pub use change::Change;
+pub use difference::{Difference, NeedsRestart};
 pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
@@ -32,7 +34,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::client::{AllowedHosts, ClientSettings};
 use crate::hints::RefusalCause;
-use crate::limit::{Learn, PoolId, Rate, Unit};
+use crate::limit::{Learn, PoolId, Rate, Share, Unit};
 use crate::meter::scaled;
 use crate::route::Table;
 use crate::settings::Settings;
@@ -49,6 +51,8 @@ pub struct Config {
     pub hash: String,
     /// How its pools and routes differ from the built-in ones.
     pub changes: Vec<Change>,
+    /// The whole gate only observes: it counts what it would do, and sends every request at once.
+    pub is_observed: bool,
     /// The gate's own addresses.
     pub server: Server,
     /// Where requests go.
@@ -59,6 +63,10 @@ pub struct Config {
     pub clients: ClientSettings,
     /// What is told of each request.
     pub log: LogConfig,
+    /// What is kept over a restart.
+    pub store: StoreConfig,
+    /// Which part of every limit of the account is this gate's.
+    pub share: Share,
     /// The pools; [`PoolId`] counts them.
     pub pools: Vec<Pool>,
     /// What matches what.
@@ -78,6 +86,8 @@ pub struct Server {
     pub drain: Duration,
     /// How long a client may send or take nothing of what is under way.
     pub stall_timeout: Duration,
+    /// Whether the file is reloaded when it changes.
+    pub watch: bool,
     /// The gate's own certificate, for apps that speak TLS to it; others go on without.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -101,8 +111,6 @@ pub struct UpstreamConfig {
     pub authorities: Option<Arc<RootCertStore>>,
     /// What a refusal means here that has this code, or this type where it has no code.
     pub refusals: Vec<(String, RefusalCause)>,
-    /// Where what is learned is kept over a restart.
-    pub learned_file: Option<PathBuf>,
 }
 
 /// The name of an environment variable that holds a key. It may be the key itself, pasted there by mistake.
@@ -128,6 +136,27 @@ pub struct QueueConfig {
     /// How much of a body is read while its request waits, so that a client that leaves is seen to. A whole one of up to
     /// so much is kept to be sent again, while half of `max_bytes` is free.
     pub buffer: usize,
+}
+
+/// What is kept over a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Where.
+    pub path: StorePath,
+    /// Whether a start that finds nothing there takes every limit for used up.
+    pub starts_full: bool,
+}
+
+/// Where the state is kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StorePath {
+    /// Where the platform keeps such things.
+    #[default]
+    Usual,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    File(PathBuf),
 }
 
 /// What is told of each request, beside the log.
@@ -178,6 +207,13 @@ impl Config {
             max_in_flight: self.queue.max_in_flight,
             ageing: self.queue.ageing,
         }
+    }
+
+    /// The gate's own address, if that is where its upstream's URL leads.
+    #[must_use]
+    pub fn own_upstream(&self) -> Option<SocketAddr> {
+        let own = [Some(self.server.listen), self.server.admin].into_iter().flatten();
+        own.into_iter().find(|&own| url::leads_to(&self.upstream.url, own))
     }
 
     /// Shrinks all windows to an upstream's whose minute is shorter, as that of `mock --minute` is. `of_models` are the limits

@@ -177,21 +177,25 @@ fn is_url(path: &[&str]) -> bool {
 /// The settings whose values are no secret, whatever people write there by mistake.
 fn is_harmless(path: &[&str]) -> bool {
     match path {
-        ["server", key] => ["listen", "admin", "allowed_hosts", "drain", "stall_timeout", "cert_file"].contains(key),
+        ["server", key] => {
+            ["listen", "admin", "allowed_hosts", "drain", "stall_timeout", "cert_file", "watch"].contains(key)
+        }
         ["upstream", key] => {
             let times = ["connect_timeout", "response_timeout"];
-            times.contains(key) || ["http2_connections", "ca_file", "learn", "learned_file"].contains(key)
+            times.contains(key) || ["http2_connections", "ca_file", "learn"].contains(key)
         }
-        ["extends"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
+        ["extends" | "mode"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
         ["queue", key] => {
             let most = ["max_waiting", "max_bytes", "max_in_flight", "max_wait"];
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)
         }
         ["clients", key] => ["quota", "by", "may_raise"].contains(key),
+        ["replicas", key] => *key == "share",
+        ["store", key] => ["path", "cold"].contains(key),
         ["log", key] => ["access", "access_file", "sample"].contains(key),
         ["pools", _, key] => {
             let limits = ["requests", "tokens", "in_flight", "shape", "burst", "margin", "learn", "key"];
-            let waits = ["max_waiting", "max_bytes", "max_wait", "when_full", "poll_share"];
+            let waits = ["max_waiting", "max_bytes", "max_wait", "when_full", "poll_share", "mode"];
             limits.contains(key) || waits.contains(key)
         }
         ["routes", key] => ["match", "pools", "priority", "keepalive", "coalesce", "reuse", "hold"].contains(key),

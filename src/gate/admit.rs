@@ -7,13 +7,14 @@ use http::Version;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
+use super::observed_request::ObservedRequest;
 use super::outcome::millis;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
 use crate::admission::{AdmissionRequest, PendingPermit, Permit, QueuePosition, Turn};
 use crate::limit::Unit;
-use crate::route::{Ask, KeyPart, Priority, method_name};
+use crate::route::{Ask, Asks, KeyPart, Priority, method_name};
 use crate::telemetry::RequestedCost;
 use crate::upstream::{Failed, Held, Unfilled};
 
@@ -22,6 +23,10 @@ pub(super) struct Admitted {
     pub(super) permit: Permit,
     /// Its place among all requests in flight.
     pub(super) slot: Held,
+    /// Its double, if it would have waited for pools that are only observed.
+    pub(super) observed: Option<ObservedRequest>,
+    /// All its pools are only observed.
+    pub(super) is_observed: bool,
     /// Where it stands in the queue should it be sent again; none if it takes from no pool, as nothing would pace it.
     pub(super) position: Option<QueuePosition>,
 }
@@ -46,13 +51,18 @@ impl Gate {
     ) -> Result<Admitted, Failure> {
         if request.needs_body(self) {
             self.read_body(request).await?;
-        } else {
+        } else if !self.only_observes() {
             self.read_small_body(request).await?;
         }
-        let (asks, admission) = (request.asks(self), request.admission(self, position));
+        let (mut asks, admission) = (request.asks(self), request.admission(self, position));
         self.trace_cost(request, &asks, &admission);
         // With too many requests in flight, refuse before waiting, not after.
         let slot = self.in_flight.take(1).map_err(Failure::InFlight)?;
+        let observed = self.observer.as_ref().map(|observer| observer.split(&mut asks)).unwrap_or_default();
+        if self.only_observes() || (!observed.is_empty() && asks.is_empty()) {
+            let observed = if request.is_refused { Asks::new() } else { observed };
+            return Ok(self.admit_observed(&observed, admission, slot));
+        }
         let (permit, slot) = match self.admission.request(&asks, admission).map_err(Failure::refused)? {
             Turn::Now(permit) => (permit, slot),
             Turn::Queued(queued) => {
@@ -64,7 +74,17 @@ impl Gate {
             }
         };
         let position = (!asks.is_empty()).then_some(permit.again);
-        Ok(Admitted { permit, slot, position })
+        // One that is sent again has its double already.
+        let is_new = admission.position.is_none() && !observed.is_empty();
+        let observed = is_new.then(|| self.observe(&observed, admission, false).1).flatten();
+        Ok(Admitted { permit, slot, position, observed, is_observed: false })
+    }
+
+    /// Lets a request go at once whose pools are only observed.
+    fn admit_observed(&self, observed: &Asks, admission: AdmissionRequest, slot: Held) -> Admitted {
+        let (permit, observed) = self.observe(observed, admission, true);
+        let permit = permit.unwrap_or_else(|| self.admission.free(admission));
+        Admitted { permit, slot, position: None, observed, is_observed: true }
     }
 
     /// Reads the body before the request can queue, as what it asks of its pools depends on the body.
@@ -75,7 +95,8 @@ impl Gate {
         if let Some(read) = self.fill(request).now_or_never() {
             return read;
         }
-        let read = timeout(BODY_TIMEOUT, self.fill(request)).await;
+        // Boxed, as is all that waits: most requests do not, and should not carry its size.
+        let read = Box::pin(timeout(BODY_TIMEOUT, self.fill(request))).await;
         read.unwrap_or(Err(Failure::Upstream(Failed::Slow(BODY_TIMEOUT))))
     }
 
@@ -88,7 +109,7 @@ impl Gate {
         }
         let read = match body.fill(buffer, &self.bodies).now_or_never() {
             Some(read) => read,
-            None => timeout(READ_AHEAD_TIMEOUT, body.fill(buffer, &self.bodies)).await.unwrap_or(Ok(())),
+            None => Box::pin(timeout(READ_AHEAD_TIMEOUT, body.fill(buffer, &self.bodies))).await.unwrap_or(Ok(())),
         };
         match read {
             Err(Unfilled::Failed(failed)) => Err(Failure::Upstream(failed)),

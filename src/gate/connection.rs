@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName};
+use futures_util::FutureExt;
+use futures_util::future::poll_fn;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,8 +19,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use super::crowd::Crowd;
 use super::peer::Peer;
@@ -26,20 +26,19 @@ use super::socket::Socket;
 use super::state::Gate;
 use super::strict::Strict;
 use super::untaken::StreamExecutor;
-use crate::upstream::probe;
+use crate::upstream::{DriverWaker, MAX_FIELDS, probe};
 
 /// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
 /// their connection open.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// How long a new connection has for its first head while there is no room for others. A guess: honest clients send theirs
-/// at once.
-const FIRST_HEAD: Duration = Duration::from_secs(2);
-
-/// How much of a request's head or of a response is held for a client, in bytes: by hyper, by h2 for a stream, and of what
-/// the system has not sent. As much as nginx takes of a head (`large_client_header_buffers`; Node.js takes 16 KB), and
-/// with what the upstream's side holds, a client that does not read costs 128 KB (`tests/gate/slow.rs`).
+/// How much of a response is held for a client, in bytes: by h2 for a stream, and of what the system has not sent. With what the
+/// upstream's side holds, a client that does not read costs 128 KB (`tests/gate/slow.rs`).
 const BUFFER: u32 = 32 << 10;
+
+/// How long the head of a request may be, in bytes; hyper lets pass what came with the same read, and holds as much of a
+/// response. Some apps send a field of 64 KB (a token with all of its groups).
+const HEAD: usize = 65 << 10;
 
 /// What a client of HTTP/2 says first (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,8 +46,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What one of TLS says first: the type of a handshake's record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 
-/// What no log may show, whoever prints a request's headers.
-const SECRETS: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("api-key")];
+/// How long a connection has for its first head once nothing new is taken, or there is no room for others. A guess: an honest
+/// client sends its request at once.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// What every connection is served with.
 pub(super) struct ConnectionService {
@@ -57,7 +57,6 @@ pub(super) struct ConnectionService {
     http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
     crowd: Crowd,
-    is_closing: AtomicBool,
 }
 
 /// What a connection speaks.
@@ -71,12 +70,12 @@ enum Protocol {
 impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(StreamExecutor { stall: gate.stall }));
-        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER as usize);
+        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEAD).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
-        http2.max_header_list_size(BUFFER).max_send_buf_size(BUFFER as usize);
+        http2.max_header_list_size(HEAD as u32).max_send_buf_size(BUFFER as usize);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
         let crowd = Crowd::of_clients(gate.in_flight.most());
-        Self { gate, tls, http1, http2, crowd, is_closing: AtomicBool::new(false) }
+        Self { gate, tls, http1, http2, crowd }
     }
 
     pub(super) fn gate(&self) -> &Gate {
@@ -90,7 +89,6 @@ impl ConnectionService {
 
     /// Lets every connection end with the answers that are under way on it.
     pub(super) fn close(&self) {
-        self.is_closing.store(true, Ordering::Relaxed);
         self.crowd.close();
     }
 
@@ -99,9 +97,7 @@ impl ConnectionService {
         drop(stream.set_nodelay(true));
         drop(probe(&stream));
         bound_unsent(&stream);
-        let leaving = self.crowd.leaving();
-        let first = leaving.run_until_cancelled(timeout(self.gate.stall, protocol(&mut stream)));
-        let Some(Ok(Ok((protocol, read)))) = first.await else { return };
+        let Some((protocol, read)) = self.protocol(&mut stream).await else { return };
         let socket = Socket::new(stream, read, self.gate.stall);
         let served = match (protocol, &self.tls) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
@@ -118,6 +114,19 @@ impl ConnectionService {
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
         }
+    }
+
+    /// What a connection speaks, if it says so in time. One that was made just before nothing new is taken has a moment left: its
+    /// request is on the way, and no other gate will get it.
+    async fn protocol(&self, stream: &mut TcpStream) -> Option<(Protocol, Bytes)> {
+        let mut spoken = pin!(timeout(self.gate.stall, protocol(stream)));
+        let leaving = self.crowd.leaving();
+        let spoken = tokio::select! {
+            biased;
+            spoken = &mut spoken => spoken,
+            () = leaving.cancelled() => timeout(LAST_WORD, spoken).await.ok()?,
+        };
+        spoken.ok()?.ok()
     }
 
     async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {
@@ -141,28 +150,27 @@ impl ConnectionService {
     {
         let (gate, peer, known) = (self.gate.clone(), Arc::new(peer), Arc::new(AtomicBool::new(false)));
         let has_asked = Arc::clone(&known);
-        let handle = ServiceBuilder::new()
-            // Keys are marked before anything can print a request's headers.
-            .layer(SetSensitiveRequestHeadersLayer::from_shared(SECRETS.into()))
-            .service_fn(move |request| {
-                known.store(true, Ordering::Relaxed);
-                let (gate, peer) = (gate.clone(), Arc::clone(&peer));
-                async move { Ok::<_, Infallible>(gate.handle(request, &peer).await) }
-            });
-        let through = service_fn(move |request| handle.clone().oneshot(request));
+        let handle = service_fn(move |request| {
+            known.store(true, Ordering::Relaxed);
+            gate.handle(request, &peer).map(Ok::<_, Infallible>)
+        });
         if protocol == Protocol::Http2 {
-            let connection = self.http2.serve_connection(TokioIo::new(stream), through);
-            Box::pin(self.until_closing(connection, &has_asked, http2::Connection::graceful_shutdown)).await
+            let connection = self.http2.serve_connection(TokioIo::new(stream), handle);
+            let end = http2::Connection::graceful_shutdown;
+            Box::pin(self.until_closing(connection, Future::poll, &has_asked, end)).await
         } else {
             let stream = TokioIo::new(Strict::new(stream, self.gate.stall));
-            let connection = self.http1.serve_connection(stream, through).with_upgrades();
-            self.until_closing(connection, &has_asked, http1::UpgradeableConnection::graceful_shutdown).await
+            let connection = self.http1.serve_connection(stream, handle).with_upgrades();
+            let waker = DriverWaker::new();
+            let poll = |connection: Pin<&mut _>, cx: &mut Context<'_>| waker.poll(connection, cx);
+            self.until_closing(connection, poll, &has_asked, http1::UpgradeableConnection::graceful_shutdown).await
         }
     }
 
     async fn until_closing<C>(
         &self,
         connection: C,
+        mut poll: impl FnMut(Pin<&mut C>, &mut Context<'_>) -> Poll<hyper::Result<()>>,
         has_asked: &AtomicBool,
         end_gracefully: fn(Pin<&mut C>),
     ) -> hyper::Result<()>
@@ -173,18 +181,21 @@ impl ConnectionService {
         let leaving = self.crowd.leaving();
         tokio::select! {
             biased;
-            ended = &mut connection => return ended,
+            ended = poll_fn(|cx| poll(connection.as_mut(), cx)) => return ended,
             () = leaving.cancelled() => end_gracefully(connection.as_mut()),
         }
         // hyper would wait for the rest of a first head.
-        if !has_asked.load(Ordering::Relaxed) && !self.is_closing.load(Ordering::Relaxed) {
+        if !has_asked.load(Ordering::Relaxed) && !self.crowd.is_closing() {
             tokio::select! {
                 biased;
-                ended = &mut connection => return ended,
-                () = sleep(FIRST_HEAD) => {}
+                ended = poll_fn(|cx| poll(connection.as_mut(), cx)) => return ended,
+                () = sleep(LAST_WORD) => {}
             }
         }
-        if has_asked.load(Ordering::Relaxed) { connection.await } else { Ok(()) }
+        if !has_asked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        poll_fn(|cx| poll(connection.as_mut(), cx)).await
     }
 }
 

@@ -75,6 +75,11 @@ impl Crowd {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).child_token()
     }
 
+    /// Whether every connection is to leave.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// Has every connection leave.
     pub(crate) fn close(&self) {
         self.closing.cancel();

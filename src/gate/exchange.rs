@@ -4,6 +4,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::body::PeekedBody;
+use super::observed_request::ObservedRequest;
 use crate::admission::{Acceptance, InFlight};
 use crate::hints::{
     self, BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal,
@@ -23,6 +24,7 @@ pub(super) struct ResponseMeter {
     in_flight: InFlight,
     /// Its place among all requests in flight.
     _slot: Held,
+    observed: Option<ObservedRequest>,
     sent_at: Instant,
     /// What admission has not been told yet.
     acceptance: Option<Acceptance>,
@@ -88,8 +90,8 @@ impl Exchange {
 }
 
 impl ResponseMeter {
-    pub(super) fn new(in_flight: InFlight, slot: Held, sent_at: Instant) -> Self {
-        Self { in_flight, _slot: slot, sent_at, acceptance: None, usage: None }
+    pub(super) fn new(in_flight: InFlight, slot: Held, observed: Option<ObservedRequest>, sent_at: Instant) -> Self {
+        Self { in_flight, _slot: slot, observed, sent_at, acceptance: None, usage: None }
     }
 
     /// The upstream took the request; these headers say what is left, or nothing is at its path. Admission is told at the
@@ -102,6 +104,15 @@ impl ResponseMeter {
     pub(super) fn report(&mut self) {
         if let Some(acceptance) = self.acceptance.take() {
             self.in_flight.accepted(self.sent_at, &acceptance);
+        }
+    }
+
+    /// An error that a WebSocket brings, which may be a refusal.
+    pub(super) fn hear_error(&mut self, status: u16, event: &[u8], meanings: &Meanings) {
+        let answer = UpstreamResponse { status, headers: &HeaderMap::new(), body: event, now: since_epoch() };
+        if let Some(refusal) = classify_refusal(&answer, meanings) {
+            self.acceptance = None;
+            self.refused(&refusal);
         }
     }
 
@@ -129,6 +140,9 @@ impl Drop for ResponseMeter {
     fn drop(&mut self) {
         let tokens = self.usage.as_ref().and_then(|usage| usage.sink().total());
         self.in_flight.end(self.sent_at, self.acceptance.as_ref(), tokens);
+        if let Some(observed) = self.observed.take() {
+            observed.end(tokens);
+        }
     }
 }
 

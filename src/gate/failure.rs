@@ -32,6 +32,10 @@ pub(super) enum Failure {
     NoStream { status: StatusCode, said: String },
     /// The client takes the gate for a proxy that it can tunnel through.
     Tunnel,
+    /// The client takes the gate for a proxy, and means another server.
+    Misdirected,
+    /// The request has passed this gate before.
+    Loop,
     /// A web page may have sent it, and would spend the key that the gate adds.
     Stranger(Stranger),
     /// Servers read its path in more ways than the gate can count.
@@ -96,7 +100,7 @@ impl Failure {
     }
 
     /// The upstream did not respond. A client that is still sending its body would not read the answer.
-    pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered) -> Self {
+    pub(super) async fn unanswered(Unanswered { failed, unread, .. }: Unanswered) -> Self {
         if let Some(unread) = unread {
             unread.drain().await;
         }
@@ -162,12 +166,7 @@ impl Failure {
                 Code::NoStream,
                 format!("the upstream answered {status} and no event stream: {said}"),
             ),
-            Self::Tunnel => ErrorResponse::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                Code::NoTunnel,
-                "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address \
-                 with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.",
-            ),
+            Self::Tunnel | Self::Misdirected | Self::Loop => self.astray(),
             Self::Stranger(stranger) => ErrorResponse::new(
                 StatusCode::FORBIDDEN,
                 Code::CrossSite,
@@ -192,7 +191,24 @@ impl Failure {
             ),
         }
     }
+
+    /// What was sent here by a setting that is wrong, and helps to mend it.
+    fn astray(&self) -> ErrorResponse {
+        let (status, code, message) = match self {
+            Self::Tunnel => (StatusCode::METHOD_NOT_ALLOWED, Code::NoTunnel, TUNNEL),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, Code::Misdirected, MISDIRECTED),
+            _ => (StatusCode::LOOP_DETECTED, Code::Loop, LOOP),
+        };
+        ErrorResponse { is_hopeless: true, ..ErrorResponse::new(status, code, message) }
+    }
 }
+
+const TUNNEL: &str = "CONNECT asks for a tunnel, and nothing in a tunnel can be paced. Set OPENAI_BASE_URL to this address with \
+                      /v1 (as in http://127.0.0.1:4290/v1) instead of HTTPS_PROXY.";
+const MISDIRECTED: &str = "the request names another server, as if this were its proxy, and goes to none. Set OPENAI_BASE_URL \
+                           to this address with /v1 (as in http://127.0.0.1:4290/v1) instead of HTTP_PROXY.";
+const LOOP: &str = "the request has come back to this gate: its upstream leads to itself in a loop. Set upstream.url to the \
+                    server that answers.";
 
 /// Nobody can say when there will be room again; so that not all come back at once, each is told another time.
 fn exhausted(message: String, details: Value) -> ErrorResponse {

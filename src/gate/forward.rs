@@ -1,6 +1,7 @@
 use std::mem;
 
-use http::{Request, Response, StatusCode};
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::admit::Admitted;
 use super::exchange::{Exchange, ResponseMeter, says_why_in_its_body};
@@ -8,6 +9,7 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
+use super::websocket::WebSocketTurns;
 use super::{headers, relay};
 use crate::upstream::{Failed, Prefetched, ResponseBody};
 
@@ -25,17 +27,27 @@ impl Gate {
     pub(super) async fn forward(
         &self,
         request: &mut ClientRequest,
-        Admitted { permit, slot, position }: Admitted,
+        Admitted { permit, slot, position, observed, .. }: Admitted,
         progress: &mut Progress,
     ) -> Result<Forwarded, Failure> {
         let (place, in_flight) = permit.split();
-        let (outgoing, can_resend) = self.outgoing(request, position.is_some());
+        let turns = WebSocketTurns::of(self, request);
+        let (mut outgoing, can_resend) = self.outgoing(request, position.is_some());
+        if turns.is_some() {
+            // Compressed messages could not be read.
+            outgoing.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS);
+        }
         let sent = progress.sent();
-        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, sent.into_std()));
+        let mut meter = Box::new(ResponseMeter::new(in_flight, slot, observed, sent.into_std()));
         if let Some(trace) = &request.trace {
             trace.sent(sent);
         }
-        let answered = self.upstream.send(outgoing, place, request.target.clone()).await;
+        let mut answered = self.upstream.send(outgoing, Some(place), request.target.clone()).await;
+        if can_resend && matches!(&answered, Err(unanswered) if unanswered.is_unsent) {
+            // The upstream has seen nothing of it, so its place holds.
+            let (outgoing, _) = self.outgoing(request, true);
+            answered = Box::pin(self.upstream.send(outgoing, None, request.target.clone())).await;
+        }
         if let Some(trace) = &request.trace {
             trace.answered(answered.as_ref().ok().map(|response| response.status().as_u16()));
         }
@@ -54,7 +66,7 @@ impl Gate {
             meter.report();
         }
         if is_switching {
-            let exchange = self.switch_protocols(request, response, meter)?;
+            let exchange = self.switch_protocols(request, response, meter, turns)?;
             return Ok(Forwarded { exchange, can_resend: false });
         }
         if self.routes.route(request.route()).is_metered {
@@ -73,8 +85,11 @@ impl Gate {
         let can_resend = kept.is_some();
         let mut outgoing = Request::new(mem::replace(body, kept.unwrap_or_default()));
         *outgoing.method_mut() = head.method.clone();
-        *outgoing.headers_mut() = if can_resend { head.headers.clone() } else { mem::take(&mut head.headers) };
+        // What goes on has the room that answers need; what is kept is copied to its size.
+        let kept = if can_resend { head.headers.clone() } else { HeaderMap::new() };
+        *outgoing.headers_mut() = mem::replace(&mut head.headers, kept);
         headers::for_upstream(&head.method, outgoing.headers_mut(), upgrade.is_some());
+        self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)
     }
 
@@ -84,11 +99,12 @@ impl Gate {
         request: &mut ClientRequest,
         mut response: Response<ResponseBody>,
         meter: Box<ResponseMeter>,
+        turns: Option<Box<WebSocketTurns>>,
     ) -> Result<Exchange, Failure> {
         let Some(client) = request.upgrade.take() else {
             return Err(Failure::Upstream(Failed::Senseless("it switches protocols unasked")));
         };
-        relay::start(self, client, &mut response, meter);
+        relay::start(self, client, &mut response, meter, turns);
         Ok(Exchange::relayed(response))
     }
 }

@@ -10,18 +10,51 @@ use smallvec::SmallVec;
 
 use super::outcome::millis;
 
-/// Headers that are meant for one connection (RFC 9110 §7.6.1, and what older clients send).
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Whether a header is meant for one connection (RFC 9110 §7.6.1, and what older clients send). `Connection` is one itself.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Marks what no log may show, whoever prints a request's headers.
+pub(super) fn mark_secrets(headers: &mut HeaderMap) {
+    for (name, value) in headers {
+        if is_secret(name.as_str()) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "cookie"
+            | "proxy-authorization"
+            | "sec-websocket-protocol"
+            | "api-key"
+            | "x-api-key"
+            | "x-goog-api-key"
+    )
+}
+
+/// How the headers begin by which a client, or its SDK, says how a request is to be treated.
+const SPEAKING: [&str; 2] = ["x-tidegate-", "x-stainless-"];
+
+/// Whether there are any that say how the request is to be treated. Looking for each of them costs more.
+pub(super) fn speak_to_the_gate(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| SPEAKING.iter().any(|beginning| name.as_str().starts_with(beginning)))
+}
 
 /// Whether these ask to leave HTTP/1.1 for a WebSocket. No other upgrade goes on: behind one to h2c, say, requests would
 /// pass that nobody counts.
@@ -141,12 +174,14 @@ pub(super) fn set_poll_after(headers: &mut HeaderMap, ms: u64) {
 }
 
 fn strip(headers: &mut HeaderMap, as_well: impl Fn(&HeaderName) -> bool) {
-    let named: Vec<HeaderName> = tokens(headers, &CONNECTION).filter_map(|name| name.parse().ok()).collect();
-    for name in &named {
-        headers.remove(name);
-    }
-    let is_out = |name: &&HeaderName| HOP_BY_HOP.contains(&name.as_str()) || as_well(name);
+    let is_out = |name: &&HeaderName| is_hop_by_hop(name.as_str()) || as_well(name);
     let out: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_out).cloned().collect();
+    if out.contains(&CONNECTION) {
+        let named: Vec<HeaderName> = tokens(headers, &CONNECTION).filter_map(|name| name.parse().ok()).collect();
+        for name in &named {
+            headers.remove(name);
+        }
+    }
     for name in &out {
         headers.remove(name);
     }

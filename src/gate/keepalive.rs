@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
-use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -14,6 +13,7 @@ use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
 use super::write::WriteGuard;
+use crate::route::Body;
 
 impl Gate {
     /// How often an event stream sends a comment while this request waits, if its route asks for that.
@@ -24,7 +24,7 @@ impl Gate {
     /// Sends a request; if it asks for an event stream and waits in the queue for longer than `every`, its response begins.
     pub(super) async fn keep_alive(
         &self,
-        mut request: ClientRequest,
+        mut request: Box<ClientRequest>,
         every: Duration,
         write: Option<WriteGuard>,
         progress: &mut Progress,
@@ -65,10 +65,7 @@ async fn is_queued_after(time: Duration, mut queued: watch::Receiver<bool>) {
     }
 }
 
+/// As lenient as upstreams are.
 fn asks_for_event_stream(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct StreamField {
-        stream: Option<bool>,
-    }
-    serde_json::from_slice::<StreamField>(body).is_ok_and(|body| body.stream == Some(true))
+    Body::read(body, None).is_some_and(|body| body.streams())
 }

@@ -21,15 +21,19 @@ impl Gate {
         request: &mut ClientRequest,
         progress: &mut Progress,
     ) -> Result<Exchange, Failure> {
-        let (mut position, mut refused) = (None, None);
+        let (mut position, mut refused, mut queued) = (None, None, request.arrived);
         loop {
-            let queued = Instant::now();
             let admitted = match self.admit(request, position, progress).await {
                 Ok(admitted) => admitted,
                 Err(failure) => return self.end_unsent(request, failure, refused, queued, progress).await,
             };
             position = admitted.position;
+            let is_observed = admitted.is_observed;
             let Forwarded { mut exchange, can_resend } = self.forward(request, admitted, progress).await?;
+            if is_observed {
+                // More was sent than the scheduler thinks, so a refusal teaches it nothing.
+                return Ok(exchange);
+            }
             let Some(refusal) = exchange.classify_refusal(&self.meanings).await else { return Ok(exchange) };
             let helps = waiting_helps(refusal.cause) && !forbids_retry(exchange.response.headers());
             if !helps || !can_resend {
@@ -38,7 +42,7 @@ impl Gate {
             }
             exchange.release();
             progress.is_queued(true);
-            refused = Some(exchange);
+            (refused, queued) = (Some(exchange), Instant::now());
         }
     }
 
@@ -54,10 +58,10 @@ impl Gate {
     ) -> Result<Exchange, Failure> {
         let Some(mut exchange) = refused else {
             progress.waited = request.arrived.elapsed();
-            return Err(request.reject(failure).await);
+            return Err(Box::pin(request.reject(failure)).await);
         };
         progress.waited_since(queued);
-        let error = failure.response(&self.pools);
+        let error = failure.response(&self.shown_pools());
         let headers = exchange.response.headers_mut();
         if let (Some(wait), false) = (error.retry_after, has_retry_after(headers)) {
             set_retry_after(headers, wait);

@@ -23,7 +23,7 @@ use crate::upstream::filter_trailers;
 /// Turns an answer into one HTTP response, which carries the request's record to its last byte.
 pub(super) fn respond(
     answer: Result<Answer, Failure>,
-    mut record: RequestRecord,
+    mut record: Box<RequestRecord>,
     leaves_http: bool,
 ) -> Response<GateBody> {
     let mut response = match answer {
@@ -104,7 +104,7 @@ fn with_source(mut response: Response<GateBody>, source: Source, attempts: u32) 
 pub(super) struct GateBody {
     content: Content,
     meter: Option<Box<ResponseMeter>>,
-    record: Option<RequestRecord>,
+    record: Option<Box<RequestRecord>>,
     /// Whether its client takes it, over HTTP/2.
     untaken: Option<Arc<Untaken>>,
 }

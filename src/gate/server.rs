@@ -1,14 +1,17 @@
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::connection::ConnectionService;
 use super::state::Gate;
+use super::workers::Workers;
 
 /// How long to leave off accepting when there are no more file descriptors. A guess: some requests end meanwhile.
 const BREATHE: Duration = Duration::from_millis(50);
@@ -25,6 +28,30 @@ pub async fn run(
     drain: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    serve(gate, listener, None, drain, shutdown).await
+}
+
+/// The same, with each connection on one of these threads.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    workers: Workers,
+    gate: Gate,
+    listener: TcpListener,
+    drain: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve(gate, listener, Some(&workers), drain, shutdown).await
+}
+
+async fn serve(
+    gate: Gate,
+    listener: TcpListener,
+    workers: Option<&Workers>,
+    drain: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
     let service = Arc::new(ConnectionService::new(gate));
     let connections = TaskTracker::new();
     let mut shutdown = pin!(shutdown);
@@ -34,19 +61,13 @@ pub async fn run(
             (listener.accept().await, place)
         };
         tokio::select! {
-            (accepted, place) = accepted => match accepted {
-                Ok((stream, peer)) => {
-                    let served = Arc::clone(&service).serve(stream, peer);
-                    connections.spawn(async move {
-                        let _place = place;
-                        served.await;
-                    });
-                }
-                Err(error) => {
+            (accepted, place) = accepted => {
+                let taken = accepted.and_then(|(stream, peer)| spawn(&connections, &service, workers, stream, peer, place));
+                if let Err(error) = taken {
                     service.crowd().tell(&format!("cannot accept a connection: {error}"));
                     sleep(BREATHE).await;
                 }
-            },
+            }
             () = &mut shutdown => break,
         }
     }
@@ -54,6 +75,35 @@ pub async fn run(
     service.close();
     connections.close();
     end(service.gate(), &connections, drain).await;
+    Ok(())
+}
+
+fn spawn(
+    connections: &TaskTracker,
+    service: &Arc<ConnectionService>,
+    workers: Option<&Workers>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Option<OwnedSemaphorePermit>,
+) -> io::Result<()> {
+    let service = Arc::clone(service);
+    let Some(workers) = workers else {
+        connections.spawn(async move {
+            let _place = place;
+            service.serve(stream, peer).await;
+        });
+        return Ok(());
+    };
+    // A stream belongs to the runtime that it was made in.
+    let stream = stream.into_std()?;
+    let serving = async move {
+        let _place = place;
+        match TcpStream::from_std(stream) {
+            Ok(stream) => service.serve(stream, peer).await,
+            Err(error) => tracing::warn!(%error, "cannot serve a connection"),
+        }
+    };
+    connections.spawn_on(serving, workers.next());
     Ok(())
 }
 

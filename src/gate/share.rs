@@ -49,7 +49,7 @@ struct WaiterGuard<'g> {
 impl Gate {
     /// What a request asks for, if others may ask for the same.
     pub(super) fn shareable(&self, request: &ClientRequest) -> Option<SharedGet<'_>> {
-        if request.head.method != Method::GET {
+        if request.head.method != Method::GET || self.only_observes() {
             return None;
         }
         let coalescing = self.routes.route(request.route()).coalesce?;
@@ -66,7 +66,7 @@ impl Gate {
     /// Answers a request by a call that it may share. Dropped at any time, the call goes on for the others.
     pub(super) async fn share(
         &self,
-        request: ClientRequest,
+        request: Box<ClientRequest>,
         get: SharedGet<'_>,
         progress: &mut Progress,
     ) -> Result<Answer, Failure> {
@@ -90,7 +90,7 @@ impl Gate {
     /// Joins a call, reuses a response, or leads a call.
     async fn share_once(
         &self,
-        mut request: ClientRequest,
+        mut request: Box<ClientRequest>,
         get: &SharedGet<'_>,
         advice: &PollAdvice,
         progress: &mut Progress,
@@ -215,7 +215,8 @@ impl Gate {
 
     /// A pool that refuses what it has no room for delays nothing, so polls have no share of it to keep to.
     fn payer(&self, ask: &Ask, load: Option<Fill>) -> Payer<(PoolId, Option<Box<str>>)> {
-        let pool = &self.pools[ask.pool.0];
+        let pools = self.shown_pools();
+        let pool = &pools[ask.pool.0];
         let load = load.filter(|_| !pool.refuse_when_full);
         Payer { pool: (ask.pool, ask.key.clone()), load, share: pool.poll_share }
     }
@@ -236,7 +237,7 @@ impl LeadingCall {
     /// Starts the call and waits for its answer. Dropped at any time, the call goes on for the requests that joined it.
     async fn answer(
         mut self,
-        request: ClientRequest,
+        request: Box<ClientRequest>,
         after: Duration,
         handle: &SharedCall,
         progress: &mut Progress,
@@ -250,7 +251,7 @@ impl LeadingCall {
     }
 
     /// Makes the call, `after` so long. Aborted at any time, it leaves nothing.
-    async fn run(mut self, mut request: ClientRequest, after: Duration) {
+    async fn run(mut self, mut request: Box<ClientRequest>, after: Duration) {
         if !after.is_zero() {
             let _queued = request.queued();
             sleep(after).await;

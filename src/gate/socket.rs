@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -44,6 +45,11 @@ impl Socket {
         while !self.is_hung_up() {
             sleep(LOOK).await;
         }
+    }
+
+    /// Where the client has connected to.
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
+        self.lock().stream.local_addr()
     }
 
     fn is_hung_up(&self) -> bool {

@@ -1,6 +1,6 @@
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::DefaultClock;
@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answers::FailureStreak;
+use super::hops::Hops;
 use super::labels::Labels;
+use super::observer::{ObservedCounts, Observer};
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
 use crate::admission::{Admission, ClientId};
@@ -40,8 +42,12 @@ pub enum StartError {
 /// What all requests share.
 pub struct GateState {
     pub(super) routes: Arc<Table>,
+    /// As the gate was started: names, units and keys, which stay.
     pub(super) pools: Vec<Pool>,
+    /// As they are in force.
+    shown: RwLock<Arc<Vec<Pool>>>,
     pub(super) labels: Labels,
+    pub(super) hops: Hops,
     pub(super) clients: Clients,
     /// The names and the web pages that the gate adds its key for.
     pub(super) allowed_hosts: AllowedHosts,
@@ -64,6 +70,8 @@ pub struct GateState {
     /// After so long in the queue the log mentions a request.
     pub(super) log_wait: Duration,
     pub(super) sharing: Sharing,
+    /// None if nothing is only observed.
+    pub(super) observer: Option<Observer>,
     pub(super) connections: ConnectionCounter,
     pub(super) stats: RequestStats,
     /// Connections that turned into WebSockets.
@@ -78,7 +86,9 @@ impl GateState {
         Ok(Self {
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
+            shown: RwLock::new(Arc::new(config.pools.clone())),
             labels: Labels::new(&config.routes, &config.pools),
+            hops: Hops::new(),
             quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,
@@ -94,6 +104,7 @@ impl GateState {
             telemetry: Telemetry::open(&config.log)?,
             log_wait: config.queue.log_wait,
             sharing: Sharing::new(&config.routes),
+            observer: Observer::new(config),
             connections: ConnectionCounter::default(),
             stats: RequestStats::new(&config.routes),
             relays: TaskTracker::new(),
@@ -115,6 +126,18 @@ impl Gate {
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
         &self.state.telemetry
+    }
+
+    /// The pools with the limits that are in force.
+    #[must_use]
+    pub fn shown_pools(&self) -> Arc<Vec<Pool>> {
+        Arc::clone(&self.state.shown.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same pools have the limits and bounds of this configuration from now on. Nothing else of it changes anything.
+    pub fn reload(&self, config: &Config) {
+        *self.state.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.pools.clone());
+        self.admission().reload(config.settings().rules(&self.state.clients));
     }
 
     /// Where requests wait.
@@ -163,6 +186,25 @@ impl Gate {
     #[must_use]
     pub fn refusals(&self) -> Vec<(RefusalKey, u64)> {
         self.stats.refusals()
+    }
+
+    /// Whether the whole gate only observes.
+    #[must_use]
+    pub fn only_observes(&self) -> bool {
+        self.observer.as_ref().is_some_and(Observer::is_whole)
+    }
+
+    /// What would have been done with the requests of each route, in the order of the table; nothing where nothing is
+    /// observed.
+    #[must_use]
+    pub fn observed(&self) -> Vec<ObservedCounts> {
+        self.observer.as_ref().map(Observer::counts).unwrap_or_default()
+    }
+
+    /// How many requests would have been refused, and why.
+    #[must_use]
+    pub fn observed_refusals(&self) -> Vec<(RefusalKey, u64)> {
+        self.observer.as_ref().map(Observer::refusals).unwrap_or_default()
     }
 
     /// What came of the GETs of each route that shares calls.

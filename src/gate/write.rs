@@ -1,5 +1,4 @@
 use http::Method;
-use http::uri::PathAndQuery;
 
 use super::request::ClientRequest;
 use super::state::Gate;
@@ -8,7 +7,8 @@ use super::state::Gate;
 /// after. However it ends, it may have been executed.
 pub(super) struct WriteGuard {
     gate: Gate,
-    target: PathAndQuery,
+    /// A copy, as the request's own lies in the buffer of its connection until it waits.
+    path: Box<str>,
 }
 
 impl Gate {
@@ -16,14 +16,15 @@ impl Gate {
     pub(super) fn write_of(&self, request: &ClientRequest) -> Option<WriteGuard> {
         let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.head.method);
         (!is_safe).then(|| {
-            self.sharing.invalidate(request.target.path());
-            WriteGuard { gate: self.clone(), target: request.target.clone() }
+            let path = request.target.path();
+            self.sharing.invalidate(path);
+            WriteGuard { gate: self.clone(), path: path.into() }
         })
     }
 }
 
 impl Drop for WriteGuard {
     fn drop(&mut self) {
-        self.gate.sharing.invalidate(self.target.path());
+        self.gate.sharing.invalidate(&self.path);
     }
 }

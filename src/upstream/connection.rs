@@ -5,9 +5,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::poll_fn;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::coop::unconstrained;
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 use super::alarm::Alarm;
 use super::failed::Failed;
 use super::io::{Io, Traffic};
+use super::outbound::Outbound;
 use super::outgoing::{Outgoing, Upload};
 use super::pool::{Pool, Pooled};
 use super::progress::Progress;
@@ -30,9 +30,12 @@ const IDLE: Duration = Duration::from_secs(55);
 /// A guess: longer than a request is on its way.
 const BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
-/// How much of a response's head, or of a piece of a body, a connection holds at most. A guess: three times what
+/// How much of a response's head, or of a piece of a body, a connection holds at most. A guess: twice what
 /// Node.js takes of a head, and little enough that a client that does not read costs 128 KB (`tests/gate/slow.rs`).
-const BUFFER: usize = 48 << 10;
+const BUFFER: usize = 32 << 10;
+
+/// How many fields a message may have, each way. A guess: twice hyper's default; nginx and Node set no number, Apache allows 100.
+pub const MAX_FIELDS: usize = 200;
 
 /// An HTTP/1.1 connection, which one request after the other has to itself.
 ///
@@ -51,6 +54,15 @@ pub(super) struct Connection {
     pool: Option<Arc<Pool<Connection>>>,
 }
 
+/// How an HTTP/1.1 connection reads responses. A space behind a field's name and a folded line are mended, as RFC 9112 §5.1 and
+/// §5.2 want it of a proxy; in requests they are refused.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.max_buf_size(BUFFER).max_headers(MAX_FIELDS);
+    builder.allow_spaces_after_header_name_in_responses(true).allow_obsolete_multiline_headers_in_responses(true);
+    builder
+}
+
 /// What an exchange waits for.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Wait {
@@ -63,16 +75,16 @@ enum Wait {
 /// A request that has no response.
 pub(super) struct Interrupted {
     pub(super) failed: Failed,
-    /// The request, where nothing of it has been used.
-    pub(super) unsent: Option<Request<Outgoing>>,
     /// The connection closed before a byte of a response came.
     pub(super) is_closed: bool,
+    /// The connection closed before a byte of the request was written.
+    pub(super) is_unsent: bool,
 }
 
 impl Connection {
     pub(super) async fn open(io: Io) -> hyper::Result<Box<Self>> {
         let traffic = io.traffic();
-        let (requests, driver) = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(io)).await?;
+        let (requests, driver) = builder().handshake(TokioIo::new(io)).await?;
         Ok(Box::new(Self {
             requests,
             driver: Some(Box::pin(driver.with_upgrades())),
@@ -84,16 +96,15 @@ impl Connection {
         }))
     }
 
-    /// Sends a request and waits for the head of its response, for no longer than `timeout` from the end of the upload.
-    /// Dropped at any time, the connection is closed.
+    /// Sends a request and waits for the head of its response, for no longer than its timeout from the end of the upload. A
+    /// request of which nothing has been used goes back to where it was. Dropped at any time, the connection is closed.
     pub(super) async fn exchange(
         mut self: Box<Self>,
-        request: Request<Outgoing>,
-        upload: &mut Upload,
-        timeout: Duration,
+        Outbound { request: waiting, upload, timeout, .. }: &mut Outbound,
         pool: &Arc<Pool<Connection>>,
     ) -> Result<Response<ResponseBody>, Interrupted> {
-        let before = self.traffic.read();
+        let before = (self.traffic.read(), self.traffic.sent());
+        let request = waiting.take().expect("there is a request until a connection has it");
         // Only the driver moves it on, and that is polled right before it.
         let mut response = pin!(unconstrained(self.requests.try_send_request(request)));
         let mut wait = Wait::default();
@@ -102,12 +113,16 @@ impl Connection {
             if let Poll::Ready(response) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Poll::Ready(Ok(response));
             }
-            self.poll_late(&mut wait, upload, timeout).map(Err)
+            self.poll_late(&mut wait, upload, *timeout).map(Err)
         });
         match answer.await {
             Ok(Ok(response)) => Ok(self.respond(response, upload, pool)),
-            Ok(Err(error)) => Err(Interrupted::new(error, self.traffic.read() == before)),
-            Err(failed) => Err(Interrupted { failed, unsent: None, is_closed: false }),
+            Ok(Err(mut error)) => {
+                *waiting = error.take_message();
+                let (read, sent) = before;
+                Err(Interrupted::new(&error.into_error(), self.traffic.read() == read, self.traffic.sent() == sent))
+            }
+            Err(failed) => Err(Interrupted { failed, is_closed: false, is_unsent: false }),
         }
     }
 
@@ -139,7 +154,7 @@ impl Connection {
     fn rest_in(self: Box<Self>, pool: &Arc<Pool<Connection>>) {
         self.waker.forget();
         let idle_timeout = self.idle_timeout.unwrap_or(IDLE);
-        if !idle_timeout.is_zero() {
+        if !idle_timeout.is_zero() && !self.traffic.is_cut() {
             pool.put(self, idle_timeout);
         }
     }
@@ -223,11 +238,9 @@ impl Pooled for Connection {
 }
 
 impl Interrupted {
-    fn new(mut error: TrySendError<Request<Outgoing>>, is_silent: bool) -> Self {
-        let unsent = error.take_message();
-        let error = error.into_error();
+    fn new(error: &hyper::Error, is_silent: bool, is_unsent: bool) -> Self {
         let is_closed = is_silent && !error.is_timeout() && !error.is_user();
-        Self { failed: Failed::unreachable(&error), unsent, is_closed }
+        Self { failed: Failed::unreachable(error), is_closed, is_unsent: is_closed && is_unsent }
     }
 }
 

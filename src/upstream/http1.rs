@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
@@ -9,7 +8,8 @@ use tower::BoxError;
 use super::connection::Connection;
 use super::dialer::Dialer;
 use super::failed::Failed;
-use super::outgoing::{Outgoing, Upload};
+use super::outbound::Outbound;
+use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::proxy::Proxy;
 use super::repeat::{copy, may_repeat};
@@ -46,12 +46,47 @@ impl Http1 {
     ///
     /// The upstream may close an idle connection while a request is on its way to it. A request of which nothing was written
     /// then goes on another one; one that asks for nothing but information goes once more, on a new one (RFC 9110 §9.2.2).
-    pub(super) async fn send(
-        &self,
-        mut request: Request<Outgoing>,
-        mut upload: Upload,
-        timeout: Duration,
-    ) -> Result<Response<ResponseBody>, Unanswered> {
+    pub(super) async fn send(&self, outbound: &mut Outbound) -> Result<Response<ResponseBody>, Unanswered> {
+        if let Some(request) = &mut outbound.request {
+            self.address(request);
+        }
+        loop {
+            let idle = if outbound.is_repeated { None } else { self.pool.take() };
+            let is_reused = idle.is_some();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                // Boxed, as most requests find a connection and should not carry the size of making one.
+                None => match Box::pin(self.connect()).await {
+                    Ok(connection) => connection,
+                    Err(error) => return Err(outbound.fail(Failed::unreachable(&*error))),
+                },
+            };
+            if outbound.is_repeated {
+                // What made the upstream close the one may make it close this one, too.
+                connection.serves_once();
+            }
+            let repeatable = outbound.request.as_ref().filter(|request| is_reused && may_repeat(request));
+            let copy = repeatable.and_then(copy).map(Box::new);
+            let interrupted = match connection.exchange(outbound, &self.pool).await {
+                Ok(response) => return Ok(response),
+                Err(interrupted) => interrupted,
+            };
+            match copy {
+                _ if is_reused && outbound.request.is_some() => {}
+                Some(copy) if outbound.request.is_none() && interrupted.is_closed => {
+                    outbound.is_repeated = true;
+                    outbound.request = Some(*copy);
+                }
+                _ => {
+                    let is_unsent = is_reused && interrupted.is_unsent;
+                    return Err(Unanswered { is_unsent, ..outbound.fail(interrupted.failed) });
+                }
+            }
+        }
+    }
+
+    /// What the upstream, or the proxy before it, has to be told of where a request goes.
+    fn address(&self, request: &mut Request<Outgoing>) {
         *request.version_mut() = Version::HTTP_11;
         if request.body().is_unmeasured() {
             // Of itself hyper would leave out such a body from a GET.
@@ -59,42 +94,7 @@ impl Http1 {
         }
         request.headers_mut().insert(HOST, self.host.clone());
         if let Some(forward) = &self.forward {
-            forward.address(&mut request);
-        }
-        let mut is_repeated = false;
-        loop {
-            let idle = if is_repeated { None } else { self.pool.take() };
-            let is_reused = idle.is_some();
-            let mut connection = match idle {
-                Some(connection) => connection,
-                None => match self.connect().await {
-                    Ok(connection) => connection,
-                    Err(error) => {
-                        drop(request);
-                        return Err(upload.fail(Failed::unreachable(&*error)));
-                    }
-                },
-            };
-            if is_repeated {
-                // What made the upstream close the one may make it close this one, too.
-                connection.serves_once();
-            }
-            let copy = if is_reused && may_repeat(&request) { copy(&request) } else { None };
-            let interrupted = match connection.exchange(request, &mut upload, timeout, &self.pool).await {
-                Ok(response) => return Ok(response),
-                Err(interrupted) => interrupted,
-            };
-            request = match (interrupted.unsent, copy) {
-                (Some(unsent), _) if is_reused => unsent,
-                (None, Some(copy)) if interrupted.is_closed => {
-                    is_repeated = true;
-                    copy
-                }
-                (unsent, _) => {
-                    drop(unsent);
-                    return Err(upload.fail(interrupted.failed));
-                }
-            };
+            forward.address(request);
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use h2::Reason;
 use http::header::HOST;
 use http::uri::{self, Authority, Scheme};
-use http::{Request, Response, Uri, Version};
+use http::{Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -15,6 +15,7 @@ use tokio::time;
 
 use super::dialer::Dialer;
 use super::failed::Failed;
+use super::outbound::Outbound;
 use super::outgoing::{Outgoing, Upload};
 use super::progress;
 use super::repeat::{copy, may_repeat};
@@ -69,33 +70,26 @@ impl Http2 {
     ///
     /// What the upstream has not processed (RFC 9113 §8.7) goes once more, on a new connection, if all of its body is here;
     /// so does one that asks for nothing but information and whose connection has ended.
-    pub(super) async fn send(
-        &self,
-        mut request: Request<Outgoing>,
-        mut upload: Upload,
-        timeout: Duration,
-    ) -> Result<Response<ResponseBody>, Unanswered> {
+    pub(super) async fn send(&self, outbound: &mut Outbound) -> Result<Response<ResponseBody>, Unanswered> {
+        let addressed = outbound.request.take().and_then(|request| Some((self.target(request.uri())?, request)));
+        let Some((target, mut request)) = addressed else { return Err(outbound.fail(Failed::Target)) };
         *request.version_mut() = Version::HTTP_2;
-        let Some(target) = self.target(request.uri()) else {
-            drop(request);
-            return Err(upload.fail(Failed::Target));
-        };
         *request.uri_mut() = target;
         request.headers_mut().remove(HOST);
         request.body_mut().follow_head();
         let (again, is_safe) = (copy(&request), may_repeat(&request));
         let nth = self.next.fetch_add(1, Ordering::Relaxed) % self.clients.len();
         let Numbered { number, client } = self.client(nth);
-        let mut answer = head(client.request(request), &mut upload, timeout).await;
+        let mut answer = head(client.request(request), &mut outbound.upload, outbound.timeout).await;
         if let (Err(NoResponse { is_unprocessed, is_cut, .. }), Some(again)) = (&answer, again)
             && (*is_unprocessed || (*is_cut && is_safe))
         {
             let client = self.replace(nth, number);
-            answer = head(client.request(again), &mut upload, timeout).await;
+            answer = head(client.request(again), &mut outbound.upload, outbound.timeout).await;
         }
         match answer {
             Ok(response) => Ok(response.map(ResponseBody::independent)),
-            Err(NoResponse { failed, .. }) => Err(upload.fail(failed)),
+            Err(NoResponse { failed, .. }) => Err(outbound.fail(failed)),
         }
     }
 

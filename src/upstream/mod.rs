@@ -4,6 +4,7 @@
 //! that waits for the response drives it, and whoever reads the [`ResponseBody`] drives it to the last byte.
 
 mod alarm;
+mod base;
 mod budget;
 mod carry;
 mod connection;
@@ -12,7 +13,9 @@ mod failed;
 mod http1;
 mod http2;
 mod io;
+mod location;
 mod obstacle;
+mod outbound;
 mod outgoing;
 mod pool;
 mod prefetched;
@@ -26,8 +29,10 @@ mod trailers;
 mod unanswered;
 mod waker;
 
+pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
+pub use connection::MAX_FIELDS;
 pub use dialer::Dialer;
 pub use failed::{Failed, SetupError};
 pub use io::Io;
@@ -38,19 +43,20 @@ pub use race::probe;
 pub use response_body::ResponseBody;
 pub use trailers::filter_trailers;
 pub use unanswered::Unanswered;
+pub(crate) use waker::DriverWaker;
 
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{AUTHORIZATION, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
 
 use crate::admission::Place;
-use crate::{config, route};
+use crate::config;
 use http1::Http1;
 use http2::Http2;
-use outgoing::Outgoing;
+use outbound::Outbound;
 
 /// The most that a client may have the gate wait for a response. A guess: nothing takes longer than a batch, which has a day.
 const LONGEST_RESPONSE: Duration = Duration::from_hours(24);
@@ -58,7 +64,7 @@ const LONGEST_RESPONSE: Duration = Duration::from_hours(24);
 /// Where requests go.
 pub struct Upstream {
     url: Uri,
-    base: String,
+    base: BasePath,
     http1: Http1,
     http2: Option<Http2>,
     key: Option<HeaderValue>,
@@ -96,7 +102,7 @@ impl Upstream {
         Ok(Self {
             http1,
             http2,
-            base: url.path().trim_end_matches('/').to_owned(),
+            base: BasePath::of(&url),
             key: config.api_key_env.as_ref().map(key).transpose()?,
             response_timeout: config.response_timeout,
             url,
@@ -109,22 +115,39 @@ impl Upstream {
         self.key.is_some()
     }
 
+    /// How paths of clients become paths there.
+    #[must_use]
+    pub fn base(&self) -> &BasePath {
+        &self.base
+    }
+
     /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host. The
-    /// place is spent as the request's head is written, and given back if it never is. Dropped at any time, what was sent
-    /// of it is broken off.
+    /// place is spent as the request's head is written, and given back if it never is; a request that was sent in vain before
+    /// has none, and goes on a new connection. Dropped at any time, what was sent of it is broken off.
     ///
     /// # Errors
     /// [`Unanswered`]; nothing is ever sent again that may have been executed and changes anything.
-    pub async fn send(
+    pub fn send(
         &self,
         request: Request<Prefetched>,
-        place: Place,
+        place: Option<Place>,
         path: PathAndQuery,
-    ) -> Result<Response<ResponseBody>, Unanswered> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Unanswered>> + Send {
+        let outbound = self.outbound(request, place, path);
+        async move { self.send_outbound(outbound.map_err(|unanswered| *unanswered)?).await }
+    }
+
+    /// A request as the upstream gets it.
+    fn outbound(
+        &self,
+        request: Request<Prefetched>,
+        place: Option<Place>,
+        path: PathAndQuery,
+    ) -> Result<Box<Outbound>, Box<Unanswered>> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
             Ok(target) => target,
-            Err(failed) => return Err(Unanswered { failed, unread: Some(body) }),
+            Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body), is_unsent: false })),
         };
         if let Some(key) = &self.key {
             // A server answers TRACE with all that it was sent.
@@ -136,30 +159,40 @@ impl Upstream {
         }
         let timeout =
             response_timeout(&head.headers).map_or(self.response_timeout, |said| said.max(self.response_timeout));
-        let (body, upload) = Outgoing::new(body, place);
-        let request = Request::from_parts(head, body);
+        Ok(Outbound::new(head, body, place, timeout))
+    }
+
+    async fn send_outbound(&self, mut outbound: Box<Outbound>) -> Result<Response<ResponseBody>, Unanswered> {
         // An upgrade is a thing of HTTP/1.1.
-        let http2 = self.http2.as_ref().filter(|_| !request.headers().contains_key(UPGRADE));
-        let response = match http2 {
-            Some(http2) => http2.send(request, upload, timeout).await?,
-            None => self.http1.send(request, upload, timeout).await?,
+        let http2 = self.http2.as_ref().filter(|_| !outbound.has_header(&UPGRADE));
+        let mut response = match http2 {
+            // Boxed, so that the others do not carry its size.
+            Some(http2) => Box::pin(http2.send(&mut outbound)).await?,
+            None => self.http1.send(&mut outbound).await?,
         };
         let codings = response.headers().get_all(TRANSFER_ENCODING).iter();
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Failed::Senseless("its transfer coding is not 'chunked'").into());
+        }
+        if response.status().is_redirection() || response.status() == StatusCode::CREATED {
+            self.lead_back(response.headers_mut());
         }
         Ok(response)
     }
 
     /// The target as HTTP/1.1 has it: path and query.
     fn target(&self, path: PathAndQuery) -> Result<Uri, Failed> {
-        if self.base.is_empty() {
-            return Ok(Uri::from(path));
+        self.base.target(path).ok_or(Failed::Target)
+    }
+
+    /// A client that follows a `Location` at the upstream's own address comes back through the gate.
+    fn lead_back(&self, headers: &mut HeaderMap) {
+        let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        let path = location.and_then(|location| location::own_path(location, &self.url));
+        let at_gate = path.and_then(|path| self.base.at_gate(path)).and_then(|path| path.try_into().ok());
+        if let Some(at_gate) = at_gate {
+            headers.insert(LOCATION, at_gate);
         }
-        if route::climbs(path.path()) {
-            return Err(Failed::Target);
-        }
-        format!("{}{path}", self.base).parse().map_err(|_| Failed::Target)
     }
 }
 
@@ -185,6 +218,8 @@ fn host(url: &Uri) -> Option<HeaderValue> {
 fn response_timeout(headers: &HeaderMap) -> Option<Duration> {
     const SAID: [HeaderName; 2] =
         [HeaderName::from_static("x-stainless-read-timeout"), HeaderName::from_static("x-stainless-timeout")];
+    // Others than the SDKs send none of them, and looking for each costs more.
+    headers.keys().find(|name| name.as_str().starts_with("x-stainless-"))?;
     let seconds = SAID.iter().find_map(|name| headers.get(name))?.to_str().ok()?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().map(|said| said.min(LONGEST_RESPONSE))
 }

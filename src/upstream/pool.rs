@@ -13,8 +13,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// The idle connections to an upstream. The one that was used last goes first, so that those beyond need time out.
 ///
-/// Each thread has a shard of its own, so that threads do not wait for each other; a thread that finds its own empty
-/// takes from the others'.
+/// Each thread has a shard of its own, so that threads do not wait for each other. A thread that finds its own empty takes
+/// from the others': their runtime then wakes it for each piece that comes, which is less than to connect anew.
 pub(super) struct Pool<C> {
     shards: Box<[Mutex<Vec<Idle<C>>>]>,
     is_swept: AtomicBool,

@@ -1,8 +1,9 @@
 use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 
 use super::budget::{Budget, Exhausted, Held};
 use super::failed::Failed;
+use super::waker::postponed;
 
 /// How much of a body that nobody wants is heard out, and for how long, so that its client reads the answer before the
 /// connection closes. A guess.
@@ -27,6 +29,8 @@ pub struct Prefetched {
     trailers: Option<HeaderMap>,
     rest: Option<Incoming>,
     touched: bool,
+    /// What was read lies in the buffer of its connection.
+    is_borrowed: bool,
     held: Option<Held>,
     /// How long nothing may come of it while it is wanted.
     stall: Duration,
@@ -84,7 +88,11 @@ impl Prefetched {
                 held => held.insert(budget.overdraw(0)),
             };
             let taken = held.grow(piece.len() as u64);
-            self.add(&piece, enough);
+            if self.rest.is_none() && self.read.is_empty() {
+                (self.read, self.is_borrowed) = (piece, true);
+            } else {
+                self.add(&piece, enough);
+            }
             taken.map_err(Unfilled::Exhausted)?;
         }
         Ok(())
@@ -95,9 +103,9 @@ impl Prefetched {
         let Some(rest) = &mut self.rest else { return Ok(None) };
         self.touched = true;
         // Mostly it is here already, and needs no timer.
-        let frame = match rest.frame().now_or_never() {
-            Some(frame) => frame,
-            None => timeout(self.stall, rest.frame()).await.map_err(|_| Failed::Stalled(self.stall))?,
+        let frame = match poll_at_hand(rest) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => timeout(self.stall, rest.frame()).await.map_err(|_| Failed::Stalled(self.stall))?,
         };
         let is_over = frame.is_none() || rest.is_end_stream();
         let frame = frame.transpose().map_err(|_| Failed::Body)?;
@@ -127,6 +135,13 @@ impl Prefetched {
         self.read = read.freeze();
     }
 
+    /// Copies what was read out of the buffer of its connection, which it would otherwise keep for as long as it waits.
+    pub fn compact(&mut self) {
+        if mem::take(&mut self.is_borrowed) {
+            self.read = Bytes::copy_from_slice(&self.read);
+        }
+    }
+
     /// Another hold of the same body, if it has been read to its end.
     pub fn share(&mut self) -> Option<Self> {
         self.seal();
@@ -138,6 +153,7 @@ impl Prefetched {
     /// From now on the part of the budget is held for as long as anybody holds what was read.
     fn seal(&mut self) {
         if let Some(held) = self.held.take() {
+            self.is_borrowed = false;
             self.read = Bytes::from_owner(Kept { read: mem::take(&mut self.read), _held: held });
         }
     }
@@ -179,6 +195,15 @@ impl Prefetched {
         self.seal();
         (self.read, self.trailers, self.rest)
     }
+}
+
+/// What is here of a body. After the last of it nothing is left to do for its connection, which hyper would wake all the same.
+fn poll_at_hand(body: &mut Incoming) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    let (frame, wake) = postponed(|| Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop())));
+    if !body.is_end_stream() {
+        wake.wake();
+    }
+    frame
 }
 
 impl AsRef<[u8]> for Kept {

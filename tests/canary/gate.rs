@@ -120,7 +120,7 @@ impl Running {
         assert!(self.gate.wait().expect("it ends").success());
         let texts = self.output.drain(..).map(|(name, thread)| (name, thread.join().expect("a text")));
         let mut shown: Shown = texts.collect();
-        for (name, file) in [("the access log", "access"), ("what is learned", "learned")] {
+        for (name, file) in [("the access log", "access"), ("the state", "state")] {
             shown.push((name, fs::read_to_string(self.folder.path().join(file)).expect("a file")));
         }
         let spans = self.spans.lock().expect("no panic");
@@ -145,11 +145,13 @@ fn config(kind: Kind, folder: &TempDir, collector: SocketAddr) -> String {
         Kind::KeysOfApps | Kind::Echoes => "",
         Kind::KeyOfItsOwn => "api_key_env = \"THE_KEY\"\nhttp2_connections = 1\n",
     };
-    let upstream = format!("[upstream]\nlearned_file = \"{}\"\n{upstream}", file("learned"));
+    let upstream = format!("[upstream]\n{upstream}");
+    let store = format!("[store]\npath = \"{}\"\n", file("state"));
     let log =
         format!("[log]\naccess = \"json\"\naccess_file = \"{}\"\notlp = \"http://{collector}\"\n", file("access"));
     let text = fs::read_to_string("config/default.toml").expect("a file");
-    let text = text.replacen("[upstream]\n", &upstream, 1).replacen("[log]\n", &log, 1);
+    let text =
+        text.replacen("[upstream]\n", &upstream, 1).replacen("[log]\n", &log, 1).replacen("[store]\n", &store, 1);
     let text = text.replacen("[queue]\n", "[queue]\nlog_wait = \"1s\"\n", 1);
     let text = text.replacen("[clients]\n", "[clients]\nquota = \"350/h\"\n", 1);
     let slow = "\n[pools.slow]\nrequests = [\"1/3s\"]\n[[routes]]\nmatch = \"POST /v1/slow\"\npools = [\"slow\"]\nkeepalive = \"1s\"\n";

@@ -95,7 +95,7 @@ fn explain_says_how_a_request_would_fare_now() {
     let (_waits, admin) = (busy.with_one_waiting(), busy.admin.to_string());
     let said = busy.explain(&["POST", "/v1/threads", "--admin", &admin], &[]);
     let now = said.lines().find(|line| line.starts_with("now      it would wait about ")).unwrap_or_default();
-    assert!(now.ends_with(" for posts, where 1 waits; longer with some in that line"), "{said}");
+    assert!(now.ends_with(" for posts, where 1 waits, of the same client"), "{said}");
     assert!(said.contains("refusal  429 tidegate_wait_too_long, for example:\n"), "{said}");
     assert!(said.contains("         1 of 1/5h used, 0 in flight, 1 waiting; room in "), "{said}");
     let free = busy.explain(&["GET", "/v1/else"], &[("TIDEGATE_ADMIN", &admin)]);

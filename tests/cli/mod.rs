@@ -3,7 +3,10 @@
 mod crowds;
 mod diagnosis;
 mod explain;
+mod handover;
 mod logs;
+mod man;
+mod reload;
 mod restart;
 mod run;
 mod screen;
@@ -76,6 +79,39 @@ fn check_takes_the_file_as_an_argument() {
     assert!(said.starts_with("valid: tests/config/valid/one_number.toml\n"), "{said}");
     let none = tidegate(&["check"], &[]).said;
     assert!(none.ends_with("\nchanges   none: pools and routes are the built-in ones\n"), "{none}");
+}
+
+#[test]
+fn configuration_comes_from_standard_input() {
+    let check = |arguments: &[&str], text: &str| {
+        let mut command = Command::cargo_bin("tidegate").expect("the program");
+        command.env_clear().args(arguments).write_stdin(text).output().expect("it runs")
+    };
+    for arguments in [&["check", "-"][..], &["check", "-c", "-"], &["check", "--config", "-"]] {
+        let checked = check(arguments, "pools.models.requests = [\"500/min\"]");
+        let said = String::from_utf8_lossy(&checked.stdout);
+        assert!(
+            said.starts_with("valid: standard input\n") && said.contains("[\"500/min\"]; built-in: none"),
+            "{said}"
+        );
+    }
+    let wrong = check(&["check", "-"], "nonsense = 1");
+    assert_eq!(wrong.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("--> standard input:1:1"), "{wrong:?}");
+}
+
+#[test]
+fn every_help_has_examples() {
+    let help = tidegate(&["--help"], &[]).said;
+    assert!(help.contains("\nStart:\n"), "{help}");
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 10, "{help}");
+    for command in commands.into_iter().filter(|name| *name != "help") {
+        let said = tidegate(&[command, "--help"], &[]).said;
+        assert!(said.contains(&format!("\nExamples:\n  tidegate {command}")), "{said}");
+    }
 }
 
 #[test]

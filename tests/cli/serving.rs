@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::Value;
 
@@ -38,6 +41,36 @@ fn a_gate_that_is_told_to_stop_lets_an_answer_end_and_ends_well() {
     assert_eq!(gate.ended(), Some(0));
 }
 
+/// Clients are served by the threads of the gate in turn.
+#[test]
+fn idle_upstream_connection_serves_every_client() {
+    let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let gate = Running::gate(upstream.local_addr().expect("an address"));
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    thread::spawn(move || {
+        for connection in upstream.incoming().map_while(Result::ok) {
+            counted.fetch_add(1, Ordering::Relaxed);
+            thread::spawn(move || answer_each(&connection));
+        }
+    });
+    for _ in 0..6 {
+        let mut client = gate.ask("GET /v1/models HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.ends_with("well"), "{answer}");
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+fn answer_each(mut connection: &TcpStream) {
+    for line in BufReader::new(connection).lines().map_while(Result::ok) {
+        if line.is_empty() {
+            connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwell").expect("the gate");
+        }
+    }
+}
+
 #[test]
 fn a_second_signal_ends_the_gate_at_once() {
     let upstream = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -61,7 +94,7 @@ fn a_hangup_leaves_a_gate_without_access_file_serving() {
     assert!(request.take_while(|line| !line.is_empty()).count() > 0, "a request comes before its answer");
     for _ in 0..2 {
         gate.signal_with("-HUP");
-        gate.logs("SIGHUP is ignored");
+        gate.logs("the configuration is reloaded: nothing has changed");
     }
     server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast").expect("an answer");
     let mut answer = String::new();
@@ -136,7 +169,11 @@ impl Running {
 
     /// The same by a command that ends in the program.
     pub(super) fn start_by(mut command: Command, arguments: &[&str], lines: usize) -> Self {
-        let command = command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments);
+        Self::of(command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments), lines)
+    }
+
+    /// The same of a command that is ready.
+    pub(super) fn of(command: &mut Command, lines: usize) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let said = BufReader::new(child.stdout.take().expect("its output")).lines().take(lines);
         let said = said.collect::<Result<_, _>>().expect("a text");
@@ -175,6 +212,10 @@ impl Running {
     /// From now on nobody reads its log.
     pub(super) fn unread(&mut self) {
         self.log = None;
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(super) fn signal(&self) {

@@ -32,8 +32,12 @@ impl House {
 
     /// The same, with the upstream's whole URL; the configuration begins with more about the upstream.
     pub(crate) async fn open_before(url: &str, config: &str) -> Self {
-        let text = format!("[upstream]\nurl = \"{url}\"\n{config}");
-        let config = Config::parse(&Source::Text("test".to_owned()), &alone(&text)).expect("a valid configuration");
+        Self::of(&format!("[upstream]\nurl = \"{url}\"\n{config}")).await
+    }
+
+    /// A gate with this whole configuration.
+    pub(crate) async fn of(text: &str) -> Self {
+        let config = Config::parse(&Source::Text("test".to_owned()), &alone(text)).expect("a valid configuration");
         let gate = Gate::start(&config).expect("an upstream");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -160,7 +164,7 @@ impl Answer {
     }
 }
 
-fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+pub(crate) fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 

@@ -1,6 +1,7 @@
 //! An upstream that speaks HTTP/2, frame by frame.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -8,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -197,6 +198,38 @@ async fn response_with_60_kb_of_fields_passes() {
     let came = house.ask(GET).await;
     assert!(came.starts_with("HTTP/1.1 200") && came.ends_with("ok"), "{came:.200}");
 }
+
+#[tokio::test]
+async fn upload_that_is_not_taken_ends_after_a_minute() {
+    let clock = Clock::stop();
+    let (listener, house) = open().await;
+    let leaves_unread = service_fn(|request: Request<Incoming>| async move {
+        let _unread = request;
+        pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+    });
+    tokio::spawn(async move {
+        let stream = TokioIo::new(accept(&listener).await.0);
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(stream, leaves_unread).await
+    });
+    let (reads, mut writes) = house.connect().await.0.into_split();
+    tokio::spawn(async move {
+        let head =
+            format!("POST /v1/files HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: {UPLOAD}\r\n\r\n");
+        writes.write_all(head.as_bytes()).await?;
+        writes.write_all(&vec![b'x'; UPLOAD]).await
+    });
+    let (mut reads, began) = (BufReader::new(reads), Instant::now());
+    let mut status = String::new();
+    tokio::select! {
+        read = reads.read_line(&mut status) => drop(read.expect("an answer")),
+        never = clock.runs(Duration::from_secs(1)) => match never {},
+    }
+    assert!(status.starts_with("HTTP/1.1 504"), "{status}");
+    assert!((60..150).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+/// More than all windows and buffers on the way hold.
+const UPLOAD: usize = 16 << 20;
 
 #[tokio::test]
 async fn upload_of_which_its_client_sends_no_more_is_given_up_over_http_2() {

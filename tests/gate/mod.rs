@@ -1,6 +1,7 @@
 //! A whole gate on real sockets, seen as bytes from both sides.
 
 mod access;
+mod bases;
 mod bodies;
 mod bounds;
 mod coalesce;
@@ -15,6 +16,7 @@ mod interleavings;
 mod keepalive;
 mod learning;
 mod loops;
+mod observe;
 mod patience;
 mod pollers;
 mod polling;
@@ -33,3 +35,4 @@ mod turns;
 mod uploads;
 mod upstream;
 mod usage;
+mod websockets;

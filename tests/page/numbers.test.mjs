@@ -169,7 +169,7 @@ test("a pool's page has its limits, its routes and who asks", async () => {
   );
   const askers = async () => (await status()).pools.find(({ name }) => name === "posts").diagnosis.evidence.requesters;
   await becomesEqual(
-    async () => (await rows("clients")).map(([client, , asked]) => [client, asked]).sort(),
+    async () => (await rows("clients")).map(([client, , , asked]) => [client, asked]).sort(),
     async () => (await askers()).map(({ client, requests }) => [client, `${requests}`]).sort(),
   );
   assert.match(

@@ -11,6 +11,7 @@ const CONFIG = `
   posts = { requests = ["20/h"] }
   runs = { requests = ["10/h"] }
   models = { requests = ["30/h"], key = ["body.model"] }
+  chat = { requests = ["4/h"], key = ["body.model", "account"], max_wait = "9h" }
   [[routes]]
   match = "POST /v1/threads/{*rest}"
   pools = ["posts"]
@@ -20,6 +21,9 @@ const CONFIG = `
   [[routes]]
   match = "POST /v1/embeddings"
   pools = ["models"]
+  [[routes]]
+  match = "POST /v1/chat/completions"
+  pools = ["chat"]
 `;
 
 let browser, world, view;
@@ -70,6 +74,23 @@ test("what it takes from leads to that pool's page", async () => {
     () => "2 of 30/h",
   );
   await view.page.keyboard.press("Escape");
+});
+
+test("it answers for each account that is there, and counts what that has in line", async () => {
+  const chat = { model: "gpt-4o", messages: [] };
+  const [busy, calm] = ["busy", "calm"].map((key) => ({ authorization: `Bearer ${key}` }));
+  await world.crowd.burst(1, "POST", "/v1/chat/completions", calm, chat);
+  world.crowd.burst(9, "POST", "/v1/chat/completions", busy, chat);
+  const status = () => getJson(`${world.gate.admin}/status`);
+  await becomesEqual(
+    async () => (await status()).waiting,
+    () => 5,
+  );
+  const said = await tried("/v1/chat/completions", "gpt-4o");
+  assert.match(said[0], /^From client-\w{16}: it would wait about [12]h.* where 5 wait, all of the same client\.$/);
+  const fares = said.filter((line) => /^(From|With)/.test(line));
+  assert.match(fares[1], /^From client-\w{16}: it would go at once\.$/);
+  assert.match(fares[2], /^With another key: it would go at once\.$/);
 });
 
 test("what takes from no pool goes at once", async () => {

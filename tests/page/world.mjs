@@ -10,7 +10,7 @@ import { Crowd } from "./crowd.mjs";
 const ANY_PORT = "127.0.0.1:0";
 
 /** The configuration with its own pools and routes, and none of the built-in ones. */
-const alone = (config) => (config.includes("[pools.") ? `extends = "none"\n${config}` : config);
+const alone = (config) => (/^\s*\[pools[.\]]/m.test(config) ? `extends = "none"\n${config}` : config);
 
 /** A gate with this configuration, before an upstream with `upstream`'s, if that is another. */
 export async function openWorld(config, { upstream = config, options = [] } = {}) {

@@ -1,6 +1,6 @@
 //! What was recorded comes again, and nothing of it is told that may be secret.
 
-use tidegate::client::Clients;
+use tidegate::client::{Clients, Sender};
 use tidegate::config::{Config, DEFAULT, Source};
 use tidegate_lab::simulate::{NamedOutcomes, TrafficError, read};
 
@@ -76,6 +76,9 @@ fn a_har_is_replayed_with_its_bodies_and_its_secrets_stay_in_it() {
             r#"{"model":"gpt-4o"}"#,
         ),
         entry("2026-11-25T11:00:02Z", "GET", "https://example.com/logo.png", ""),
+        // What one entry lacks costs no other.
+        entry(SECRET, "GET", "https://api.openai.com/v1/files", ""),
+        "{}".to_owned(),
     ];
     let traffic = read("app.har", &har(&entries.join(","))).expect("a HAR");
     let report = simulated(&shipped(), &traffic);
@@ -85,6 +88,7 @@ fn a_har_is_replayed_with_its_bodies_and_its_secrets_stay_in_it() {
     assert!((report.completed_s - 1.2505).abs() < 1e-9, "{}", report.completed_s);
     let said = serde_json::json!(report).to_string();
     assert!(!said.contains("canary") && said.contains("1 requests outside of /v1/"), "{said}");
+    assert!(said.contains("2 entries that cannot be read"), "{said}");
 }
 
 #[test]
@@ -94,7 +98,8 @@ fn who_sends_what_tells_clients_apart_is_that_client_in_a_har_too() {
     let report = simulated(&config, &read("app.har", &one).expect("a HAR"));
     let clients = Clients::new(&config.clients);
     let headers = [(http::header::AUTHORIZATION, format!("Bearer {SECRET}").parse().expect("a value"))];
-    let who = clients.identify(&headers.into_iter().collect(), [127, 0, 0, 1].into());
+    let who =
+        clients.identify(Sender { headers: &headers.into_iter().collect(), query: None, peer: [127, 0, 0, 1].into() });
     assert_eq!(report.clients[0].name, Clients::label(who));
 }
 

@@ -179,8 +179,7 @@ fn what_is_asked_for_after_a_write_is_asked_anew() {
 
 #[test]
 fn clients_have_their_shares_and_what_is_high_goes_first() {
-    let text =
-        "[clients.weights]\nweb = 3\n[queue]\nmax_waiting = 10000\n[pools.x]\nrequests = [\"4/s\"]\nmargin = \"0s\"\n";
+    let text = "[clients]\nby = [\"x-tidegate-client\"]\nweights = { web = 3 }\n[queue]\nmax_waiting = 10000\n[pools.x]\nrequests = [\"4/s\"]\nmargin = \"0s\"\n";
     let fair = config(&format!("{text}{ROUTE}"));
     let two = |more: &str| {
         let other = "client = \"job\"\nburst = 40\n[[streams]]\nrequest = \"POST /v1/x\"\nclient = \"web\"\nburst = 40";

@@ -5,3 +5,4 @@ mod events;
 mod metrics;
 mod status;
 mod troubles;
+mod waits;

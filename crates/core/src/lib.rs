@@ -17,11 +17,13 @@
 //! | [`settings`] | what of the configuration decides all this |
 //! | [`problem`] | errors in a file that a user wrote, with their places |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
+//! | [`credential`] | where a client's credential is, and who holds one that changes |
 //! | [`fingerprint`] | a stable short name for a value that may be secret |
 //! | [`meter`] | how an upstream counts: the lab's side of a limit |
 
 pub mod client;
 pub mod coalesce;
+pub mod credential;
 pub mod estimate;
 pub mod fingerprint;
 pub mod hints;

@@ -55,8 +55,14 @@ impl Problem {
         let said = WORDS.iter().fold(said, |said, (theirs, plain)| said.replace(theirs, plain));
         let (what, label) = said.split_at(said.rfind(", expected ").unwrap_or(said.len()));
         let is = |heads: &[&str]| heads.iter().any(|head| what.starts_with(head));
-        let mend = if is(&["unknown key", "missing key"]) {
+        let meant = nearest(what, label);
+        let is_number = what.contains("integer `") || what.contains("floating point `");
+        let mend = if is(&["unknown key", "unknown value"]) && meant.is_some() {
+            meant.as_deref().unwrap_or_default()
+        } else if is(&["unknown key", "missing key"]) {
             keys
+        } else if is_number && label.ends_with("a text in quotes") {
+            "write it in quotes; a time has its unit, as in \"45s\""
         } else if is(&["invalid type", "invalid value", "unknown value", "duplicate key"]) {
             ""
         } else {
@@ -118,6 +124,22 @@ impl Sources {
     fn at(&self, at: usize) -> Option<&SourceText> {
         self.texts.iter().rev().find(|source| source.from <= at)
     }
+}
+
+/// Of these names the one that was meant by this one, which is none of them, if it is near.
+pub fn did_you_mean<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    let near = |name: &'n str| (strsim::jaro_winkler(written, name), name);
+    let (likeness, name) = names.into_iter().map(near).max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (likeness >= NEAR).then(|| format!("did you mean {name}?"))
+}
+
+/// How alike a name is to one that was meant, where 1 is the same. A guess: one letter wrong, missing or too much.
+const NEAR: f64 = 0.85;
+
+/// The name that was meant, of an error that says what is not known and what was expected.
+fn nearest(what: &str, expected: &str) -> Option<String> {
+    let written = what.split('`').nth(1)?;
+    did_you_mean(written, expected.split('`').skip(1).step_by(2))
 }
 
 /// What serde and the TOML parser say, and what it means to the author of the file.

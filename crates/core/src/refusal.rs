@@ -196,7 +196,12 @@ impl Reason {
     /// What people read.
     #[must_use]
     pub fn message(self, pools: &[PoolSettings]) -> String {
-        let named = |pool: PoolId| format!("pool '{}' ({})", pools[pool.0].name, pools[pool.0].limits_text());
+        let named = |pool: PoolId| {
+            let PoolSettings { name, limits, .. } = &pools[pool.0];
+            let of =
+                if limits.share.is_whole() { String::new() } else { format!(", {} of the account's", limits.share) };
+            format!("pool '{name}' ({}{of})", pools[pool.0].limits_text())
+        };
         match self {
             Self::QueueFull { pool, waiting, eta } => {
                 let eta = seconds(eta);
@@ -234,7 +239,14 @@ impl Reason {
     /// The figures, as `error.tidegate` carries them.
     #[must_use]
     pub fn details(self, pools: &[PoolSettings]) -> Value {
-        let of_pool = |pool: PoolId| json!({ "pool": pools[pool.0].name, "limit": pools[pool.0].limits_text() });
+        let of_pool = |pool: PoolId| {
+            let PoolSettings { name, limits, .. } = &pools[pool.0];
+            let mut details = json!({ "pool": name, "limit": pools[pool.0].limits_text() });
+            if !limits.share.is_whole() {
+                details["share"] = json!(limits.share.to_string());
+            }
+            details
+        };
         let mut details = self.pool().map_or_else(|| json!({}), of_pool);
         let mut say = |name: &str, value: Value| details[name] = value;
         match self {

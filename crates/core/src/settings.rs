@@ -48,6 +48,8 @@ pub struct PoolSettings {
     pub refuse_when_full: bool,
     /// The part of it that polls may take, in percent.
     pub poll_share: u8,
+    /// Whether it only observes: the gate counts what it would do, and sends the request at once.
+    pub is_observed: bool,
     /// Whether it is not in the file: requests of no other pool take from it, so that a limit is learned for each endpoint.
     pub implicit: bool,
 }
@@ -85,6 +87,7 @@ impl PoolSettings {
             max_wait: Duration::MAX,
             refuse_when_full: false,
             poll_share: 50,
+            is_observed: false,
             implicit: false,
         }
     }

@@ -13,4 +13,6 @@ pub mod demo;
 pub mod mock;
 pub mod simulate;
 
-use tidegate_core::{client, coalesce, hints, limit, meter, problem, queue, refusal, route, scheduler, settings};
+use tidegate_core::{
+    client, coalesce, credential, hints, limit, meter, problem, queue, refusal, route, scheduler, settings,
+};

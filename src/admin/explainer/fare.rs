@@ -10,8 +10,14 @@ use crate::config::Pool;
 use crate::gate;
 
 impl Explainer {
-    /// How a request would fare that takes these and waits so long.
-    pub(super) fn fare(&self, taken: &[&Taken], max_wait: Option<Duration>, status: &Status) -> WaitForecast {
+    /// How a request of this client would fare that takes these and waits so long.
+    pub(super) fn fare(
+        &self,
+        taken: &[&Taken],
+        client: &str,
+        max_wait: Option<Duration>,
+        status: &Status,
+    ) -> WaitForecast {
         let latest = taken.iter().filter_map(|taken| taken.live.as_ref()).max_by_key(|live| live.eta_ms);
         let latest = latest.filter(|live| live.eta_ms > 0);
         let eta_ms = latest.map_or(0, |live| live.eta_ms);
@@ -21,11 +27,14 @@ impl Explainer {
             (None, None) => (FareOutcome::Goes, "it would go at once".to_owned()),
             (None, Some(live)) => {
                 let others = if live.waiting == 1 { "1 waits".to_owned() } else { format!("{} wait", live.waiting) };
-                let text = format!(
-                    "it would wait about {} for {}, where {others}; longer with some in that line",
-                    span(eta_ms),
-                    live.label
-                );
+                let own = live.waiting_for.iter().find(|waits| waits.client == client).map(|waits| waits.requests);
+                let own = match own {
+                    None => String::new(),
+                    Some(1) if live.waiting == 1 => ", of the same client".to_owned(),
+                    Some(own) if own == live.waiting => ", all of the same client".to_owned(),
+                    Some(own) => format!(", {own} of the same client"),
+                };
+                let text = format!("it would wait about {} for {}, where {others}{own}", span(eta_ms), live.label);
                 (FareOutcome::Waits, text)
             }
         };

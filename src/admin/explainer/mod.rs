@@ -1,6 +1,10 @@
 //! What would become of a request, said before it is sent.
 
 mod fare;
+mod other;
+mod others;
+
+pub use other::{ForOther, Other};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,11 +16,12 @@ use serde::Serialize;
 
 use super::diagnosis::{DiagnosisStatus, LearnedStatus, millis};
 use super::wait_forecast::{RefusalExample, WaitForecast, span};
-use super::{LimitStatus, PoolStatus, Status};
-use crate::client::{Clients, patience};
+use super::{LimitStatus, PoolStatus, Status, WaitingFor};
+use crate::client::{Clients, Sender, patience};
 use crate::config::{Config, Pool};
 use crate::limit::Unit;
 use crate::route::{Ask, Body, Facts, Found, Table};
+use crate::upstream::BasePath;
 
 /// A request as somebody describes it.
 #[derive(Debug)]
@@ -40,6 +45,7 @@ pub struct Explainer {
     routes: Arc<Table>,
     clients: Clients,
     upstream: String,
+    base: BasePath,
     /// How many may wait, in all.
     pub(super) max_waiting: usize,
 }
@@ -73,6 +79,8 @@ pub struct Explanation {
     pub unlisted: Vec<Taken>,
     /// How it would fare if it came now; nothing where no gate that runs was asked.
     pub now: Option<WaitForecast>,
+    /// How it would fare for each client, or with each account, that the gate that runs knows there, if that was asked for.
+    pub each: Vec<ForOther>,
     /// What a refusal looks like: what it would meet now or, if that is none, an example; nothing where none can be.
     pub refusal: Option<RefusalExample>,
 }
@@ -127,6 +135,8 @@ pub struct Live {
     pub in_flight_now: u32,
     /// How many wait for it.
     pub waiting: usize,
+    /// The same by client.
+    pub waiting_for: Vec<WaitingFor>,
     /// How long one who comes now would wait for it.
     pub eta_ms: u64,
     /// What has been learned of it.
@@ -144,18 +154,32 @@ impl Explainer {
             routes: Arc::clone(&config.routes),
             clients: Clients::new(&config.clients),
             upstream: config.upstream.url.to_string(),
+            base: BasePath::of(&config.upstream.url),
             max_waiting: config.queue.max_waiting,
         }
+    }
+
+    /// Whose it is, by its label.
+    #[must_use]
+    pub fn client(&self, sketch: &Sketch<'_>) -> String {
+        Clients::label(self.clients.identify(sketch.sender()))
     }
 
     /// What would become of a request at a gate that is in this state, if one runs.
     #[must_use]
     pub fn explain(&self, sketch: &Sketch<'_>, status: Option<&Status>) -> Explanation {
-        let found = self.routes.find(&sketch.method, sketch.path_alone());
-        let taken = self.routes.asks(&found, sketch).into_iter().map(|ask| self.taken(ask, status));
+        self.explain_for(sketch, status, &Other::default())
+    }
+
+    /// The same for a request of another client, or with another account, than the sketch says.
+    pub(super) fn explain_for(&self, sketch: &Sketch<'_>, status: Option<&Status>, other: &Other) -> Explanation {
+        let found = self.routes.find(&sketch.method, self.path(sketch));
+        let asks = self.routes.asks(&found, sketch).into_iter().map(|ask| self.with_account(ask, other));
+        let taken = asks.map(|ask| self.taken(ask, status));
         let (unlisted, pools): (Vec<Taken>, Vec<Taken>) =
             taken.partition(|taken| self.pools[taken.ask.pool.0].implicit);
-        let who = self.clients.identify(&sketch.headers, sketch.peer);
+        let named = other.client.as_deref().map(Clients::named);
+        let who = named.unwrap_or_else(|| self.clients.identify(sketch.sender()));
         let patience = patience(&sketch.headers, Duration::ZERO);
         let max_wait = self.max_wait(if pools.is_empty() { &unlisted } else { &pools }, patience);
         let all = || pools.iter().chain(&unlisted);
@@ -163,18 +187,25 @@ impl Explainer {
             route: self.name(&found),
             over: self.over(sketch),
             read_as: found.others().map(|route| self.routes.route(route).name.clone()).collect(),
-            lacks_v1: found.lacks_v1(),
+            lacks_v1: found.lacks_v1() && self.base.adds_v1(),
             upstream: self.upstream.clone(),
             client: Clients::label(who),
             weight: self.clients.weight(who).get(),
             priority: self.clients.priority(self.routes.priority(&found), &sketch.headers).to_string(),
             patience_ms: patience.map(millis),
             max_wait_ms: max_wait.map(millis),
-            now: status.map(|status| self.fare(&all().collect::<Vec<_>>(), max_wait, status)),
+            now: status.map(|status| self.fare(&all().collect::<Vec<_>>(), &Clients::label(who), max_wait, status)),
+            each: Vec::new(),
             refusal: self.refusal(&pools, all(), max_wait, status),
             pools,
             unlisted,
         }
+    }
+
+    /// What routes are found by: the path after the upstream's base path.
+    fn path<'s>(&self, sketch: &'s Sketch<'_>) -> &'s str {
+        let path = sketch.path_alone();
+        self.base.after(path).unwrap_or(path)
     }
 
     fn name(&self, found: &Found) -> String {
@@ -182,7 +213,7 @@ impl Explainer {
     }
 
     fn over(&self, sketch: &Sketch<'_>) -> Vec<Over> {
-        let beaten = self.routes.beaten(&sketch.method, sketch.path_alone()).into_iter();
+        let beaten = self.routes.beaten(&sketch.method, self.path(sketch)).into_iter();
         let over = beaten.map(|beaten| Over {
             route: self.routes.route(beaten.route).name.clone(),
             because: beaten.because.to_string(),
@@ -233,6 +264,7 @@ impl Live {
             used: status.limits.clone(),
             in_flight_now: status.in_flight,
             waiting: status.waiting,
+            waiting_for: status.waiting_for.clone(),
             eta_ms: status.eta_ms,
             learned: status.learned.clone(),
             diagnosis: status.diagnosis.clone(),
@@ -256,7 +288,21 @@ impl Sketch<'_> {
     }
 }
 
+impl Sketch<'_> {
+    fn query_alone(&self) -> Option<&str> {
+        self.path.split('#').next().and_then(|path| path.split_once('?')).map(|(_, query)| query)
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        Sender { headers: &self.headers, query: self.query_alone(), peer: self.peer }
+    }
+}
+
 impl Facts for Sketch<'_> {
+    fn query(&self) -> Option<&str> {
+        self.query_alone()
+    }
+
     fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.get(name).map(HeaderValue::as_bytes)
     }

@@ -58,7 +58,8 @@ mod tests {
         let config = Config::parse(&Source::Text("test".to_owned()), &format!("extends = \"none\"\n{routes}"));
         let config = config.expect("a valid configuration");
         let (config, gate) = (ConfigView::new(&config), Gate::start(&config).expect("a gate"));
-        let mut status = Status::new(&config, &gate, &RecentAnswers::default(), Duration::ZERO);
+        let mut status =
+            Status::new(&config, &gate, &RecentAnswers::default(), &gate.admission().snapshot(), Duration::ZERO);
         (status.coalesced[0].held, status.coalesced[0].paced) = (7, 8);
         let scrape = text(&config, &status, &[]);
         for line in ["held_polls_total{route=\"GET /v1/x\"} 7", "paced_calls_total{route=\"GET /v1/x\"} 8"] {

@@ -49,7 +49,7 @@ pub(super) static METRICS: [Metric; 14] = [
         name: "pool_learned_limit_per_second",
         kind: Gauge,
         unit: None,
-        help: "The limit that was learned of the upstream, as so many a second, of the instance that has least.",
+        help: "The limit that was learned of the upstream, per second, of the instance that has least.",
         labels: POOL,
         of: |view, samples| {
             view.by_pool(samples, |pool| pool.least(|status| status.learned.as_ref()?.limit_per_s));
@@ -105,7 +105,7 @@ pub(super) static METRICS: [Metric; 14] = [
         name: "pool_predicted_wait",
         kind: Gauge,
         unit: Some(Unit::Seconds),
-        help: "How long one that comes now would wait, of a client with nothing in line yet, at the instance where it is longest.",
+        help: "How long a new request would wait, of a client without queued requests, at the instance where it is longest.",
         labels: POOL,
         of: |view, samples| view.by_pool(samples, |pool| pool.most(|status| Some(seconds(status.eta_ms)))),
     },
@@ -113,8 +113,8 @@ pub(super) static METRICS: [Metric; 14] = [
         name: "pool_stalled",
         kind: Gauge,
         unit: Some(Unit::Seconds),
-        help: "How long those who wait have been kept for longer than they were told, or nobody goes as the upstream \
-               refused, at the instance where it is longest; 0 where all goes well.",
+        help: "How long requests have waited beyond their predicted turn, or for how long the upstream has stopped all of \
+               them, at the instance where it is longest; 0 where all goes well.",
         labels: POOL,
         of: |view, samples| {
             let stalled = |status: &PoolStatus| status.stalled_ms.map(seconds);

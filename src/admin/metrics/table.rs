@@ -101,7 +101,7 @@ static GATE: [Metric; 10] = [
 ];
 
 /// Of requests, by the route they took.
-static REQUESTS: [Metric; 9] = [
+static REQUESTS: [Metric; 10] = [
     Metric {
         name: "requests",
         kind: Counter,
@@ -135,6 +135,19 @@ static REQUESTS: [Metric; 9] = [
         help: "Requests that were sent more than once, as the upstream refused them.",
         labels: &["route"],
         of: |view, samples| view.by_route(samples, |counted| counted.retried),
+    },
+    Metric {
+        name: "observed_requests",
+        kind: Counter,
+        unit: None,
+        help: "Requests to pools that are only observed. would_wait: for their turn; would_refuse: by the gate.",
+        labels: &["route", "outcome"],
+        of: |view, samples| {
+            for observed in &view.status.observed {
+                let outcomes = [("would_wait", observed.would_wait), ("would_refuse", observed.would_refuse)];
+                outcomes.into_iter().for_each(|(outcome, count)| samples.put([&*observed.route, outcome], count));
+            }
+        },
     },
     Metric {
         name: "coalesced_requests",

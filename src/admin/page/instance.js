@@ -15,15 +15,17 @@ export function label({ name, key, counts }) {
 
 /** From the short form of `/events`. */
 export function fromPulse(pool) {
-  const { used, max, in_force: inForce, in_flight: inFlight, waiting, eta_ms: etaMs, cause, rank } = pool;
-  return seen(pool, { used, max, inForce, inFlight, waiting, etaMs, cause, rank });
+  const { used, max, in_force: inForce, in_flight: inFlight, waiting, held, cause, rank } = pool;
+  const { oldest_ms: oldestMs, p95_ms: p95Ms } = pool;
+  return seen(pool, { used, max, inForce, inFlight, waiting, held, oldestMs, p95Ms, cause, rank });
 }
 
 /** From `/status`. */
 export function fromStatus(pool) {
-  const { in_force: force, in_flight: inFlight, waiting, eta_ms: etaMs, diagnosis, rank } = pool;
+  const { in_force: force, in_flight: inFlight, waiting, held, diagnosis, rank, waits } = pool;
   const limit = { used: force?.used ?? 0, max: force?.max ?? null, inForce: force?.limit ?? null };
-  return { ...seen(pool, { ...limit, inFlight, waiting, etaMs, cause: diagnosis.cause, rank }), told: pool };
+  const line = { inFlight, waiting, held, oldestMs: pool.oldest_ms, p95Ms: waits.p95_ms };
+  return { ...seen(pool, { ...limit, ...line, cause: diagnosis.cause, rank }), told: pool };
 }
 
 function seen({ name, key, counts }, state) {
@@ -32,12 +34,10 @@ function seen({ name, key, counts }, state) {
   return { ...of, id: idOf(of), label: label(of), share, ...look(state), ...state };
 }
 
-/** People wait there, and not for another pool alone. */
-const isHeldUp = ({ waiting, etaMs }) => waiting > 0 && etaMs > 0;
 
 function look(state) {
   const named = tone(state.cause);
-  return named === "calm" && isHeldUp(state)
+  return named === "calm" && state.held > 0
     ? { tone: "busy", says: "waiting" }
     : { tone: named, says: shortly(state.cause) };
 }

@@ -58,7 +58,10 @@ export class PoolPage {
     say(this.#find(".because"), detail(text));
     say(this.#find(".advice"), advice === null ? "" : `What to do: ${advice}`);
     showGauges(this.#find(".now"), [
+      ["the oldest waits for", told.oldest_ms === null ? "–" : span(told.oldest_ms)],
       ["the first goes in", told.head_goes_in_ms === null ? "–" : span(told.head_goes_in_ms)],
+      ["half waited up to", told.waits.max_ms > 0 ? span(told.waits.p50_ms) : "–"],
+      ["95 % waited up to", told.waits.max_ms > 0 ? span(told.waits.p95_ms) : "–"],
       [
         "in flight",
         told.max_in_flight === null ? count(inFlight) : `${count(inFlight)} of ${count(told.max_in_flight)}`,
@@ -137,8 +140,16 @@ function routes({ routes }, { routes: names }) {
 function clients({ waiting_for: waitingFor, diagnosis }) {
   const seen = new Map();
   const add = (client, what, many) =>
-    seen.set(client, { waiting: 0, requested: 0, ...seen.get(client), [what]: (seen.get(client)?.[what] ?? 0) + many });
-  waitingFor.forEach(({ client, requests }) => add(client, "waiting", requests));
+    seen.set(client, { waiting: 0, requested: 0, next: null, ...seen.get(client), [what]: (seen.get(client)?.[what] ?? 0) + many });
+  waitingFor.forEach(({ client, requests, next_ms: next }) => {
+    add(client, "waiting", requests);
+    seen.get(client).next = next;
+  });
   diagnosis.evidence.requesters.forEach(({ client, requests }) => add(client, "requested", requests));
-  return [...seen].map(([client, { waiting, requested }]) => [client, count(waiting), count(requested)]);
+  return [...seen].map(([client, { waiting, requested, next }]) => [
+    client,
+    count(waiting),
+    next === null ? "–" : span(next),
+    count(requested),
+  ]);
 }

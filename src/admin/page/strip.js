@@ -31,13 +31,13 @@ export class Strip {
   }
 
   /** Takes down how things are now, once a step. */
-  note({ share, etaMs }) {
+  note({ share, p95Ms }) {
     const now = Date.now() / 1000;
     const last = this.#times.at(-1) ?? 0;
     if (now - last < STEP) return;
     this.#times.push(now);
     this.#lines.used.push(share);
-    this.#lines.wait.push(etaMs / 1000);
+    this.#lines.wait.push((p95Ms ?? 0) / 1000);
     while (this.#times[0] < now - QUARTER)
       [this.#times, this.#lines.used, this.#lines.wait].forEach((line) => line.shift());
     this.#draw();
@@ -84,7 +84,7 @@ export class Strip {
     const percent = (share) => `${Math.round(share * 100)} %`;
     const said = {
       used: `used ${percent(Math.min(...used))} to ${percent(Math.max(...used))}, now ${percent(used.at(-1) ?? 0)}`,
-      wait: `a new client would have waited at most ${span(Math.max(...wait) * 1000)}, now ${span((wait.at(-1) ?? 0) * 1000)}`,
+      wait: `95 % waited at most ${span(Math.max(...wait) * 1000)}, now ${span((wait.at(-1) ?? 0) * 1000)}`,
     };
     return `The last 15 minutes: ${this.#lanes.map((lane) => said[lane]).join("; ")}.`;
   }

@@ -49,7 +49,7 @@ function makeRow(pool) {
       count(pool.used),
       pool.inForce ?? "unknown",
       count(pool.waiting),
-      pool.etaMs > 0 ? span(pool.etaMs) : "–",
+      pool.p95Ms > 0 ? span(pool.p95Ms) : "–",
       count(refused),
       count(byUpstream),
     ];

@@ -3,7 +3,7 @@
 import { address } from "./instance.js";
 import { element, mark, say } from "./element.js";
 import { Strip } from "./strip.js";
-import { count, inShort, waitOfNew } from "./words.js";
+import { count, inLine, inShort, span, waited } from "./words.js";
 
 /** So many of a line are drawn. */
 const DOTS = 12;
@@ -38,8 +38,8 @@ export function showScene(node, pool) {
   say(node.querySelector(".level b"), count(pool.used));
   say(node.querySelector(".level span"), of);
   showLine(node.querySelector(".dots"), pool.waiting);
-  say(node.querySelector(".waiting"), inLine(pool.waiting));
-  say(node.querySelector(".wait"), waitOfNew(pool.etaMs));
+  say(node.querySelector(".waiting"), inLine(pool));
+  say(node.querySelector(".wait"), waits(pool));
 }
 
 function showBasin(basin, { label, used, max, share }, of) {
@@ -57,9 +57,10 @@ function showLine(dots, waiting) {
   while (dots.childElementCount < many) dots.append(element("i"));
 }
 
-function inLine(waiting) {
-  if (waiting === 0) return "nobody waits";
-  return waiting === 1 ? "1 waits" : `${count(waiting)} wait`;
+/** How long the oldest in line has waited, and how long those waited that went. */
+function waits({ oldestMs, told }) {
+  const oldest = oldestMs === null ? "" : `the oldest for ${span(oldestMs)}`;
+  return [oldest, told ? waited(told.waits) : ""].filter(Boolean).join("; ");
 }
 
 function forWhom(waitingFor) {

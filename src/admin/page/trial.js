@@ -19,7 +19,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 function tell(explanation) {
-  const { now, refusal } = explanation;
+  const { refusal } = explanation;
   const lines = [
     ["Route", explanation.route],
     ...explanation.over.map(({ route, because }) => ["Before", `${route}: ${because}`]),
@@ -38,9 +38,18 @@ function tell(explanation) {
       `${refusal.status} ${refusal.body.error.code}: ${refusal.body.error.message}`,
     ]);
   const rows = lines.flatMap(([term, said]) => [element("dt", {}, term), element("dd", {}, said)]);
-  const verdict =
-    now === null ? [] : [element("p", { class: "fare", "data-verdict": now.verdict }, sentence(now.text))];
-  told.replaceChildren(...verdict, element("dl", {}, ...rows));
+  told.replaceChildren(...fares(explanation), element("dl", {}, ...rows));
+}
+
+/** How it would fare: of each client or account that is there, or else of any. */
+function fares({ now, each }) {
+  if (now === null) return [];
+  const fare = ({ verdict, text }, who) =>
+    element("p", { class: "fare", "data-verdict": verdict }, who === null ? sentence(text) : `${who}: ${text}.`);
+  if (each.length === 0) return [fare(now, null)];
+  const name = ({ client, account }) => client ?? `account ${account}`;
+  const known = each.map((one) => fare(one.now, `From ${name(one)}`));
+  return [...known, fare(now, each.some(({ account }) => account !== null) ? "With another key" : "From another client")];
 }
 
 function pools(taken) {

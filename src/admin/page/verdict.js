@@ -2,7 +2,7 @@
 
 import { fromWorst } from "./instance.js";
 import { element, keep, mark, say } from "./element.js";
-import { count, counted, detail, sentence, waitOfNew } from "./words.js";
+import { count, counted, detail, sentence, span, waited } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -47,10 +47,11 @@ function showAnswer(worst, rest) {
 
 const name = ({ href, label }) => (href === null ? element("span", {}, label) : element("a", { href }, label));
 
-function facts({ told, waiting, etaMs }) {
+function facts({ told, held, oldestMs }) {
   const { refused, upstream_refused: byUpstream } = told;
   const said = [
-    waiting > 0 && `${waitOfNew(etaMs)}`,
+    held > 0 && `${counted(held, "request")} ${held === 1 ? "waits" : "wait"} for it, the oldest for ${span(oldestMs ?? 0)}`,
+    waited(told.waits),
     refused > 0 && `since the start the gate itself has refused ${counted(refused, "request")}`,
     byUpstream > 0 && `the upstream has refused ${count(byUpstream)}`,
   ].filter(Boolean);

@@ -23,8 +23,16 @@ export function span(ms) {
 
 const both = (large, unit, small, of) => (small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${of}`);
 
-/** What the next request of a client who has none in line would meet. */
-export const waitOfNew = (ms) => (ms > 0 ? `a new client waits ${span(ms)}` : "a new client goes at once");
+/** How long the requests waited that went in the last minute; nothing where none did. */
+export const waited = ({ p50_ms: p50, p95_ms: p95, max_ms: max }) =>
+  max > 0 ? `in the last minute half waited up to ${span(p50)}, 95 % up to ${span(p95)}` : "";
+
+/** Who waits, and for what if that is another limit of the same pool. */
+export function inLine({ waiting, held, told }) {
+  if (waiting === 0) return "none waits";
+  const waits = waiting === 1 ? "1 waits" : `${count(waiting)} wait`;
+  return held === 0 && told ? `${waits} (for ${told.waits_for ?? "another pool"})` : waits;
+}
 
 /** A client's label, of which six digits tell it apart where there is little room. */
 export const inShort = (client) => client.replace(/^client-([0-9a-f]{6})[0-9a-f]{10}$/, "$1");

@@ -20,6 +20,7 @@ use super::in_force::InForce;
 use super::output::{complain, log_lines};
 use super::serve::{LogFormat, raise_open_files, start_log};
 use crate::config::Config;
+#[cfg(feature = "lab")]
 use crate::telemetry::Filter;
 
 /// Run a command, and send its requests through a gate.

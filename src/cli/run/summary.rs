@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use crate::admin::{CountStatus, PoolStatus, Status};
+use crate::admin::{CountStatus, Status, Worst};
 
 /// What came of the requests of a command, in three lines.
 pub(super) struct Summary {
@@ -26,7 +26,7 @@ pub(super) struct RunTotals {
     shared: u64,
 }
 
-/// The worst that is the matter with a limit.
+/// The worst that is the matter.
 struct Finding {
     label: String,
     text: String,
@@ -66,18 +66,13 @@ impl RunTotals {
 
 impl Summary {
     pub(super) fn new(status: &Status, totals: RunTotals, took: Duration, base_url: String) -> Self {
-        let worst = status.worst.first();
-        let pool = worst.and_then(|worst| {
-            status.pools.iter().find(|pool| pool.name == worst.name && pool.key == worst.key && pool.is_finding())
-        });
-        Self { totals, took, base_url, finding: pool.map(Finding::new) }
+        Self { totals, took, base_url, finding: status.worst.first().map(Finding::new) }
     }
 }
 
 impl Finding {
-    fn new(pool: &PoolStatus) -> Self {
-        let diagnosis = &pool.diagnosis;
-        Self { label: pool.label(), text: diagnosis.text.clone(), advice: diagnosis.advice.clone() }
+    fn new(worst: &Worst) -> Self {
+        Self { label: worst.label.clone(), text: worst.text.clone(), advice: worst.advice.clone() }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cli::asking::AdminArgs;
 use crate::cli::in_force::InForce;
 use crate::cli::listen::bind;
 use crate::cli::output::complain;
-use crate::cli::serve::keep_lessons;
+use crate::cli::state::keep_state;
 use crate::config::Config;
 use crate::gate::{self, Gate};
 use crate::telemetry::Filter;
@@ -104,7 +104,7 @@ impl OwnGate {
     async fn start(wanted: &InForce, config: &Config, filter: Filter) -> Result<Self> {
         let gate = Gate::start(config)?;
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let keeping = keep_lessons(config, gate.admission(), stopped.clone())?;
+        let keeping = keep_state(config, gate.admission(), stopped.clone())?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = bind(if wanted.is_address() { config.server.listen } else { any }, "--listen").await?;
         let address = listener.local_addr()?;

@@ -23,7 +23,7 @@ use super::usage_error::UsageError;
 use crate::config::Config;
 use tidegate_lab::simulate::{self, SearchStep, SimulationReport, Traffic, TrafficError};
 
-/// Say what would come of traffic: who waits and how long, who is refused, how full the pools get.
+/// Simulate traffic: which requests wait, how long, and how full the pools get.
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
     /// The traffic: a scenario in TOML (docs/simulate.md), the gate's access log in JSON, or a HAR; - is standard input.
@@ -40,8 +40,8 @@ pub(super) struct Simulate {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// How many workers can I run? Finds the largest number of whom nobody is refused and 95 of 100 requests wait no longer
-    /// than --within. Names the stream of workers; "workers" will do where there is one.
+    /// Find the largest number of workers for which no request is refused and 95 of 100 wait no longer than --within.
+    /// STREAM is the name of the stream of workers, or "workers" if there is only one.
     #[arg(long, value_name = "STREAM", conflicts_with_all = ["compare", "svg"])]
     search: Option<String>,
     /// How long 95 of 100 requests may wait.

@@ -1,19 +1,19 @@
 use super::listing::{Cell, Column, ListRow, Listing, Tone, span};
-use crate::admin::{CauseName, InForceStatus, PoolStatus, Status, WaitingFor, Worst};
+use crate::admin::{CauseName, InForceStatus, PoolStatus, Status, WaitingFor, WaitsStatus, Worst};
 
 const COLUMNS: &[Column] = &[
     Column { head: "Pool", width: 0 },
     Column { head: "Used", width: 10 },
     Column { head: "of", width: 18 },
     Column { head: "Waiting", width: 7 },
-    Column { head: "New in", width: 6 },
+    Column { head: "Wait p95", width: 8 },
     Column { head: "What it is", width: 15 },
     Column { head: "Flying", width: 6 },
     Column { head: "Refused", width: 7 },
     Column { head: "Upstream", width: 8 },
 ];
 
-const SORTS: &[&str] = &["worst", "use", "waiting", "wait", "refusals", "upstream refusals"];
+const SORTS: &[&str] = &["worst", "use", "waiting", "wait p95", "refusals", "upstream refusals"];
 
 /// The pool instances, and whatever else is the matter, the worst first.
 pub(super) fn listing(status: Option<&Status>) -> Listing {
@@ -50,15 +50,21 @@ fn trouble(worst: &Worst) -> ListRow {
 
 fn row(pool: &PoolStatus) -> ListRow {
     let fill = pool.in_force.as_ref().filter(|limit| limit.max > 0);
-    let ranks =
-        [severity(pool.rank), use_of(fill), pool.waiting as u64, pool.eta_ms, pool.refused, pool.upstream_refused];
+    let ranks = [
+        severity(pool.rank),
+        use_of(fill),
+        pool.waiting as u64,
+        pool.waits.p95_ms,
+        pool.refused,
+        pool.upstream_refused,
+    ];
     ListRow {
         name: pool.label(),
         cells: vec![
             Cell::Bar(fill.map(|limit| (limit.used, limit.max))),
             Cell::Text(fill.map_or_else(String::new, |limit| format!("{}/{}", limit.used, limit.limit))),
             Cell::count(pool.waiting as u64),
-            Cell::span(pool.eta_ms),
+            Cell::span(pool.waits.p95_ms),
             Cell::Text(case(pool.diagnosis.cause).to_owned()),
             Cell::count(pool.in_flight.into()),
             Cell::count(pool.refused),
@@ -114,10 +120,22 @@ fn words(pool: &PoolStatus) -> Vec<String> {
     diagnosis.into_iter().flatten().cloned().chain(line(pool)).chain(stalled).collect()
 }
 
-/// Who waits, and when the first of them goes.
-fn line(pool: &PoolStatus) -> Option<String> {
-    let clients = pool.waiting_for.iter().map(|WaitingFor { client, requests }| format!("{requests} of {client}"));
-    let clients = clients.take(3).collect::<Vec<_>>().join(", ");
+/// Who waits and for how long, and how long those waited that went.
+fn line(pool: &PoolStatus) -> Vec<String> {
+    let WaitsStatus { requests, p50_ms, p95_ms, max_ms } = pool.waits;
+    let [p50, p95, max] = [p50_ms, p95_ms, max_ms].map(span);
+    let waited = || {
+        format!("Of the {requests} that went in the last minute, half waited up to {p50}, 95 % up to {p95}, one {max}.")
+    };
+    let waited = (max_ms > 0).then(waited);
+    let clients = pool.waiting_for.iter().take(3).map(client).collect::<Vec<_>>().join(", ");
+    let oldest = pool.oldest_ms.map_or(String::new(), |ms| format!("; the oldest for {}", span(ms)));
     let goes = pool.head_goes_in_ms.map_or(String::new(), |ms| format!("; the first goes in {}", span(ms)));
-    (pool.waiting > 0).then(|| format!("{} wait: {clients}{goes}.", pool.waiting))
+    let waits = pool.line().map(|waits| format!("{waits}: {clients}{oldest}{goes}."));
+    waits.into_iter().chain(waited).collect()
+}
+
+fn client(WaitingFor { client, requests, next_ms }: &WaitingFor) -> String {
+    let next = next_ms.map_or(String::new(), |ms| format!(" (its next would go in {})", span(ms)));
+    format!("{requests} of {client}{next}")
 }

@@ -7,7 +7,7 @@ use rustls::{RootCertStore, ServerConfig};
 use super::Check;
 use crate::client::AllowedHost;
 use crate::config::file::{self, Text};
-use crate::config::url::parse_upstream;
+use crate::config::url::{leads_to, parse_upstream};
 use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, UpstreamConfig, pem};
 use crate::problem::Problem;
 
@@ -38,6 +38,7 @@ impl Check {
             allowed_hosts: file.allowed_hosts.iter().filter_map(|text| self.allowed_host(text)).collect(),
             drain: self.time(file.drain.as_ref(), DRAIN),
             stall_timeout: self.some_time(file.stall_timeout.as_ref(), STALL),
+            watch: file.watch.unwrap_or(true),
             tls: self.own_tls(file),
         }
     }
@@ -73,7 +74,7 @@ impl Check {
             Ok(url) => Some(url),
             Err(label) => {
                 let mend =
-                    "write where requests go, as in \"https://api.openai.com\" or \"http://127.0.0.1:8000/base\"";
+                    "write the base URL that the provider documents, as in \"https://api.openai.com/v1\" or \"http://127.0.0.1:8000\"";
                 self.problems.push(Problem::new("not an upstream URL", text.span(), label, mend));
                 None
             }
@@ -92,7 +93,16 @@ impl Check {
             http2_connections: file.http2_connections,
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
             refusals: self.refusals(&file.refusals),
-            learned_file: file.learned_file.as_ref().map(|path| path.as_ref().into()),
+        }
+    }
+
+    /// What the gate sends must not come back to it.
+    pub(super) fn own_upstream(&mut self, file: &file::Upstream, server: &Server, upstream: &UpstreamConfig) {
+        let own = [Some(server.listen), server.admin].into_iter().flatten();
+        if let (Some(text), true) = (&file.url, own.into_iter().any(|own| leads_to(&upstream.url, own))) {
+            let mend = "write the address of the server that answers, or another `listen` under [server]";
+            let label = "this is the gate's own address: its requests would go round in a loop";
+            self.problems.push(Problem::new("the gate as its own upstream", text.span(), label, mend));
         }
     }
 

@@ -14,22 +14,21 @@ const HEAVIEST: u32 = 1_000;
 
 impl Check {
     pub(super) fn clients(&mut self, file: &file::Clients) -> ClientSettings {
-        let mend = "name a header, as in \"authorization\", or \"peer\" for the address it comes from";
-        let by = file.by.iter().flat_map(Spanned::get_ref).filter_map(|text| {
-            if text.as_ref() == "peer" {
-                return Some(ClientKey::Peer);
-            }
-            self.parsed(Some(text), "not a way to tell clients apart", mend).map(ClientKey::Header)
+        let mend =
+            "write \"credential\", a header as in \"x-tidegate-client\", or \"peer\" for the address it comes from";
+        let by = file.by.iter().flat_map(Spanned::get_ref).filter_map(|text| match &**text.as_ref() {
+            "credential" => Some(ClientKey::Credential),
+            "peer" => Some(ClientKey::Peer),
+            _ => self.parsed(Some(text), "not a way to tell clients apart", mend).map(ClientKey::Header),
         });
         let by: Vec<_> = by.collect();
         if let Some(empty) = file.by.as_ref().filter(|by| by.get_ref().is_empty()) {
             self.problems.push(Problem::new("no client is told from another", empty.span(), "one for all", mend));
         }
         self.by_twice(file);
-        let by_credential = || vec![ClientKey::Header(http::header::AUTHORIZATION)];
         ClientSettings {
             quota: self.rate(file.quota.as_ref()),
-            by: if file.by.is_none() { by_credential() } else { by },
+            by: if file.by.is_none() { vec![ClientKey::Credential] } else { by },
             weights: self.weights(&file.weights, file.by.as_ref().map_or(&[], |by| by.get_ref())),
             may_raise: file.may_raise,
         }
@@ -69,6 +68,8 @@ fn nobody(name: &str, by: &[Text]) -> Option<&'static str> {
     let is_peer = |text: &Text| text.as_ref() == "peer";
     if name.starts_with("client-") {
         None
+    } else if by.is_empty() && !name.contains(' ') {
+        Some("without `by`, a client is told apart by its credential, which is no name")
     } else if name.matches(' ').count() + 1 < by.len() {
         Some("`by` has more parts than this name")
     } else if by.last().is_some_and(is_peer) && name.rsplit(' ').next()?.parse::<IpAddr>().is_err() {

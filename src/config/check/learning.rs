@@ -1,16 +1,14 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::Check;
 use super::polls::SHARE;
 use super::pools::{IMPLICIT, MARGIN};
-use crate::config::file::{self, Text};
-use crate::config::{Pool, QueueConfig};
+use super::{Check, Defaults};
+use crate::config::Pool;
+use crate::config::file::Text;
 use crate::hints::RefusalCause;
 use crate::limit::{Learn, Limits};
-use crate::problem::Problem;
 use crate::route::KeyPart;
 
 impl Check {
@@ -22,18 +20,9 @@ impl Check {
         file.iter().filter_map(cause).collect()
     }
 
-    /// Where nothing is learned, nothing is kept over a restart.
-    pub(super) fn learned_file(&mut self, file: &file::Upstream, pools: &[Pool]) {
-        let learns = |pool: &Pool| pool.limits.learn != Learn::Never;
-        if let (Some(path), false) = (&file.learned_file, pools.iter().any(learns)) {
-            let mend = "take it out, or take out learn = false";
-            self.problems.push(Problem::new("learned_file without learning", path.span(), "has no effect", mend));
-        }
-    }
-
     /// The pool of requests that no route takes to any: one for each endpoint, on which nothing is held until the upstream
     /// refuses.
-    pub(super) fn implicit_pool(queue: QueueConfig, max_wait: Duration) -> Pool {
+    pub(super) fn implicit_pool(Defaults { queue, max_wait, is_observed, .. }: Defaults) -> Pool {
         Pool {
             name: IMPLICIT.to_owned(),
             limits: Limits { learn: Learn::Tighten, margin: MARGIN, ..Limits::default() },
@@ -43,6 +32,7 @@ impl Check {
             max_wait,
             refuse_when_full: false,
             poll_share: SHARE,
+            is_observed,
             implicit: true,
         }
     }

@@ -9,6 +9,7 @@ mod polls;
 mod pools;
 mod queue;
 mod routes;
+mod store;
 mod uses;
 
 use std::str::FromStr;
@@ -42,26 +43,44 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     let mut check = Check { problems: Vec::new(), built_in_from: origin.built_in_from };
     let server = check.server(&file.server);
     let upstream = check.upstream(&file.upstream, |at| origin.sources.place(at));
+    check.own_upstream(&file.upstream, &server, &upstream);
     let clients = check.clients(&file.clients);
     let queue = check.queue(&file.queue);
     let log = check.log(&file.log);
+    let store = check.store(&file.store);
     let max_wait = check.time(file.queue.max_wait.as_ref(), MAX_WAIT);
-    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true) };
+    let is_observed = file.mode == Some(file::Mode::Observe);
+    let defaults = Defaults { queue, max_wait, learn: file.upstream.learn.unwrap_or(true), is_observed };
     let mut pools: Vec<Pool> = file.pools.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
-    pools.extend(defaults.learn.then(|| Check::implicit_pool(queue, max_wait)));
+    pools.extend(defaults.learn.then(|| Check::implicit_pool(defaults)));
+    let share = check.replica_share(&file.replicas);
+    Check::share_out(&mut pools, share);
     let mut routes = check.routes(&file.routes, &pools);
     check.keepalive(&file.routes, &mut routes, &pools);
     check.coalesce(&file.routes, &mut routes);
     check.unused_pools(&file.pools, &pools, &routes);
     check.unused_poll_shares(&file.pools, &pools, &routes);
     check.uses(file, &routes, &pools, queue);
-    check.learned_file(&file.upstream, &pools);
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
     let Origin { source, hash, changes, .. } = origin;
     let (source, routes) = (source.clone(), Arc::new(routes));
-    Ok(Config { source, hash, changes, server, upstream, queue, clients, log, pools, routes })
+    Ok(Config {
+        source,
+        hash,
+        changes,
+        is_observed,
+        server,
+        upstream,
+        queue,
+        clients,
+        log,
+        store,
+        share,
+        pools,
+        routes,
+    })
 }
 
 /// What holds for a pool that does not say otherwise.
@@ -70,6 +89,7 @@ struct Defaults {
     queue: QueueConfig,
     max_wait: Duration,
     learn: bool,
+    is_observed: bool,
 }
 
 /// Gathers what is wrong while the rest is looked at.

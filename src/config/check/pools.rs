@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::{Check, Defaults};
 use crate::config::Pool;
 use crate::config::file::{self, Text};
-use crate::limit::{Learn, Limits, Rate, Shape, Unit};
+use crate::limit::{Learn, Limits, Rate, Shape, Share, Unit};
 use crate::problem::Problem;
 use crate::route::{KeyPart, Table};
 
@@ -44,6 +44,7 @@ impl Check {
             max_wait,
             refuse_when_full: file.when_full == Some(file::WhenFull::Refuse),
             poll_share,
+            is_observed: file.mode.map_or(defaults.is_observed, |mode| mode == file::Mode::Observe),
             implicit: false,
         };
         limits.into_iter().map(pool).collect()
@@ -61,7 +62,16 @@ impl Check {
         let counts_tokens = of_models || !file.tokens.is_empty();
         let counts_requests = of_models || !file.requests.is_empty() || !counts_tokens;
         let model_part = file.key.iter().position(|part| part.as_ref() == MODEL);
-        let limits = |unit, requests| Limits { requests, in_flight: None, shape, margin, unit, learn, model_part };
+        let limits = |unit, requests| Limits {
+            requests,
+            in_flight: None,
+            shape,
+            margin,
+            unit,
+            learn,
+            model_part,
+            share: Share::WHOLE,
+        };
         let requests = counts_requests.then(|| limits(Unit::Requests, requests));
         let tokens = counts_tokens.then(|| limits(Unit::Tokens, tokens));
         let mut counted: Vec<Limits> = requests.into_iter().chain(tokens).collect();

@@ -8,7 +8,7 @@ use super::Check;
 use crate::config::Pool;
 use crate::config::file::{self, Text};
 use crate::limit::{Learn, PoolId, Unit};
-use crate::problem::Problem;
+use crate::problem::{Problem, did_you_mean};
 use crate::route::{KeyPart, RouteCharge, Table, Template, Weight};
 
 impl Check {
@@ -67,7 +67,8 @@ impl Check {
         let mend = if known.is_empty() {
             "there are none yet: add [pools.NAME]".to_owned()
         } else {
-            format!("there are: {}", known.join(", "))
+            let meant = did_you_mean(name, known.iter().copied()).map_or(String::new(), |meant| meant + " ");
+            format!("{meant}there are: {}", known.join(", "))
         };
         self.problems.push(Problem::new(format!("no pool '{name}'"), text.span(), "not among the pools", mend));
     }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::admission::{Admission, PoolRules, Rules};
+use crate::admission::{Admission, AdmissionRequest, PoolRules, Rules, Turn};
 use crate::config::{Config, Pool, Source};
 use crate::limit::{PoolId, Rate, SavedEstimate, SavedInstance, SavedLimit, Unit};
+use crate::route::Ask;
+use crate::store::names::Names;
 use crate::store::{EVERY, Store};
 
 pub(super) const CONFIG: &str = r#"
@@ -20,6 +22,14 @@ requests = ["300/min"]
 [pools.chat]
 learn = true
 key = ["body.model"]
+
+[pools.threads]
+requests = ["50/min"]
+key = ["path.id"]
+
+[[routes]]
+match = "POST /v1/threads/{id}"
+pools = ["threads"]
 
 [[routes]]
 match = "POST /v1/posts"
@@ -77,22 +87,33 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new() -> Self {
+        let scene = Self::unlearned();
+        for estimate in estimates(&scene.config) {
+            scene.admission.recall(&estimate).expect("it holds");
+        }
+        scene
+    }
+
+    /// A gate that has learned nothing.
+    pub(super) fn unlearned() -> Self {
         let (folder, config) = (TempDir::new().expect("a folder"), config(CONFIG));
         let admission = admission(&config);
-        for estimate in estimates(&config) {
-            admission.recall(&estimate).expect("it holds");
-        }
-        Self { path: folder.path().join("learned.json"), folder, config, admission }
+        Self { path: folder.path().join("state.json"), folder, config, admission }
     }
 
     pub(super) fn store(&self) -> Store {
-        Store::open(&self.path, &self.config.pools).expect("it can be written")
+        Store::open(&self.path, &self.config).expect("it can be written")
+    }
+
+    /// Saves what the gate of the scene knows, as it ends.
+    pub(super) async fn save(&self) {
+        self.store().save(&self.admission, true).await;
     }
 
     /// What a gate knows that starts with the file.
     pub(super) fn known_after_restart(&self, config: &Config) -> Vec<SavedInstance> {
         let again = admission(config);
-        Store::open(&self.path, &config.pools).expect("it can be written").recall(&again);
+        Store::open(&self.path, config).expect("it can be written").recall(&again, false);
         again.saved_estimates()
     }
 
@@ -100,8 +121,57 @@ impl Scene {
         let entries = fs::read_dir(self.folder.path()).expect("a folder");
         let mut names: Vec<_> =
             entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name")).collect();
+        names.retain(|name| name != "state.json.lock");
         names.sort();
         names
+    }
+}
+
+impl Scene {
+    /// The same folder, without the gate.
+    pub(super) fn again(&self) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("state.json");
+        fs::copy(&self.path, &path).expect("a file");
+        Self { path, folder, config: config(CONFIG), admission: admission(&self.config) }
+    }
+
+    pub(super) fn names_of(&self) -> Names {
+        Names::new(&self.config)
+    }
+
+    pub(super) fn ask(&self, pool_name: &str, key: &str, cost: u32) -> Ask {
+        let key = Some(key).filter(|key| !key.is_empty()).map(Into::into);
+        Ask { pool: pool(&self.config, pool_name, Unit::Requests), key, cost: Some(cost) }
+    }
+
+    /// Sends so many through the gate of the scene; says how many went.
+    pub(super) fn send(&self, pool_name: &str, key: &str, count: usize) -> usize {
+        self.send_to(&self.admission, pool_name, key, count)
+    }
+
+    pub(super) fn send_to(&self, gate: &Admission, pool_name: &str, key: &str, count: usize) -> usize {
+        let ask = self.ask(pool_name, key, 1);
+        let sent =
+            (0..count).map_while(|_| match gate.request(std::slice::from_ref(&ask), AdmissionRequest::default()) {
+                Ok(Turn::Now(permit)) => {
+                    let (place, in_flight) = permit.split();
+                    place.sent();
+                    drop(in_flight);
+                    Some(())
+                }
+                _ => None,
+            });
+        sent.count()
+    }
+
+    /// What a window of a gate holds; nothing where there is no such instance.
+    pub(super) fn used(&self, gate: &Admission, pool_name: &str, key: &str) -> Option<u64> {
+        let pool = pool(&self.config, pool_name, Unit::Requests);
+        let saved = gate.saved_state().instances.into_iter();
+        let mut meant = saved.filter(|used| used.pool.pool == pool && &*used.pool.key == key);
+        let windows = meant.next()?.pool.usage.windows;
+        Some(windows.first().map_or(0, |window| window.spent.iter().map(|&(_, cost)| cost).sum()))
     }
 }
 

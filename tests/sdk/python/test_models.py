@@ -99,8 +99,9 @@ async def test_models_are_listed_asynchronously(aclient):
     assert [model.id async for model in aclient.models.list()]
 
 
-def test_a_base_url_without_v1_takes_the_same_route(client, client_of, gate):
+def test_a_base_url_without_v1_takes_the_same_route(client, client_of, gate_with, mock):
     usual = client.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES)
+    gate = gate_with("", f"{mock.url}/v1")
     forgetful = client_of(gate, base_url=gate.url)
     raw = forgetful.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES)
     assert raw.headers["x-tidegate-route"] == usual.headers["x-tidegate-route"]

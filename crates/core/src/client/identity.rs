@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::priority::{POLL_HELPER, requested_priority};
+use crate::credential::{self, ORGANIZATION, PROJECT};
 use crate::fingerprint::Fingerprint;
 use crate::limit::Rate;
 use crate::queue::ClientId;
@@ -28,6 +29,8 @@ pub struct ClientSettings {
 /// One part of what tells clients apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientKey {
+    /// The credential, in whatever header or parameter of the query it comes; of one that changes, its holder.
+    Credential,
     /// The value of this header.
     Header(HeaderName),
     /// The address that the connection comes from.
@@ -46,11 +49,22 @@ pub struct Clients {
     may_raise: bool,
 }
 
-/// A client's name and the id that it hashes to, so that a connection hashes its credential once: see
+/// What of a request tells whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'r> {
+    /// Its headers.
+    pub headers: &'r HeaderMap,
+    /// The query of its target, if it has one.
+    pub query: Option<&'r str>,
+    /// The address that its connection comes from.
+    pub peer: IpAddr,
+}
+
+/// What told whose a request is, and the id that came of it, so that a connection hashes its credential once: see
 /// [`Clients::identify_again`].
 #[derive(Clone)]
 pub struct Identity {
-    name: Box<[u8]>,
+    seen: Box<[u8]>,
     client: ClientId,
 }
 
@@ -62,32 +76,33 @@ impl Clients {
         Self { by: settings.by.clone(), weights: weights.collect(), may_raise: settings.may_raise }
     }
 
-    /// The client that sends these headers from this address. Requests without any of the headers are one client's.
+    /// The client that sends this. Requests that have nothing of what tells clients apart are one client's.
     #[must_use]
-    pub fn identify(&self, headers: &HeaderMap, peer: IpAddr) -> ClientId {
-        id_of(&self.name(|key| value(key, headers, peer)))
+    pub fn identify(&self, sender: Sender<'_>) -> ClientId {
+        id_of(&self.name(|key| sender.value(key)))
     }
 
-    /// The same, from what the last request on a connection found. It hashes only if the name has changed since.
+    /// The same, from what the last request on a connection found. It hashes only if something has changed since.
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
-    /// use tidegate_core::client::{ClientKey, ClientSettings, Clients};
+    /// use tidegate_core::client::{ClientKey, ClientSettings, Clients, Sender};
     ///
-    /// let settings = ClientSettings { by: vec![ClientKey::Header(AUTHORIZATION)], ..ClientSettings::default() };
+    /// let settings = ClientSettings { by: vec![ClientKey::Credential], ..ClientSettings::default() };
     /// let clients = Clients::new(&settings);
     /// let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer sk-test"))]);
-    /// let (peer, mut of_connection) = ([127, 0, 0, 1].into(), None);
+    /// let sender = Sender { headers: &headers, query: None, peer: [127, 0, 0, 1].into() };
     ///
-    /// let client = clients.identify_again(&mut of_connection, &headers, peer);
+    /// let mut of_connection = None;
+    /// let client = clients.identify_again(&mut of_connection, sender);
     /// assert_eq!(client.to_string(), "client-96018835490a18a6");
-    /// assert_eq!(clients.identify_again(&mut of_connection, &headers, peer), client);
+    /// assert_eq!(clients.identify_again(&mut of_connection, sender), client);
     /// ```
-    pub fn identify_again(&self, last: &mut Option<Identity>, headers: &HeaderMap, peer: IpAddr) -> ClientId {
-        let name = self.name(|key| value(key, headers, peer));
+    pub fn identify_again(&self, last: &mut Option<Identity>, sender: Sender<'_>) -> ClientId {
+        let seen = self.name(|key| sender.seen(key));
         match last {
-            Some(known) if *known.name == *name => known.client,
-            _ => last.insert(Identity { client: id_of(&name), name: name.into() }).client,
+            Some(known) if *known.seen == *seen => known.client,
+            _ => last.insert(Identity { client: self.identify(sender), seen: seen.into() }).client,
         }
     }
 
@@ -150,7 +165,7 @@ impl Clients {
     }
 }
 
-/// Without its name, which may be a credential.
+/// Without what was seen, which may be a credential.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("client", &self.client).finish_non_exhaustive()
@@ -164,11 +179,37 @@ fn id_of(name: &[u8]) -> ClientId {
     ClientId(Fingerprint::of(name).0)
 }
 
-/// The value of one part of a name. An IPv4 address has the same value on an IPv6 socket.
-fn value<'h>(key: &ClientKey, headers: &'h HeaderMap, peer: IpAddr) -> Cow<'h, [u8]> {
-    match key {
-        ClientKey::Header(header) => headers.get(header).map_or(&[][..], HeaderValue::as_bytes).into(),
-        ClientKey::Peer => peer.to_canonical().to_string().into_bytes().into(),
+impl<'r> Sender<'r> {
+    /// The value of one part of a name. An IPv4 address has the same value on an IPv6 socket.
+    fn value(self, key: &ClientKey) -> Cow<'r, [u8]> {
+        match key {
+            ClientKey::Credential => {
+                credential::holder(self.credential(), self.header(ORGANIZATION), self.header(PROJECT))
+            }
+            ClientKey::Header(header) => self.headers.get(header).map_or(&[][..], HeaderValue::as_bytes).into(),
+            ClientKey::Peer => self.peer.to_canonical().to_string().into_bytes().into(),
+        }
+    }
+
+    /// What this value is made of: as long as it stays the same, so does the value.
+    fn seen(self, key: &ClientKey) -> Cow<'r, [u8]> {
+        match (key, self.credential()) {
+            (ClientKey::Credential, token) if credential::may_rotate(token) => {
+                [token, self.header(ORGANIZATION), self.header(PROJECT)].join(&b'\n').into()
+            }
+            (ClientKey::Credential, key) => key.into(),
+            _ => self.value(key),
+        }
+    }
+
+    fn credential(self) -> &'r [u8] {
+        let in_header = credential::HEADERS.into_iter().find_map(|name| self.headers.get(name));
+        let in_query = || self.query.and_then(credential::in_query).unwrap_or_default().as_bytes();
+        in_header.map_or_else(in_query, HeaderValue::as_bytes)
+    }
+
+    fn header(self, name: &str) -> &'r [u8] {
+        self.headers.get(name).map_or(&[], HeaderValue::as_bytes)
     }
 }
 
@@ -188,6 +229,11 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
 
+    /// The client that sends these headers from here.
+    fn who(clients: &Clients, headers: &HeaderMap) -> ClientId {
+        clients.identify(Sender { headers, query: None, peer: HOME })
+    }
+
     /// Users write these labels into their configuration. If this test fails, their weights no longer apply.
     #[test]
     fn labels_stay_stable_across_releases() {
@@ -198,7 +244,7 @@ mod tests {
             (&[client, ClientKey::Peer], "client-bc11db80a8c603da"),
             (&[ClientKey::Header(HeaderName::from_static("api-key"))], "client-e3b0c44298fc1c14"),
         ] {
-            assert_eq!(Clients::label(clients(by, &[]).identify(&sent, HOME)), label, "{by:?}");
+            assert_eq!(Clients::label(who(&clients(by, &[]), &sent)), label, "{by:?}");
         }
     }
 
@@ -206,8 +252,8 @@ mod tests {
     fn weight_is_found_by_name_and_by_label() {
         let by = [ClientKey::Header("x-tidegate-client".parse().expect("a name")), ClientKey::Peer];
         let by_name = clients(&by, &[("web 127.0.0.1", 3)]);
-        let web = by_name.identify(&headers(&[("x-tidegate-client", "web")]), HOME);
-        let other = by_name.identify(&headers(&[("x-tidegate-client", "job")]), HOME);
+        let web = who(&by_name, &headers(&[("x-tidegate-client", "web")]));
+        let other = who(&by_name, &headers(&[("x-tidegate-client", "job")]));
         assert_eq!([web, other].map(|client| by_name.weight(client).get()), [3, 1]);
         let by_label = clients(&by, &[(&Clients::label(web), 5)]);
         assert_eq!([web, other].map(|client| by_label.weight(client).get()), [5, 1]);
@@ -217,16 +263,45 @@ mod tests {
     fn address_is_the_same_in_both_families() {
         let peers = clients(&[ClientKey::Peer], &[]);
         let mapped = "::ffff:127.0.0.1".parse().expect("an address");
-        assert_eq!(peers.identify(&headers(&[]), HOME), peers.identify(&headers(&[]), mapped));
+        let from = |peer| peers.identify(Sender { headers: &headers(&[]), query: None, peer });
+        assert_eq!(from(HOME), from(mapped));
     }
 
     #[test]
     fn connection_follows_a_changed_credential() {
-        let (clients, mut last) = (clients(&[ClientKey::Header(AUTHORIZATION)], &[]), None);
-        for credential in ["Bearer a", "Bearer a", "Bearer b", "", "Bearer a"] {
-            let sent = headers(&[("authorization", credential)]);
-            assert_eq!(clients.identify_again(&mut last, &sent, HOME), clients.identify(&sent, HOME), "{credential}");
+        let (clients, mut last) = (clients(&[ClientKey::Credential], &[]), None);
+        for credential in ["Bearer sk-a", "Bearer sk-a", "Bearer sk-b", "", "Bearer one", "Bearer two", "Bearer sk-a"] {
+            for project in ["", "proj_1"] {
+                let sent = headers(&[("authorization", credential), ("openai-project", project)]);
+                let sender = Sender { headers: &sent, query: None, peer: HOME };
+                assert_eq!(clients.identify_again(&mut last, sender), clients.identify(sender), "{credential}");
+            }
         }
         assert!(!format!("{last:?}").contains("Bearer"), "{last:?}");
+    }
+
+    #[test]
+    fn credential_tells_clients_apart_wherever_it_is() {
+        let clients = clients(&[ClientKey::Credential], &[]);
+        let mut seen = Vec::new();
+        for name in credential::HEADERS {
+            seen.extend(["one", "two"].map(|key| who(&clients, &headers(&[(name, key)]))));
+        }
+        let asks = |query| clients.identify(Sender { headers: &HeaderMap::new(), query: Some(query), peer: HOME });
+        seen.extend([asks("key=one"), asks("alt=sse&key=two"), asks("alt=sse")]);
+        let of_one = |client: &&ClientId| **client == seen[0];
+        assert_eq!(seen.iter().filter(of_one).count(), credential::HEADERS.len() + 1, "{seen:?}");
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 3, "{seen:?}");
+    }
+
+    #[test]
+    fn rotating_token_keeps_its_client() {
+        let clients = clients(&[ClientKey::Credential], &[]);
+        let sends = |token, project| who(&clients, &headers(&[("authorization", token), ("openai-project", project)]));
+        assert_eq!(sends("Bearer of-nine", "proj_1"), sends("Bearer of-ten", "proj_1"));
+        assert_ne!(sends("Bearer of-nine", "proj_1"), sends("Bearer of-nine", "proj_2"));
+        assert_ne!(sends("Bearer sk-one", "proj_1"), sends("Bearer sk-two", "proj_1"));
     }
 }

@@ -8,9 +8,9 @@ mod priority;
 mod quota;
 mod site;
 
-pub use identity::{ClientKey, ClientSettings, Clients, Identity};
+pub use identity::{ClientKey, ClientSettings, Clients, Identity, Sender};
 pub use latency::TypicalLatency;
-pub use patience::{MAX_WAIT, patience};
+pub use patience::{MAX_WAIT, patience, unsaid_patience};
 pub use priority::{POLL_HELPER, requested_priority};
 pub use quota::ClientQuota;
 pub use site::{AllowedHost, AllowedHosts, Stranger, is_loopback};

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{HeaderName, USER_AGENT};
+use http::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
 
 /// Node's fetch gives up on a response's head after 300 s and sends no header that says so (docs/upstream.md §5.1). The
 /// 10 s left for the upstream are a guess.
@@ -31,7 +31,13 @@ pub fn patience(headers: &HeaderMap, typical: Duration) -> Option<Duration> {
         Some(whole.saturating_sub(typical.min(whole / 2)))
     });
     let for_turn = text(headers, &MAX_WAIT).and_then(|text| seconds(text).or_else(|| with_unit(text)));
-    for_answer.chain(for_turn).min().or_else(|| is_node(headers).then_some(NODE))
+    for_answer.chain(for_turn).min().or_else(|| unsaid_patience(headers))
+}
+
+/// How long a client waits that does not say so, if that is known of its kind.
+#[must_use]
+pub fn unsaid_patience(headers: &HeaderMap) -> Option<Duration> {
+    is_node(headers).then_some(NODE)
 }
 
 /// A number of seconds: neither negative, nor NaN, nor too large for a `Duration`.
@@ -43,12 +49,28 @@ fn with_unit(text: &str) -> Option<Duration> {
     text.parse::<humantime::Duration>().ok().map(Into::into)
 }
 
-/// openai-node calls itself `OpenAI/JS 6.1.0`; a class derived from it has its own name before the slash.
+/// Whether a client runs on Node's fetch.
 fn is_node(headers: &HeaderMap) -> bool {
+    let has = |name: &HeaderName, value: &str| headers.get(name).is_some_and(|own| own == value);
+    // What undici's fetch adds to every request, and no browser: that has another language, or says its site.
+    names_node(headers) || has(&RUNTIME, "node") || (has(&ACCEPT_LANGUAGE, "*") && has(&FETCH_MODE, "cors"))
+}
+
+/// The header by which openai-node and what is made of it (LangChain.js) tell where they run.
+const RUNTIME: HeaderName = HeaderName::from_static("x-stainless-runtime");
+
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// openai-node calls itself `OpenAI/JS 6.1.0`; a class derived from it has its own name before the slash. The Vercel AI SDK
+/// ends with `runtime/node.js/24`.
+fn names_node(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().as_bytes();
     let has_at =
         |at: usize, word: &[u8]| agent[at..].get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word));
-    has_at(0, b"node") || has_at(0, b"undici") || memchr::memchr_iter(b'/', agent).any(|slash| has_at(slash, b"/js "))
+    has_at(0, b"node")
+        || has_at(0, b"undici")
+        || memchr::memmem::find(agent, b"runtime/node").is_some()
+        || memchr::memchr_iter(b'/', agent).any(|slash| has_at(slash, b"/js "))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -100,10 +122,25 @@ mod tests {
 
     #[test]
     fn node_waits_290_seconds_without_a_header() {
-        for agent in ["OpenAI/JS 6.1.0", "AzureOpenAI/JS 5.0.0", "node", "undici", "node-fetch/1.0"] {
+        for agent in [
+            "OpenAI/JS 6.1.0",
+            "AzureOpenAI/JS 5.0.0",
+            "node",
+            "undici",
+            "node-fetch/1.0",
+            "ai/6.0.1 ai-sdk/openai/3.0.1 ai-sdk/provider-utils/4.0.1 runtime/node.js/24",
+        ] {
             assert_eq!(patience_ms(&[("user-agent", agent)]), Some(290_000), "{agent}");
         }
-        assert_eq!(patience_ms(&[("user-agent", "OpenAI/Python 2.1.0")]), None);
+        for agent in ["OpenAI/Python 2.1.0", "ai-sdk/openai/3.0.1 runtime/bun/1.3"] {
+            assert_eq!(patience_ms(&[("user-agent", agent)]), None, "{agent}");
+        }
+        let (langchain, mine) = (("user-agent", "langchainjs-openai/1.0.0"), ("user-agent", "my-agent/1.0"));
+        assert_eq!(patience_ms(&[langchain, ("x-stainless-runtime", "node")]), Some(290_000));
+        let (fetch, any) = (("sec-fetch-mode", "cors"), ("accept-language", "*"));
+        assert_eq!(patience_ms(&[mine, fetch, any]), Some(290_000), "undici");
+        assert_eq!(patience_ms(&[mine, fetch, ("accept-language", "en")]), None, "a browser");
+        assert_eq!(patience_ms(&[mine, any]), None);
         assert_eq!(patience_ms(&[("user-agent", "OpenAI/JS 6.1.0"), ("x-tidegate-max-wait", "600s")]), Some(600_000));
     }
 }

@@ -13,6 +13,9 @@ use super::response_clock::ResponseClock;
 #[must_use]
 pub fn allowances(headers: &dyn HeaderLookup, now: Duration) -> SmallVec<[Allowance; 2]> {
     let mut allowances: SmallVec<[Allowance; 2]> = SmallVec::new();
+    if !limit_headers::are_in(headers) {
+        return allowances;
+    }
     for reading in limit_headers::readings(headers, &ResponseClock::new(headers, now)) {
         let next = reading.allowance;
         match allowances.iter_mut().find(|known| (known.unit, known.per) == (next.unit, next.per)) {

@@ -79,6 +79,11 @@ const LIMIT_HEADERS: [LimitHeaders; 11] = [
 /// How the names of all of them begin.
 const BEGINNINGS: [&str; 3] = ["x-ratelimit", "ratelimit", "anthropic-ratelimit-"];
 
+/// Whether there may be anything that says something of limits.
+pub(super) fn are_in(headers: &dyn HeaderLookup) -> bool {
+    BEGINNINGS.iter().any(|beginning| headers.begin(beginning))
+}
+
 /// Everything that the headers of an answer say of limits.
 pub(super) fn readings(headers: &dyn HeaderLookup, clock: &ResponseClock<'_>) -> impl Iterator<Item = LimitReading> {
     let told = BEGINNINGS.map(|beginning| headers.begin(beginning).then_some(beginning));

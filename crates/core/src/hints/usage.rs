@@ -1,5 +1,6 @@
 use std::io::{self, Write};
 use std::mem;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -53,7 +54,13 @@ struct TokenUsage {
 
 const NAME: &[u8] = b"\"usage\"";
 
-/// No usage object is longer. A guess: with all its details it has some hundred bytes.
+/// Looks for the name; made once, as that costs more than to look through a short answer.
+static NAME_FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(NAME));
+
+/// Most usage objects are shorter. A guess: with all their details they have some hundred bytes.
+const USUAL: usize = 512;
+
+/// No usage object is longer. A guess: many times what they have.
 const LONGEST: usize = 4096;
 
 impl UsageReader {
@@ -114,6 +121,13 @@ impl Default for ReadState {
 }
 
 impl UsageObject {
+    /// One of which the first brace is there.
+    fn begin() -> Self {
+        let mut text = Vec::with_capacity(USUAL);
+        text.push(b'{');
+        Self { text, depth: 1, ..Self::default() }
+    }
+
     /// Takes what belongs to it, and leaves the rest.
     fn push<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         let room = LONGEST.saturating_sub(self.text.len()).min(piece.len());
@@ -139,7 +153,7 @@ impl UsageObject {
 
 /// To the end of the first name in the piece, or of the piece, where a name may have begun.
 fn seek(piece: &[u8]) -> (ReadState, &[u8]) {
-    if let Some(at) = memmem::find(piece, NAME) {
+    if let Some(at) = NAME_FINDER.find(piece) {
         return (ReadState::Colon { seen: false }, &piece[at + NAME.len()..]);
     }
     let begun = (1..NAME.len()).rev().find(|&begun| piece.ends_with(&NAME[..begun]));
@@ -157,7 +171,7 @@ fn after_colon(seen: bool, byte: u8) -> ReadState {
     match byte {
         b' ' | b'\t' | b'\r' | b'\n' => ReadState::Colon { seen },
         b':' if !seen => ReadState::Colon { seen: true },
-        b'{' if seen => ReadState::Object(UsageObject { text: vec![b'{'], depth: 1, ..UsageObject::default() }),
+        b'{' if seen => ReadState::Object(UsageObject::begin()),
         _ => ReadState::Name(usize::from(byte == NAME[0])),
     }
 }

@@ -14,16 +14,20 @@ mod ledger;
 mod pace;
 mod pool;
 mod rate;
+mod share;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
 
 pub use learned::{EstimateView, LearnedUsage, Outdated, SavedEstimate, SavedLimit};
-pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, PoolId, SavedInstance};
+pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, NamedCharges, PoolId, SavedInstance, SavedPool};
 #[cfg(test)]
 pub(crate) use pool::Pool;
-pub use pool::{Fill, FillLevel, Hint, LaterCharge, Learn, Limits, PoolUsage, Shape, Unit};
+pub use pool::{
+    Fill, FillLevel, Hint, LaterCharge, Learn, Limits, PoolUsage, SavedPace, SavedUsage, SavedWindow, Shape, Unit,
+};
 pub use rate::{ParseRateError, Rate};
+pub use share::{ParseShareError, Share};
 
 use std::time::Instant;
 

@@ -42,6 +42,16 @@ impl Pace {
         Self { tat: other.tat, ..self }
     }
 
+    /// When all that was committed is paid off, if anything ever was.
+    pub(super) fn paid_off(&self) -> Option<Instant> {
+        self.tat
+    }
+
+    /// What was committed before the start is paid off no earlier than this.
+    pub(super) fn owe_until(&mut self, at: Instant) {
+        self.tat = self.tat.max(Some(at));
+    }
+
     /// Nothing is left of the burst, and the next goes after an interval.
     pub(super) fn exhaust(&mut self, now: Instant) {
         self.clamp_left(now, 0, 0);

@@ -112,14 +112,43 @@ impl Window {
 
     pub(super) fn commit(&mut self, now: Instant, cost: u32) {
         self.forget(now);
-        self.total += u64::from(cost);
+        self.add(now, cost.into());
+    }
+
+    /// What was committed before the start, at `at`: never before what is known already, so that it never leaves early.
+    pub(super) fn recommit(&mut self, now: Instant, at: Instant, cost: u64) {
+        let latest = self.committed.back().map_or(at, |grain| grain.last.max(at));
+        self.add(latest.min(now), cost);
+        self.forget(now);
+    }
+
+    fn add(&mut self, at: Instant, cost: u64) {
+        self.total += cost;
         match self.committed.back_mut() {
-            Some(grain) if now - grain.first <= self.grain => {
-                grain.last = now;
+            Some(grain) if at - grain.first <= self.grain => {
+                grain.last = at;
                 grain.total = self.total;
             }
-            _ => self.committed.push_back(Grain { first: now, last: now, total: self.total }),
+            _ => self.committed.push_back(Grain { first: at, last: at, total: self.total }),
         }
+    }
+
+    /// What counts at `now`, with its times, in no more than `most` entries. Of several that become one the last counts.
+    pub(super) fn spent(&mut self, now: Instant, most: usize) -> Vec<(Instant, u64)> {
+        self.forget(now);
+        let together = self.committed.len().div_ceil(most.max(1)).max(1);
+        let last_of = self.committed.iter().enumerate().filter(|(at, _)| (at + 1) % together == 0);
+        let ends = last_of.map(|(_, grain)| grain).chain(self.committed.back());
+        let mut before = self.gone;
+        let amounts = ends.map(|grain| (grain.last, grain.total - std::mem::replace(&mut before, grain.total)));
+        amounts.filter(|&(_, cost)| cost > 0).collect()
+    }
+
+    /// As if all that it may hold had been committed at `at`.
+    pub(super) fn fill(&mut self, now: Instant, at: Instant) {
+        let Some(most) = self.most else { return };
+        let used = self.used(now);
+        self.recommit(now, at, most.saturating_sub(used));
     }
 
     /// When something that costs `own` would go after `ahead` more, if all of them went as early as they may.

@@ -298,6 +298,11 @@ impl<W> Queue<W> {
         Some((&self.lines[node.at.line].flow, &node.waiting))
     }
 
+    /// All who wait, in no order.
+    pub fn all(&self) -> impl Iterator<Item = (&Flow, Seq, &QueuedRequest<W>)> {
+        self.nodes.iter().map(|(_, node)| (&self.lines[node.at.line].flow, node.at.seq, &node.waiting))
+    }
+
     /// Takes out all requests, in no order.
     pub fn drain(&mut self) -> impl Iterator<Item = QueuedRequest<W>> + use<W> {
         let fresh = Self {

@@ -32,7 +32,7 @@ fn is_id(segment: &str) -> bool {
 }
 
 /// As in `/v1` and `/v1beta`.
-fn is_version(segment: &str) -> bool {
+pub(super) fn is_version(segment: &str) -> bool {
     let after_v = segment.strip_prefix(['v', 'V']);
     after_v.is_some_and(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).chars().all(char::is_alphabetic))
 }

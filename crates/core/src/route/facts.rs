@@ -1,3 +1,4 @@
+use super::account::account_fingerprint;
 use super::body::Body;
 use crate::fingerprint::Fingerprint;
 
@@ -8,9 +9,14 @@ pub trait Facts {
     /// What its body says; nothing where it was not read or could not be understood.
     fn body(&self) -> Option<&Body<'_>>;
 
+    /// The query of its target, if it has one.
+    fn query(&self) -> Option<&str> {
+        None
+    }
+
     /// The fingerprint of what tells who pays. A connection that asks again and again may remember it.
-    fn fingerprint(&self, value: &[u8]) -> Fingerprint {
-        Fingerprint::of(value)
+    fn fingerprint(&self, account: &[u8]) -> Fingerprint {
+        account_fingerprint(account)
     }
 
     /// About how many tokens it costs; nothing where its body says nothing.

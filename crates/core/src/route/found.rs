@@ -20,8 +20,17 @@ pub(super) struct Match {
     pub(super) route: RouteId,
     pub(super) params: Params,
     pub(super) lacks_v1: bool,
+    /// How many segments stand before the path of the route, as the base path of some provider.
+    pub(super) base: usize,
     /// Where a key asks for it.
     pub(super) endpoint: Option<String>,
+}
+
+impl Match {
+    /// What a parameter of the path holds.
+    pub(super) fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(param, _)| **param == *name).map(|(_, value)| &**value)
+    }
 }
 
 /// The path parameters of a request.
@@ -49,5 +58,11 @@ impl Found {
     #[must_use]
     pub fn lacks_v1(&self) -> bool {
         self.matches[0].lacks_v1
+    }
+
+    /// Whether the base path of some provider stands before the path that the route has, in place of `/v1`.
+    #[must_use]
+    pub fn has_base(&self) -> bool {
+        self.matches[0].base > 0
     }
 }

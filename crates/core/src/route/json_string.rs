@@ -60,7 +60,7 @@ impl<'b> JsonString<'b> {
 ///
 /// Eight bytes at a time: a byte is zero where it is the one that is looked for, and then borrows from its neighbour. That
 /// makes neighbours above a hit look like hits, so only the lowest counts.
-pub(super) fn special(text: &[u8]) -> Option<usize> {
+fn special(text: &[u8]) -> Option<usize> {
     const LOW: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = LOW << 7;
     let zeros = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;

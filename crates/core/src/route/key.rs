@@ -1,8 +1,10 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::account::ACCOUNT_PARTS;
 use super::facts::Facts;
 use super::found::Match;
+use crate::credential::{self, ORGANIZATION, PROJECT};
 use crate::fingerprint::Fingerprint;
 
 /// One part of what tells the instances of a pool apart.
@@ -24,14 +26,15 @@ impl KeyPart {
     /// What this part of the key is for a request. Case is folded: to some servers, another case is the same name.
     pub(super) fn value(&self, found: &Match, facts: &dyn Facts) -> String {
         match self {
-            Self::Path(name) => {
-                let param = found.params.iter().find(|(param, _)| param == name).map(|(_, value)| value.as_str());
-                legible(param.unwrap_or_default())
-            }
+            Self::Path(name) => legible(found.param(name).unwrap_or_default()),
             Self::Header(name) => facts.header(name).map_or(ABSENT.to_owned(), hashed),
-            Self::Body(field) => {
-                facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
-            }
+            Self::Body(field) => match found.param(field) {
+                // Azure's path names the model, whatever its body says.
+                Some(param) => legible(param),
+                None => {
+                    facts.body().map_or(UNSEEN.to_owned(), |body| body.text(field).map_or(ABSENT.to_owned(), legible))
+                }
+            },
             Self::Account => account_label(facts),
             Self::Endpoint => found.endpoint.as_deref().map_or(ABSENT.to_owned(), bounded),
         }
@@ -49,14 +52,6 @@ impl KeyPart {
     }
 }
 
-/// A header that tells who pays. Azure's credential, Anthropic's and Google's have a header each, and count as one.
-fn account_header<'f>(name: &str, facts: &'f dyn Facts) -> Option<&'f [u8]> {
-    if name == API_KEYS[0] { API_KEYS.iter().find_map(|name| facts.header(name)) } else { facts.header(name) }
-}
-
-/// Azure's, Anthropic's and Google's documentation, 2026-11-30.
-const API_KEYS: [&str; 3] = ["api-key", "x-api-key", "x-goog-api-key"];
-
 /// The service tiers that have limits of their own; the others share those of the standard tier (docs/upstream.md §2.5).
 const TIERS: [&str; 1] = ["ultrafast"];
 
@@ -66,17 +61,41 @@ const ABSENT: &str = "-";
 /// The value of what nobody can see, as the body is too large to look into, or is no JSON.
 const UNSEEN: &str = "?";
 
-/// The fingerprint of who pays: the values of [`ACCOUNT`], one a line, up to the last one sent. So a client that sends
-/// only a credential has the digits of its label for its account. It is stable across releases, as labels are.
+/// The fingerprint of who pays: [`ACCOUNT`], one a line, up to the last one sent. So a client that sends only a credential
+/// has the digits of its label for its account. It is stable across releases, as labels are.
 fn account_label(facts: &dyn Facts) -> String {
-    let values = ACCOUNT.map(|name| account_header(name, facts));
+    let values = ACCOUNT.map(|part| part.value(facts));
     let Some(last) = values.iter().rposition(Option::is_some) else { return ABSENT.to_owned() };
     // No header's value has a line break in it, so different values never look the same.
     facts.fingerprint(&values.map(Option::unwrap_or_default)[..=last].join(&b'\n')).to_string()
 }
 
-/// The headers by which OpenAI and Azure tell who pays.
-const ACCOUNT: [&str; 4] = ["authorization", "api-key", "openai-organization", "openai-project"];
+/// What tells who pays, at OpenAI and at others. Keys that are no `authorization` have a header each, or a place in the
+/// query, and count as one.
+const ACCOUNT: [AccountPart; ACCOUNT_PARTS] = [
+    AccountPart::Header(credential::HEADERS[0]),
+    AccountPart::Key,
+    AccountPart::Header(ORGANIZATION),
+    AccountPart::Header(PROJECT),
+];
+
+#[derive(Clone, Copy)]
+enum AccountPart {
+    Header(&'static str),
+    Key,
+}
+
+impl AccountPart {
+    fn value(self, facts: &dyn Facts) -> Option<&[u8]> {
+        match self {
+            Self::Header(name) => facts.header(name),
+            Self::Key => {
+                let in_header = credential::HEADERS[1..].iter().find_map(|name| facts.header(name));
+                in_header.or_else(|| facts.query().and_then(credential::in_query).map(str::as_bytes))
+            }
+        }
+    }
+}
 
 /// In lower case, and one word.
 fn legible(value: &str) -> String {

@@ -3,6 +3,8 @@
 //! A path is read in every way in which an upstream might read it (see [`Reading`](path::Reading)), so that no spelling
 //! of it slips past its pool. The path that is *sent* stays as it came.
 
+mod account;
+mod base;
 mod base64_bytes;
 mod body;
 mod charge;
@@ -31,6 +33,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use account::account_fingerprint;
 pub use body::Body;
 pub use charge::{Ask, Asks, ParseChargeError, RouteCharge, Weight};
 pub use facts::Facts;

@@ -93,10 +93,11 @@ pub(super) fn segments(path: &str, reading: Reading) -> Segments<'_> {
     read(path, reading).0
 }
 
-/// Whether, to some server, this path leads above its own root, and so out of a base path put before it.
+/// Whether, to some server, this path leads above its own root, and so out of a base path put before it. Behind a base path
+/// it begins with no host.
 #[must_use]
 pub fn climbs(path: &str) -> bool {
-    is_disguised(path) && readings(path).iter().any(|&reading| read(path, reading).1)
+    is_disguised(path) && readings(path).iter().any(|&reading| !reading.drops_host && read(path, reading).1)
 }
 
 /// The resources that this path may lead to, one for each way in which it can be understood: in lower case, with a `/`

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::base::behind_base;
 use super::found::RouteId;
 use super::path::{self, Segments};
 use super::table::Table;
@@ -50,8 +51,8 @@ impl Table {
         let is_meant = |&reading: &path::Reading| self.find_read(method, path, reading) == *winner;
         let Some(reading) = path::readings(path).into_iter().find(is_meant) else { return Vec::new() };
         let mut segments = path::segments(path, reading);
-        if winner.lacks_v1 {
-            segments.insert(0, "v1".into());
+        if winner.lacks_v1 || winner.base > 0 {
+            segments = behind_base(&segments, winner.base);
         }
         let matches =
             |(route, template): &(RouteId, &Template)| *route != winner.route && template.matches(method, &segments);

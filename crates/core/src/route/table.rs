@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::base::{MODEL, bases, behind_base, deployment};
 use super::charge::{Ask, Asks, RouteCharge};
 use super::endpoint::endpoint;
 use super::facts::Facts;
@@ -134,6 +135,10 @@ impl Table {
     /// What a request asks of its pools: in whatever way the upstream reads its path, all that this takes is asked.
     #[must_use]
     pub fn asks(&self, found: &Found, facts: &dyn Facts) -> Asks {
+        // Only a disguised path has several.
+        if let [only] = &found.matches[..] {
+            return self.asks_of(only, facts);
+        }
         let mut asks = Asks::new();
         for reading in &found.matches {
             let of_reading = self.asks_of(reading, facts);
@@ -185,12 +190,31 @@ impl Table {
     pub(super) fn find_read(&self, method: &str, path: &str, reading: Reading) -> Match {
         let mut segments = path::segments(path, reading);
         let as_written = self.find_segments(method, &segments);
-        if as_written.route != DEFAULT || segments.first().is_some_and(|first| first.eq_ignore_ascii_case("v1")) {
+        if as_written.route != DEFAULT {
             return as_written;
         }
-        segments.insert(0, "v1".into());
-        let with_v1 = self.find_segments(method, &segments);
-        if with_v1.route == DEFAULT { as_written } else { Match { lacks_v1: true, ..with_v1 } }
+        if !segments.first().is_some_and(|first| first.eq_ignore_ascii_case("v1")) {
+            segments.insert(0, "v1".into());
+            let with_v1 = self.find_segments(method, &segments);
+            if with_v1.route != DEFAULT {
+                return Match { lacks_v1: true, ..with_v1 };
+            }
+            segments.remove(0);
+        }
+        self.find_behind_base(method, &segments).unwrap_or(as_written)
+    }
+
+    /// The route of what follows the base path of some provider, in which the path may name the model.
+    fn find_behind_base(&self, method: &str, segments: &path::Segments<'_>) -> Option<Match> {
+        bases(segments).find_map(|base| {
+            let found = self.find_segments(method, &behind_base(segments, base));
+            let model = deployment(segments, base).map(|model| (MODEL.into(), model.to_owned()));
+            let with_base = |mut found: Match| {
+                found.params.extend(model);
+                Match { base, ..found }
+            };
+            (found.route != DEFAULT).then(|| with_base(found))
+        })
     }
 
     pub(super) fn find_segments(&self, method: &str, segments: &path::Segments<'_>) -> Match {
@@ -201,6 +225,6 @@ impl Table {
         };
         let params = names.iter().cloned().zip(values.into_iter().map(Cow::into_owned)).collect();
         let names_endpoint = self.charges(route).iter().any(RouteCharge::names_endpoint);
-        Match { route, params, lacks_v1: false, endpoint: names_endpoint.then(|| endpoint(method, segments)) }
+        Match { route, params, lacks_v1: false, base: 0, endpoint: names_endpoint.then(|| endpoint(method, segments)) }
     }
 }

@@ -49,7 +49,10 @@ impl<W> Scheduler<W> {
         let stopped_at = match charges.iter().find(|charge| self.queue.is_stopped_at(charge.instance)) {
             Some(charge) => charge.instance,
             None => match self.ledger.reserve(now, &charges, |at| self.backfill.binding(None, at)) {
-                Ok(()) => return Ok(Admittance::Now { charges, position }),
+                Ok(()) => {
+                    self.waits.went_at_once(now, &charges);
+                    return Ok(Admittance::Now { charges, position });
+                }
                 Err((at, _)) => at,
             },
         };
@@ -107,6 +110,7 @@ impl<W> Scheduler<W> {
     /// Takes up the position that was reserved for this client, if it comes back.
     fn claim(&mut self, charges: &[Charge], request: AdmissionRequest) -> Option<RetryReservation> {
         request.returns.filter(|&times| times > 0)?;
+        self.retries.returned(request.client);
         let reservation = self.retries.claim(request.route, &flow_of(charges, request))?;
         self.release_retry(&reservation);
         Some(reservation)
@@ -258,7 +262,7 @@ impl<W> Scheduler<W> {
     }
 
     /// A refusal that is worth coming back from at the `turn` that it would have had or, where it was to come too late,
-    /// earlier by half of its patience. For a client that does come back, as the official SDKs do, the position is reserved.
+    /// earlier by half of its patience. For a client that is known to come back the position is reserved.
     pub(super) fn refuse(
         &mut self,
         now: Instant,
@@ -294,14 +298,15 @@ impl<W> Scheduler<W> {
         Refusal { reason, retry_after, pointless: !in_reach, learned }
     }
 
-    /// For as many as may wait places may be reserved, and for one client for half of them: it may never come back.
-    fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
+    /// For as many as may wait places may be reserved, and for one client for half of them, if it is one that comes back.
+    pub(super) fn may_reserve(&self, flow: &Flow, charges: &[Charge]) -> bool {
         let has_room = |charge: &Charge| {
             let most = self.rules_of(charge.instance).max_waiting;
             self.queue.reserved_for(charge.instance) < most
         };
         let of_client = self.retries.of(flow.client);
-        self.retries.len() < self.rules.max_waiting
+        self.retries.is_trusted(flow.client)
+            && self.retries.len() < self.rules.max_waiting
             && of_client < self.rules.max_waiting.div_ceil(CLIENT_PART)
             && charges.iter().all(has_room)
     }

@@ -35,7 +35,7 @@ impl<W> Scheduler<W> {
             let holder = ended.as_ref().map(|ended| ended.seq).filter(|&seq| seq == ticket.seq());
             let later = |at| self.backfill.binding(holder, at);
             match self.ledger.reserve(now, &charges, later) {
-                Ok(()) => self.grant(ticket),
+                Ok(()) => self.grant(now, ticket, instance),
                 Err((at, not_yet)) => {
                     self.stop(ticket, &charges, at, not_yet);
                     if at == instance {
@@ -62,11 +62,12 @@ impl<W> Scheduler<W> {
         }
     }
 
-    fn grant(&mut self, ticket: Ticket) {
+    fn grant(&mut self, now: Instant, ticket: Ticket, waited_for: InstanceId) {
         let Some(waiting) = self.queue.serve(ticket) else { return };
         self.forget(ticket, &waiting);
         let QueuedRequest { charges, arrived, waiter, .. } = waiting;
         self.totals.granted += 1;
+        self.waits.went(now, &charges, waited_for, now.saturating_duration_since(arrived));
         let position = QueuePosition { seq: ticket.seq(), arrived };
         self.decisions.push(Decision::Grant { waiter, charges, position });
     }

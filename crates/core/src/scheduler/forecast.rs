@@ -106,10 +106,11 @@ impl<W> Scheduler<W> {
         self.turn_at(now, charge, &ahead)
     }
 
-    /// When a request of a new client would go.
-    pub(super) fn turn_of_stranger(&mut self, now: Instant, instance: InstanceId) -> Instant {
-        let flow =
-            Flow { client: ClientId::default(), priority: Priority::Normal, pools: [instance].into_iter().collect() };
+    /// When the next request of a client would go, behind all of its own that wait; without a client, that of one with nothing
+    /// in line.
+    pub(super) fn turn_of_next(&mut self, now: Instant, instance: InstanceId, client: Option<ClientId>) -> Instant {
+        let client = client.unwrap_or_default();
+        let flow = Flow { client, priority: Priority::Normal, pools: [instance].into_iter().collect() };
         let charge = Charge { instance, cost: 1 };
         let ahead = self.queue.ahead_of(&flow, instance, None);
         self.turn_at(now, charge, &ahead)

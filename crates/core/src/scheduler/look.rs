@@ -8,14 +8,20 @@ use super::snapshot::{InstanceState, Snapshot};
 use super::state::Scheduler;
 use super::waiters::WaitersByInstance;
 use crate::limit::{InstanceId, InstanceUsage, PoolUsage};
-use crate::queue::LineSummary;
+use crate::queue::{ClientId, LineSummary};
 
 /// The pool instances that are still to be looked at.
 pub struct Rest {
     ids: Vec<InstanceId>,
     lines: Vec<LineSummary>,
     crowd: Option<WaitersByInstance>,
+    /// Whose next request is foretold; without one, that of a client with nothing in line.
+    client: Option<ClientId>,
 }
+
+/// For how many of the clients that wait at an instance the next request is foretold. A guess: it bounds how long a reader
+/// keeps the lock.
+const FORETOLD: usize = 3;
 
 impl<W> Scheduler<W> {
     /// The state at `now` without any pool instance, and what leads to those.
@@ -33,23 +39,34 @@ impl<W> Scheduler<W> {
             instances: Vec::with_capacity(ids.len()),
         };
         let lines = self.queue.line_summaries().collect();
-        (snapshot, Rest { ids, lines, crowd: None })
+        (snapshot, Rest { ids, lines, crowd: None, client: None })
     }
 
-    fn instance(&mut self, now: Instant, id: InstanceId, crowd: &mut WaitersByInstance) -> Option<InstanceState> {
+    fn instance(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        crowd: &mut WaitersByInstance,
+        client: Option<ClientId>,
+    ) -> Option<InstanceState> {
         let InstanceUsage { pool, key, usage, fill } = self.ledger.usage(now, id)?;
         let evidence = self.evidence.view(now, id);
         let most_in_flight = self.ledger.limits(pool).in_flight;
         let diagnosis = diagnose(InstanceFacts { now, usage: &usage, most_in_flight, evidence: &evidence });
+        let waiters = crowd.at(id);
+        let mut next = |client| self.turn_of_next(now, id, Some(client)).saturating_duration_since(now);
+        let next_of = waiters.of.iter().take(FORETOLD).map(|&(client, _)| next(client)).collect();
         Some(InstanceState {
             pool,
             key,
             fill,
-            waiters: crowd.at(id),
+            waiters,
             waiting: self.queue.waiting_for(id),
             head_goes: self.head_goes(id),
             stalled_since: self.stalled_since(now, id, &usage),
-            eta: self.turn_of_stranger(now, id).saturating_duration_since(now),
+            eta: self.turn_of_next(now, id, client).saturating_duration_since(now),
+            next_of,
+            waits: self.waits.recent(now, id),
             usage,
             evidence,
             diagnosis,
@@ -76,10 +93,16 @@ impl<W> Scheduler<W> {
 impl Rest {
     /// The next so many instances, if they are still there.
     pub fn next<W>(&mut self, scheduler: &mut Scheduler<W>, now: Instant, most: usize) -> Vec<InstanceState> {
-        let Self { ids, lines, crowd } = self;
+        let Self { ids, lines, crowd, client } = self;
         let crowd = crowd.get_or_insert_with(|| WaitersByInstance::new(lines));
         let some = ids.split_off(ids.len().saturating_sub(most)).into_iter().rev();
-        some.filter_map(|id| scheduler.instance(now, id, crowd)).collect()
+        some.filter_map(|id| scheduler.instance(now, id, crowd, *client)).collect()
+    }
+
+    /// Has the next request of this client foretold.
+    #[must_use]
+    pub fn foretelling(self, client: ClientId) -> Self {
+        Self { client: Some(client), ..self }
     }
 
     /// Does what needs no scheduler.

@@ -13,12 +13,15 @@ mod evidence;
 mod forecast;
 mod look;
 mod outcome;
+mod reload;
 mod request;
 mod requesters;
+mod restart;
 mod retries;
 mod review;
 mod rules;
 mod saved;
+mod saved_use;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -26,6 +29,7 @@ mod tests;
 mod timers;
 mod wait_check;
 mod waiters;
+mod waits;
 
 pub use cause::{Cause, ReachedLimit};
 pub use diagnosis::{Confidence, Diagnosis};
@@ -34,10 +38,12 @@ pub use look::Rest;
 pub use request::{AdmissionRequest, QueuePosition};
 pub use requesters::Requester;
 pub use rules::{PoolRules, Rules};
+pub use saved_use::{SavedInstanceUse, SavedRetry};
 pub use snapshot::{InstanceState, RequestTotals, Snapshot};
 pub use state::{Arrival, Decision, Scheduler};
 pub use wait_check::{PoolLine, WaitCheck};
 pub use waiters::Waiters;
+pub use waits::RecentWaits;
 
 pub use crate::queue::ClientId;
 pub use crate::refusal::{Reason, Refusal};

@@ -17,10 +17,20 @@ pub(super) const LATEST: Duration = Duration::from_mins(1);
 const BEYOND: Duration = Duration::from_secs(30);
 
 /// How late a client may come back. A guess: a new connection and a busy client.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// When refused clients may come back: each at its own time, so that they do not come as a herd. For clients that are known
-/// to come back, their positions are reserved.
+/// How often a client is remembered to have come back, which is for how many of its refused requests positions are reserved at
+/// once: for a client that stops coming back, no more stand in the way of the others. A guess.
+const MOST_TRUSTED: usize = 8;
+
+/// Above this number of clients, all are forgotten that came back. A guess: it bounds the memory.
+const REMEMBERED: usize = 10_000;
+
+/// When refused clients may come back: each at its own time, so that they do not come as a herd. For clients that have come
+/// back before, their positions are reserved.
+///
+/// That a client counts its retries does not say that there will be any: SDKs with `max_retries=0` count them, too, and so do
+/// frameworks that begin anew each time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RetryReservations {
     next: HashMap<InstanceId, Instant>,
@@ -29,6 +39,8 @@ pub(super) struct RetryReservations {
     ends: BTreeMap<(Instant, Seq), (Flow, RouteId)>,
     /// How many are reserved for each client.
     of: HashMap<ClientId, usize>,
+    /// How often each client came back of late, less the reservations that it left to expire.
+    trust: HashMap<ClientId, usize>,
 }
 
 /// A position that is reserved for a refused client until it comes back.
@@ -40,7 +52,7 @@ pub(super) struct RetryReservation {
     pub(super) seq: Seq,
     /// When its turn will come.
     pub(super) turn: Instant,
-    ends: Instant,
+    pub(super) ends: Instant,
 }
 
 /// Multiples of it, modulo one, are spread as evenly as can be, however many there are (the golden ratio's fraction).
@@ -81,6 +93,20 @@ impl RetryReservations {
         self.remove(&key, seq)
     }
 
+    /// A client came back after a refusal.
+    pub(super) fn returned(&mut self, client: ClientId) {
+        if self.trust.len() >= REMEMBERED {
+            self.trust.clear();
+        }
+        let trust = self.trust.entry(client).or_default();
+        *trust = (*trust + 1).min(MOST_TRUSTED);
+    }
+
+    /// Whether one more of a client's refused requests is likely to come back.
+    pub(super) fn is_trusted(&self, client: ClientId) -> bool {
+        self.of(client) < self.trust.get(&client).copied().unwrap_or(0)
+    }
+
     /// A reservation whose client did not come back in time.
     pub(super) fn end(&mut self, now: Instant) -> Option<RetryReservation> {
         let (&(ends, seq), key) = self.ends.first_key_value()?;
@@ -88,6 +114,9 @@ impl RetryReservations {
             return None;
         }
         let key = key.clone();
+        if let Some(trust) = self.trust.get_mut(&key.0.client) {
+            *trust = trust.saturating_sub(1);
+        }
         self.remove(&key, seq)
     }
 
@@ -120,6 +149,25 @@ impl RetryReservations {
     /// When the next place is reserved no more.
     pub(super) fn next_end(&self) -> Option<Instant> {
         self.ends.first_key_value().map(|(&(ends, _), _)| ends)
+    }
+
+    /// All places that are reserved, the oldest first.
+    pub(super) fn all(&self) -> Vec<(RouteId, &RetryReservation)> {
+        let all = self.reserved.iter().flat_map(|((_, route), reserved)| reserved.iter().map(|each| (*route, each)));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(_, reservation)| reservation.seq);
+        all
+    }
+
+    /// When the next client may come back to this instance, if one was told a time that may still lie ahead.
+    pub(super) fn next(&self, instance: InstanceId) -> Option<Instant> {
+        self.next.get(&instance).copied()
+    }
+
+    /// Times up to then were given before the start.
+    pub(super) fn skip(&mut self, instance: InstanceId, until: Instant) {
+        let next = self.next.entry(instance).or_insert(until);
+        *next = until.max(*next);
     }
 
     /// All places are reserved no more.

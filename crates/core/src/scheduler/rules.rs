@@ -19,7 +19,7 @@ pub struct Rules {
 }
 
 /// How a pool treats waiting requests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolRules {
     /// How many may wait for it.
     pub max_waiting: usize,

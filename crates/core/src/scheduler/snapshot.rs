@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::waiters::Waiters;
+use super::waits::RecentWaits;
 use super::{Diagnosis, Evidence};
 use crate::hints::RefusalCause;
 use crate::limit::{Fill, PoolId, PoolUsage};
@@ -59,8 +60,13 @@ pub struct InstanceState {
     pub head_goes: Option<Instant>,
     /// Since when requests wait longer than was forecast, or none goes because the upstream refused.
     pub stalled_since: Option<Instant>,
-    /// How long one who comes now would wait for it, as far as the rates say.
+    /// How long the next request would wait for it, as far as the rates say: of the client that was asked for, or else of one
+    /// with nothing in line.
     pub eta: Duration,
+    /// The same for the first clients in `waiters.of`, behind their own requests.
+    pub next_of: Vec<Duration>,
+    /// How long requests waited for it in the last minute.
+    pub waits: RecentWaits,
     /// What was seen of it lately.
     pub evidence: Evidence,
     /// What is the matter with it.

@@ -6,8 +6,10 @@ use super::entry::{Admittance, Entry, Wait};
 use super::evidence::EvidenceLog;
 use super::retries::RetryReservations;
 use super::rules::Rules;
+use super::saved_use::SavedRetry;
 use super::snapshot::{RequestTotals, Snapshot};
 use super::timers::Timers;
+use super::waits::WaitLog;
 use super::{AdmissionRequest, QueuePosition, Refusal};
 use crate::hints::RefusalCause;
 use crate::limit::{Charge, Fill, InstanceId, Ledger, PoolId};
@@ -112,7 +114,10 @@ pub struct Scheduler<W> {
     /// What the upstream refused, of each pool and for each reason.
     pub(super) refusals: BTreeMap<(PoolId, RefusalCause), u64>,
     pub(super) evidence: EvidenceLog,
+    pub(super) waits: WaitLog,
     pub(super) draining: bool,
+    /// Whose places were reserved, or waited for, when it began to stop.
+    pub(super) left_behind: Vec<SavedRetry>,
 }
 
 impl<W> Scheduler<W> {
@@ -132,7 +137,9 @@ impl<W> Scheduler<W> {
             totals: RequestTotals::default(),
             refusals: BTreeMap::new(),
             evidence: EvidenceLog::default(),
+            waits: WaitLog::default(),
             draining: false,
+            left_behind: Vec::new(),
         }
     }
 
@@ -196,6 +203,7 @@ impl<W> Scheduler<W> {
 
     /// Refuses all waiting requests, and all that come from now on.
     pub fn drain(&mut self) {
+        self.leave_behind();
         self.draining = true;
         self.timers.clear_waits();
         self.backfill.clear();
@@ -240,6 +248,7 @@ impl<W> Scheduler<W> {
         if self.timers.due_sweep(now) {
             self.ledger.sweep(now, |slot| self.evidence.keeps(now, slot));
             self.evidence.sweep(|slot| self.ledger.holds(slot));
+            self.waits.sweep(|slot| self.ledger.holds(slot));
             self.retries.sweep(now);
             if self.ledger.keyed() > 0 || self.retries.has_reported() {
                 self.timers.start_sweeps(now);

@@ -18,9 +18,9 @@ pub(super) struct ArrivedRequest {
 }
 
 /// The endpoints whose requests count for their model.
-const OF_MODELS: [&str; 5] = ["chat/completions", "completions", "responses", "embeddings", "moderations"];
+const OF_MODELS: [&str; 5] = ["/completions", "/responses", "/embeddings", "/moderations", "/messages"];
 /// Those of them whose responses have no output tokens.
-const SILENT: [&str; 2] = ["embeddings", "moderations"];
+const SILENT: [&str; 2] = ["/embeddings", "/moderations"];
 /// The output tokens counted for a request that sets no maximum; the gate counts the same (docs/upstream.md §2.2).
 const USUAL_OUTPUT: u64 = 16;
 
@@ -32,7 +32,7 @@ impl ArrivedRequest {
 
     /// Whether it counts against a model's limits, if it names a model.
     pub(super) fn may_count_for_a_model(&self) -> bool {
-        self.head.method == Method::POST && OF_MODELS.contains(&self.endpoint())
+        self.head.method == Method::POST && self.is_one_of(&OF_MODELS)
     }
 
     pub(super) fn model(&self) -> Option<&str> {
@@ -50,14 +50,14 @@ impl ArrivedRequest {
     pub(super) fn cost(&self) -> u32 {
         let input = u64::try_from(tokens_of(&self.body)).unwrap_or(u64::MAX);
         let most = ["max_completion_tokens", "max_tokens", "max_output_tokens"].map(|field| self.body[field].as_u64());
-        let output = if SILENT.contains(&self.endpoint()) { 0 } else { USUAL_OUTPUT };
+        let output = if self.is_one_of(&SILENT) { 0 } else { USUAL_OUTPUT };
         let output = most.into_iter().flatten().next().unwrap_or(output);
         u32::try_from(input.saturating_add(output)).unwrap_or(u32::MAX)
     }
 
-    fn endpoint(&self) -> &str {
-        let path = self.head.uri.path();
-        path.strip_prefix("/v1/").unwrap_or(path)
+    /// Whatever base path stands before it.
+    fn is_one_of(&self, endpoints: &[&str]) -> bool {
+        endpoints.iter().any(|endpoint| self.head.uri.path().ends_with(endpoint))
     }
 }
 

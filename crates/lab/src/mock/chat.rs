@@ -9,6 +9,7 @@ use super::api_error::ApiError;
 use super::events::{done, json_event, sse};
 use super::json_body::{JsonBody, usage_json};
 use super::state::MockState;
+use super::tools::ToolCall;
 use super::with::with;
 
 /// `POST /v1/chat/completions`.
@@ -21,22 +22,30 @@ pub(super) async fn complete(State(state): State<Arc<MockState>>, sent: JsonBody
         "id": state.id("chatcmpl-"), "created": state.now(), "model": model, "system_fingerprint": "fp_mock",
         "service_tier": "default",
     });
+    let call = ToolCall::of(&state, &sent, |message| message["role"] == "tool");
     if sent.flag("stream") {
         let wants_usage = sent.0.get("stream_options").is_some_and(|options| options["include_usage"] == true);
-        let events = chunks(&made, choices, &words, wants_usage.then_some(usage));
+        let events = chunks(&made, choices, &words, call.as_ref(), wants_usage.then_some(usage));
         let events = events.iter().map(|chunk| json_event(None, chunk)).chain([done(None)]).collect();
         return Ok(sse(events, state.options.gap).into_response());
     }
     let choice = |index| {
-        let message = json!({ "role": "assistant", "content": words.concat(), "refusal": null, "annotations": [] });
-        json!({ "index": index, "message": message, "logprobs": null, "finish_reason": "stop" })
+        let (message, finish) = match &call {
+            Some(call) => {
+                (json!({ "role": "assistant", "content": null, "tool_calls": [call.in_chat()] }), "tool_calls")
+            }
+            None => {
+                (json!({ "role": "assistant", "content": words.concat(), "refusal": null, "annotations": [] }), "stop")
+            }
+        };
+        json!({ "index": index, "message": message, "logprobs": null, "finish_reason": finish })
     };
     let choices: Vec<Value> = (0..choices).map(choice).collect();
     let said = json!({ "object": "chat.completion", "choices": choices, "usage": usage });
     Ok(Json(with(said, &made)).into_response())
 }
 
-fn chunks(made: &Value, choices: u64, words: &[String], usage: Option<Value>) -> Vec<Value> {
+fn chunks(made: &Value, choices: u64, words: &[String], call: Option<&ToolCall>, usage: Option<Value>) -> Vec<Value> {
     let chunk = |choices: Value, usage: &Value| {
         with(json!({ "object": "chat.completion.chunk", "choices": choices, "usage": usage }), made)
     };
@@ -45,8 +54,12 @@ fn chunks(made: &Value, choices: u64, words: &[String], usage: Option<Value>) ->
         chunk((0..choices).map(choice).collect(), &Value::Null)
     };
     let mut chunks = vec![all(&json!({ "role": "assistant", "content": "", "refusal": null }), None)];
-    chunks.extend(words.iter().map(|word| all(&json!({ "content": word }), None)));
-    chunks.push(all(&json!({}), Some("stop")));
+    if let Some(call) = call {
+        chunks.push(all(&json!({ "tool_calls": [with(json!({ "index": 0 }), &call.in_chat())] }), None));
+    } else {
+        chunks.extend(words.iter().map(|word| all(&json!({ "content": word }), None)));
+    }
+    chunks.push(all(&json!({}), Some(if call.is_some() { "tool_calls" } else { "stop" })));
     chunks.extend(usage.map(|usage| chunk(json!([]), &usage)));
     chunks
 }

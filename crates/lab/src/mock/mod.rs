@@ -5,6 +5,7 @@
 mod api_error;
 mod arrival;
 mod assistants;
+mod azure;
 mod batches;
 mod chat;
 mod collection;
@@ -24,6 +25,7 @@ mod limit_set;
 mod limit_state;
 mod limits;
 mod measure;
+mod messages;
 mod model_limits;
 mod models;
 mod moderations;
@@ -38,6 +40,7 @@ mod state;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod vector_stores;
 mod windows;
 mod with;
@@ -129,6 +132,12 @@ fn models_api() -> Router<Arc<MockState>> {
         .route("/v1/responses", post(responses::create).get(responses::socket))
         .route("/v1/responses/{response_id}", item())
         .route("/v1/embeddings", post(embeddings::create))
+        .route("/v1/messages", post(messages::create))
+        .route("/openai/deployments/{model}/chat/completions", post(azure::complete))
+        .route("/openai/deployments/{model}/embeddings", post(azure::embed))
+        .route("/openai/v1/chat/completions", post(chat::complete))
+        .route("/openai/v1/responses", post(responses::create))
+        .route("/openai/v1/embeddings", post(embeddings::create))
         .route("/v1/moderations", post(moderations::create))
         .route("/v1/realtime", get(realtime::socket))
 }

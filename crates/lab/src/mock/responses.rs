@@ -10,6 +10,7 @@ use super::api_error::ApiError;
 use super::events::{json_event, sse};
 use super::json_body::{JsonBody, parse};
 use super::state::MockState;
+use super::tools::{ARGUMENTS, ToolCall};
 use super::with::with;
 
 /// The collection of responses.
@@ -70,6 +71,9 @@ fn answer(state: &MockState, sent: &JsonBody) -> Result<Vec<Value>, ApiError> {
     let mut completed = begun.clone();
     completed["status"] = json!("completed");
     completed["usage"] = usage;
+    if let Some(call) = ToolCall::of(state, sent, |item| item["type"] == "function_call_output") {
+        return Ok(numbered(calling(state, &call, &begun, completed)));
+    }
     completed["output"] = json!([message("completed", vec![part(&text)])]);
     let place = json!({ "item_id": message_id, "output_index": 0, "content_index": 0 });
     let placed = |event: Value| with(event, &place);
@@ -90,6 +94,36 @@ fn answer(state: &MockState, sent: &JsonBody) -> Result<Vec<Value>, ApiError> {
         }),
         json!({ "type": "response.completed", "response": state.put(RESPONSES, completed) }),
     ]);
+    Ok(numbered(events))
+}
+
+/// The events of a response that calls a tool.
+fn calling(state: &MockState, call: &ToolCall, begun: &Value, mut completed: Value) -> Vec<Value> {
+    let item_id = state.id("fc_");
+    let item = |status: &str, arguments: &str| {
+        json!({
+            "id": item_id, "type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments,
+            "status": status,
+        })
+    };
+    let done = item("completed", ARGUMENTS);
+    completed["output"] = json!([done]);
+    let place = json!({ "item_id": item_id, "output_index": 0 });
+    vec![
+        json!({ "type": "response.created", "response": begun }),
+        json!({ "type": "response.in_progress", "response": begun }),
+        json!({ "type": "response.output_item.added", "output_index": 0, "item": item("in_progress", "") }),
+        with(json!({ "type": "response.function_call_arguments.delta", "delta": ARGUMENTS }), &place),
+        with(
+            json!({ "type": "response.function_call_arguments.done", "arguments": ARGUMENTS, "name": call.name }),
+            &place,
+        ),
+        json!({ "type": "response.output_item.done", "output_index": 0, "item": done }),
+        json!({ "type": "response.completed", "response": state.put(RESPONSES, completed) }),
+    ]
+}
+
+fn numbered(mut events: Vec<Value>) -> Vec<Value> {
     (0..).zip(&mut events).for_each(|(number, event)| event["sequence_number"] = json!(number));
-    Ok(events)
+    events
 }

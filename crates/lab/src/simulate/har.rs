@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::pattern::Pattern;
@@ -21,7 +22,8 @@ struct Har {
 
 #[derive(Deserialize)]
 struct HarLog {
-    entries: Vec<HarEntry>,
+    /// Each by itself: one that is odd costs no other.
+    entries: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +32,8 @@ struct HarEntry {
     #[serde(with = "time::serde::rfc3339")]
     started_date_time: OffsetDateTime,
     /// Milliseconds to the last byte of the response.
-    time: f64,
+    #[serde(default)]
+    time: Option<f64>,
     request: HarRequest,
 }
 
@@ -63,24 +66,29 @@ pub(super) fn is_one(text: &str) -> bool {
 pub(super) fn read(name: &str, text: &str) -> Result<Traffic, TrafficError> {
     // serde's message may quote the HAR.
     let har: Har = serde_json::from_str(text).map_err(|error| {
-        let what = if error.is_data() {
-            "a HAR has log.entries, each with startedDateTime, time and a request of method, url and headers"
-        } else {
-            "the HAR is no whole JSON"
-        };
+        let what = if error.is_data() { SHAPE } else { "the HAR is no whole JSON" };
         TrafficError::at(name, error.line(), what)
     })?;
     let all = har.log.entries.len();
-    let kinds: Vec<_> = har.log.entries.into_iter().filter_map(recorded).collect();
+    let read: Vec<HarEntry> =
+        har.log.entries.into_iter().filter_map(|entry| HarEntry::deserialize(entry).ok()).collect();
+    let odd = all - read.len();
+    if all > 0 && read.is_empty() {
+        return Err(TrafficError::at(name, 1, SHAPE));
+    }
+    let kinds: Vec<_> = read.into_iter().filter_map(recorded).collect();
     if kinds.is_empty() {
         let what = format!("none of its {all} requests is one of the API");
         return Err(TrafficError::nothing(name, what, "record an app that asks for paths below /v1/"));
     }
-    let others = all - kinds.len();
-    let notes =
-        if others > 0 { vec![format!("{others} requests outside of /v1/ are passed over.")] } else { Vec::new() };
-    Ok(traffic(kinds, notes))
+    let others = all - odd - kinds.len();
+    let passed_over = [(others, "requests outside of /v1/ are"), (odd, "entries that cannot be read are")];
+    let notes = passed_over.into_iter().filter(|(count, _)| *count > 0);
+    Ok(traffic(kinds, notes.map(|(count, what)| format!("{count} {what} passed over.")).collect()))
 }
+
+/// What a HAR must have to be of use.
+const SHAPE: &str = "a HAR has log.entries, each with startedDateTime, time and a request of method, url and headers";
 
 /// The request, if it goes to the API.
 fn recorded(
@@ -98,7 +106,7 @@ fn recorded(
         ..ClientGroup::default()
     };
     let path = Pattern::literal(target.split('#').next().unwrap_or(target));
-    let latency = Duration::try_from_secs_f64(time / 1_000.0).unwrap_or_default();
+    let latency = Duration::try_from_secs_f64(time.unwrap_or(0.0) / 1_000.0).unwrap_or_default();
     let recorded = RecordedRequest { at: started_date_time, latency, tokens: None };
     Some((RequestTemplate { method, path, sender: Arc::new(sender) }, vec![recorded]))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::pattern::Pattern;
 use super::spread::Spread;
 use crate::client::{ClientKey, Clients};
+use crate::credential;
 use crate::limit::Rate;
 use crate::meter::Counting;
 use crate::route::{Priority, Template};
@@ -178,7 +179,12 @@ impl ClientGroup {
         if let Some(client) = &self.client {
             return Clients::named(client);
         }
+        let header = |name: &str| self.header(name).unwrap_or_default();
+        let credential = || credential::HEADERS.into_iter().find_map(|name| self.header(name)).unwrap_or_default();
         clients.identify_by(|key| match key {
+            ClientKey::Credential => {
+                credential::holder(credential(), header(credential::ORGANIZATION), header(credential::PROJECT))
+            }
             ClientKey::Header(header) => self.header(header.as_str()).unwrap_or_default().into(),
             ClientKey::Peer => b"127.0.0.1".into(),
         })

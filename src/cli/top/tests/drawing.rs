@@ -37,14 +37,14 @@ fn a_pool_shows_what_is_used_who_waits_and_what_is_the_matter() {
         &text,
         &[
             "tidegate at http://gate:4291 · up 0s",
-            "█████░░░░░ 300/600/min              2     2s lower limit",
-            "██████████ 60/60/min               36    36s at its limit",
-            "█░░░░░░░░░ 3/300/min                         within limits",
+            "█████░░░░░ 300/600/min              2       2s lower limit",
+            "██████████ 60/60/min               36      36s at its limit",
+            "█░░░░░░░░░ 3/300/min                           within limits",
             "Refused by the upstream lately",
             "1m05s        4 limit",
             " lower ────",
             "What is the matter with lower.",
-            "2 wait: 2 of client-1.",
+            "2 wait: 2 of client-1 (its next would go in 7s); the oldest for 5s.",
             "q quit",
         ],
     );
@@ -130,6 +130,12 @@ fn colours_can_be_read_on_light_and_dark_and_can_be_left_out() {
 fn a_picture_for_a_pipe_has_everything_and_no_trailing_blanks() {
     let picture = picture(&seen());
     has(&picture, &["Pools\n", "Routes\n", "Clients\n", "Upstream refusals\n", "GET /v1/a", "1m05s"]);
-    has(&picture, &["\nlower: What is the matter with lower. 2 wait: 2 of client-1.\n", "\nfull: What is"]);
+    has(
+        &picture,
+        &[
+            "\nlower: What is the matter with lower. 2 wait: 2 of client-1 (its next would go in 7s); the oldest for 5s.\n",
+            "\nfull: What is",
+        ],
+    );
     assert!(!picture.contains("calm: ") && picture.lines().all(|line| line == line.trim_end()), "{picture}");
 }

@@ -31,7 +31,8 @@ fn status() -> Status {
         (pool.waiting, pool.eta_ms, pool.diagnosis.cause) = (waiting, 1_000 * waiting as u64, case);
         pool.rank = usize::from(case == CauseName::OwnLimit) + 2 * usize::from(case == CauseName::WithinLimits);
         pool.diagnosis.text = format!("What is the matter with {}.", pool.name);
-        pool.waiting_for = vec![WaitingFor { client: "client-1".to_owned(), requests: waiting }];
+        (pool.held, pool.oldest_ms, pool.waits.p95_ms) = (waiting, Some(5_000), 1_000 * waiting as u64);
+        pool.waiting_for = vec![WaitingFor { client: "client-1".to_owned(), requests: waiting, next_ms: Some(7_000) }];
     }
     let counts = |requests, refused| CountStatus {
         requests,

@@ -9,6 +9,7 @@ use crate::limit::{EstimateView, FillLevel, Hint, Rate};
 impl Ledger {
     /// The upstream accepted a request that was sent at about `sent_at`.
     pub fn accepted(&mut self, now: Instant, charge: Charge, sent_at: Instant, hint: Option<Hint>) {
+        let hint = self.own_part(charge.instance, hint);
         self.pool_mut(charge.instance).accepted(now, sent_at, charge.cost, hint);
     }
 
@@ -21,7 +22,14 @@ impl Ledger {
         wait: Option<Duration>,
         hint: Option<Hint>,
     ) {
+        let hint = self.own_part(id, hint);
         self.pool_mut(id).refused(now, sent_at, wait, hint);
+    }
+
+    /// The upstream speaks of the whole account.
+    fn own_part(&self, id: InstanceId, hint: Option<Hint>) -> Option<Hint> {
+        let share = self.limits[self.get(id).pool_id.0].share;
+        hint.map(|hint| hint.shared(share))
     }
 
     /// What was sent at about `sent_at` does not count after all.

@@ -1,5 +1,6 @@
 mod feedback;
 mod saved;
+mod usage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use slab::Slab;
 use super::pool::Pool;
 use super::{Fill, LaterCharge, Learn, Limits, NotYet, PoolUsage};
 pub use saved::SavedInstance;
+pub use usage::{NamedCharges, SavedPool};
 
 /// So many instances a pool has at most. A guess: more keys than an organization uses.
 const MOST_KEYS: usize = 10_000;
@@ -85,6 +87,8 @@ pub struct Ledger {
     keyed: Vec<HashMap<Arc<str>, InstanceId>>,
     /// Of each pool, the keys of models that share the limits of a family, with the family's key and until when.
     families: Vec<Families>,
+    /// When it was started with every limit full, if it was.
+    full_at: Option<Instant>,
 }
 
 /// By the model's key the family's, and until when.
@@ -108,6 +112,7 @@ impl Ledger {
             instances: limits.iter().enumerate().map(keyless).collect(),
             keyed: vec![HashMap::new(); limits.len()],
             families: vec![HashMap::new(); limits.len()],
+            full_at: None,
             limits,
         }
     }
@@ -146,7 +151,11 @@ impl Ledger {
         if let Some(&id) = keyed.get(key) {
             return id;
         }
-        let slot = self.instances.insert(LedgerEntry::new(pool, key.into(), &self.limits[pool.0]));
+        let mut entry = LedgerEntry::new(pool, key.into(), &self.limits[pool.0]);
+        if let Some(at) = self.full_at {
+            entry.pool.start_full(at, at);
+        }
+        let slot = self.instances.insert(entry);
         let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
         self.keyed[pool.0].insert(key.into(), id);
         id

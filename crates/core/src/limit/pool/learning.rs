@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Learn, Pool};
 use crate::limit::learned::{Basis, Learned};
 use crate::limit::window::Window;
-use crate::limit::{EstimateView, Rate};
+use crate::limit::{EstimateView, Rate, Share};
 
 /// What an answer tells of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,14 @@ pub struct Hint {
     pub limit: Rate,
     /// What is left of it; what was left when this one was counted, if it was accepted.
     pub left: Option<u64>,
+}
+
+impl Hint {
+    /// What it tells a gate that has this part of the account.
+    #[must_use]
+    pub fn shared(self, share: Share) -> Self {
+        Self { limit: share.of_rate(self.limit), left: self.left.map(|left| share.of_amount(left)) }
+    }
 }
 
 /// How well a refusal fits a pool; of two the greater fits better.

@@ -1,6 +1,7 @@
 mod fill;
 mod learning;
 mod saved;
+mod usage;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -10,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
 use super::window::Window;
-use super::{Never, NotYet, Rate};
+use super::{Never, NotYet, Rate, Share};
 pub use fill::Fill;
 pub(super) use learning::RefusalFit;
 pub use learning::{FillLevel, Hint};
+pub use usage::{SavedPace, SavedUsage, SavedWindow};
 
 /// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute
 /// (docs/upstream.md §1 and §2).
@@ -117,9 +119,23 @@ pub struct Limits {
     pub learn: Learn,
     /// Which part of an instance's key is the model, if any is: then answers that name figures tell its own.
     pub model_part: Option<usize>,
+    /// Which part of the account's limits these are.
+    pub share: Share,
 }
 
 impl Limits {
+    /// The part of them that one of several gates has.
+    #[must_use]
+    pub fn shared(self, share: Share) -> Self {
+        let shape = match self.shape {
+            Shape::Window => Shape::Window,
+            Shape::Smooth { burst } => Shape::Smooth { burst: share.of_count(burst) },
+        };
+        let requests = self.requests.into_iter().map(|rate| share.of_rate(rate)).collect();
+        let in_flight = self.in_flight.map(|most| share.of_count(most));
+        Self { requests, in_flight, shape, share, ..self }
+    }
+
     /// Whether something that costs `cost` can go at all, however long it waits.
     ///
     /// # Errors
@@ -159,6 +175,8 @@ pub(crate) struct Pool {
     pub(super) margin: Duration,
     reserved: u64,
     in_flight: u32,
+    /// Since when requests have been asking for it, here and before a restart.
+    watched: Option<Instant>,
 }
 
 /// What is taken of a pool instance at one moment.
@@ -198,6 +216,7 @@ impl Pool {
             margin: limits.margin,
             reserved: 0,
             in_flight: 0,
+            watched: None,
         }
     }
 
@@ -227,6 +246,7 @@ impl Pool {
     /// # Errors
     /// [`NotYet`] of the limit that keeps it longest.
     pub(crate) fn check(&mut self, now: Instant, cost: u32) -> Result<(), NotYet> {
+        self.watched.get_or_insert(now);
         let room = self.most_in_flight.is_none_or(|most| self.in_flight < most.get());
         let mut verdict = if room { Ok(()) } else { Err(NotYet::Freed) };
         let reserved = self.reserved;

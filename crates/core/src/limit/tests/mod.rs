@@ -8,6 +8,8 @@ mod saved;
 
 mod later;
 mod paces;
+mod shares;
+mod usage;
 mod windows;
 
 use std::num::NonZeroU32;

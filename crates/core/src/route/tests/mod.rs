@@ -1,3 +1,4 @@
+mod bases;
 mod bodies;
 #[expect(dead_code, reason = "the bench needs all of it")]
 #[path = "../../../../../benches/tokens/corpus.rs"]

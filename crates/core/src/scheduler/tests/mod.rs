@@ -8,6 +8,7 @@ mod gate;
 mod histories;
 mod looks;
 mod refused;
+mod reloads;
 mod returns;
 mod stepped;
 mod upstream;

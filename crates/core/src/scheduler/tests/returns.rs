@@ -19,6 +19,11 @@ fn impatient(returns: u32, patience: Duration) -> AdmissionRequest {
     AdmissionRequest { patience: Some(patience), ..sdk(returns) }
 }
 
+/// The client of these tests comes back, for nothing that takes from a pool: from now on it is known to.
+fn comes_back(gate: &mut Gate<&'static str>) {
+    gate.comes_as(sdk(1), "came back before", &on([]));
+}
+
 fn waits(most: Duration, (limits, rules): (Limits, PoolRules)) -> (Limits, PoolRules) {
     (limits, PoolRules { max_wait: most, ..rules })
 }
@@ -31,6 +36,7 @@ fn refusal(arrival: &Arrival) -> Refusal {
 #[test]
 fn who_comes_back_when_he_was_told_goes_when_his_turn_was_though_others_came_before_him() {
     let mut gate = Gate::new([waits(4 * SECOND, capped_pool("1/s"))]);
+    comes_back(&mut gate);
     for _ in 0..5 {
         gate.comes("before", &on([0]));
     }
@@ -46,6 +52,7 @@ fn who_comes_back_when_he_was_told_goes_when_his_turn_was_though_others_came_bef
 #[test]
 fn a_place_that_nobody_comes_back_to_is_free_again() {
     let mut gate = Gate::new([waits(4 * SECOND, capped_pool("1/s"))]);
+    comes_back(&mut gate);
     for _ in 0..5 {
         gate.comes("before", &on([0]));
     }
@@ -53,6 +60,46 @@ fn a_place_that_nobody_comes_back_to_is_free_again() {
     let kept = gate.scheduler.snapshot(gate.now).instances[0].eta;
     gate.wait(told.retry_after + 11 * SECOND);
     assert_eq!((kept, gate.scheduler.snapshot(gate.now).instances[0].eta), (6 * SECOND, Duration::ZERO));
+}
+
+/// `x-stainless-retry-count: 0` is what a client with `max_retries=0` sends as well.
+#[test]
+fn clients_that_never_return_cost_the_patient_nothing() {
+    for returned_once in [false, true] {
+        let mut gate = Gate::new([capped_pool("1/5s")]);
+        let other = AdmissionRequest { client: ClientId(7), ..impatient(0, 20 * SECOND) };
+        gate.comes("first", &on([0]));
+        if returned_once {
+            gate.comes_as(AdmissionRequest { client: ClientId(7), ..sdk(1) }, "returned", &on([]));
+        }
+        for _ in 0..10 {
+            refusal(&gate.comes_as(impatient(0, Duration::ZERO), "never returns", &on([0])));
+        }
+        for _ in 0..8 {
+            let arrival = gate.comes_as(other, "patient", &on([0]));
+            assert!(!matches!(arrival, Arrival::Refused(_)), "{arrival:?}");
+            gate.wait(4 * SECOND);
+        }
+        gate.play();
+        assert!(gate.refused.is_empty(), "{:?}", gate.refused);
+    }
+}
+
+#[test]
+fn client_that_stops_returning_loses_its_reservations() {
+    let mut gate = Gate::new([capped_pool("1/5s")]);
+    gate.comes("first", &on([0]));
+    (0..3).for_each(|_| comes_back(&mut gate));
+    let reserved = |gate: &mut Gate<&'static str>| {
+        for _ in 0..10 {
+            refusal(&gate.comes_as(impatient(0, Duration::ZERO), "stays away", &on([0])));
+        }
+        let reserved = gate.scheduler.retries.len();
+        gate.wait(120 * SECOND);
+        gate.comes("next", &on([0]));
+        reserved
+    };
+    assert_eq!([reserved(&mut gate), reserved(&mut gate)], [3, 0]);
 }
 
 #[test]
@@ -93,6 +140,7 @@ fn coming_back_is_pointless_where_the_turn_is_out_of_reach() {
 fn a_place_is_free_again_if_its_client_goes_at_once() {
     let (limits, rules) = waits(SECOND, capped_pool("1/s"));
     let mut gate = Gate::new([(limits, PoolRules { max_waiting: 1, ..rules })]);
+    comes_back(&mut gate);
     gate.comes("goes", &on([0]));
     gate.comes("waits", &on([0]));
     let told = refusal(&gate.comes_as(sdk(0), "returns", &on([0])));
