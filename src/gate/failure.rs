@@ -96,7 +96,7 @@ impl Failure {
     }
 
     /// The upstream did not respond. A client that is still sending its body would not read the answer.
-    pub(super) async fn unanswered(Unanswered { failed, unread }: Unanswered) -> Self {
+    pub(super) async fn unanswered(Unanswered { failed, unread, .. }: Unanswered) -> Self {
         if let Some(unread) = unread {
             unread.drain().await;
         }

@@ -42,7 +42,12 @@ impl Gate {
         if let Some(trace) = &request.trace {
             trace.sent(sent);
         }
-        let answered = self.upstream.send(outgoing, place, request.target.clone()).await;
+        let mut answered = self.upstream.send(outgoing, Some(place), request.target.clone()).await;
+        if can_resend && matches!(&answered, Err(unanswered) if unanswered.is_unsent) {
+            // The upstream has seen nothing of it, so its place holds.
+            let (outgoing, _) = self.outgoing(request, true);
+            answered = Box::pin(self.upstream.send(outgoing, None, request.target.clone())).await;
+        }
         if let Some(trace) = &request.trace {
             trace.answered(answered.as_ref().ok().map(|response| response.status().as_u16()));
         }

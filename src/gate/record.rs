@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
 
 use super::failure::{ErrorResponse, Failure};
@@ -9,8 +9,9 @@ use super::outcome::{End, Outcome, Source};
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
+use crate::admission::ClientId;
 use crate::client::Clients;
-use crate::route::method_name;
+use crate::route::{RouteId, method_name};
 use crate::telemetry::{AccessLine, RequestTrace};
 use crate::upstream::Obstacle;
 
@@ -19,7 +20,7 @@ use crate::upstream::Obstacle;
 pub(super) struct RequestRecord {
     gate: Gate,
     trace: Option<Arc<RequestTrace>>,
-    arrived: Instant,
+    pub(super) arrived: Instant,
     pub(super) progress: Progress,
     /// The upstream's response is still coming in.
     is_open: bool,
@@ -31,7 +32,18 @@ impl RequestRecord {
     /// Of a request that has just arrived. As long as nothing else is known, its client has left.
     pub(super) fn start(gate: &Gate, request: &ClientRequest) -> Box<Self> {
         let outcome = Outcome::of(request.route(), request.head.method.clone(), request.client);
-        let (gate, trace, arrived) = (gate.clone(), request.trace.clone(), request.arrived);
+        Self::new(gate, outcome, request.arrived, request.trace.clone())
+    }
+
+    /// Of a turn of a WebSocket, which counts as a request of this route.
+    pub(super) fn of_turn(gate: &Gate, route: RouteId, client: ClientId, headers: &HeaderMap) -> Box<Self> {
+        let arrived = Instant::now();
+        let trace = gate.telemetry.begin(&gate.routes.route(route).name, arrived, &mut headers.clone());
+        Self::new(gate, Outcome::of(route, Method::POST, client), arrived, trace)
+    }
+
+    fn new(gate: &Gate, outcome: Outcome, arrived: Instant, trace: Option<Arc<RequestTrace>>) -> Box<Self> {
+        let gate = gate.clone();
         Box::new(Self { gate, trace, arrived, progress: Progress::default(), is_open: false, outcome })
     }
 

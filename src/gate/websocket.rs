@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::{SinkExt, StreamExt};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::exchange::ResponseMeter;
 use super::failure::Failure;
 use super::observed_request::ObservedRequest;
+use super::outcome::Source;
+use super::record::RequestRecord;
 use super::request::ClientRequest;
 use super::state::Gate;
 use crate::admission::{AdmissionRequest, Permit, Refusal};
@@ -59,6 +61,13 @@ struct Waiting {
     permit: BoxFuture<'static, Result<Permit, Refusal>>,
     /// Its double, if its pools are only observed.
     observed: Option<ObservedRequest>,
+    record: Box<RequestRecord>,
+}
+
+/// A turn that the upstream works on.
+struct UnderWay {
+    meter: ResponseMeter,
+    record: Box<RequestRecord>,
 }
 
 impl WebSocketTurns {
@@ -98,29 +107,31 @@ impl WebSocketTurns {
         C: AsyncRead + AsyncWrite + Unpin,
         U: AsyncRead + AsyncWrite + Unpin,
     {
-        let (mut behind, mut waiting, mut meter) = (VecDeque::new(), None::<Waiting>, None);
+        let (mut behind, mut waiting, mut under_way) = (VecDeque::new(), None::<Waiting>, None::<UnderWay>);
         loop {
             let permit: OptionFuture<_> = waiting.as_mut().map(|waiting| &mut waiting.permit).into();
             tokio::select! {
                 Some(decided) = permit => {
-                    let Some(Waiting { turn, observed, .. }) = waiting.take() else { continue };
+                    let Some(Waiting { turn, observed, record, .. }) = waiting.take() else { continue };
                     match decided {
                         Ok(permit) => {
-                            meter = Some(self.begin(permit, observed));
+                            under_way = Some(self.begin(permit, observed, record));
                             upstream.send(turn).await?;
                         }
-                        Err(refusal) => client.send(self.error_event(refusal)).await?,
+                        Err(refusal) => client.send(error_event(refusal, record)).await?,
                     }
                 }
                 said = upstream.next() => {
-                    let Some(message) = said.transpose()? else { return Ok(()) };
-                    self.hear(&message, &mut meter);
-                    if passes(&message) {
-                        let closes = message.is_close();
-                        client.send(message).await?;
-                        if closes {
-                            return Ok(());
+                    let message = match said {
+                        Some(Ok(message)) if !message.is_close() => message,
+                        ends => {
+                            under_way.iter_mut().for_each(|turn| turn.record.upstream_broke_off());
+                            return pass_end(ends, client).await;
                         }
+                    };
+                    self.hear(&message, &mut under_way);
+                    if passes(&message) {
+                        client.send(message).await?;
                     }
                 }
                 sent = client.next(), if behind.len() < MOST_BEHIND => {
@@ -155,47 +166,63 @@ impl WebSocketTurns {
         let admission = AdmissionRequest { bytes: text.len() as u64, ..self.admission };
         let observed = self.gate.observer.as_ref().map(|observer| observer.split(&mut asks)).unwrap_or_default();
         let observed = (!observed.is_empty()).then(|| self.gate.observe(&observed, admission, false).1).flatten();
+        let record = RequestRecord::of_turn(&self.gate, admission.route, admission.client, &self.headers);
         let gate = self.gate.clone();
         let permit = Box::pin(async move { gate.admission.acquire(&asks, admission).await });
-        Ok(Waiting { turn: message, permit, observed })
+        Ok(Waiting { turn: message, permit, observed, record })
     }
 
     /// The turn goes.
-    fn begin(&self, permit: Permit, observed: Option<ObservedRequest>) -> ResponseMeter {
+    fn begin(&self, permit: Permit, observed: Option<ObservedRequest>, mut record: Box<RequestRecord>) -> UnderWay {
+        record.progress.waited = permit.waited;
         let (place, in_flight) = permit.split();
         place.sent();
-        let mut meter =
-            ResponseMeter::new(in_flight, self.gate.in_flight.overdraw(1), observed, Instant::now().into_std());
+        let sent = record.progress.sent();
+        let mut meter = ResponseMeter::new(in_flight, self.gate.in_flight.overdraw(1), observed, sent.into_std());
         meter.accept(&HeaderMap::new(), false);
         meter.read_usage(&HeaderMap::new());
-        meter
+        UnderWay { meter, record }
     }
 
     /// What the upstream says to the turn that is under way.
-    fn hear(&self, message: &Message, meter: &mut Option<ResponseMeter>) {
-        let (Some(turn), Message::Text(text)) = (meter.as_mut(), message) else { return };
+    fn hear(&self, message: &Message, under_way: &mut Option<UnderWay>) {
+        let (Some(UnderWay { meter, record }), Message::Text(text)) = (under_way.as_mut(), message) else { return };
         let Ok(event) = serde_json::from_str::<Event<'_>>(text) else { return };
         if !ENDS.contains(&&*event.kind) {
             return;
         }
         match event.status {
-            Some(status) => turn.hear_error(status, text.as_bytes(), &self.gate.meanings),
-            None => turn.see(text.as_bytes()),
+            Some(status) => meter.hear_error(status, text.as_bytes(), &self.gate.meanings),
+            None => meter.see(text.as_bytes()),
         }
-        *meter = None;
+        let status = event.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default();
+        record.completes(status, Source::Upstream);
+        *under_way = None;
     }
+}
 
-    /// A refusal of the gate, as the upstream would say it.
-    fn error_event(&self, refusal: Refusal) -> Message {
-        let error = Failure::refused(refusal).response(&self.gate.pools);
-        let mut event: Value = serde_json::from_slice(&error.body()).unwrap_or_default();
-        event["type"] = json!("error");
-        event["status"] = json!(error.status.as_u16());
-        if let Some(wait) = error.retry_after {
-            event["headers"] = json!({ "retry-after": wait.as_millis().div_ceil(1_000).to_string() });
-        }
-        Message::text(event.to_string())
+/// How the upstream ends is passed on.
+async fn pass_end<C>(ends: Option<Result<Message, Error>>, client: &mut WebSocketStream<C>) -> Result<(), Error>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    match ends.transpose()? {
+        Some(close) => client.send(close).await,
+        None => Ok(()),
     }
+}
+
+/// A refusal of the gate, as the upstream would say it.
+fn error_event(refusal: Refusal, mut record: Box<RequestRecord>) -> Message {
+    record.progress.waited = record.arrived.elapsed();
+    let error = record.fails(&Failure::refused(refusal));
+    let mut event: Value = serde_json::from_slice(&error.body()).unwrap_or_default();
+    event["type"] = json!("error");
+    event["status"] = json!(error.status.as_u16());
+    if let Some(wait) = error.retry_after {
+        event["headers"] = json!({ "retry-after": wait.as_millis().div_ceil(1_000).to_string() });
+    }
+    Message::text(event.to_string())
 }
 
 /// Whether it is meant for the other end; each end of the gate answers pings itself.

@@ -77,6 +77,8 @@ pub(super) struct Interrupted {
     pub(super) failed: Failed,
     /// The connection closed before a byte of a response came.
     pub(super) is_closed: bool,
+    /// The connection closed before a byte of the request was written.
+    pub(super) is_unsent: bool,
 }
 
 impl Connection {
@@ -98,10 +100,10 @@ impl Connection {
     /// request of which nothing has been used goes back to where it was. Dropped at any time, the connection is closed.
     pub(super) async fn exchange(
         mut self: Box<Self>,
-        Outbound { request: waiting, upload, timeout }: &mut Outbound,
+        Outbound { request: waiting, upload, timeout, .. }: &mut Outbound,
         pool: &Arc<Pool<Connection>>,
     ) -> Result<Response<ResponseBody>, Interrupted> {
-        let before = self.traffic.read();
+        let before = (self.traffic.read(), self.traffic.sent());
         let request = waiting.take().expect("there is a request until a connection has it");
         // Only the driver moves it on, and that is polled right before it.
         let mut response = pin!(unconstrained(self.requests.try_send_request(request)));
@@ -117,9 +119,10 @@ impl Connection {
             Ok(Ok(response)) => Ok(self.respond(response, upload, pool)),
             Ok(Err(mut error)) => {
                 *waiting = error.take_message();
-                Err(Interrupted::new(&error.into_error(), self.traffic.read() == before))
+                let (read, sent) = before;
+                Err(Interrupted::new(&error.into_error(), self.traffic.read() == read, self.traffic.sent() == sent))
             }
-            Err(failed) => Err(Interrupted { failed, is_closed: false }),
+            Err(failed) => Err(Interrupted { failed, is_closed: false, is_unsent: false }),
         }
     }
 
@@ -235,9 +238,9 @@ impl Pooled for Connection {
 }
 
 impl Interrupted {
-    fn new(error: &hyper::Error, is_silent: bool) -> Self {
+    fn new(error: &hyper::Error, is_silent: bool, is_unsent: bool) -> Self {
         let is_closed = is_silent && !error.is_timeout() && !error.is_user();
-        Self { failed: Failed::unreachable(error), is_closed }
+        Self { failed: Failed::unreachable(error), is_closed, is_unsent: is_closed && is_unsent }
     }
 }
 

@@ -50,9 +50,8 @@ impl Http1 {
         if let Some(request) = &mut outbound.request {
             self.address(request);
         }
-        let mut is_repeated = false;
         loop {
-            let idle = if is_repeated { None } else { self.pool.take() };
+            let idle = if outbound.is_repeated { None } else { self.pool.take() };
             let is_reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
@@ -62,7 +61,7 @@ impl Http1 {
                     Err(error) => return Err(outbound.fail(Failed::unreachable(&*error))),
                 },
             };
-            if is_repeated {
+            if outbound.is_repeated {
                 // What made the upstream close the one may make it close this one, too.
                 connection.serves_once();
             }
@@ -75,10 +74,13 @@ impl Http1 {
             match copy {
                 _ if is_reused && outbound.request.is_some() => {}
                 Some(copy) if outbound.request.is_none() && interrupted.is_closed => {
-                    is_repeated = true;
+                    outbound.is_repeated = true;
                     outbound.request = Some(*copy);
                 }
-                _ => return Err(outbound.fail(interrupted.failed)),
+                _ => {
+                    let is_unsent = is_reused && interrupted.is_unsent;
+                    return Err(Unanswered { is_unsent, ..outbound.fail(interrupted.failed) });
+                }
             }
         }
     }

@@ -28,6 +28,8 @@ pub struct Io {
 pub(super) struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
+    /// Of the connection that carries TLS.
+    carrier: Option<Arc<Traffic>>,
 }
 
 impl Traffic {
@@ -39,6 +41,11 @@ impl Traffic {
     /// How many bytes the upstream's system, or TLS, has taken.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes this machine's system has taken.
+    pub(super) fn sent(&self) -> u64 {
+        self.carrier.as_ref().map_or_else(|| self.written(), |carrier| carrier.sent())
     }
 }
 
@@ -53,7 +60,9 @@ impl Io {
     }
 
     pub(super) fn tls(stream: TlsStream<Io>) -> Self {
-        Self { transport: Transport::Tls(Box::new(stream)), traffic: Arc::default() }
+        let carrier = Some(stream.get_ref().0.traffic());
+        let traffic = Arc::new(Traffic { carrier, ..Traffic::default() });
+        Self { transport: Transport::Tls(Box::new(stream)), traffic }
     }
 
     pub(super) fn traffic(&self) -> Arc<Traffic> {

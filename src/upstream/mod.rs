@@ -120,15 +120,15 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the head of the answer. `path` is what its target was, less scheme and host. The
-    /// place is spent as the request's head is written, and given back if it never is. Dropped at any time, what was sent
-    /// of it is broken off.
+    /// place is spent as the request's head is written, and given back if it never is; a request that was sent in vain before
+    /// has none, and goes on a new connection. Dropped at any time, what was sent of it is broken off.
     ///
     /// # Errors
     /// [`Unanswered`]; nothing is ever sent again that may have been executed and changes anything.
     pub fn send(
         &self,
         request: Request<Prefetched>,
-        place: Place,
+        place: Option<Place>,
         path: PathAndQuery,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Unanswered>> + Send {
         let outbound = self.outbound(request, place, path);
@@ -139,13 +139,13 @@ impl Upstream {
     fn outbound(
         &self,
         request: Request<Prefetched>,
-        place: Place,
+        place: Option<Place>,
         path: PathAndQuery,
     ) -> Result<Box<Outbound>, Box<Unanswered>> {
         let (mut head, body) = request.into_parts();
         head.uri = match self.target(path) {
             Ok(target) => target,
-            Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body) })),
+            Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body), is_unsent: false })),
         };
         if let Some(key) = &self.key {
             head.headers.insert(AUTHORIZATION, key.clone());

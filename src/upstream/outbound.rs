@@ -17,12 +17,16 @@ pub(super) struct Outbound {
     pub(super) upload: Upload,
     /// How long its response may take from the end of the upload.
     pub(super) timeout: Duration,
+    /// It goes on a new connection.
+    pub(super) is_repeated: bool,
 }
 
 impl Outbound {
-    pub(super) fn new(head: Parts, body: Prefetched, place: Place, timeout: Duration) -> Box<Self> {
+    /// One without a place has been sent before, in vain.
+    pub(super) fn new(head: Parts, body: Prefetched, place: Option<Place>, timeout: Duration) -> Box<Self> {
+        let is_repeated = place.is_none();
         let (body, upload) = Outgoing::new(body, place);
-        Box::new(Self { request: Some(Request::from_parts(head, body)), upload, timeout })
+        Box::new(Self { request: Some(Request::from_parts(head, body)), upload, timeout, is_repeated })
     }
 
     pub(super) fn has_header(&self, name: &HeaderName) -> bool {

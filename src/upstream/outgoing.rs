@@ -130,13 +130,14 @@ impl Upload {
     pub(super) fn fail(mut self, failed: Failed) -> Unanswered {
         self.is_over();
         let failed = if self.remains.broke_off { Failed::Body } else { failed };
-        Unanswered { failed, unread: self.remains.unread.map(|rest| Prefetched::new(rest, ENDING)) }
+        let unread = self.remains.unread.map(|rest| Prefetched::new(rest, ENDING));
+        Unanswered { failed, unread, is_unsent: false }
     }
 }
 
 impl Outgoing {
     /// What was read, then the rest as it comes; of an upload that is still to come it is told how it ends.
-    pub(super) fn new(body: Prefetched, place: Place) -> (Self, Upload) {
+    pub(super) fn new(body: Prefetched, place: Option<Place>) -> (Self, Upload) {
         let stall = body.stall();
         let (read, trailers, rest) = body.into_parts();
         let (upload, seen) = match &rest {
@@ -147,16 +148,7 @@ impl Outgoing {
             None => (None, Upload::default()),
         };
         let read = (!read.is_empty()).then_some(read);
-        let body = Self {
-            read,
-            trailers,
-            rest,
-            place: Some(place),
-            upload,
-            broke_off: false,
-            head_first: false,
-            begun: false,
-        };
+        let body = Self { read, trailers, rest, place, upload, broke_off: false, head_first: false, begun: false };
         (body, seen)
     }
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tidegate::admission::AdmissionRequest;
+use tidegate::limit::PoolId;
+use tidegate::route::Ask;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -12,6 +15,8 @@ use crate::clock::{Clock, in_time};
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const GET: &str = "GET /v1/models HTTP/1.1\r\nHost: o\r\n\r\n";
 const POST: &str = "POST /v1/chat HTTP/1.1\r\nHost: o\r\nContent-Length: 4\r\n\r\nbody";
+
+const ONE_AT_A_TIME: &str = "[pools.one]\nin_flight = 1\n[[routes]]\nmatch = \"POST /v1/chat\"\npools = [\"one\"]\n";
 
 /// A gate with one connection to its upstream, which is idle, and a client's connection.
 struct Warm {
@@ -142,6 +147,31 @@ async fn post_closed_on_reuse_is_not_sent_again() {
     drop(server);
     assert_eq!(client.answer().await.status(), "502");
     assert_untouched(&listener).await;
+}
+
+/// The gate hears of the reset only as it writes: the request has waited for its turn, and the system is not asked for news
+/// between that and the write.
+#[tokio::test]
+async fn post_goes_again_where_none_of_it_was_written() {
+    let (listener, address) = upstream().await;
+    let house = House::open(ONE_AT_A_TIME, address).await;
+    let mut client = house.connect().await;
+    client.send(POST).await;
+    let mut server = accept(&listener).await;
+    server.until("body").await;
+    server.send(OK).await;
+    client.until("ok").await;
+    let asks = [Ask { pool: PoolId(0), key: None, cost: Some(1) }];
+    let permit = house.gate.admission().acquire(&asks, AdmissionRequest::default()).await.expect("a place");
+    client.send(POST).await;
+    house.until("it waits", |now| now.waiting == 1).await;
+    reset(server);
+    drop(permit);
+    let mut server = accept(&listener).await;
+    server.until("body").await;
+    server.send(OK).await;
+    let came = client.until("ok").await;
+    assert!(came.starts_with("HTTP/1.1 200") && came.contains("x-tidegate-attempts: 1\r\n"), "{came}");
 }
 
 #[tokio::test]

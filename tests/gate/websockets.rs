@@ -9,8 +9,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use tidegate::gate::End;
+
 use super::house::{House, accept, upstream};
-use crate::clock::{Clock, in_time};
+use crate::clock::{self, Clock, in_time};
 
 const TURNS: &str = r#"
 [pools.models]
@@ -112,4 +114,66 @@ async fn client_that_closes_leaves_the_queue() {
     house.until("it waits no more", |now| now.waiting == 0).await;
     let end = in_time("the close", server.next()).await.expect("a message").expect("no error");
     assert!(end.is_close(), "{end:?}");
+}
+
+/// Of each turn, the route and what became of it.
+#[tokio::test]
+async fn turns_count_as_requests_of_their_route() {
+    let _clock = Clock::stop();
+    let (house, listener) = open().await;
+    let (mut client, mut server) = connect(&house, &listener).await;
+    says(&mut client, create("one")).await;
+    hears(&mut server).await;
+    says(&mut server, json!({ "type": "response.completed", "response": { "id": "resp_1" } })).await;
+    hears(&mut client).await;
+    says(&mut client, create("two")).await;
+    hears(&mut server).await;
+    says(&mut server, json!({ "type": "error", "status": 400, "error": { "message": "no" } })).await;
+    hears(&mut client).await;
+    says(&mut client, create("one")).await;
+    house.until("the turn waits", |now| now.waiting == 1).await;
+    let (mut late, _server) = connect(&house, &listener).await;
+    says(&mut late, create("one")).await;
+    hears(&mut late).await;
+    says(&mut client, create("three")).await;
+    client.close(None).await.expect("closes");
+    let is_over = || house.gate.by_route()[1].requests() == 4;
+    clock::until("the turn that waited is over", is_over).await;
+    let posts = &house.gate.by_route()[1];
+    let ended = [End::Passed, End::Refused, End::Left].map(|end| posts.ended(end));
+    assert_eq!((ended, posts.errors), ([2, 1, 1], 1));
+}
+
+#[tokio::test]
+async fn turn_whose_upstream_closes_has_failed() {
+    let _clock = Clock::stop();
+    let (house, listener) = open().await;
+    let (mut client, mut server) = connect(&house, &listener).await;
+    says(&mut client, create("one")).await;
+    hears(&mut server).await;
+    server.close(None).await.expect("closes");
+    let end = in_time("the close", client.next()).await.expect("a message").expect("no error");
+    assert!(end.is_close(), "{end:?}");
+    clock::until("it is over", || house.gate.by_route()[1].ended(End::Failed) == 1).await;
+}
+
+/// The second turn of a model would wait for a minute, and the tenth would be refused.
+#[tokio::test]
+async fn observed_turns_go_at_once_and_are_counted() {
+    let clock = Clock::stop();
+    let (listener, address) = upstream().await;
+    let house = House::open(&TURNS.replace("max_wait", "mode = \"observe\"\nmax_wait"), address).await;
+    let (mut client, mut server) = connect(&house, &listener).await;
+    for _ in 0..3 {
+        says(&mut client, create("one")).await;
+        assert_eq!(hears(&mut server).await, create("one"));
+        says(&mut server, json!({ "type": "response.completed" })).await;
+        hears(&mut client).await;
+    }
+    assert_eq!(house.gate.observed()[1].refused, 1);
+    house.until("the second would wait", |now| now.waiting == 1).await;
+    clock.step(Duration::from_secs(61)).await;
+    clock::until("it would have gone", || house.gate.observed()[1].waited == 1).await;
+    assert!(house.gate.observed()[1].wait >= Duration::from_mins(1), "{:?}", house.gate.observed());
+    assert_eq!(house.gate.by_route()[1].ended(End::Passed), 3);
 }

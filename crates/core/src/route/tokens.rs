@@ -1,6 +1,6 @@
 use memchr::memchr2;
 
-use super::images::Images;
+use super::images::{Detail, Images};
 use super::json_string::unescape;
 use super::media::{Medium, MediumCost, is_letter};
 
@@ -10,7 +10,7 @@ use super::media::{Medium, MediumCost, is_letter};
 /// costs are fitted against o200k, by least squares of the relative error, on READMEs, sources, JSON, the documentation
 /// of React and Vue and the Declaration of Human Rights in many languages; only that of emoji is set by hand. `cargo bench
 /// --bench tokens` prints how far off they are on other texts, and on whole requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     hundredths: u64,
     /// What they cost depends on the model.
@@ -206,7 +206,7 @@ impl Tally {
     fn medium(&mut self, cost: MediumCost) {
         match cost {
             MediumCost::Tokens(tokens) => self.add(tokens),
-            MediumCost::Image(size) => self.images.add(size, false),
+            MediumCost::Image(size) => self.images.add(size, Detail::default()),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use super::field::Field;
+use super::images::Detail;
 use super::json_string::JsonString;
 use super::media::{ImageSize, Medium, MediumCost};
 use super::place::Place;
@@ -61,7 +62,7 @@ struct Frame {
     len: u32,
     /// A picture in it, whose detail may follow.
     image: Option<ImageSize>,
-    is_low: bool,
+    detail: Detail,
 }
 
 impl<'b> Walk<'b, '_> {
@@ -125,14 +126,14 @@ impl<'b> Walk<'b, '_> {
             self.input.add(MESSAGE);
         }
         self.at += 1;
-        self.frames.push(Frame { place, is_object, len: 0, image: None, is_low: false });
+        self.frames.push(Frame { place, is_object, len: 0, image: None, detail: Detail::default() });
         (self.frames.len() <= DEEPEST).then_some(())
     }
 
     fn close(&mut self) -> Option<u32> {
         let frame = self.frames.pop()?;
         if let Some(size) = frame.image {
-            self.input.images.add(size, frame.is_low);
+            self.input.images.add(size, frame.detail);
         }
         Some(frame.len)
     }
@@ -196,7 +197,7 @@ impl<'b> Walk<'b, '_> {
         let cost = match place {
             Place::Unread => return Some(string),
             Place::Detail => {
-                self.frames.last_mut()?.is_low |= string.raw() == "low";
+                self.frames.last_mut()?.detail = Detail::named(string.raw());
                 return Some(string);
             }
             _ => medium.map_or_else(|| Medium::of_text(string.raw()), |medium| medium.of_string(string.raw())),
@@ -225,10 +226,10 @@ impl<'b> Walk<'b, '_> {
         match self.frames.last_mut() {
             Some(frame) => {
                 if let Some(before) = frame.image.replace(size) {
-                    self.input.images.add(before, frame.is_low);
+                    self.input.images.add(before, frame.detail);
                 }
             }
-            None => self.input.images.add(size, false),
+            None => self.input.images.add(size, Detail::default()),
         }
     }
 
