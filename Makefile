@@ -1,8 +1,8 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk packaging docs words man packages page soundness frames screenshots crowd soak restarts learning matrix bench profile profiling house deny \
-	image nginx valgrind promtool chromium clean
+.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts learning matrix bench profile profiling house deny \
+	image nginx haproxy valgrind promtool chromium clean
 
 test: lint unit metrics sdk packaging docs words page
 
@@ -29,6 +29,11 @@ metrics: program promtool
 # The official SDKs, from their registries, through the gate to the stand-in upstream.
 sdk: program
 	tests/sdk/run
+
+# uvicorn with FastAPI, Node, nginx and HAProxy as the upstream: base paths, redirects, connections that close, early answers to
+# uploads, long headers. A minute and a half.
+upstreams: program nginx haproxy
+	tests/upstreams/run $(ARGS)
 
 # Manifests, chart, image and compose file against their schemas and the program. It needs kubectl.
 packaging: program
@@ -124,6 +129,9 @@ packages: man
 
 nginx:
 	command -v nginx >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends nginx-light; }
+
+haproxy:
+	PATH=$$PATH:/usr/sbin command -v haproxy >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends haproxy; }
 
 valgrind:
 	command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; }

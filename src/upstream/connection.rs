@@ -154,7 +154,7 @@ impl Connection {
     fn rest_in(self: Box<Self>, pool: &Arc<Pool<Connection>>) {
         self.waker.forget();
         let idle_timeout = self.idle_timeout.unwrap_or(IDLE);
-        if !idle_timeout.is_zero() {
+        if !idle_timeout.is_zero() && !self.traffic.is_cut() {
             pool.put(self, idle_timeout);
         }
     }

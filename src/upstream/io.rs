@@ -1,7 +1,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -28,6 +28,8 @@ pub struct Io {
 pub(super) struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
+    /// The upstream takes nothing more.
+    is_cut: AtomicBool,
     /// Of the connection that carries TLS.
     carrier: Option<Arc<Traffic>>,
 }
@@ -41,6 +43,11 @@ impl Traffic {
     /// How many bytes the upstream's system, or TLS, has taken.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether the upstream takes nothing more.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed) || self.carrier.as_ref().is_some_and(|carrier| carrier.is_cut())
     }
 
     /// How many bytes this machine's system has taken.
@@ -69,12 +76,24 @@ impl Io {
         Arc::clone(&self.traffic)
     }
 
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = written {
-            count(&self.traffic.written, bytes);
+    /// What the upstream takes no more of goes nowhere, and that is no error: it may have answered, and the answer is still to be
+    /// read (RFC 9112 §9.6: a server that answers an upload early closes the connection). If it has not, its end is read.
+    fn wrote(&self, written: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(bytes)) => count(&self.traffic.written, bytes),
+            Poll::Ready(Err(error)) if is_cut(&error) => {
+                self.traffic.is_cut.store(true, Ordering::Relaxed);
+                return Poll::Ready(Ok(length));
+            }
+            _ => {}
         }
         written
     }
+}
+
+/// Whether it says that the other side is there no more.
+fn is_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl AsyncRead for Io {
@@ -95,7 +114,7 @@ impl AsyncWrite for Io {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
-        self.wrote(written)
+        self.wrote(written, buf.len())
     }
 
     fn poll_write_vectored(
@@ -107,7 +126,7 @@ impl AsyncWrite for Io {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
-        self.wrote(written)
+        self.wrote(written, bufs.iter().map(|buf| buf.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {

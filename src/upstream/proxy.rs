@@ -1,3 +1,4 @@
+use std::env;
 use std::net::IpAddr;
 
 use http::uri::Scheme;
@@ -20,7 +21,7 @@ impl Proxy {
     pub fn towards(url: &Uri, choice: &ProxyChoice) -> Option<Self> {
         match choice {
             ProxyChoice::Off => None,
-            ProxyChoice::Environment if is_loopback(url) => None,
+            ProxyChoice::Environment if is_loopback(url) || is_exempt(url, &no_proxy()) => None,
             ProxyChoice::Environment => Some(Self { found: Matcher::from_env().intercept(url)?, is_configured: false }),
             ProxyChoice::Url(proxy) => {
                 let matcher = Matcher::builder().all(proxy.secret().to_owned()).build();
@@ -67,7 +68,60 @@ impl Proxy {
     }
 }
 
+fn no_proxy() -> String {
+    ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| env::var(name).ok()).unwrap_or_default()
+}
+
+/// Whether this list has the URL's host in one of the forms that curl, Go and Python's requests take and the library does not:
+/// with spaces between its entries, with a port, in brackets, or as `*.example.com`.
+fn is_exempt(url: &Uri, no_proxy: &str) -> bool {
+    let usual = if url.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let port = url.port_u16().unwrap_or(usual);
+    let names = no_proxy.split([',', ' ', '\t']).filter_map(|entry| {
+        let (name, of_port) = match entry.rsplit_once(':') {
+            Some((name, of_port)) if !name.contains(':') || name.ends_with(']') => (name, of_port.parse().ok()?),
+            _ => (entry, port),
+        };
+        let name = name.strip_prefix("*.").unwrap_or(name).trim_matches(['[', ']']);
+        (of_port == port && !name.is_empty()).then_some(name)
+    });
+    let names = names.collect::<Vec<_>>().join(",");
+    // That there is a proxy at all is what makes it say for whom there is none.
+    Matcher::builder().all("http://proxy.invalid").no(names).build().intercept(url).is_none()
+}
+
 fn is_loopback(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_without_a_proxy_are_named_in_all_forms() {
+        for (url, list, expected) in [
+            ("https://api.example.test", "other.test api.example.test", true),
+            ("https://api.example.test", "*.example.test", true),
+            ("https://api.example.test", "*", true),
+            ("https://api.example.test", ".example.test", true),
+            ("https://api.example.test", "API.example.TEST:443", true),
+            ("https://api.example.test", "api.example.test:8443", false),
+            ("https://api.example.test:8443", "api.example.test:8443,", true),
+            ("http://api.example.test", "api.example.test:80", true),
+            ("https://10.1.2.3:8443", "10.0.0.0/8", true),
+            ("https://10.1.2.3:8443", "10.1.2.3:8443", true),
+            ("https://10.1.2.3:8443", "10.1.2.3:443", false),
+            ("https://[fd00::1]:8443", "[fd00::1]", true),
+            ("https://[fd00::1]:8443", "[fd00::1]:8443", true),
+            ("https://[fd00::1]:8443", "[fd00::1]:443", false),
+            ("https://[fd00::1]:8443", "fd00::/8", true),
+            ("https://[fd00::1]:8443", "fd00::2", false),
+            ("https://api.example.test", "notexample.test, ,:", false),
+            ("https://api.example.test", "", false),
+        ] {
+            assert_eq!(is_exempt(&url.parse().expect("a URL"), list), expected, "{url} {list}");
+        }
+    }
 }

@@ -113,6 +113,30 @@ async fn a_client_that_is_still_sending_reads_its_refusal() {
     assert!(came.starts_with("HTTP/1.1 429") && came.contains("tidegate_never_fits"), "{came}");
 }
 
+/// The upstream answers and resets the connection: now and then the gate has more of the upload to write before its system tells
+/// it of the answer.
+#[tokio::test]
+async fn early_answer_is_read_though_the_upload_breaks_off() {
+    const TOO_LARGE: &[u8] = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno";
+    let (listener, address) = upstream().await;
+    let house = House::open("", address).await;
+    for pauses in 0..6 {
+        let mut client = house.connect().await;
+        client.send(head("/v1/files", MB)).await;
+        let mut server = accept(&listener).await;
+        server.until("\r\n\r\n").await;
+        client.0.try_write(&[b'x'; 1_000]).expect("sends");
+        for _ in 0..pauses {
+            tokio::task::yield_now().await;
+        }
+        server.0.try_write(TOO_LARGE).expect("sends");
+        server.0.set_zero_linger().expect("a socket");
+        drop(server);
+        let came = client.until("no").await;
+        assert!(came.starts_with("HTTP/1.1 413"), "{came}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_is_still_sending_reads_that_there_is_no_upstream() {
     let (_clock, (_nobody, address)) = (Clock::stop(), nobody());

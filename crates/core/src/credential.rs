@@ -33,7 +33,7 @@ pub fn may_rotate(credential: &[u8]) -> bool {
 }
 
 /// Whose credential it is. Its holder is the credential itself, but for tokens that [may rotate](may_rotate): there it is
-/// the token's own subject (RFC 7519 §4.1.2) or else the organization and project that it is used for, if any.
+/// the token's own subject (RFC 7519 §4.1.2), the client that it was issued to (RFC 9068 §2.2, OpenID Connect's `azp`), or else the organization and project that it is used for, if any.
 ///
 /// No signature is checked: who forges a subject takes part in its share of a pool, and gets nothing else.
 ///
@@ -66,20 +66,26 @@ fn bearer(credential: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim_ascii())
 }
 
-/// Issuer and subject of a JSON Web Token.
+/// Issuer of a JSON Web Token, and its subject or the client that it was issued to.
 fn subject(token: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims<'t> {
         #[serde(borrow, default)]
         iss: Cow<'t, str>,
-        #[serde(borrow)]
+        #[serde(borrow, default)]
         sub: Cow<'t, str>,
+        #[serde(borrow, default)]
+        client_id: Cow<'t, str>,
+        #[serde(borrow, default)]
+        azp: Cow<'t, str>,
     }
     let mut parts = token.split(|&byte| byte == b'.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_ascii_end()).ok()?;
-    let Claims { iss, sub } = serde_json::from_slice(&payload).ok()?;
-    (!sub.is_empty()).then(|| format!("issuer {iss}\tsubject {sub}"))
+    let Claims { iss, sub, client_id, azp } = serde_json::from_slice(&payload).ok()?;
+    let named =
+        [("subject", sub), ("client", client_id), ("client", azp)].into_iter().find(|(_, name)| !name.is_empty());
+    named.map(|(what, name)| format!("issuer {iss}\t{what} {name}"))
 }
 
 #[cfg(test)]
@@ -119,6 +125,8 @@ mod tests {
 
     #[test]
     fn token_without_a_subject_is_its_own_holder() {
+        let [nine, ten] = [9, 10].map(|exp| token(&format!(r#"{{"iss":"https://idp","azp":"app","exp":{exp}}}"#), "a"));
+        assert_eq!(holder(&nine, b"", b""), holder(&ten, b"", b""), "its client counts");
         for claims in [r#"{"iss":"https://idp"}"#, r#"{"sub":""}"#, r#"{"sub":7}"#, "no JSON"] {
             let token = token(claims, "a");
             assert_eq!(*holder(&token, b"", b""), token[..], "{claims}");

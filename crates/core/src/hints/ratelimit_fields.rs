@@ -9,14 +9,14 @@ use crate::limit::Unit;
 const LONGEST: u64 = 31 * 24 * 3600;
 
 /// What one item of the `RateLimit` header says.
-struct RateLimitItem<'h> {
+struct RateLimitItem {
     remaining: u64,
     reset: Option<Duration>,
     limit: Option<u64>,
     /// As `RateLimit-Policy` has it.
     per: Option<Duration>,
-    /// What is counted; requests where nothing is said.
-    unit: Option<&'h str>,
+    /// It counts something else than requests, which is what is meant where nothing is said.
+    is_other: bool,
 }
 
 /// What the `RateLimit` header says, in the IETF's drafts from 07 on: `"api";r=0;t=4`, or `limit=100, remaining=0,
@@ -42,24 +42,24 @@ pub(super) fn window_of(policies: &str, limit: u64) -> Option<Duration> {
     of_limit.find_map(|policy| seconds(parameter(policy, "w")?))
 }
 
-fn items(headers: &dyn HeaderLookup) -> Vec<RateLimitItem<'_>> {
-    let Some(said) = headers.text("ratelimit") else { return Vec::new() };
-    let policies = headers.text("ratelimit-policy").unwrap_or_default();
-    let items = match of_draft_07(said, policies) {
+fn items(headers: &dyn HeaderLookup) -> Vec<RateLimitItem> {
+    let Some(said) = headers.list("ratelimit") else { return Vec::new() };
+    let policies = headers.list("ratelimit-policy").unwrap_or_default();
+    let items = match of_draft_07(&said, &policies) {
         Some(item) => vec![item],
-        None => said.split(',').filter_map(|item| of_item(item, policies)).collect(),
+        None => said.split(',').filter_map(|item| of_item(item, &policies)).collect(),
     };
-    items.into_iter().filter(|item| item.unit.is_none_or(|unit| unit == "requests")).collect()
+    items.into_iter().filter(|item| !item.is_other).collect()
 }
 
-fn of_item<'h>(item: &str, policies: &'h str) -> Option<RateLimitItem<'h>> {
+fn of_item(item: &str, policies: &str) -> Option<RateLimitItem> {
     let policy = policies.split(',').find(|policy| is_policy(policy, name(item))).unwrap_or_default();
     Some(RateLimitItem {
         remaining: parameter(item, "r")?,
         reset: parameter(item, "t").and_then(seconds),
         limit: parameter(policy, "q").filter(|limit| *limit > 0),
         per: parameter(policy, "w").and_then(seconds),
-        unit: parameter_text(policy, "qu"),
+        is_other: parameter_text(policy, "qu").is_some_and(|unit| unit != "requests"),
     })
 }
 
@@ -68,7 +68,7 @@ fn is_policy(policy: &str, wanted: &str) -> bool {
     policy.split(';').any(|part| part.trim().trim_matches('"') == wanted)
 }
 
-fn of_draft_07<'h>(said: &str, policies: &str) -> Option<RateLimitItem<'h>> {
+fn of_draft_07(said: &str, policies: &str) -> Option<RateLimitItem> {
     let field = |wanted: &str| {
         let mut fields = said.split(',').filter_map(|item| item.split_once('='));
         fields.find(|(name, _)| name.trim() == wanted)?.1.trim().parse::<u64>().ok()
@@ -79,7 +79,7 @@ fn of_draft_07<'h>(said: &str, policies: &str) -> Option<RateLimitItem<'h>> {
         reset: field("reset").and_then(seconds),
         limit: Some(limit).filter(|limit| *limit > 0),
         per: window_of(policies, limit),
-        unit: None,
+        is_other: false,
     })
 }
 

@@ -42,7 +42,8 @@ const GO_UNITS: [(&str, Duration); 7] = [
 /// longest counts. Nothing for what is over.
 pub(super) fn until(text: &str, clock: &ResponseClock<'_>) -> Option<Duration> {
     let one = |text: &str| {
-        let text = text.trim().trim_matches('"');
+        let text = text.trim().trim_matches(['"', ';']);
+        let text = text.strip_prefix('+').unwrap_or(text);
         go_duration(text).or_else(|| number(text, clock)).or_else(|| leading(text)).or_else(|| clock.until(date(text)?))
     };
     one(text).or_else(|| text.split(',').filter_map(one).max()).map(|until| until.min(LONGEST))

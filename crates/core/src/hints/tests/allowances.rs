@@ -152,6 +152,7 @@ fn the_ietfs_headers_tell_limit_and_window() {
         "ratelimit: \"api\";r=12;t=4\nratelimit-policy: \"fixed window\";\"api\";q=500;w=300",
         "ratelimit: limit=500, remaining=12, reset=4\nratelimit-policy: 500;w=300",
         "ratelimit-limit: 500, 500;w=300\nratelimit-remaining: 12\nratelimit-reset: 4\nratelimit-policy: 500;w=300",
+        "ratelimit: \"other\";r=1;t=1\nratelimit: \"api\";r=12;t=4\nratelimit-policy: \"x\";q=1\nratelimit-policy: \"api\";q=500;w=300",
         "ratelimit: \"other\";r=1;t=1, \"api\";r=12;t=4\nratelimit-policy: \"api\";q=500;w=300;qu=\"requests\"",
     ];
     for head in heads {

@@ -11,6 +11,7 @@ mod providers;
 mod refusals;
 mod usage;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{HeaderLookup, Meanings, Pushback, UpstreamResponse, classify_refusal};
@@ -21,6 +22,11 @@ const NOW: Duration = Duration::from_hours(498_768);
 impl HeaderLookup for Vec<(&str, &str)> {
     fn text(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+    }
+
+    fn list(&self, name: &str) -> Option<Cow<'_, str>> {
+        let lines: Vec<&str> = self.iter().filter(|(known, _)| *known == name).map(|&(_, value)| value).collect();
+        (!lines.is_empty()).then(|| lines.join(", ").into())
     }
 }
 
