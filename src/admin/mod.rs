@@ -3,6 +3,7 @@
 
 mod clock;
 mod config_view;
+mod configuration;
 mod counts;
 mod diagnosis;
 mod estimate;
@@ -21,6 +22,7 @@ mod question;
 mod rank;
 mod recent;
 mod reload;
+mod requests;
 mod server;
 mod status;
 mod stream;
@@ -29,6 +31,7 @@ mod wait_forecast;
 mod wording;
 mod worst;
 
+pub use configuration::{AppsStatus, ConfigurationStatus};
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
@@ -40,6 +43,7 @@ pub use history::{HistoryStatus, TrackStatus};
 pub use observed::ObservedStatus;
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor, WaitsStatus};
+pub use requests::{EndedStatus, PoolName, RequestsStatus, WaitingStatus};
 pub use status::{
     BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
     UpstreamRefusalStatus,
@@ -48,6 +52,7 @@ pub use stream::{BriefPool, BriefStatus};
 pub use wait_forecast::{FareOutcome, RefusalExample, WaitForecast};
 pub use worst::Worst;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -71,6 +76,8 @@ pub struct AdminState {
     views: Mutex<Arc<Views>>,
     /// What changes the configuration, if anything does.
     reloader: Option<Arc<Reloader>>,
+    /// Where apps reach the gate, if another address than is configured.
+    listens: Option<SocketAddr>,
     started: Instant,
     history: Mutex<History>,
     recent: Mutex<RecentAnswers>,
@@ -104,6 +111,7 @@ impl AdminState {
             gate,
             views: Mutex::new(Arc::new(Views::new(config, 1))),
             reloader: None,
+            listens: None,
             started: Instant::now(),
             history: Mutex::default(),
             recent: Mutex::default(),
@@ -118,6 +126,12 @@ impl AdminState {
     #[must_use]
     pub fn with_filter(self, filter: Filter) -> Self {
         Self { filter: Some(filter), ..self }
+    }
+
+    /// Tells where apps reach the gate.
+    #[must_use]
+    pub fn listening_at(self, address: SocketAddr) -> Self {
+        Self { listens: Some(address), ..self }
     }
 
     /// Lets the configuration be reloaded, and shows the one in force.

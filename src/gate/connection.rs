@@ -38,7 +38,7 @@ const BUFFER: u32 = 32 << 10;
 
 /// How long the head of a request may be, in bytes; hyper lets pass what came with the same read, and holds as much of a
 /// response. Some apps send a field of 64 KB (a token with all of its groups).
-const HEAD: usize = 65 << 10;
+const HEAD: u32 = 65 << 10;
 
 /// What a client of HTTP/2 says first (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -70,9 +70,9 @@ enum Protocol {
 impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(StreamExecutor { stall: gate.stall }));
-        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEAD).max_headers(MAX_FIELDS);
+        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEAD as usize).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
-        http2.max_header_list_size(HEAD as u32).max_send_buf_size(BUFFER as usize);
+        http2.max_header_list_size(HEAD).max_send_buf_size(BUFFER as usize);
         let tls = gate.tls.clone().map(TlsAcceptor::from);
         let crowd = Crowd::of_clients(gate.in_flight.most());
         Self { gate, tls, http1, http2, crowd }

@@ -122,12 +122,10 @@ struct Head {
     lengths: u32,
     codings: u32,
     hosts: u32,
-    /// How many hosts there must be.
+    /// How many hosts there must be: one, of HTTP/1.1.
     least_hosts: u32,
     /// It asks for a tunnel.
     is_connect: bool,
-    /// It is one of HTTP/1.1.
-    is_current: bool,
     /// What the gate takes for the wish to leave HTTP, in its two parts: `Connection`, and the first `Upgrade`.
     wants_upgrade: bool,
     to_websocket: Option<bool>,
@@ -145,7 +143,7 @@ enum Stage {
 }
 
 /// Of a line no more is looked at: as much as hyper takes of a head.
-const LINE: usize = 32 << 10;
+const LINE: usize = 65 << 10;
 
 /// How much of a line's room is kept for the next line that comes in pieces. A guess: most lines are shorter.
 const KEPT: usize = 1 << 10;
@@ -258,15 +256,14 @@ impl Head {
 
     /// Whether what follows may be no HTTP: the gate then ends the connection, or relays.
     fn leaves_http(&self) -> bool {
-        self.is_connect || (self.is_current && self.wants_upgrade && self.to_websocket == Some(true))
+        self.is_connect || (self.least_hosts > 0 && self.wants_upgrade && self.to_websocket == Some(true))
     }
 
     fn read(&mut self, line: &[u8], cut: bool) {
         if !self.started {
             self.started = true;
             self.is_connect = line.starts_with(b"CONNECT ");
-            self.is_current = line.ends_with(b"HTTP/1.1");
-            self.least_hosts = u32::from(self.is_current);
+            self.least_hosts = u32::from(line.ends_with(b"HTTP/1.1"));
             return;
         }
         // Most headers are none of those below.

@@ -17,8 +17,16 @@ pub(super) struct Reading {
     /// White space and control characters around a segment count for nothing: the `$` of Python's `re` matches before a
     /// last line feed, and Starlette's routes end in one.
     trims: bool,
-    /// What begins with two slashes begins with a host (RFC 3986 §4.2), as `new URL(path, base)` has it.
-    drops_host: bool,
+    start: Start,
+}
+
+/// What two slashes at the start of a path mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// As much as one.
+    Path,
+    /// A host follows, which is no part of the path (RFC 3986 §4.2), as `new URL(path, base)` has it.
+    Host,
 }
 
 /// What becomes of `.` and `..`.
@@ -34,7 +42,7 @@ enum Dots {
 
 /// The only reading of a path that is not disguised.
 const PLAIN: Reading =
-    Reading { slashes: true, dots: Dots::AfterFolding, cuts: false, trims: false, drops_host: false };
+    Reading { slashes: true, dots: Dots::AfterFolding, cuts: false, trims: false, start: Start::Path };
 
 const DOTS: [Dots; 3] = [Dots::AfterFolding, Dots::BeforeFolding, Dots::Kept];
 
@@ -43,12 +51,12 @@ pub(super) fn readings(path: &str) -> SmallVec<[Reading; 1]> {
     if !is_disguised(path) {
         return SmallVec::from_buf([PLAIN]);
     }
-    let (trims, hosts) = (options(has_margins(path)), options(begins_with_host(path)));
+    let trims = options(has_margins(path));
+    let starts: &[Start] = if begins_with_host(path) { &[Start::Path, Start::Host] } else { &[Start::Path] };
     let mut readings = SmallVec::new();
-    for (&drops_host, &trims) in hosts.iter().flat_map(|drops_host| trims.iter().map(move |trims| (drops_host, trims)))
-    {
+    for (&start, &trims) in starts.iter().flat_map(|start| trims.iter().map(move |trims| (start, trims))) {
         for (slashes, cuts) in [(true, true), (true, false), (false, true), (false, false)] {
-            readings.extend(DOTS.map(|dots| Reading { slashes, dots, cuts, trims, drops_host }));
+            readings.extend(DOTS.map(|dots| Reading { slashes, dots, cuts, trims, start }));
         }
     }
     readings
@@ -97,7 +105,7 @@ pub(super) fn segments(path: &str, reading: Reading) -> Segments<'_> {
 /// it begins with no host.
 #[must_use]
 pub fn climbs(path: &str) -> bool {
-    is_disguised(path) && readings(path).iter().any(|&reading| !reading.drops_host && read(path, reading).1)
+    is_disguised(path) && readings(path).iter().any(|&reading| reading.start == Start::Path && read(path, reading).1)
 }
 
 /// The resources that this path may lead to, one for each way in which it can be understood: in lower case, with a `/`
@@ -129,7 +137,7 @@ fn read(path: &str, reading: Reading) -> (Segments<'_>, bool) {
     let mut segments = Segments::new();
     let mut climbs = false;
     let mut parts = split(path, reading);
-    if reading.drops_host {
+    if reading.start == Start::Host {
         let empty = parts.iter().take_while(|part| part.is_empty()).count();
         parts.drain(..parts.len().min(empty + 1));
     }
