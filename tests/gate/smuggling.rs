@@ -62,7 +62,7 @@ async fn trailers_are_filtered_like_headers() {
     let (listener, address) = upstream().await;
     let house = House::open("", address).await;
     let names = ["Connection", "Keep-Alive", "Proxy-Authorization", "Upgrade", "Expect", "X-Tidegate-Priority", "Host"];
-    let trailers: String = names.iter().map(|name| format!("{name}: evil\r\n")).collect();
+    let trailers: String = names.iter().map(|name| format!("{name}: evil\r\n")).collect::<Vec<_>>().concat();
     let announced = names.join(", ");
     let mut client = house.connect().await;
     let head = format!("POST /v1/x HTTP/1.1\r\nHost: g\r\nTE: trailers\r\nTrailer: {announced}, X-Sum\r\n");
