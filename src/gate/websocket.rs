@@ -180,7 +180,7 @@ impl WebSocketTurns {
         let sent = record.progress.sent();
         let mut meter = ResponseMeter::new(in_flight, self.gate.in_flight.overdraw(1), observed, sent.into_std());
         meter.accept(&HeaderMap::new(), false);
-        meter.read_usage(&HeaderMap::new());
+        meter.read_turn();
         UnderWay { meter, record }
     }
 
@@ -193,7 +193,10 @@ impl WebSocketTurns {
         }
         match event.status {
             Some(status) => meter.hear_error(status, text.as_bytes(), &self.gate.meanings),
-            None => meter.see(text.as_bytes()),
+            None => {
+                meter.see(text.as_bytes());
+                meter.report_refusal(&self.gate.meanings);
+            }
         }
         let status = event.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default();
         record.completes(status, Source::Upstream);
