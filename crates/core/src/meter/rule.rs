@@ -65,7 +65,7 @@ struct RuleMeter {
     table: Table,
     counts: Counts,
     phase: f64,
-    groups: HashMap<Option<Box<str>>, RuleGroup>,
+    groups: HashMap<GroupKey, RuleGroup>,
 }
 
 /// Those requests that share a limit.
@@ -78,7 +78,11 @@ struct RuleGroup {
 
 /// By which rules a request counts: by their places, and their groups.
 #[derive(Debug, Default)]
-pub struct Counted(SmallVec<[(usize, Option<Box<str>>); 2]>);
+pub struct Counted(SmallVec<[(usize, GroupKey); 2]>);
+
+/// What tells the groups of a rule apart; nothing where all are one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct GroupKey(Option<Box<str>>);
 
 /// A request, as rules see it.
 #[derive(Clone, Copy)]
@@ -181,7 +185,7 @@ impl RuleMeters {
         let counts = |(place, rule): (usize, &RuleMeter)| {
             let found = rule.table.find(method, path);
             let ask = rule.table.asks(&found, facts).into_iter().next()?;
-            Some((place, ask.key))
+            Some((place, GroupKey(ask.key)))
         };
         Counted(self.rules.iter().enumerate().filter_map(counts).collect())
     }
@@ -194,7 +198,7 @@ impl RuleMeters {
 }
 
 impl RuleMeter {
-    fn check(&mut self, now: Instant, key: &Option<Box<str>>, chance: &mut dyn FnMut() -> f64) -> Result<(), RuledOut> {
+    fn check(&mut self, now: Instant, key: &GroupKey, chance: &mut dyn FnMut() -> f64) -> Result<(), RuledOut> {
         let bounds = std::mem::take(&mut self.rule.bounds);
         let group = self.group_of(now, key, &bounds);
         let waits = group.meters.iter_mut().filter_map(|meter| meter.room(now, 1).err()).max();
@@ -208,12 +212,12 @@ impl RuleMeter {
         if is_refused || waits.is_some() { Err(RuledOut { again_in: waits }) } else { Ok(()) }
     }
 
-    fn group(&mut self, now: Instant, key: &Option<Box<str>>) -> &mut RuleGroup {
+    fn group(&mut self, now: Instant, key: &GroupKey) -> &mut RuleGroup {
         let bounds = self.rule.bounds.clone();
         self.group_of(now, key, &bounds)
     }
 
-    fn group_of(&mut self, now: Instant, key: &Option<Box<str>>, bounds: &[Bound]) -> &mut RuleGroup {
+    fn group_of(&mut self, now: Instant, key: &GroupKey, bounds: &[Bound]) -> &mut RuleGroup {
         let (counts, phase) = (self.counts, self.phase);
         self.groups.entry(key.clone()).or_insert_with(|| {
             let rate = |bound: &Bound| if let Bound::Rate(rate) = bound { Some(*rate) } else { None };
