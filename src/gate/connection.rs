@@ -49,7 +49,6 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What every connection is served with.
 pub(super) struct ConnectionService {
     gate: Gate,
-    tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
     /// Nothing new is taken: connections end with the answers under way.
@@ -70,8 +69,7 @@ impl ConnectionService {
         http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(BUFFER as usize).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
         http2.max_header_list_size(BUFFER).max_send_buf_size(BUFFER as usize);
-        let tls = gate.tls.clone().map(TlsAcceptor::from);
-        Self { gate, tls, http1, http2, closing: CancellationToken::new() }
+        Self { gate, http1, http2, closing: CancellationToken::new() }
     }
 
     pub(super) fn gate(&self) -> &Gate {
@@ -89,10 +87,11 @@ impl ConnectionService {
         drop(probe(&stream));
         bound_unsent(&stream);
         let Some((protocol, read)) = self.protocol(&mut stream).await else { return };
-        let socket = Socket::new(stream, read, self.gate.stall);
-        let served = match (protocol, &self.tls) {
+        let gate = self.gate.now();
+        let socket = Socket::new(stream, read, gate.stall);
+        let served = match (protocol, gate.tls.clone().map(TlsAcceptor::from)) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
-            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
+            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(&tls, socket, peer)).await,
             (Protocol::Tls, None) => {
                 tracing::warn!(%peer, "a client speaks TLS, and the gate has no certificate: use http://, or set \
                                server.cert_file and key_file");
@@ -140,7 +139,7 @@ impl ConnectionService {
         let has_asked = Arc::clone(&known);
         let handle = service_fn(move |request| {
             known.store(true, Ordering::Relaxed);
-            gate.handle(request, &peer).map(Ok::<_, Infallible>)
+            gate.with_now(|gate| gate.handle(request, &peer)).map(Ok::<_, Infallible>)
         });
         if protocol == Protocol::Http2 {
             let connection = self.http2.serve_connection(TokioIo::new(stream), handle);

@@ -103,6 +103,11 @@ impl<W> Queue<W> {
         }
     }
 
+    /// From now on clients have these shares; who waits keeps its place.
+    pub fn reweigh(&mut self, weights: HashMap<ClientId, NonZeroU32>) {
+        self.weights = weights;
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
