@@ -80,7 +80,7 @@ pub struct GateState {
     pub(super) observer: Option<Observer>,
     pub(super) connections: Arc<ConnectionCounter>,
     pub(super) stats: RequestStats,
-    pub(super) requests: RequestLog,
+    pub(super) requests: Arc<RequestLog>,
     /// Connections that turned into WebSockets.
     pub(super) relays: TaskTracker,
     /// Ends them, when draining has lasted long enough.
@@ -125,7 +125,7 @@ impl GateState {
             observer: Observer::new(config),
             connections: Arc::default(),
             stats: RequestStats::new(&config.routes),
-            requests: RequestLog::default(),
+            requests: Arc::default(),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
         })
@@ -164,6 +164,7 @@ impl GateState {
                 None => Observer::new(config),
             },
             connections: Arc::clone(&self.connections),
+            requests: Arc::clone(&self.requests),
             stats: self.stats.following(&config.routes),
             relays: self.relays.clone(),
             cut: self.cut.clone(),

@@ -218,7 +218,7 @@ impl<W> Queue<W> {
     pub fn serve(&mut self, ticket: Ticket) -> Option<QueuedRequest<W>> {
         let node = self.node(ticket)?;
         let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
-        let weight = weight_in(&self.weights, client);
+        let weight = client.weight_in(&self.weights);
         for charge in node.waiting.charges.clone() {
             self.stop_mut(charge.instance).shares.serve(priority, client, charge.cost, weight);
         }
@@ -395,7 +395,3 @@ impl<W> Queue<W> {
 }
 
 type Charged = SmallVec<[(InstanceId, u64); 2]>;
-
-fn weight_in(weights: &HashMap<ClientId, NonZeroU32>, client: ClientId) -> u32 {
-    if weights.is_empty() { 1 } else { weights.get(&client).map_or(1, |weight| weight.get()) }
-}
