@@ -28,6 +28,7 @@ mod relays;
 mod reload;
 mod resend;
 mod slow;
+mod smuggling;
 mod soak;
 mod strangers;
 mod traces;
