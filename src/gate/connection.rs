@@ -54,7 +54,6 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What every connection is served with.
 pub(super) struct ConnectionService {
     gate: Gate,
-    tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
     crowd: Crowd,
@@ -74,9 +73,8 @@ impl ConnectionService {
         http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEAD as usize).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
         http2.max_header_list_size(HEAD).max_send_buf_size(BUFFER as usize);
-        let tls = gate.tls.clone().map(TlsAcceptor::from);
         let crowd = Crowd::of_clients(gate.in_flight.most());
-        Self { gate, tls, http1, http2, crowd }
+        Self { gate, http1, http2, crowd }
     }
 
     pub(super) fn gate(&self) -> &Gate {
@@ -100,10 +98,11 @@ impl ConnectionService {
         drop(probe(&stream));
         bound_unsent(&stream);
         let Some((protocol, read)) = self.protocol(&mut stream, leaving).await else { return };
-        let socket = Socket::new(stream, read, self.gate.stall);
-        let served = match (protocol, &self.tls) {
+        let gate = self.gate.now();
+        let socket = Socket::new(stream, read, gate.stall);
+        let served = match (protocol, gate.tls.clone().map(TlsAcceptor::from)) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
-            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer, leaving)).await,
+            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(&tls, socket, peer, leaving)).await,
             (Protocol::Tls, None) => {
                 self.crowd.tell(&format!(
                     "the client {peer} speaks TLS, and the gate has no certificate: use http://, or set server.cert_file \
@@ -165,7 +164,7 @@ impl ConnectionService {
         let has_asked = Arc::clone(&known);
         let handle = service_fn(move |request| {
             known.store(true, Ordering::Relaxed);
-            gate.handle(request, &peer).map(Ok::<_, Infallible>)
+            gate.with_now(|gate| gate.handle(request, &peer)).map(Ok::<_, Infallible>)
         });
         if protocol == Protocol::Http2 {
             let connection = self.http2.serve_connection(TokioIo::new(stream), handle);
