@@ -28,6 +28,7 @@ mod tls;
 mod unanswered;
 mod waker;
 
+pub(crate) use alarm::Alarm;
 pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
