@@ -3,6 +3,7 @@
 
 mod clock;
 mod config_view;
+mod configuration;
 mod counts;
 mod diagnosis;
 mod estimate;
@@ -21,6 +22,7 @@ mod question;
 mod rank;
 mod recent;
 mod reload;
+mod requests;
 mod status;
 mod stream;
 mod trouble;
@@ -28,6 +30,7 @@ mod wait_forecast;
 mod wording;
 mod worst;
 
+pub use configuration::{AppsStatus, ConfigurationStatus};
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
@@ -39,6 +42,7 @@ pub use history::{HistoryStatus, TrackStatus};
 pub use observed::ObservedStatus;
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor, WaitsStatus};
+pub use requests::{EndedStatus, PoolName, RequestsStatus, WaitingStatus};
 pub use status::{
     BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
     UpstreamRefusalStatus,
@@ -47,6 +51,7 @@ pub use stream::{BriefPool, BriefStatus};
 pub use wait_forecast::{FareOutcome, RefusalExample, WaitForecast};
 pub use worst::Worst;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -70,6 +75,8 @@ pub struct AdminState {
     views: Mutex<Arc<Views>>,
     /// What changes the configuration, if anything does.
     reloader: Option<Arc<Reloader>>,
+    /// Where apps reach the gate, if another address than is configured.
+    listens: Option<SocketAddr>,
     started: Instant,
     history: Mutex<History>,
     recent: Mutex<RecentAnswers>,
@@ -103,6 +110,7 @@ impl AdminState {
             gate,
             views: Mutex::new(Arc::new(Views::new(config, 1))),
             reloader: None,
+            listens: None,
             started: Instant::now(),
             history: Mutex::default(),
             recent: Mutex::default(),
@@ -117,6 +125,12 @@ impl AdminState {
     #[must_use]
     pub fn with_filter(self, filter: Filter) -> Self {
         Self { filter: Some(filter), ..self }
+    }
+
+    /// Tells where apps reach the gate.
+    #[must_use]
+    pub fn listening_at(self, address: SocketAddr) -> Self {
+        Self { listens: Some(address), ..self }
     }
 
     /// Lets the configuration be reloaded, and shows the one in force.

@@ -9,7 +9,7 @@ use tokio::time;
 use super::locked::LockedScheduler;
 use super::permit::{Permit, SharedScheduler, Waiter};
 use super::{AdmissionRequest, Arrival, ClientId, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
-use crate::limit::{Fill, Outdated, SavedInstance};
+use crate::limit::{Fill, Outdated, PoolId, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
 
@@ -151,6 +151,12 @@ impl Admission {
         snapshot
     }
 
+    /// What each of these requests waits for now: the pool, and which instance of it. Nothing for those that wait no longer.
+    #[must_use]
+    pub fn waits_for(&self, tickets: &[Ticket]) -> Vec<Option<(PoolId, Arc<str>)>> {
+        self.scheduler.with(|scheduler, _| tickets.iter().map(|&ticket| scheduler.waits_for(ticket)).collect())
+    }
+
     /// Whether it is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -159,6 +165,12 @@ impl Admission {
 }
 
 impl PendingPermit {
+    /// How to find the request in the queue.
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
     /// Waits for the request's turn.
     ///
     /// # Errors

@@ -100,8 +100,8 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
     if let Some(admin) = config.server.admin {
         let listener = handed.admin(admin).await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched =
-            Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter).with_reloader(reloader.clone()));
+        let watched = admin::AdminState::new(&config, gate.clone()).listening_at(address).with_filter(filter);
+        let watched = Arc::new(watched.with_reloader(reloader.clone()));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }

@@ -156,6 +156,7 @@ impl Drop for RequestRecord {
             self.gate.telemetry.end(&self.line(trace), trace, self.outcome.is_plain());
         }
         self.outcome.log(&self.gate.routes.route(self.outcome.route).name);
+        self.gate.requests.ended(now, self.outcome.clone(), self.progress.waited_for.take());
     }
 }
 

@@ -12,6 +12,7 @@ use super::answers::FailureStreak;
 use super::hops::Hops;
 use super::labels::Labels;
 use super::observer::{ObservedCounts, Observer};
+use super::request_log::{EndedRequest, RequestLog, WaitedFor, WaitingRequest};
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
 use crate::admission::{Admission, ClientId};
@@ -74,6 +75,7 @@ pub struct GateState {
     pub(super) observer: Option<Observer>,
     pub(super) connections: ConnectionCounter,
     pub(super) stats: RequestStats,
+    pub(super) requests: RequestLog,
     /// Connections that turned into WebSockets.
     pub(super) relays: TaskTracker,
     /// Ends them, when draining has lasted long enough.
@@ -107,6 +109,7 @@ impl GateState {
             observer: Observer::new(config),
             connections: ConnectionCounter::default(),
             stats: RequestStats::new(&config.routes),
+            requests: RequestLog::default(),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
         })
@@ -180,6 +183,18 @@ impl Gate {
     #[must_use]
     pub fn by_client(&self) -> (Vec<(ClientId, RequestCounts)>, RequestCounts) {
         self.stats.clients()
+    }
+
+    /// The last requests that ended, the newest first.
+    #[must_use]
+    pub fn last_requests(&self) -> Vec<EndedRequest> {
+        self.requests.last()
+    }
+
+    /// The requests that wait, the oldest first, each with what it waits for.
+    #[must_use]
+    pub fn waiting_requests(&self) -> Vec<(WaitingRequest, WaitedFor)> {
+        self.requests.waiting(self.admission())
     }
 
     /// How many requests the gate has refused, and why.

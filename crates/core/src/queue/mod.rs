@@ -139,6 +139,12 @@ impl<W> Queue<W> {
         self.stops.get(instance.index()).is_some_and(|stop| !stop.heads.is_empty())
     }
 
+    /// The instance that keeps the line of a request; nothing if it waits no longer.
+    #[must_use]
+    pub fn stopped_at(&self, ticket: Ticket) -> Option<InstanceId> {
+        Some(self.lines[self.node(ticket)?.at.line].stopped_at)
+    }
+
     /// The position of a request that comes now.
     pub fn next_seq(&mut self) -> Seq {
         self.next += 1;
