@@ -23,6 +23,7 @@ mod rank;
 mod recent;
 mod reload;
 mod requests;
+mod server;
 mod status;
 mod stream;
 mod trouble;

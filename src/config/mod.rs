@@ -5,6 +5,7 @@
 mod change;
 mod check;
 mod difference;
+mod environment;
 mod exposure;
 mod file;
 mod hash;
@@ -13,15 +14,20 @@ mod overlay;
 mod pem;
 mod proxy;
 mod redact;
+mod schema;
 mod source;
+mod spanned;
 mod url;
+mod variables;
 
 pub use crate::settings::PoolSettings as Pool;
 pub use change::Change;
 pub use difference::{Difference, NeedsRestart};
+pub use environment::Environment;
 pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
+pub use schema::SCHEMA;
 pub use source::Source;
 
 use std::net::SocketAddr;
@@ -49,6 +55,8 @@ pub struct Config {
     pub source: Source,
     /// A hash of its text.
     pub hash: String,
+    /// The environment variables that it uses.
+    pub environment: Vec<String>,
     /// How its pools and routes differ from the built-in ones.
     pub changes: Vec<Change>,
     /// The whole gate only observes: it counts what it would do, and sends every request at once.

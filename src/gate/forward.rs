@@ -88,7 +88,7 @@ impl Gate {
         // What goes on has the room that answers need; what is kept is copied to its size.
         let kept = if can_resend { head.headers.clone() } else { HeaderMap::new() };
         *outgoing.headers_mut() = mem::replace(&mut head.headers, kept);
-        headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        headers::for_upstream(&head.method, outgoing.headers_mut(), upgrade.is_some());
         self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)
     }

@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::headers::{asks_for_websocket, join_cookies, mark_secrets, speak_to_the_gate};
+use super::headers::{asks_for_websocket, join_cookies, mark_secrets, merge_lengths, speak_to_the_gate};
 use super::peer::Peer;
 use super::state::GateState;
 use crate::admission::{AdmissionRequest, ClientId, QueuePosition};
@@ -52,6 +52,7 @@ impl ClientRequest {
         let (mut head, body) = request.into_parts();
         if head.version == Version::HTTP_2 {
             join_cookies(&mut head.headers);
+            merge_lengths(&mut head.headers);
         }
         mark_secrets(&mut head.headers);
         let arrived = Instant::now();

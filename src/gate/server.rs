@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -55,11 +56,15 @@ async fn serve(
     let connections = TaskTracker::new();
     let mut shutdown = pin!(shutdown);
     loop {
+        let accepted = async {
+            let place = service.crowd().place().await;
+            (listener.accept().await, place)
+        };
         tokio::select! {
-            accepted = listener.accept() => {
-                let taken = accepted.and_then(|(stream, peer)| spawn(&connections, &service, workers, stream, peer));
+            (accepted, place) = accepted => {
+                let taken = accepted.and_then(|(stream, peer)| spawn(&connections, &service, workers, stream, peer, place));
                 if let Err(error) = taken {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    service.crowd().tell(&format!("cannot accept a connection: {error}"));
                     sleep(BREATHE).await;
                 }
             }
@@ -79,15 +84,20 @@ fn spawn(
     workers: Option<&Workers>,
     stream: TcpStream,
     peer: SocketAddr,
+    place: Option<OwnedSemaphorePermit>,
 ) -> io::Result<()> {
     let service = Arc::clone(service);
     let Some(workers) = workers else {
-        connections.spawn(service.serve(stream, peer));
+        connections.spawn(async move {
+            let _place = place;
+            service.serve(stream, peer).await;
+        });
         return Ok(());
     };
     // A stream belongs to the runtime that it was made in.
     let stream = stream.into_std()?;
     let serving = async move {
+        let _place = place;
         match TcpStream::from_std(stream) {
             Ok(stream) => service.serve(stream, peer).await,
             Err(error) => tracing::warn!(%error, "cannot serve a connection"),

@@ -27,6 +27,7 @@ mod refused;
 mod relays;
 mod resend;
 mod slow;
+mod smuggling;
 mod soak;
 mod strangers;
 mod traces;

@@ -124,7 +124,7 @@ async fn connection_at_rest_is_closed_but_not_one_whose_client_waits() {
     clock.step(IDLE + Duration::from_secs(1)).await;
     server.send(OK).await;
     client.until("ok").await;
-    clock.step(IDLE - Duration::from_secs(1)).await;
+    clock.step(IDLE.saturating_sub(Duration::from_secs(1))).await;
     client.send(GET).await;
     accept(&listener).await.send(OK).await;
     client.until("ok").await;

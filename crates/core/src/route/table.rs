@@ -128,7 +128,8 @@ impl Table {
             matches.sort_by_key(|found| std::cmp::Reverse(self.route(found.route).charges.len()));
             matches.dedup();
         }
-        Found { matches }
+        let is_mixed = readings.len() > 1 && path::is_mixed(path);
+        Found { matches, is_mixed }
     }
 
     /// What a request asks of its pools: in whatever way the upstream reads its path, all that this takes is asked.
