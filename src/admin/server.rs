@@ -1,6 +1,5 @@
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -31,7 +31,7 @@ const BREATHE: Duration = Duration::from_millis(50);
 
 /// Serves pages to clients that may be slow or many, until `closed`; then answers under way end.
 pub(super) async fn serve(pages: Router, listener: TcpListener, closed: impl Future<Output = ()>) -> io::Result<()> {
-    let (crowd, connections) = (Arc::new(Crowd::of_pages(CONNECTIONS)), TaskTracker::new());
+    let (crowd, connections) = (Crowd::of_pages(CONNECTIONS), TaskTracker::new());
     let mut closed = pin!(closed);
     loop {
         let accepted = async {
@@ -41,11 +41,8 @@ pub(super) async fn serve(pages: Router, listener: TcpListener, closed: impl Fut
         tokio::select! {
             (accepted, place) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let (pages, crowd) = (pages.clone(), Arc::clone(&crowd));
-                    connections.spawn(async move {
-                        let _place = place;
-                        answer(pages, stream, &crowd).await;
-                    });
+                    let pages = pages.clone();
+                    connections.spawn(async move { answer(pages, stream, place.leaving()).await });
                 }
                 Err(error) => {
                     crowd.tell(&format!("the admin port cannot accept a connection: {error}"));
@@ -61,7 +58,7 @@ pub(super) async fn serve(pages: Router, listener: TcpListener, closed: impl Fut
     Ok(())
 }
 
-async fn answer(pages: Router, stream: TcpStream, crowd: &Crowd) {
+async fn answer(pages: Router, stream: TcpStream, leaving: &CancellationToken) {
     drop(stream.set_nodelay(true));
     drop(probe(&stream));
     let stream = Strict::new(Socket::new(stream, Bytes::new(), STALL), STALL);
@@ -73,7 +70,6 @@ async fn answer(pages: Router, stream: TcpStream, crowd: &Crowd) {
         pages.clone().oneshot(request)
     });
     let mut connection = pin!(http1.serve_connection(TokioIo::new(stream), ask));
-    let leaving = crowd.leaving();
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,

@@ -19,8 +19,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, CrowdPlace};
 use super::peer::Peer;
 use super::socket::Socket;
 use super::state::Gate;
@@ -49,7 +50,6 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What every connection is served with.
 pub(super) struct ConnectionService {
     gate: Gate,
-    tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
     crowd: Crowd,
@@ -70,9 +70,8 @@ impl ConnectionService {
         http1.header_read_timeout(None).max_buf_size(HEAD as usize).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
         http2.max_header_list_size(HEAD).max_send_buf_size(BUFFER as usize);
-        let tls = gate.tls.clone().map(TlsAcceptor::from);
         let crowd = Crowd::of_clients(gate.in_flight.most());
-        Self { gate, tls, http1, http2, crowd }
+        Self { gate, http1, http2, crowd }
     }
 
     pub(super) fn gate(&self) -> &Gate {
@@ -89,16 +88,18 @@ impl ConnectionService {
         self.crowd.close();
     }
 
-    pub(super) async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self: Arc<Self>, mut stream: TcpStream, peer: SocketAddr, place: CrowdPlace) {
+        let leaving = place.leaving();
         let _open = self.gate.connections.open();
         drop(stream.set_nodelay(true));
         drop(probe(&stream));
         bound_unsent(&stream);
-        let Some((protocol, read)) = self.protocol(&mut stream).await else { return };
-        let socket = Socket::new(stream, read, self.gate.stall);
-        let served = match (protocol, &self.tls) {
+        let Some((protocol, read)) = self.protocol(&mut stream, leaving).await else { return };
+        let gate = self.gate.now();
+        let socket = Socket::new(stream, read, gate.stall);
+        let served = match (protocol, gate.tls.clone().map(TlsAcceptor::from)) {
             // Boxed, as most connections are plain HTTP/1.1 and should not be as large as the others.
-            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(tls, socket, peer)).await,
+            (Protocol::Tls, Some(tls)) => Box::pin(self.serve_tls(&tls, socket, peer, leaving)).await,
             (Protocol::Tls, None) => {
                 self.crowd.tell(&format!(
                     "the client {peer} speaks TLS, and the gate has no certificate: use http://, or set server.cert_file \
@@ -106,7 +107,7 @@ impl ConnectionService {
                 ));
                 Ok(())
             }
-            (protocol, _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket)).await,
+            (protocol, _) => self.serve_http(protocol, socket.clone(), Peer::new(peer, socket), leaving).await,
         };
         if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
@@ -115,9 +116,8 @@ impl ConnectionService {
 
     /// What a connection speaks, if it says so in time. One that was made just before nothing new is taken has a moment left: its
     /// request is on the way, and no other gate will get it.
-    async fn protocol(&self, stream: &mut TcpStream) -> Option<(Protocol, Bytes)> {
+    async fn protocol(&self, stream: &mut TcpStream, leaving: &CancellationToken) -> Option<(Protocol, Bytes)> {
         let mut spoken = pin!(timeout(self.gate.stall, protocol(stream)));
-        let leaving = self.crowd.leaving();
         let spoken = tokio::select! {
             biased;
             spoken = &mut spoken => spoken,
@@ -126,8 +126,13 @@ impl ConnectionService {
         spoken.ok()?.ok()
     }
 
-    async fn serve_tls(&self, tls: &TlsAcceptor, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {
-        let leaving = self.crowd.leaving();
+    async fn serve_tls(
+        &self,
+        tls: &TlsAcceptor,
+        socket: Socket,
+        peer: SocketAddr,
+        leaving: &CancellationToken,
+    ) -> hyper::Result<()> {
         let handshake = leaving.run_until_cancelled(timeout(self.gate.stall, tls.accept(socket.clone())));
         let stream = match handshake.await {
             Some(Ok(Ok(stream))) => stream,
@@ -138,10 +143,17 @@ impl ConnectionService {
             _ => return Ok(()),
         };
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        self.serve_http(if http2 { Protocol::Http2 } else { Protocol::Http1 }, stream, Peer::new(peer, socket)).await
+        let protocol = if http2 { Protocol::Http2 } else { Protocol::Http1 };
+        self.serve_http(protocol, stream, Peer::new(peer, socket), leaving).await
     }
 
-    async fn serve_http<S>(&self, protocol: Protocol, stream: S, peer: Peer) -> hyper::Result<()>
+    async fn serve_http<S>(
+        &self,
+        protocol: Protocol,
+        stream: S,
+        peer: Peer,
+        leaving: &CancellationToken,
+    ) -> hyper::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -149,33 +161,34 @@ impl ConnectionService {
         let (has_asked, asking) = (Arc::clone(&known), Arc::clone(&peer));
         let handle = service_fn(move |request| {
             known.store(true, Ordering::Relaxed);
-            gate.handle(request, &asking).map(Ok::<_, Infallible>)
+            gate.with_now(|gate| gate.handle(request, &asking)).map(Ok::<_, Infallible>)
         });
         if protocol == Protocol::Http2 {
             let connection = self.http2.serve_connection(TokioIo::new(stream), handle);
             let end = http2::Connection::graceful_shutdown;
-            Box::pin(self.until_closing(connection, Future::poll, &has_asked, end)).await
+            Box::pin(self.until_leaving(connection, Future::poll, &has_asked, end, leaving)).await
         } else {
             let stream = TokioIo::new(Strict::new(stream, self.gate.stall).of(peer));
             let connection = self.http1.serve_connection(stream, handle).with_upgrades();
             let waker = DriverWaker::new();
             let poll = |connection: Pin<&mut _>, cx: &mut Context<'_>| waker.poll(connection, cx);
-            self.until_closing(connection, poll, &has_asked, http1::UpgradeableConnection::graceful_shutdown).await
+            let end = http1::UpgradeableConnection::graceful_shutdown;
+            self.until_leaving(connection, poll, &has_asked, end, leaving).await
         }
     }
 
-    async fn until_closing<C>(
+    async fn until_leaving<C>(
         &self,
         connection: C,
         mut poll: impl FnMut(Pin<&mut C>, &mut Context<'_>) -> Poll<hyper::Result<()>>,
         has_asked: &AtomicBool,
         end_gracefully: fn(Pin<&mut C>),
+        leaving: &CancellationToken,
     ) -> hyper::Result<()>
     where
         C: Future<Output = hyper::Result<()>>,
     {
         let mut connection = pin!(connection);
-        let leaving = self.crowd.leaving();
         tokio::select! {
             biased;
             ended = poll_fn(|cx| poll(connection.as_mut(), cx)) => return ended,

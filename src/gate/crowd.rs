@@ -17,6 +17,13 @@ pub(crate) struct Crowd {
     told: Mutex<Option<Instant>>,
 }
 
+/// A connection's place among them.
+#[derive(Debug)]
+pub(crate) struct CrowdPlace {
+    _permit: OwnedSemaphorePermit,
+    leaving: CancellationToken,
+}
+
 /// How many descriptors are kept for what is neither a client nor the upstream: the admin port, the log, name servers. A
 /// guess: twice what they need.
 const RESERVED: u64 = 320;
@@ -46,13 +53,16 @@ impl Crowd {
     }
 
     /// A place, once there is one. What is idle leaves if there is none. May be dropped at any time.
-    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Some(place);
+    pub(crate) async fn place(&self) -> CrowdPlace {
+        if self.places.available_permits() == 0 {
+            self.tell("as many connections as there is room for: those that are idle are closed");
+            self.thin();
         }
-        self.tell("as many connections as there is room for: those that are idle are closed");
-        self.thin();
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        let permit = Arc::clone(&self.places).acquire_owned().await.expect("it is never closed");
+        // A token of its own: all connections would take turns at the lock of a shared one. It is there with the place, so that
+        // who comes next has this one leave, too.
+        let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner).child_token();
+        CrowdPlace { _permit: permit, leaving }
     }
 
     /// Says it to the log, unless something was said a moment ago.
@@ -69,12 +79,6 @@ impl Crowd {
         std::mem::replace(&mut *leaving, self.closing.child_token()).cancel();
     }
 
-    /// Cancelled when the connection is to end with what is under way on it.
-    pub(crate) fn leaving(&self) -> CancellationToken {
-        // A token of its own: all connections would take turns at the lock of a shared one.
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).child_token()
-    }
-
     /// Whether every connection is to leave.
     pub(super) fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
@@ -83,6 +87,13 @@ impl Crowd {
     /// Has every connection leave.
     pub(crate) fn close(&self) {
         self.closing.cancel();
+    }
+}
+
+impl CrowdPlace {
+    /// Cancelled when the connection is to end with what is under way on it.
+    pub(crate) fn leaving(&self) -> &CancellationToken {
+        &self.leaving
     }
 }
 
@@ -116,17 +127,20 @@ mod tests {
     #[tokio::test]
     async fn idle_connections_leave_when_others_come() {
         let crowd = Crowd::new(1);
-        let (place, leaving) = (crowd.place().await, crowd.leaving());
-        assert!(place.is_some() && !leaving.is_cancelled());
-        let idle = tokio::spawn({
-            let leaving = leaving.clone();
-            async move {
-                leaving.cancelled().await;
-                drop(place);
-            }
-        });
+        let place = crowd.place().await;
+        assert!(!place.leaving().is_cancelled());
+        let idle = tokio::spawn(async move { place.leaving().cancelled().await });
         let second = crowd.place().await;
-        assert!(second.is_some() && leaving.is_cancelled() && !crowd.leaving().is_cancelled());
+        assert!(!second.leaving().is_cancelled());
         idle.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn connection_that_has_not_begun_leaves_too() {
+        let crowd = Crowd::new(1);
+        let place = crowd.place().await;
+        let next = crowd.place();
+        let waits = tokio::time::timeout(Duration::ZERO, next).await;
+        assert!(waits.is_err() && place.leaving().is_cancelled());
     }
 }

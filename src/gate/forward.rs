@@ -69,9 +69,7 @@ impl Gate {
             let exchange = self.switch_protocols(request, response, meter, turns)?;
             return Ok(Forwarded { exchange, can_resend: false });
         }
-        if self.routes.route(request.route()).is_metered {
-            meter.read_usage(response.headers());
-        }
+        meter.read_body(response.headers(), self.routes.route(request.route()).is_metered);
         headers::for_client(response.headers_mut());
         Ok(Forwarded { exchange: Exchange::new(response, meter), can_resend: false })
     }

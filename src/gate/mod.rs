@@ -19,6 +19,7 @@ mod admit;
 mod answer;
 mod answers;
 mod body;
+mod body_reader;
 mod connection;
 mod crowd;
 mod early;

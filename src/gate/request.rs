@@ -61,7 +61,7 @@ impl ClientRequest {
         let found = peer.find(&gate.routes, &head.method, target.path());
         let is_short = found.lacks_v1() && base.adds_v1();
         let with_v1 = is_short.then(|| format!("/v1{target}").parse().ok()).flatten();
-        let client = peer.identify(&gate.clients, &head.headers, target.query());
+        let client = peer.identify(gate, &head.headers, target.query());
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
         let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
         let speaks = speak_to_the_gate(&head.headers);

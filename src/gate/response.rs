@@ -170,6 +170,9 @@ impl GateBody {
                 }
                 if let (Some(meter), Some(piece)) = (&mut self.meter, frame.data_ref()) {
                     meter.see(piece);
+                    if let Some(record) = &self.record {
+                        meter.report_refusal(&record.gate().meanings);
+                    }
                 }
             }
             end => self.end(end.is_some()),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::connection::ConnectionService;
+use super::crowd::CrowdPlace;
 use super::state::Gate;
 use super::workers::Workers;
 
@@ -84,22 +84,18 @@ fn spawn(
     workers: Option<&Workers>,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Option<OwnedSemaphorePermit>,
+    place: CrowdPlace,
 ) -> io::Result<()> {
     let service = Arc::clone(service);
     let Some(workers) = workers else {
-        connections.spawn(async move {
-            let _place = place;
-            service.serve(stream, peer).await;
-        });
+        connections.spawn(service.serve(stream, peer, place));
         return Ok(());
     };
     // A stream belongs to the runtime that it was made in.
     let stream = stream.into_std()?;
     let serving = async move {
-        let _place = place;
         match TcpStream::from_std(stream) {
-            Ok(stream) => service.serve(stream, peer).await,
+            Ok(stream) => service.serve(stream, peer, place).await,
             Err(error) => tracing::warn!(%error, "cannot serve a connection"),
         }
     };

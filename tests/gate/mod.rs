@@ -25,6 +25,7 @@ mod quota;
 mod refusals;
 mod refused;
 mod relays;
+mod reload;
 mod resend;
 mod slow;
 mod smuggling;
