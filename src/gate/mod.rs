@@ -36,6 +36,7 @@ mod observer;
 mod outcome;
 mod peer;
 mod progress;
+mod rate_limit;
 mod record;
 mod relay;
 mod request;

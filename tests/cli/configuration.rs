@@ -265,3 +265,11 @@ fn asked_through_a_gate(config: &str, path: &str) -> String {
     answering.join().expect("it answered");
     answer
 }
+
+#[test]
+fn verbose_and_quiet_contradict_each_other() {
+    let Ended { complained, code, .. } = tidegate(&["serve", "-v", "-q"], &[]);
+    assert_eq!(code, Some(2), "{complained}");
+    let version = tidegate(&["--version"], &[]).said;
+    assert!(version.starts_with(concat!("tidegate ", env!("CARGO_PKG_VERSION"))), "{version}");
+}
