@@ -136,6 +136,7 @@ impl InFlight {
     }
 
     /// Of the request's pools with a limit of requests: which has the least left, and how much.
+    #[must_use]
     pub fn tightest(&self) -> Option<(PoolId, u64)> {
         if self.charges.is_empty() {
             return None;

@@ -73,7 +73,9 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
     // A map has no order, and its text neither.
     let mut weights: Vec<_> = clients.weights.iter().map(text).collect();
     weights.sort();
-    let clients = (&clients.by, clients.quota, clients.may_raise, weights);
+    let mut names: Vec<_> = clients.names.iter().collect();
+    names.sort();
+    let clients = (&clients.by, clients.quota, clients.may_raise, weights, names);
     vec![
         ("[server] listen", text(server.listen)),
         ("[server] admin", text(server.admin)),

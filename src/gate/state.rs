@@ -149,6 +149,12 @@ impl Gate {
         &self.state.admission
     }
 
+    /// What people call a client, if the configuration says it.
+    #[must_use]
+    pub fn called(&self, client: ClientId) -> Option<&str> {
+        self.state.clients.called(client)
+    }
+
     /// How many connections of clients there are and have been.
     #[must_use]
     pub fn connections(&self) -> ConnectionCounts {

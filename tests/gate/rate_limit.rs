@@ -17,7 +17,8 @@ async fn gate(config: &str, more: &'static str) -> House {
             server.send(format!("{head}{more}\r\nok")).await;
         }
     });
-    let (top, rest) = config.strip_prefix("mode = \"observe\"\n").map_or(("", config), |rest| ("mode = \"observe\"\n", rest));
+    let (top, rest) =
+        config.strip_prefix("mode = \"observe\"\n").map_or(("", config), |rest| ("mode = \"observe\"\n", rest));
     House::of(&format!("{top}[upstream]\nurl = \"http://{address}\"\n{rest}")).await
 }
 
