@@ -1,7 +1,7 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts learning matrix bench profile profiling house deny \
+.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts reloads learning matrix bench profile profiling house deny \
 	image nginx haproxy valgrind promtool chromium clean
 
 test: lint unit metrics sdk packaging docs words page
@@ -74,6 +74,10 @@ soak:
 # Fifty gates in a row, each killed in the middle of a burst: the upstream refuses nothing. `make test` does it six times.
 restarts:
 	RESTARTS=50 cargo test --locked --test integration gate_killed_in_a_burst
+
+# A reload every second for three minutes under saturation, and restarts behind a socket under 200 requests a second.
+reloads: program
+	tests/reloads/run
 
 # What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; on virtual
 # clocks the tests hold the same.

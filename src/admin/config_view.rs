@@ -58,5 +58,9 @@ fn host(url: &Uri) -> String {
 
 fn routes_of(routes: &Table, pool: PoolId) -> Vec<String> {
     let takes = |id| routes.charges(id).iter().any(|charge| charge.pool == pool);
-    routes.routes().filter(|&(id, _)| takes(id)).map(|(_, route)| route.name.clone()).collect()
+    routes
+        .routes()
+        .filter(|&(id, _)| routes.is_in_force(id) && takes(id))
+        .map(|(_, route)| route.name.clone())
+        .collect()
 }

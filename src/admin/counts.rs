@@ -111,8 +111,8 @@ impl ClientStatus {
     pub(super) fn all(gate: &Gate) -> Vec<Self> {
         let (mut clients, mut others) = gate.by_client();
         clients.drain(clients.len().min(LISTED)..).for_each(|(_, counted)| others.add(&counted));
-        let called = |client| gate.called(client).map(str::to_owned);
-        let listed = clients.into_iter().map(|(client, counted)| (Clients::label(client), called(client), counted));
+        let listed =
+            clients.into_iter().map(|(client, counted)| (Clients::label(client), gate.called(client), counted));
         let others = (others.requests() > 0).then(|| (OTHERS.to_owned(), None, others));
         listed.chain(others).map(|(client, name, counted)| Self { client, name, counts: (&counted).into() }).collect()
     }

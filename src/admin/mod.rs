@@ -23,6 +23,7 @@ mod rank;
 mod recent;
 mod reload;
 mod requests;
+mod server;
 mod status;
 mod stream;
 mod trouble;
@@ -162,7 +163,8 @@ impl AdminState {
     pub fn status_for(&self, client: Option<ClientId>) -> Status {
         let snapshot = self.gate.admission().snapshot_for(client);
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut status = Status::new(&self.views().config, &self.gate, &recent, &snapshot, self.started.elapsed());
+        let mut status =
+            Status::new(&self.views().config, &self.gate.now(), &recent, &snapshot, self.started.elapsed());
         status.reload = self.reloader.as_ref().map(|reloader| reloader.status());
         status
     }
@@ -170,7 +172,7 @@ impl AdminState {
     /// All that Prometheus wants to know, in its text format.
     #[must_use]
     pub fn metrics(&self) -> String {
-        metrics::text(&self.views().config, &self.status(), &self.gate.by_route())
+        metrics::text(&self.views().config, &self.status(), &self.gate.now().by_route())
     }
 
     /// The state in short.
@@ -198,7 +200,7 @@ impl AdminState {
             history.note(&self.views().config, &snapshot, at_ms);
             drop(history);
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            recent.note(snapshot.at, || self.gate.by_route().into_iter().map(|counts| counts.answers).collect());
+            recent.note(snapshot.at, || self.gate.now().by_route().into_iter().map(|counts| counts.answers).collect());
         }
     }
 }

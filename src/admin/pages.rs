@@ -19,6 +19,7 @@ use tower_http::csrf::CsrfLayer;
 use super::guard::guard;
 use super::{
     AdminState, HistoryStatus, STATUS_SCHEMA, Status, configuration, log, metrics, page, question, reload, requests,
+    server,
 };
 use crate::client::Clients;
 
@@ -52,7 +53,7 @@ pub async fn run(
         shutdown.await;
         closing.cancel();
     };
-    axum::serve(listener, pages(&admin).with_state(admin)).with_graceful_shutdown(closed).await
+    server::serve(pages(&admin).with_state(admin), listener, closed).await
 }
 
 fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {

@@ -142,7 +142,7 @@ impl WaitingStatus {
             Self {
                 route: config.routes.route(request.route).name.clone(),
                 client: Clients::label(request.client),
-                name: gate.called(request.client).map(str::to_owned),
+                name: gate.called(request.client),
                 at_ms: clock.ms_at(arrived),
                 waited_ms: millis(clock.now.saturating_duration_since(arrived)),
                 waits_for: PoolName::new(config, pool),
@@ -165,7 +165,7 @@ impl EndedStatus {
             method: method_name(outcome.method.as_str()).to_owned(),
             route: config.routes.route(outcome.route).name.clone(),
             client: Clients::label(outcome.client),
-            name: gate.called(outcome.client).map(str::to_owned),
+            name: gate.called(outcome.client),
             ended: outcome.end.name().to_owned(),
             status: outcome.status,
             code: outcome.code.map(str::to_owned),

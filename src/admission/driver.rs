@@ -98,9 +98,12 @@ impl Admission {
         self.scheduler.with(|scheduler, _| scheduler.drain());
     }
 
-    /// The same pools have these limits and bounds from now on.
+    /// The same pools have these limits and bounds from now on, and clients these shares.
     pub fn reload(&self, rules: Rules) {
-        self.scheduler.with(|scheduler, now| scheduler.reload(now, rules.pools, rules.max_waiting));
+        self.scheduler.with(|scheduler, now| {
+            scheduler.reweigh(rules.weights);
+            scheduler.reload(now, rules.pools, rules.max_waiting);
+        });
     }
 
     /// All that has been learned and is worth keeping over a restart.

@@ -5,7 +5,8 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method};
 
 use super::socket::Socket;
-use crate::client::{Clients, Identity, Sender};
+use super::state::GateState;
+use crate::client::{Identity, Sender};
 use crate::fingerprint::Fingerprint;
 use crate::queue::ClientId;
 use crate::route::{Found, Table, account_fingerprint};
@@ -21,6 +22,8 @@ pub(super) struct Peer {
 #[derive(Default)]
 struct Remembered {
     identity: Option<Identity>,
+    /// By which configuration.
+    generation: u64,
     account: Option<(Box<[u8]>, Fingerprint)>,
     route: Option<FoundRoute>,
 }
@@ -39,9 +42,13 @@ impl Peer {
     }
 
     /// The client that sends these headers, and this query.
-    pub(super) fn identify(&self, clients: &Clients, headers: &HeaderMap, query: Option<&str>) -> ClientId {
+    pub(super) fn identify(&self, gate: &GateState, headers: &HeaderMap, query: Option<&str>) -> ClientId {
         let sender = Sender { headers, query, peer: self.address.ip() };
-        clients.identify_again(&mut self.remembered().identity, sender)
+        let mut remembered = self.remembered();
+        if remembered.generation != gate.generation {
+            (remembered.identity, remembered.generation) = (None, gate.generation);
+        }
+        gate.clients.identify_again(&mut remembered.identity, sender)
     }
 
     /// The route of a request for this path.

@@ -25,6 +25,7 @@ mod race;
 mod repeat;
 mod response_body;
 mod tls;
+mod trailers;
 mod unanswered;
 mod waker;
 
@@ -40,6 +41,7 @@ pub use prefetched::{Prefetched, Unfilled};
 pub use proxy::Proxy;
 pub use race::probe;
 pub use response_body::ResponseBody;
+pub use trailers::filter_trailers;
 pub use unanswered::Unanswered;
 pub(crate) use waker::DriverWaker;
 
@@ -48,7 +50,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
 
 use crate::admission::Place;
 use crate::config;
@@ -148,7 +150,12 @@ impl Upstream {
             Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body), is_unsent: false })),
         };
         if let Some(key) = &self.key {
-            head.headers.insert(AUTHORIZATION, key.clone());
+            // A server answers TRACE with all that it was sent.
+            if head.method == Method::TRACE {
+                head.headers.remove(AUTHORIZATION);
+            } else {
+                head.headers.insert(AUTHORIZATION, key.clone());
+            }
         }
         let timeout =
             response_timeout(&head.headers).map_or(self.response_timeout, |said| said.max(self.response_timeout));

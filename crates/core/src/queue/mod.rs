@@ -103,6 +103,11 @@ impl<W> Queue<W> {
         }
     }
 
+    /// From now on clients have these shares; who waits keeps its place.
+    pub fn reweigh(&mut self, weights: HashMap<ClientId, NonZeroU32>) {
+        self.weights = weights;
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -213,7 +218,7 @@ impl<W> Queue<W> {
     pub fn serve(&mut self, ticket: Ticket) -> Option<QueuedRequest<W>> {
         let node = self.node(ticket)?;
         let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
-        let weight = weight_in(&self.weights, client);
+        let weight = client.weight_in(&self.weights);
         for charge in node.waiting.charges.clone() {
             self.stop_mut(charge.instance).shares.serve(priority, client, charge.cost, weight);
         }
@@ -390,7 +395,3 @@ impl<W> Queue<W> {
 }
 
 type Charged = SmallVec<[(InstanceId, u64); 2]>;
-
-fn weight_in(weights: &HashMap<ClientId, NonZeroU32>, client: ClientId) -> u32 {
-    if weights.is_empty() { 1 } else { weights.get(&client).map_or(1, |weight| weight.get()) }
-}
