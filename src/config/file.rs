@@ -71,7 +71,7 @@ pub(super) struct Upstream {
     pub(super) api_key_env: Option<Text>,
     pub(super) connect_timeout: Option<Text>,
     pub(super) response_timeout: Option<Text>,
-    pub(super) http2_connections: Option<NonZeroUsize>,
+    pub(super) http2_connections: Option<Spanned<NonZeroUsize>>,
     pub(super) ca_file: Option<Text>,
     pub(super) learn: Option<bool>,
     /// What a refusal means by its code or type: "limit", "too_large", "ramp", "billing" or "overload".

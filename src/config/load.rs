@@ -1,3 +1,6 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -32,6 +35,27 @@ pub enum LoadError {
 /// Where a file is looked for when none is named.
 const PLACES: [&str; 2] = ["tidegate.toml", "/etc/tidegate/tidegate.toml"];
 
+/// How long a configuration may be, in bytes. A guess: 40,000 routes.
+const LONGEST: u64 = 8 << 20;
+
+/// Opens a file to read it. A pipe in the file system may never be written; one that the shell hands over is.
+fn open(path: &Path) -> io::Result<File> {
+    let is_handed = path.starts_with("/dev") || path.starts_with("/proc");
+    if !is_handed && path.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a named pipe: redirect it, and write --config -"));
+    }
+    File::open(path)
+}
+
+fn read_text(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other("it is longer than 8 MiB"));
+    }
+    Ok(text)
+}
+
 impl Config {
     /// Reads the named file, else the first that is found, else takes the built-in one. Settings of the environment win over
     /// those of the file.
@@ -49,10 +73,10 @@ impl Config {
         };
         let unreadable = |error| LoadError::Unreadable { path: path.to_owned(), error };
         if path == Path::new("-") {
-            let text = std::io::read_to_string(std::io::stdin()).map_err(unreadable)?;
+            let text = read_text(std::io::stdin()).map_err(unreadable)?;
             return Ok(Self::parse_with(&Source::Text("standard input".to_owned()), &text, &environment)?);
         }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = open(path).and_then(read_text).map_err(unreadable)?;
         Ok(Self::parse_with(&Source::File(path.to_owned()), &text, &environment)?)
     }
 

@@ -29,10 +29,6 @@ use super::strict::Strict;
 use super::untaken::StreamExecutor;
 use crate::upstream::{DriverWaker, MAX_FIELDS, probe};
 
-/// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
-/// their connection open.
-const IDLE: Duration = Duration::from_secs(90);
-
 /// How much of a response is held for a client, in bytes: by h2 for a stream, and of what the system has not sent. With what the
 /// upstream's side holds, a client that does not read costs 128 KB (`tests/gate/slow.rs`).
 const BUFFER: u32 = 32 << 10;
@@ -70,7 +66,8 @@ enum Protocol {
 impl ConnectionService {
     pub(super) fn new(gate: Gate) -> Self {
         let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(StreamExecutor { stall: gate.stall }));
-        http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(HEAD as usize).max_headers(MAX_FIELDS);
+        // How long a head may take is for [`Strict`] to say.
+        http1.header_read_timeout(None).max_buf_size(HEAD as usize).max_headers(MAX_FIELDS);
         http2.timer(TokioTimer::new()).keep_alive_interval(gate.stall);
         http2.max_header_list_size(HEAD).max_send_buf_size(BUFFER as usize);
         let crowd = Crowd::of_clients(gate.in_flight.most());
@@ -161,17 +158,17 @@ impl ConnectionService {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (gate, peer, known) = (self.gate.clone(), Arc::new(peer), Arc::new(AtomicBool::new(false)));
-        let has_asked = Arc::clone(&known);
+        let (has_asked, asking) = (Arc::clone(&known), Arc::clone(&peer));
         let handle = service_fn(move |request| {
             known.store(true, Ordering::Relaxed);
-            gate.with_now(|gate| gate.handle(request, &peer)).map(Ok::<_, Infallible>)
+            gate.with_now(|gate| gate.handle(request, &asking)).map(Ok::<_, Infallible>)
         });
         if protocol == Protocol::Http2 {
             let connection = self.http2.serve_connection(TokioIo::new(stream), handle);
             let end = http2::Connection::graceful_shutdown;
             Box::pin(self.until_leaving(connection, Future::poll, &has_asked, end, leaving)).await
         } else {
-            let stream = TokioIo::new(Strict::new(stream, self.gate.stall));
+            let stream = TokioIo::new(Strict::new(stream, self.gate.stall).of(peer));
             let connection = self.http1.serve_connection(stream, handle).with_upgrades();
             let waker = DriverWaker::new();
             let poll = |connection: Pin<&mut _>, cx: &mut Context<'_>| waker.poll(connection, cx);

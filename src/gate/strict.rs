@@ -1,43 +1,74 @@
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::Instant;
+
+use super::peer::Peer;
+use crate::upstream::Alarm;
 
 /// A connection of HTTP/1 that lets no ambiguous request in (RFC 9112 §3.2, §6.1, §6.3): neither both of Content-Length
 /// and Transfer-Encoding, nor Content-Length twice, nor a transfer coding beside `chunked`, nor Host twice or not at all.
 ///
 /// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
-/// an ambiguous one is [`SPOILT`]. A head that has begun has a time to be complete, and a body that is read one for its
-/// next piece; hyper's own also covers the pauses between requests.
+/// an ambiguous one is [`SPOILT`]. A head that has begun has a time to be complete, a body that is read one for its
+/// next piece, and a connection that is at rest one for its next request.
 pub(crate) struct Strict<S> {
     stream: S,
     framing: Framing,
+    /// Who says whether it is at rest; without, it may be for ever.
+    peer: Option<Arc<Peer>>,
     /// How long a head may take, and half as long as nothing of a body may come: what reads the body gives up before, and
     /// says so.
     stall: Duration,
-    /// It goes off then; there is none while nothing is waited for.
-    late: Option<Pin<Box<Sleep>>>,
+    /// What is waited for, and the one alarm for all of it: a timer for each would cost more.
+    awaited: Option<Stage>,
+    alarm: Alarm,
 }
+
+/// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
+/// their connection open.
+const IDLE: Duration = Duration::from_secs(90);
 
 /// What stands for the end of an ambiguous head, and for whatever follows: hyper answers it with 400 and closes.
 const SPOILT: &[u8] = b"\0\r\n\r\n";
 
 impl<S> Strict<S> {
     pub(crate) fn new(stream: S, stall: Duration) -> Self {
-        Self { stream, framing: Framing::default(), stall, late: None }
+        Self { stream, framing: Framing::default(), peer: None, stall, awaited: None, alarm: Alarm::default() }
     }
 
-    /// Ready once what has begun has been waited for too long.
+    /// The same, which is not at rest for ever.
+    pub(super) fn of(self, peer: Arc<Peer>) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    /// Ready once the client has been waited for too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let limit = match self.framing.stage() {
+        let stage = self.framing.stage();
+        let limit = match stage {
+            Stage::Between if self.peer.is_some() => IDLE,
             Stage::Head => self.stall,
             Stage::Body => self.stall * 2,
-            Stage::Between => return Poll::Pending,
+            Stage::Between | Stage::Beyond => return Poll::Pending,
         };
-        ready!(self.late.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
+        if self.awaited.replace(stage) != Some(stage) {
+            self.alarm.set(Instant::now() + limit, cx);
+        }
+        if !self.alarm.is_due(cx) {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let resting = self.peer.as_ref().filter(|_| stage == Stage::Between);
+        let rest = resting.map_or(Duration::ZERO, |peer| peer.may_rest(IDLE, now));
+        if !rest.is_zero() {
+            // hyper does not read again as a request has been answered, so the alarm was set before.
+            self.alarm.set(now + rest, cx);
+            return Poll::Pending;
+        }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends nothing more of its request")))
     }
 }
@@ -58,8 +89,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             }
             buf.put_slice(SPOILT);
         }
-        if self.late.is_some() && !(was_in_head && self.framing.stage() == Stage::Head) {
-            self.late = None;
+        if !(was_in_head && self.framing.stage() == Stage::Head) {
+            self.awaited = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -134,12 +165,14 @@ struct Head {
 /// What is waited for next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// A request, or nothing of HTTP.
+    /// A request.
     Between,
     /// The rest of a head.
     Head,
     /// More of a body.
     Body,
+    /// Nothing of HTTP.
+    Beyond,
 }
 
 /// Of a line no more is looked at: as much as hyper takes of a head.
@@ -152,7 +185,8 @@ impl Framing {
     fn stage(&self) -> Stage {
         match self.at {
             At::Head if self.head.started || !self.line.is_empty() => Stage::Head,
-            At::Head | At::Beyond => Stage::Between,
+            At::Head => Stage::Between,
+            At::Beyond => Stage::Beyond,
             At::Body(_) | At::ChunkSize | At::Chunk(_) | At::Trailers => Stage::Body,
         }
     }

@@ -29,6 +29,7 @@ mod trailers;
 mod unanswered;
 mod waker;
 
+pub(crate) use alarm::Alarm;
 pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;

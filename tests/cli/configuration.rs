@@ -289,3 +289,28 @@ fn named_client_is_called_so_by_explain() {
     let said = |index: usize| json["problems"][index]["message"].clone();
     assert_eq!((code, said(0), said(1)), (Some(78), "a name of no client".into(), "not a name".into()), "{json}");
 }
+
+#[test]
+fn special_files_are_no_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it runs").success());
+    for (path, why) in [(pipe.to_str().expect("a text"), "named pipe"), ("/dev/zero", "8 MiB")] {
+        let Ended { complained, code, .. } = tidegate(&["check", "--config", path], &[]);
+        assert_eq!(code, Some(78), "{path}: {complained}");
+        assert!(complained.contains(why), "{path}: {complained}");
+    }
+}
+
+#[test]
+fn numbers_beyond_reason_are_refused_with_the_most() {
+    for (text, why) in [
+        ("[upstream]\nhttp2_connections = 9223372036854775807", "at most 1000"),
+        ("[server]\nlisten = \"127.0.0.1:4290\"\nadmin = \"127.0.0.1:4290\"", "one address twice"),
+    ] {
+        let (_file, path) = file(text);
+        let Ended { complained, code, .. } = tidegate(&["check", "--config", &path], &[]);
+        assert_eq!(code, Some(78), "{text}: {complained}");
+        assert!(complained.contains(why), "{text}: {complained}");
+    }
+}
