@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The connections that a listener has accepted: no more than there is room for, of which those that are idle leave when
+/// The connections that a listener has accepted: no more than there is room for, and idle ones leave when
 /// others come.
 #[derive(Debug)]
 pub(crate) struct Crowd {
@@ -60,7 +60,7 @@ impl Crowd {
         }
         let permit = Arc::clone(&self.places).acquire_owned().await.expect("it is never closed");
         // A token of its own: all connections would take turns at the lock of a shared one. It is there with the place, so that
-        // who comes next has this one leave, too.
+        // the next connection can make this one leave, too.
         let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner).child_token();
         CrowdPlace { _permit: permit, leaving }
     }

@@ -1,4 +1,4 @@
-//! `/requests`: who waits and for what, and what became of the last; `/config`: what is in force.
+//! `/requests`: the requests that wait, and for what, and the last that ended; `/config`: what is in force.
 
 use tidegate::admin::{ConfigurationStatus, RequestsStatus};
 

@@ -100,7 +100,7 @@ impl Default for ReadState {
 }
 
 impl JsonObject {
-    /// One of which the first brace is there.
+    /// An object whose first brace has been read.
     fn begin() -> Self {
         let mut text = Vec::with_capacity(USUAL);
         text.push(b'{');

@@ -103,7 +103,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// From now on clients have these shares; who waits keeps its place.
+    /// From now on clients have these shares; a request that waits keeps its place.
     pub fn reweigh(&mut self, weights: HashMap<ClientId, NonZeroU32>) {
         self.weights = weights;
     }

@@ -10,7 +10,7 @@ use crate::limit::Limits;
 use crate::queue::ClientId;
 
 impl<W> Scheduler<W> {
-    /// From now on clients have these shares; who waits keeps its place.
+    /// From now on clients have these shares; a request that waits keeps its place.
     pub fn reweigh(&mut self, weights: HashMap<ClientId, NonZeroU32>) {
         if weights != self.rules.weights {
             self.queue.reweigh(weights.clone());
