@@ -13,7 +13,7 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 # With cargo-nextest where it is installed, which runs no examples of documents.
-unit: program
+unit: program redis
 	if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --locked --workspace --no-fail-fast && cargo test --locked --workspace --doc; \
 	else cargo test --locked --workspace --no-fail-fast; fi
@@ -75,6 +75,10 @@ soak:
 restarts:
 	RESTARTS=50 cargo test --locked --test integration gate_killed_in_a_burst
 
+# The store's script against its model, with 100,000 sequences of thirty calls. A quarter of an hour; `make test` does 400.
+turns: redis
+	TURNS=100000 cargo test --locked --test integration script_and_model_answer_alike
+
 # What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; on virtual
 # clocks the tests hold the same.
 learning:
@@ -132,6 +136,9 @@ nginx:
 
 haproxy:
 	PATH=$$PATH:/usr/sbin command -v haproxy >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends haproxy; }
+
+redis:
+	command -v redis-server >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends redis-server; }
 
 valgrind:
 	command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; }

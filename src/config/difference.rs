@@ -61,7 +61,7 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
     fn text(part: impl Debug) -> String {
         format!("{part:?}")
     }
-    let Config { server, upstream, queue, clients, log, store, routes, pools, .. } = config;
+    let Config { server, upstream, queue, clients, log, store, shared, routes, pools, .. } = config;
     let key = upstream.api_key_env.as_ref().map(|variable| (variable.name().map(str::to_owned), variable.key()));
     let trusted = upstream.authorities.as_ref().map(|authorities| authorities.len());
     let times = (upstream.connect_timeout, upstream.response_timeout, upstream.http2_connections);
@@ -84,7 +84,7 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
         ("[queue]", text(queue)),
         ("[clients]", text(clients)),
         ("[log]", text(log)),
-        ("[store]", text(store)),
+        ("[store]", text((store, shared))),
         ("which pools there are, or what keys they have", text(pools)),
         ("[[routes]]", text(routes)),
     ]

@@ -13,6 +13,7 @@ mod overlay;
 mod pem;
 mod proxy;
 mod redact;
+mod shared_store;
 mod source;
 mod url;
 
@@ -22,6 +23,7 @@ pub use difference::{Difference, NeedsRestart};
 pub use exposure::exposures;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
+pub use shared_store::{InvalidStoreUrl, SharedStore, StorePassword, StoreUrl};
 pub use source::Source;
 
 use std::net::SocketAddr;
@@ -65,6 +67,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What is kept over a restart.
     pub store: StoreConfig,
+    /// Where limits are shared with other gates, if they are.
+    pub shared: Option<SharedStore>,
     /// Which part of every limit of the account is this gate's.
     pub share: Share,
     /// The pools; [`PoolId`] counts them.

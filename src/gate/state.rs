@@ -1,6 +1,6 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::DefaultClock;
@@ -18,6 +18,7 @@ use crate::admission::{Admission, ClientId};
 use crate::client::{AllowedHosts, ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::hints::Meanings;
+use crate::replicas::ReplicaView;
 use crate::route::Table;
 use crate::telemetry::{OpenError, Telemetry};
 use crate::upstream::{Budget, SetupError, Upstream};
@@ -78,6 +79,8 @@ pub struct GateState {
     pub(super) relays: TaskTracker,
     /// Ends them, when draining has lasted long enough.
     pub(super) cut: CancellationToken,
+    /// How limits are shared with other gates, if they are.
+    replicas: OnceLock<ReplicaView>,
 }
 
 impl GateState {
@@ -109,6 +112,7 @@ impl GateState {
             stats: RequestStats::new(&config.routes),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
+            replicas: OnceLock::new(),
         })
     }
 }
@@ -138,6 +142,17 @@ impl Gate {
     pub fn reload(&self, config: &Config) {
         *self.state.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.pools.clone());
         self.admission().reload(config.settings().rules(&self.state.clients));
+    }
+
+    /// Its limits are shared with other gates from now on, and this is how.
+    pub fn shares(&self, view: ReplicaView) {
+        drop(self.state.replicas.set(view));
+    }
+
+    /// How its limits are shared with other gates, if they are.
+    #[must_use]
+    pub fn replicas(&self) -> Option<&ReplicaView> {
+        self.state.replicas.get()
     }
 
     /// Where requests wait.

@@ -6,6 +6,7 @@ mod handover;
 mod logs;
 mod man;
 mod reload;
+mod replicas;
 mod restart;
 mod run;
 mod screen;
