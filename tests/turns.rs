@@ -47,12 +47,16 @@ fn call(random: &mut Rng, gate: usize, last: &mut (u64, u64, i64)) -> TurnCall {
         seq,
         prev: if random.u32(..10) == 0 { 0 } else { prev },
         since_answer,
-        since_call: since_answer + random.i64(0..500_000),
+        anchor: prev - random.i64(0..60_000_000),
+        since_anchor: since_answer + random.i64(0..60_000_000),
         ttl: 5_000_000,
         share: random.u64(..=PARTS / 2),
         outage: 300_000_000,
         longest: 60_000_000,
         leaves: random.u32(..30) == 0,
+        waits: [0, 0, 5_000_000][random.usize(..3)],
+        confirmed: [0, prev][random.usize(..2)],
+        attempt: random.usize(..3),
         peers: (0..random.usize(..3)).map(|peer| format!("gate{peer}:{}", random.u64(..PARTS / 3))).collect(),
         meters: (0..random.usize(..3)).map(|id| meter(random, id)).collect(),
     }
@@ -92,6 +96,7 @@ fn script_and_model_answer_alike() {
                     }
                 }
                 StoreAnswer::Declare { epoch, .. } => gates[of].0 = epoch,
+                StoreAnswer::Later { .. } => {}
                 StoreAnswer::Stale => gates[of].1 += 1,
             }
             last = Some(call);

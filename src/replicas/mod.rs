@@ -34,6 +34,9 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// When a call that failed is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// When a call is sent again for which the store wanted to hear another gate first.
+const LATER: Duration = Duration::from_millis(50);
+
 /// How long a gate that stops waits for the store to take back what it has.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -154,7 +157,11 @@ impl Replica {
         if std::mem::take(&mut self.fails) {
             tracing::info!("the store answers again");
         }
-        let Heard::Leases { until, leases } = heard else { return Duration::ZERO };
+        let (until, leases) = match heard {
+            Heard::Leases { until, leases } => (until, leases),
+            Heard::Again => return Duration::ZERO,
+            Heard::Later => return LATER,
+        };
         self.is_hungry = leases.iter().any(|lease| !lease.leaving.is_empty());
         self.admission.leased(until, &self.called, leases);
         match (self.is_hungry, was_busy) {

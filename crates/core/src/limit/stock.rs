@@ -21,8 +21,8 @@ pub(super) struct Stock {
     extra: Vec<(Instant, u64)>,
     /// What counts less than was committed.
     refunds: Vec<(Instant, u64)>,
-    /// What the lease has lost, while it was reserved.
-    lost: bool,
+    /// So much of what is leased is of no use any more: as much was sent without it.
+    replaced: u64,
     /// So much is used in a second.
     rate: f64,
     built: Option<Instant>,
@@ -105,7 +105,7 @@ impl Stock {
             spent: Vec::new(),
             extra: Vec::new(),
             refunds: Vec::new(),
-            lost: false,
+            replaced: 0,
             rate: 0.0,
             built: None,
             picture: None,
@@ -143,8 +143,10 @@ impl Stock {
             _ if cost > 0 => log.push((now, cost)),
             _ => {}
         }
-        if is_leased {
-            self.left -= cost;
+        let paid = cost.min(self.left);
+        self.left -= paid;
+        if !is_leased {
+            self.replaced += paid;
         }
     }
 
@@ -164,7 +166,11 @@ impl Stock {
 
     /// Nothing of it is here or on its way.
     pub(super) fn is_idle(&self) -> bool {
-        self.left == 0 && self.spent.is_empty() && self.extra.is_empty() && self.refunds.is_empty()
+        self.left == 0
+            && self.replaced == 0
+            && self.spent.is_empty()
+            && self.extra.is_empty()
+            && self.refunds.is_empty()
     }
 
     /// What is said of it in a turn, of which `taken` is reserved.
@@ -181,13 +187,15 @@ impl Stock {
             LogEntry { kind: EntryKind::Refund, age, cost }
         };
         entries.extend(self.refunds.drain(..).map(refund));
-        if std::mem::take(&mut self.lost) && taken > self.left {
+        // Granted in an outage, say, and not sent yet.
+        if taken > self.left {
             entries.push(LogEntry { kind: EntryKind::Held, age: 0, cost: taken - self.left });
             self.left = taken;
         }
         let target = taken + self.target(time, demand);
         let back = self.left.saturating_sub(target);
         self.left -= back;
+        let back = back + std::mem::take(&mut self.replaced);
         MeterCall {
             id: String::new(),
             limit: self.limit,
@@ -203,14 +211,14 @@ impl Stock {
     /// In the first turn of an epoch: what of this gate counts, and what it has reserved.
     pub(super) fn declare(&mut self, time: TurnTime, taken: u64, log: &[(Instant, u64)], demand: Demand) -> MeterCall {
         (self.spent, self.extra, self.refunds) = (Vec::new(), log.to_vec(), Vec::new());
-        (self.left, self.lost) = (0, taken > 0);
+        (self.left, self.replaced) = (0, 0);
         self.call(time, taken, demand)
     }
 
     /// What came of a call that was first sent so that its lease ends at `until`.
     pub(super) fn leased(&mut self, now: Instant, until: Instant, lease: Lease) {
         if lease.lapsed {
-            (self.left, self.lost) = (0, true);
+            (self.left, self.replaced) = (0, 0);
         }
         self.left += lease.granted;
         self.until = Some(until);

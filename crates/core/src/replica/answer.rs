@@ -14,6 +14,11 @@ pub enum StoreAnswer {
         /// How long it has lasted.
         age: Micros,
     },
+    /// The gate cannot tell how long it was away, and another can: nothing has changed.
+    Later {
+        /// What its clock is.
+        seen: Micros,
+    },
     /// A later call of the gate was answered.
     Stale,
 }
@@ -25,6 +30,10 @@ pub struct TurnAnswer {
     pub epoch: u64,
     /// When, by the store's clock.
     pub now: Micros,
+    /// When at the latest, by the gates' clocks.
+    pub late: Micros,
+    /// Which sending of the call it is to.
+    pub attempt: usize,
     /// Which part of each limit is the gate's in an outage ([`super::PARTS`]).
     pub share: u64,
     /// The other gates, each with what it is promised for an outage, as in `name:240240`.
@@ -68,12 +77,22 @@ impl FromStr for StoreAnswer {
         let mut lines = text.lines();
         let mut head = lines.next().ok_or(ParseAnswerError)?.split(' ').filter(|word| !word.is_empty());
         match head.next() {
+            Some("later") => Ok(Self::Later { seen: number(head.next())? }),
             Some("stale") => Ok(Self::Stale),
             Some("declare") => Ok(Self::Declare { epoch: number(head.next())?, age: number(head.next())? }),
             Some("ok") => {
-                let (epoch, now, share) = (number(head.next())?, number(head.next())?, number(head.next())?);
+                let (epoch, now, late) = (number(head.next())?, number(head.next())?, number(head.next())?);
+                let (attempt, share) = (number(head.next())?, number(head.next())?);
                 let leases = lines.map(str::parse).collect::<Result<_, _>>()?;
-                Ok(Self::Turn(TurnAnswer { epoch, now, share, peers: head.map(str::to_owned).collect(), leases }))
+                Ok(Self::Turn(TurnAnswer {
+                    epoch,
+                    now,
+                    late,
+                    attempt,
+                    share,
+                    peers: head.map(str::to_owned).collect(),
+                    leases,
+                }))
             }
             _ => Err(ParseAnswerError),
         }

@@ -13,12 +13,14 @@ pub struct TurnCall {
     pub epoch: u64,
     /// The number of this call, one more than the last that was answered. Sent again, a call keeps it.
     pub seq: u64,
-    /// When the last answer was given, by the store's clock; 0 before the first.
+    /// When the last answer was given, by the store's clock at the earliest; 0 before the first of an epoch.
     pub prev: Micros,
     /// From the arrival of that answer to the sending of this call.
     pub since_answer: Micros,
-    /// From the sending of that call to the sending of this one.
-    pub since_call: Micros,
+    /// When an earlier answer was given, about a minute ago at most, by the store's clock at the latest.
+    pub anchor: Micros,
+    /// From the sending of the call that it was to, to the sending of this one.
+    pub since_anchor: Micros,
     /// How long leases last.
     pub ttl: Micros,
     /// Which part of each limit the gate wants for itself in an outage ([`super::PARTS`]).
@@ -29,6 +31,12 @@ pub struct TurnCall {
     pub longest: Micros,
     /// It gives everything back, and says no more.
     pub leaves: bool,
+    /// How long it has been told to come later.
+    pub waits: Micros,
+    /// When the last turn was answered of which the gate has the answer; 0 before the first of an epoch.
+    pub confirmed: Micros,
+    /// How often it was sent before, as it is.
+    pub attempt: usize,
     /// In its first turn of an epoch, the other gates that it knew, as the store named them.
     pub peers: Vec<String>,
     /// Its limits.
@@ -95,10 +103,11 @@ impl TurnCall {
     /// The call as the store is sent it: of the gate, then of each limit.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
-        let Self { gate, nonce, epoch, seq, prev, since_answer, since_call, ttl, share, outage, longest, .. } = self;
+        let Self { gate, nonce, epoch, seq, prev, since_answer, since_anchor, ttl, share, outage, longest, .. } = self;
         let leaves = u8::from(self.leaves);
         let mut head = format!(
-            "{gate} {nonce} {epoch} {seq} {prev} {since_answer} {since_call} {ttl} {share} {outage} {longest} {leaves}"
+            "{gate} {nonce} {epoch} {seq} {prev} {since_answer} {since_anchor} {ttl} {share} {outage} {longest} {leaves} {} {} {} {}",
+            self.waits, self.anchor, self.confirmed, self.attempt
         );
         for peer in &self.peers {
             head.push(' ');

@@ -13,21 +13,37 @@ pub struct Member {
     calls: u64,
     /// It has yet to declare itself in this epoch; what was sent before this instant is known there.
     declares: Option<Instant>,
-    prev: Micros,
+    /// What the store's clock was at least, when.
+    clock: Option<(Micros, Instant)>,
+    /// When the last turn was answered, by the store's clock; 0 before the first of an epoch.
+    confirmed: Micros,
     /// When the last answer arrived, and when the call was sent that it was to.
     heard: Option<(Instant, Instant)>,
+    /// What the store's clock was at most, when.
+    anchor: Option<(Micros, Instant)>,
     until: Option<Instant>,
     peers: Vec<String>,
     promise: u64,
     longest: Duration,
     /// The call that no answer has come to yet.
     open: Option<OpenCall>,
+    /// It has been told to come later.
+    later: Option<Later>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Later {
+    since: Instant,
+    /// When the last try was sent, and what the store's clock was then.
+    sent: Instant,
+    seen: Micros,
 }
 
 #[derive(Clone, Debug)]
 struct OpenCall {
     call: TurnCall,
-    first: Instant,
+    /// When it was sent, each time.
+    sent: Vec<Instant>,
 }
 
 /// What a gate says of itself.
@@ -70,6 +86,8 @@ pub enum Heard {
     },
     /// The gate is to declare itself: it calls again at once.
     Again,
+    /// The same call is to be sent again in a while.
+    Later,
 }
 
 /// How long leases last without being renewed. A guess: several turns, and short beside a minute.
@@ -85,6 +103,9 @@ pub const OUTAGE: Duration = Duration::from_mins(5);
 /// leases end, the store takes a gate for silent after three seconds, and one for the clocks.
 const UNHEARD: Duration = Duration::from_secs(9);
 
+/// How long an answer is what the store's clock is held against. A guess: as long as most windows.
+const ANCHOR: Duration = Duration::from_mins(1);
+
 /// How long a new gate with [`OnOutage::Open`] waits for the store.
 const FIRST: Duration = Duration::from_secs(1);
 
@@ -99,13 +120,16 @@ impl Member {
             seq: 0,
             calls: 0,
             declares: None,
-            prev: 0,
+            clock: None,
+            confirmed: 0,
             heard: None,
+            anchor: None,
             until: None,
             peers: Vec::new(),
             promise: 0,
             longest: Duration::ZERO,
             open: None,
+            later: None,
         }
     }
 
@@ -117,9 +141,14 @@ impl Member {
         leaves: bool,
         meters: impl FnOnce(Instant, Option<Instant>) -> Vec<MeterCall>,
     ) -> TurnCall {
-        let (since_answer, since_call) = self.since(now);
-        if let Some(OpenCall { call, .. }) = &mut self.open {
-            (call.since_answer, call.since_call) = (since_answer, since_call);
+        let (since_answer, since_anchor) = self.since(now);
+        let ago = |at: Instant| micros(now.saturating_duration_since(at));
+        let waits = self.later.map_or(0, |later| ago(later.since));
+        let (prev, anchor) = (self.clock.map_or(0, |(at, _)| at), self.anchor.map_or(0, |(at, _)| at));
+        if let Some(OpenCall { call, sent }) = &mut self.open {
+            (call.attempt, call.prev, call.anchor) = (sent.len(), prev, anchor);
+            (call.since_answer, call.since_anchor, call.waits) = (since_answer, since_anchor, waits);
+            sent.push(now);
             return call.clone();
         }
         let meters = if self.epoch == 0 { Vec::new() } else { meters(self.heard_at(), self.declares) };
@@ -132,18 +161,22 @@ impl Member {
             nonce: self.settings.nonce + self.calls,
             epoch: self.epoch,
             seq: self.seq + 1,
-            prev: if is_new { 0 } else { self.prev },
+            prev,
             since_answer,
-            since_call,
+            anchor,
+            since_anchor,
             ttl: micros(TTL),
             share: self.settings.share,
             outage: micros(OUTAGE),
             longest: micros(self.longest),
             leaves,
+            waits,
+            confirmed: self.confirmed,
+            attempt: 0,
             peers: if is_new { self.peers.clone() } else { Vec::new() },
             meters,
         };
-        self.open = Some(OpenCall { call: call.clone(), first: now });
+        self.open = Some(OpenCall { call: call.clone(), sent: vec![now] });
         call
     }
 
@@ -153,26 +186,48 @@ impl Member {
     /// [`ParseAnswerError`]: it is none, and the call stands.
     pub fn answered(&mut self, now: Instant, text: &str) -> Result<Heard, ParseAnswerError> {
         match text.parse()? {
+            StoreAnswer::Later { seen } => {
+                self.told(now, seen);
+                Ok(Heard::Later)
+            }
             StoreAnswer::Stale => Err(ParseAnswerError),
             StoreAnswer::Declare { epoch, age } => {
                 // What a gate sent before this process began, an older epoch knows by that gate's own turns.
                 let is_old = self.epoch == 0 && age > micros(self.longest.max(OUTAGE));
                 let long_ago = self.started.checked_sub(Duration::from_hours(24)).unwrap_or(self.started);
                 self.declares = Some(if is_old { self.started } else { long_ago });
-                (self.epoch, self.open) = (epoch, None);
+                (self.epoch, self.open, self.later) = (epoch, None, None);
+                (self.clock, self.anchor, self.confirmed) = (None, None, 0);
                 Ok(Heard::Again)
             }
             StoreAnswer::Turn(answer) => {
-                let OpenCall { call, first } = self.open.take().ok_or(ParseAnswerError)?;
+                let open = self.open.take_if(|open| answer.attempt < open.sent.len()).ok_or(ParseAnswerError)?;
+                let (call, first) = (open.call, open.sent[answer.attempt]);
                 self.seq = call.seq;
-                self.declares = None;
-                self.prev = answer.now;
+                (self.declares, self.later) = (None, None);
+                (self.clock, self.confirmed) = (Some((answer.now, now)), answer.now);
                 self.heard = Some((now, first));
+                let is_old = |&(_, called): &(Micros, Instant)| now >= called + ANCHOR;
+                if self.anchor.as_ref().is_none_or(is_old) {
+                    self.anchor = Some((answer.late, first));
+                }
                 let until = first + TTL - TTL / DRIFT;
                 (self.until, self.peers, self.promise) = (Some(until), answer.peers, answer.share);
                 Ok(Heard::Leases { until, leases: answer.leases })
             }
         }
+    }
+
+    /// The store says what its clock is. Once it has moved since the try before, it is known how late it can be: it moved
+    /// after that try was sent.
+    fn told(&mut self, now: Instant, seen: Micros) {
+        let sent = self.open.as_ref().and_then(|open| open.sent.last().copied()).unwrap_or(now);
+        let since = self.later.map_or(now, |later| later.since);
+        if let Some(before) = self.later.filter(|before| before.seen < seen) {
+            self.clock = Some((seen, now));
+            self.anchor = Some((seen + micros(now.saturating_duration_since(before.sent)), sent));
+        }
+        self.later = Some(Later { since, sent, seen });
     }
 
     /// How it shares limits of this span now.
@@ -229,7 +284,8 @@ impl Member {
 
     fn since(&self, now: Instant) -> (Micros, Micros) {
         let since = |at: Instant| micros(now.saturating_duration_since(at));
-        self.heard.map_or((0, 0), |(heard, called)| (since(heard), since(called)))
+        let since_anchor = self.anchor.map_or(0, |(_, called)| since(called));
+        (self.clock.map_or(0, |(_, at)| since(at)), since_anchor)
     }
 }
 

@@ -10,8 +10,8 @@ const SETTLE: Micros = 1_500_000;
 /// A gate whose last confirmed answer is older may not hear the store. Idle gates call once a second.
 const SILENT: Micros = 3_000_000;
 
-/// So much the store's clock may run ahead of the gates' between two turns of one. A guess: the longest way of a call.
-const STEP: Micros = 250_000;
+/// So much the store's clock may run ahead of a gate's within a minute. A guess: what the ways of two calls differ by.
+const STEP: Micros = 50_000;
 
 /// A gate whose last answer is older does not vouch for the time: it was suspended, say.
 const VOUCH: Micros = 5_000_000;
@@ -38,12 +38,14 @@ struct Meta {
     off: Micros,
     hw: Micros,
     start: Micros,
+    /// What gates knew of the clock before no longer counts.
+    mark: Micros,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct GateRecord {
     seq: u64,
-    prev: Micros,
+    confirmed: Micros,
     last: Micros,
     promise: u64,
     outage: Micros,
@@ -57,6 +59,8 @@ struct MeterState {
     span: Micros,
     leases: BTreeMap<String, LeaseRecord>,
     log: BTreeMap<(Micros, String), i64>,
+    /// What is in the log: nothing is twice.
+    names: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +77,7 @@ struct LeaseRecord {
 /// What one turn finds before it comes to the limits.
 struct Turn {
     now: Micros,
+    late: Micros,
     start: Micros,
     is_ready: bool,
     silent: Vec<SilentGate>,
@@ -88,7 +93,7 @@ struct SilentGate {
 impl StoreModel {
     /// A gate's turn, when the store's clock says `raw`.
     pub fn turn(&mut self, raw: Micros, call: &TurnCall) -> String {
-        let mut meta = *self.meta.get_or_insert(Meta { epoch: call.nonce, off: 0, hw: raw, start: raw });
+        let mut meta = *self.meta.get_or_insert(Meta { epoch: call.nonce, off: 0, hw: raw, start: raw, mark: 0 });
         if call.epoch != meta.epoch {
             return format!("declare {} {}", meta.epoch, raw + meta.off - meta.start);
         }
@@ -98,19 +103,23 @@ impl StoreModel {
             Some(me) if call.seq < me.seq => return "stale".to_owned(),
             _ => {}
         }
-        let now = meta.now(raw, call, me.is_some());
+        let hw = meta.hw;
+        let is_vouched = self.is_vouched(&call.gate, meta.hw);
+        let Some((now, late)) = meta.now(raw, call, is_vouched) else {
+            return format!("later {}", meta.hw);
+        };
         self.meta = Some(meta);
         if me.is_none_or(|me| me.seq == 0) {
             self.join(now, call);
         }
         let (peers, promised, mut silent) = self.others(now, &call.gate);
         let mine = if call.leaves { 0 } else { call.share.min(PARTS.saturating_sub(promised)) };
-        if now - call.prev > SILENT {
+        if now - call.confirmed > SILENT {
             silent.push(SilentGate { promise: mine, until: now + call.outage, outage: call.outage });
         }
         let is_ready = now >= meta.start + SETTLE && self.pending.is_empty();
-        let turn = Turn { now, start: meta.start, is_ready, silent };
-        let head = format!("ok {} {now} {mine} {}", meta.epoch, peers.join(" "));
+        let turn = Turn { now, late, start: meta.start, is_ready, silent };
+        let head = format!("ok {} {now} {late} {} {mine} {}", meta.epoch, call.attempt, peers.join(" "));
         let leases =
             call.meters.iter().map(|said| self.meters.entry(said.id.clone()).or_default().turn(&turn, call, said));
         let answer = [head].into_iter().chain(leases).collect::<Vec<_>>().join("\n");
@@ -124,6 +133,11 @@ impl StoreModel {
         self.meters.get(id).map(|meter| (meter.held, meter.used))
     }
 
+    /// Whether another gate called lately, when the clock stood at `hw`.
+    fn is_vouched(&self, own: &str, hw: Micros) -> bool {
+        self.gates.iter().any(|(id, gate)| id != own && hw - gate.last <= VOUCH)
+    }
+
     /// In a new epoch all gates that any gate knew of declare what they have sent. One that does not may be on its share.
     fn join(&mut self, now: Micros, call: &TurnCall) {
         self.pending.remove(&call.gate);
@@ -131,7 +145,7 @@ impl StoreModel {
             if id != call.gate && !self.gates.contains_key(id) {
                 let TurnCall { outage, longest, .. } = *call;
                 let promise = promise.parse().unwrap_or(0);
-                let record = GateRecord { seq: 0, prev: 0, last: now, promise, outage, longest };
+                let record = GateRecord { seq: 0, confirmed: 0, last: now, promise, outage, longest };
                 self.gates.insert(id.to_owned(), record);
                 self.pending.insert(id.to_owned());
             }
@@ -145,7 +159,7 @@ impl StoreModel {
         let gates = &self.gates;
         self.answers.retain(|id, _| gates.contains_key(id));
         let others = || self.gates.iter().filter(|&(id, _)| id != own);
-        let silent = others().filter(|(_, gate)| now - gate.prev > SILENT);
+        let silent = others().filter(|(_, gate)| now - gate.confirmed > SILENT);
         let silent = silent.map(|(_, gate)| SilentGate {
             promise: gate.promise,
             until: gate.last + gate.outage,
@@ -157,12 +171,12 @@ impl StoreModel {
     }
 
     fn remember(&mut self, now: Micros, call: &TurnCall, promise: u64, answer: &str) {
-        let TurnCall { seq, prev, outage, longest, .. } = *call;
+        let TurnCall { seq, confirmed, outage, longest, .. } = *call;
         if call.leaves {
             self.gates.remove(&call.gate);
             self.answers.remove(&call.gate);
         } else {
-            let record = GateRecord { seq, prev, last: now, promise, outage, longest };
+            let record = GateRecord { seq, confirmed, last: now, promise, outage, longest };
             self.gates.insert(call.gate.clone(), record);
             self.answers.insert(call.gate.clone(), answer.to_owned());
         }
@@ -170,22 +184,28 @@ impl StoreModel {
 }
 
 impl Meta {
-    /// The store's time, held between the clocks of the gates, which do not step.
-    fn now(&mut self, raw: Micros, call: &TurnCall, is_known: bool) -> Micros {
-        let mut now = raw + self.off;
-        if is_known && call.prev > 0 && self.hw - call.prev <= VOUCH {
-            let held = now.min(call.prev + call.since_call + STEP).max(call.prev + call.since_answer);
+    /// The store's time, held between the clocks of the gates, which do not step; and the latest that it can be by the gate's
+    /// own. A gate that cannot tell how long it was away is told what the clock is until it has seen it move, if any other calls.
+    fn now(&mut self, raw: Micros, call: &TurnCall, is_vouched: bool) -> Option<(Micros, Micros)> {
+        let (mut now, mut late) = (raw + self.off, 0);
+        if call.prev > 0 && call.prev >= self.mark && self.hw - call.prev <= VOUCH {
+            let held = now.min(call.anchor + call.since_anchor + STEP).max(call.prev + call.since_answer);
             self.off += held - now;
-            now = held;
+            (now, late) = (held, call.anchor + call.since_anchor);
+        } else if is_vouched && call.waits < VOUCH {
+            return None;
+        } else {
+            self.mark = now.max(self.hw);
         }
         self.hw = self.hw.max(now);
-        self.hw
+        // What the gate did, and what it will do, is no later than this by its own clock, however late the store's is.
+        Some((self.hw, self.hw.max(late)))
     }
 }
 
 impl MeterState {
     fn turn(&mut self, turn: &Turn, call: &TurnCall, said: &MeterCall) -> String {
-        let Turn { now, start, is_ready, ref silent } = *turn;
+        let Turn { now, late, start, is_ready, ref silent } = *turn;
         self.span = self.span.max(said.span);
         let mut own = self.leases.remove(&call.gate).unwrap_or_default();
         self.end_leases(now);
@@ -194,7 +214,7 @@ impl MeterState {
         let lowest = self.leases.values().map(|lease| lease.limit).chain([said.limit]).min().unwrap_or(said.limit);
         let hungry = self.leases.values().filter(|lease| lease.at + HUNGRY > now);
         let claims: u64 = hungry.map(|lease| lease.claim).sum();
-        self.log_entries(now, call, said, &mut own, lapsed);
+        self.log_entries(turn, call, said, &mut own, lapsed);
         self.forget(now);
         let back = if call.leaves { own.held } else { said.back.min(own.held) };
         (own.held, self.held) = (own.held - back, self.held - back);
@@ -209,7 +229,8 @@ impl MeterState {
         (own.held, self.held) = (own.held + granted, self.held + granted);
         let claim = if want == granted { 0 } else { said.claim };
         if !call.leaves {
-            let lease = LeaseRecord { held: own.held, end: now + call.ttl, limit: said.limit, claim, at: now, lump: 0 };
+            let lease =
+                LeaseRecord { held: own.held, end: late + call.ttl, limit: said.limit, claim, at: now, lump: 0 };
             self.leases.insert(call.gate.clone(), lease);
         }
         let (used, held, lapsed) = (self.used, self.held, u8::from(lapsed));
@@ -225,8 +246,11 @@ impl MeterState {
         for (id, lease) in &mut self.leases {
             if lease.held > 0 && lease.end <= now {
                 let cost = signed(lease.held);
-                self.log.insert(lease.lump_key(id, lease.held), cost);
-                self.used += cost;
+                let key = lease.lump_key(id, lease.held);
+                if self.names.insert(key.1.clone()) {
+                    self.log.insert(key, cost);
+                    self.used += cost;
+                }
                 self.held -= lease.held;
                 (lease.lump, lease.held) = (lease.held, 0);
             }
@@ -236,9 +260,11 @@ impl MeterState {
     /// What this gate had when its lease ended it still has: it has spent nothing since. Says whether that is gone for good.
     fn resume(&mut self, now: Micros, id: &str, own: &mut LeaseRecord) -> bool {
         if own.lump > 0 {
-            if self.log.remove(&own.lump_key(id, own.lump)).is_none() {
+            let key = own.lump_key(id, own.lump);
+            if self.log.remove(&key).is_none() {
                 return true;
             }
+            self.names.remove(&key.1);
             self.used -= signed(own.lump);
             self.held += own.lump;
             own.held = own.lump;
@@ -250,7 +276,7 @@ impl MeterState {
         false
     }
 
-    fn log_entries(&mut self, now: Micros, call: &TurnCall, said: &MeterCall, own: &mut LeaseRecord, lapsed: bool) {
+    fn log_entries(&mut self, turn: &Turn, call: &TurnCall, said: &MeterCall, own: &mut LeaseRecord, lapsed: bool) {
         for (nth, entry) in said.entries.iter().enumerate() {
             let cost = signed(entry.cost);
             let name = |cost: i64| format!("{}:{}.{}:{cost}", call.gate, call.seq, 7 + 3 * nth);
@@ -261,10 +287,13 @@ impl MeterState {
                     (own.held, self.held) = (own.held + entry.cost, self.held + entry.cost);
                     continue;
                 }
-                EntryKind::Refund if refunded <= now - self.span => continue,
+                EntryKind::Refund if refunded <= turn.now - self.span => continue,
                 EntryKind::Refund => (refunded, -cost),
-                EntryKind::Spent | EntryKind::Extra => (now - entry.age, cost),
+                EntryKind::Spent | EntryKind::Extra => (turn.late - entry.age, cost),
             };
+            if !self.names.insert(name(cost)) {
+                continue;
+            }
             self.log.insert((at, name(cost)), cost);
             self.used += cost;
             if entry.kind == EntryKind::Spent {
@@ -277,7 +306,9 @@ impl MeterState {
     fn forget(&mut self, now: Micros) {
         for _ in 0..MOST {
             let Some(first) = self.log.first_entry().filter(|entry| entry.key().0 <= now - self.span) else { break };
-            self.used -= first.remove();
+            let ((_, name), cost) = first.remove_entry();
+            self.names.remove(&name);
+            self.used -= cost;
         }
     }
 

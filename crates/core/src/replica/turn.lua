@@ -3,7 +3,8 @@
 --
 -- KEYS: 1 meta, 2 gates, 3 answers, 4 pending; then of each meter its state and its log.
 -- ARGV: 1 the call; then of each meter what is said of it.
-local SETTLE, SILENT, STEP, VOUCH, MOST, HUNGRY, PARTS = 1500000, 3000000, 250000, 5000000, 500, 1000000, 720720
+local SETTLE, SILENT, STEP, VOUCH = 1500000, 3000000, 50000, 5000000
+local MOST, HUNGRY, PARTS = 500, 1000000, 720720
 local function text(number) return string.format('%.0f', number) end
 local function words(line)
   local list = {}
@@ -23,18 +24,19 @@ end
 
 local call = words(ARGV[1])
 local gate, nonce, epoch = call[1], call[2], call[3]
-local seq, prev, lo, hi = tonumber(call[4]), tonumber(call[5]), tonumber(call[6]), tonumber(call[7])
+local seq, prev, lo = tonumber(call[4]), tonumber(call[5]), tonumber(call[6])
 local ttl, share, outage, longest = tonumber(call[8]), tonumber(call[9]), tonumber(call[10]), tonumber(call[11])
-local leaves = call[12] == '1'
+local leaves, waits = call[12] == '1', tonumber(call[13])
+local anchor, hi, confirmed = tonumber(call[14]), tonumber(call[7]), tonumber(call[15])
 local time = redis.call('TIME')
 local raw = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
 -- A store that knows nothing begins an epoch. A gate of another one is told so, and nothing changes.
 local known = words(redis.call('GET', KEYS[1]) or '')
 local meta = {epoch = known[1] or nonce, off = tonumber(known[2] or 0), hw = tonumber(known[3] or raw)}
-meta.start = tonumber(known[4] or raw)
+meta.start, meta.mark = tonumber(known[4] or raw), tonumber(known[5] or 0)
 local function keep_meta()
-  local line = table.concat({meta.epoch, text(meta.off), text(meta.hw), text(meta.start)}, ' ')
+  local line = table.concat({meta.epoch, text(meta.off), text(meta.hw), text(meta.start), text(meta.mark)}, ' ')
   redis.call('SET', KEYS[1], line, 'PX', 172800000)
 end
 if epoch ~= meta.epoch then
@@ -49,22 +51,31 @@ if me[1] then
   if seq < me[1] then return 'stale' end
 end
 
--- The store's clock is held between those of the gates, which do not step.
-local now = raw + meta.off
-if me[1] and prev > 0 and meta.hw - prev <= VOUCH then
-  local held = math.max(prev + lo, math.min(now, prev + hi + STEP))
+-- The store's clock is held between those of the gates, which do not step. A gate that cannot tell how long it was away is told
+-- what the clock is until it has seen it move, if any other gate calls.
+local now, late = raw + meta.off, 0
+if prev > 0 and prev >= meta.mark and meta.hw - prev <= VOUCH then
+  local held = math.max(prev + lo, math.min(now, anchor + hi + STEP))
   meta.off = meta.off + held - now
-  now = held
+  now, late = held, anchor + hi
+else
+  for id, line in pairs(waits < VOUCH and pairs_of(KEYS[2]) or {}) do
+    if id ~= gate and meta.hw - numbers(line)[3] <= VOUCH then return 'later ' .. text(meta.hw) end
+  end
+  -- The clock is taken as it is; what gates knew of it before no longer counts.
+  meta.mark = math.max(now, meta.hw)
 end
 now = math.max(now, meta.hw)
 meta.hw = now
+-- What the gate did, and what it will do, is no later than this by its own clock, however late the store's is.
+late = math.max(now, late)
 keep_meta()
 
 -- In a new epoch all gates that any gate knew of declare what they have sent; no place is leased before. One that does not
 -- may be on its share of an outage.
 if not me[1] or me[1] == 0 then
   redis.call('SREM', KEYS[4], gate)
-  for at = 13, #call do
+  for at = 17, #call do
     local id, promise = string.match(call[at], '^(.-):(%d+)$')
     if id ~= gate and redis.call('HEXISTS', KEYS[2], id) == 0 then
       redis.call('SADD', KEYS[4], id)
@@ -89,9 +100,9 @@ for id, line in pairs(pairs_of(KEYS[2])) do
 end
 table.sort(peers)
 local mine = leaves and 0 or math.max(0, math.min(share, PARTS - promised))
-if now - prev > SILENT then silent[#silent + 1] = {mine, now + outage, outage} end
+if now - confirmed > SILENT then silent[#silent + 1] = {mine, now + outage, outage} end
 
-local answer = {'ok ' .. meta.epoch .. ' ' .. text(now) .. ' ' .. text(mine) .. ' ' .. table.concat(peers, ' ')}
+local answer = {'ok ' .. meta.epoch .. ' ' .. text(now) .. ' ' .. text(late) .. ' ' .. call[16] .. ' ' .. text(mine) .. ' ' .. table.concat(peers, ' ')}
 for at = 2, #ARGV do
   local state, log = KEYS[2 * at + 1], KEYS[2 * at + 2]
   local said = words(ARGV[at])
@@ -102,8 +113,9 @@ for at = 2, #ARGV do
   span = math.max(span, tonumber(was.span or 0))
   local own, lapsed, claims, lowest, set = {0, 0, 0, 0, 0, 0}, 0, 0, limit, {}
   local function add(score, name, cost)
-    redis.call('ZADD', log, text(score), name .. ':' .. text(cost))
-    used = used + cost
+    local is_new = redis.call('ZADD', log, 'NX', text(score), name .. ':' .. text(cost)) == 1
+    if is_new then used = used + cost end
+    return is_new
   end
 
   -- A lease that ended counts as spent at its end, until its gate calls again: it has spent nothing since. Where limits differ,
@@ -146,12 +158,11 @@ for at = 2, #ARGV do
   for entry = 7, #said, 3 do
     local kind, age, cost = said[entry], tonumber(said[entry + 1]), tonumber(said[entry + 2])
     local name = gate .. ':' .. text(seq) .. '.' .. entry
-    if kind == 's' and lapsed == 0 then
-      add(now - age, name, cost)
+    if kind == 's' and lapsed == 0 and add(late - age, name, cost) then
       local paid = math.min(cost, own[1])
       own[1], held = own[1] - paid, held - paid
     elseif kind == 'x' then
-      add(now - age, name, cost)
+      add(late - age, name, cost)
     elseif kind == 'h' then
       own[1], held = own[1] + cost, held + cost
     elseif kind == 'r' and prev - age - STEP > now - span then
@@ -185,7 +196,7 @@ for at = 2, #ARGV do
     redis.call('HDEL', state, 'g:' .. gate)
     set['g:' .. gate] = nil
   else
-    local line = {text(own[1]), text(now + ttl), text(limit), text(claim), text(now), '0'}
+    local line = {text(own[1]), text(late + ttl), text(limit), text(claim), text(now), '0'}
     set['g:' .. gate] = table.concat(line, ' ')
   end
   for field, line in pairs(set) do redis.call('HSET', state, field, line) end
@@ -209,7 +220,7 @@ if leaves then
   redis.call('HDEL', KEYS[2], gate)
   redis.call('HDEL', KEYS[3], gate)
 else
-  local record = {text(seq), text(prev), text(now), text(mine), text(outage), text(longest)}
+  local record = {text(seq), text(confirmed), text(now), text(mine), text(outage), text(longest)}
   redis.call('HSET', KEYS[2], gate, table.concat(record, ' '))
   redis.call('HSET', KEYS[3], gate, whole)
 end

