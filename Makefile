@@ -1,8 +1,8 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts learning matrix bench profile profiling house deny \
-	image nginx haproxy valgrind promtool chromium clean
+.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts reloads turns learning matrix bench profile profiling house deny \
+	image redis nginx haproxy valgrind promtool chromium clean
 
 test: lint unit metrics sdk packaging docs words page
 
@@ -78,6 +78,10 @@ restarts:
 # The store's script against its model, with 100,000 sequences of thirty calls. A quarter of an hour; `make test` does 400.
 turns: redis
 	TURNS=100000 cargo test --locked --test integration script_and_model_answer_alike
+
+# A reload every second for three minutes under saturation, and restarts behind a socket under 200 requests a second.
+reloads: program
+	tests/reloads/run
 
 # What is learned of limits that nobody wrote down, in minutes of sixty seconds. Ten minutes; on virtual
 # clocks the tests hold the same.

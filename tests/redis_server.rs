@@ -1,6 +1,6 @@
 //! A Redis of our own on a socket in a folder: no port, no file of data. `make redis` installs it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// It ends when this is dropped.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     folder: TempDir,
     child: Child,
 }
 
 impl RedisServer {
     /// One that knows nothing.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = TempDir::new().expect("a folder");
-        let child = spawn(folder.path().join("redis.sock"));
+        let child = spawn(&folder.path().join("redis.sock"));
         let server = Self { folder, child };
         server.is_up();
         server
     }
 
     /// Where it is, as `[store] url` says it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.folder.path().join("redis.sock").display())
     }
 
@@ -32,24 +32,24 @@ impl RedisServer {
     fn is_up(&self) {
         let since = Instant::from(tokio::time::Instant::now());
         while redis::Client::open(self.url()).and_then(|client| client.get_connection()).is_err() {
-            assert!(since.elapsed() < Duration::from_secs(60), "redis-server does not come up");
+            assert!(since.elapsed() < Duration::from_mins(1), "redis-server does not come up");
             thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// It is gone at once, with all it knew.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().and_then(|()| self.child.wait()).expect("it ends");
     }
 
     /// A new one in the same place.
-    pub fn start_again(&mut self) {
-        self.child = spawn(self.folder.path().join("redis.sock"));
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(&self.folder.path().join("redis.sock"));
         self.is_up();
     }
 }
 
-fn spawn(socket: PathBuf) -> Child {
+fn spawn(socket: &Path) -> Child {
     let socket = socket.to_str().expect("a text").to_owned();
     let arguments = ["--port", "0", "--unixsocket", &socket, "--save", "", "--appendonly", "no"];
     let server = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -14,6 +15,13 @@ pub(super) struct ConfigView {
     pub(super) routes_of: Vec<Vec<String>>,
     /// The host that requests go to.
     pub(super) upstream: String,
+    /// The same as it is written.
+    pub(super) upstream_url: String,
+    /// Where apps reach the gate, as far as the configuration says, and whether by TLS as well.
+    pub(super) listen: SocketAddr,
+    pub(super) tls: bool,
+    /// How its pools and routes differ from the built-in ones.
+    pub(super) changes: Vec<String>,
     /// Where the configuration comes from, and its hash.
     pub(super) source: String,
     pub(super) hash: String,
@@ -32,6 +40,10 @@ impl ConfigView {
             routes: Arc::clone(&config.routes),
             routes_of,
             upstream: host(&config.upstream.url),
+            upstream_url: config.upstream.url.to_string(),
+            listen: config.server.listen,
+            tls: config.server.tls.is_some(),
+            changes: config.changes.iter().map(ToString::to_string).collect(),
             source: config.source.to_string(),
             hash: config.hash.clone(),
             share: (!config.share.is_whole()).then(|| config.share.to_string()),
@@ -46,5 +58,9 @@ fn host(url: &Uri) -> String {
 
 fn routes_of(routes: &Table, pool: PoolId) -> Vec<String> {
     let takes = |id| routes.charges(id).iter().any(|charge| charge.pool == pool);
-    routes.routes().filter(|&(id, _)| takes(id)).map(|(_, route)| route.name.clone()).collect()
+    routes
+        .routes()
+        .filter(|&(id, _)| routes.is_in_force(id) && takes(id))
+        .map(|(_, route)| route.name.clone())
+        .collect()
 }

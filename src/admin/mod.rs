@@ -3,6 +3,7 @@
 
 mod clock;
 mod config_view;
+mod configuration;
 mod counts;
 mod diagnosis;
 mod estimate;
@@ -21,6 +22,8 @@ mod question;
 mod rank;
 mod recent;
 mod reload;
+mod requests;
+mod server;
 mod status;
 mod stream;
 mod trouble;
@@ -28,6 +31,7 @@ mod wait_forecast;
 mod wording;
 mod worst;
 
+pub use configuration::{AppsStatus, ConfigurationStatus};
 pub use counts::{ClientStatus, CountStatus, RouteStatus, SpreadStatus};
 pub use diagnosis::{
     CauseName, DiagnosisStatus, EvidenceStatus, LearnedStatus, RefusalBurstStatus, RequesterStatus, Sureness,
@@ -39,6 +43,7 @@ pub use history::{HistoryStatus, TrackStatus};
 pub use observed::ObservedStatus;
 pub use pages::run;
 pub use pool::{InForceStatus, LimitStatus, PoolStatus, WaitingBy, WaitingFor, WaitsStatus};
+pub use requests::{EndedStatus, PoolName, RequestsStatus, WaitingStatus};
 pub use status::{
     BufferedStatus, ConnectionsStatus, RefusalStatus, SCHEMA, STATUS_SCHEMA, Status, TotalsStatus,
     UpstreamRefusalStatus,
@@ -47,6 +52,7 @@ pub use stream::{BriefPool, BriefStatus};
 pub use wait_forecast::{FareOutcome, RefusalExample, WaitForecast};
 pub use worst::Worst;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -70,6 +76,8 @@ pub struct AdminState {
     views: Mutex<Arc<Views>>,
     /// What changes the configuration, if anything does.
     reloader: Option<Arc<Reloader>>,
+    /// Where apps reach the gate, if another address than is configured.
+    listens: Option<SocketAddr>,
     started: Instant,
     history: Mutex<History>,
     recent: Mutex<RecentAnswers>,
@@ -103,6 +111,7 @@ impl AdminState {
             gate,
             views: Mutex::new(Arc::new(Views::new(config, 1))),
             reloader: None,
+            listens: None,
             started: Instant::now(),
             history: Mutex::default(),
             recent: Mutex::default(),
@@ -117,6 +126,12 @@ impl AdminState {
     #[must_use]
     pub fn with_filter(self, filter: Filter) -> Self {
         Self { filter: Some(filter), ..self }
+    }
+
+    /// Tells where apps reach the gate.
+    #[must_use]
+    pub fn listening_at(self, address: SocketAddr) -> Self {
+        Self { listens: Some(address), ..self }
     }
 
     /// Lets the configuration be reloaded, and shows the one in force.
@@ -148,7 +163,8 @@ impl AdminState {
     pub fn status_for(&self, client: Option<ClientId>) -> Status {
         let snapshot = self.gate.admission().snapshot_for(client);
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut status = Status::new(&self.views().config, &self.gate, &recent, &snapshot, self.started.elapsed());
+        let mut status =
+            Status::new(&self.views().config, &self.gate.now(), &recent, &snapshot, self.started.elapsed());
         status.reload = self.reloader.as_ref().map(|reloader| reloader.status());
         status
     }
@@ -156,7 +172,7 @@ impl AdminState {
     /// All that Prometheus wants to know, in its text format.
     #[must_use]
     pub fn metrics(&self) -> String {
-        metrics::text(&self.views().config, &self.status(), &self.gate.by_route())
+        metrics::text(&self.views().config, &self.status(), &self.gate.now().by_route())
     }
 
     /// The state in short.
@@ -184,7 +200,7 @@ impl AdminState {
             history.note(&self.views().config, &snapshot, at_ms);
             drop(history);
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            recent.note(snapshot.at, || self.gate.by_route().into_iter().map(|counts| counts.answers).collect());
+            recent.note(snapshot.at, || self.gate.now().by_route().into_iter().map(|counts| counts.answers).collect());
         }
     }
 }

@@ -14,21 +14,26 @@ macro_rules! files {
     ($($path:literal),+ $(,)?) => { [$(($path, include_str!(concat!("page/", $path)))),+] };
 }
 
-const ASSETS: [Asset; 22] = files![
+const ASSETS: [Asset; 27] = files![
     "index.html",
     "colours.css",
     "layout.css",
     "tank.css",
     "icon.svg",
+    "clients.js",
+    "copy.js",
     "element.js",
     "events.js",
     "feed.js",
     "instance.js",
     "main.js",
     "pool.js",
+    "range.js",
+    "requests.js",
     "routes.js",
     "rows.js",
     "saved.js",
+    "start.js",
     "strip.js",
     "table.js",
     "tank.js",

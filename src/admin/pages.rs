@@ -17,7 +17,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_http::csrf::CsrfLayer;
 
 use super::guard::guard;
-use super::{AdminState, HistoryStatus, STATUS_SCHEMA, Status, log, metrics, page, question, reload};
+use super::{
+    AdminState, HistoryStatus, STATUS_SCHEMA, Status, configuration, log, metrics, page, question, reload, requests,
+    server,
+};
 use crate::client::Clients;
 
 type PageState = State<Arc<AdminState>>;
@@ -50,7 +53,7 @@ pub async fn run(
         shutdown.await;
         closing.cancel();
     };
-    axum::serve(listener, pages(&admin).with_state(admin)).with_graceful_shutdown(closed).await
+    server::serve(pages(&admin).with_state(admin), listener, closed).await
 }
 
 fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {
@@ -58,10 +61,12 @@ fn pages(admin: &Arc<AdminState>) -> Router<Arc<AdminState>> {
         .route("/status", get(status))
         .route("/status/schema.json", get(async || STATUS_SCHEMA))
         .route("/history", get(history))
+        .route("/requests", get(requests::requests))
         .route("/events", get(events))
         .route("/explain", get(question::explain))
         .route("/metrics", get(metrics))
         .route("/log", log::page())
+        .route("/config", get(configuration::configuration))
         .route("/config/reload", reload::page())
         .merge(page::routes())
         .fallback(unknown)
@@ -103,6 +108,6 @@ async fn metrics(State(admin): PageState) -> impl IntoResponse {
 }
 
 async fn unknown() -> (StatusCode, Json<Value>) {
-    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /events, /explain, /metrics, /log and, for PUT, /config/reload";
+    let there = "there are /, /healthz, /readyz, /status, /status/schema.json, /history, /requests, /events, /explain, /metrics, /log, /config and, for PUT, /config/reload";
     (StatusCode::NOT_FOUND, Json(json!({ "error": there })))
 }

@@ -29,7 +29,9 @@ impl RecentAnswers {
     /// What each route's requests met in the last minutes: all of it if nothing has been noted.
     pub(super) fn since(&self, now: Vec<AnswerCounts>) -> Vec<AnswerCounts> {
         let Some((_, before)) = self.noted.front() else { return now };
-        now.iter().zip(before).map(|(now, before)| now.since(before)).collect()
+        let since =
+            |(at, now): (usize, AnswerCounts)| before.get(at).map_or_else(|| now.clone(), |before| now.since(before));
+        now.into_iter().enumerate().map(since).collect()
     }
 }
 

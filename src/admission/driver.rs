@@ -9,7 +9,7 @@ use tokio::time;
 use super::locked::LockedScheduler;
 use super::permit::{Permit, SharedScheduler, Waiter};
 use super::{AdmissionRequest, Arrival, ClientId, QueuePosition, Refusal, Rules, Scheduler, Snapshot};
-use crate::limit::{Fill, Outdated, SavedInstance};
+use crate::limit::{Fill, Outdated, PoolId, SavedInstance};
 use crate::queue::{Charges, Ticket};
 use crate::route::{Ask, RouteId};
 
@@ -99,9 +99,12 @@ impl Admission {
         self.scheduler.with(|scheduler, _| scheduler.drain());
     }
 
-    /// The same pools have these limits and bounds from now on.
+    /// The same pools have these limits and bounds from now on, and clients these shares.
     pub fn reload(&self, rules: Rules) {
-        self.scheduler.with(|scheduler, now| scheduler.reload(now, rules.pools, rules.max_waiting));
+        self.scheduler.with(|scheduler, now| {
+            scheduler.reweigh(rules.weights);
+            scheduler.reload(now, rules.pools, rules.max_waiting);
+        });
     }
 
     /// All that has been learned and is worth keeping over a restart.
@@ -152,6 +155,12 @@ impl Admission {
         snapshot
     }
 
+    /// What each of these requests waits for now: the pool, and which instance of it. Nothing for those that wait no longer.
+    #[must_use]
+    pub fn waits_for(&self, tickets: &[Ticket]) -> Vec<Option<(PoolId, Arc<str>)>> {
+        self.scheduler.with(|scheduler, _| tickets.iter().map(|&ticket| scheduler.waits_for(ticket)).collect())
+    }
+
     /// Whether it is stopping.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -160,6 +169,12 @@ impl Admission {
 }
 
 impl PendingPermit {
+    /// How to find the request in the queue.
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
     /// Waits for the request's turn.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
 use clap::Args;
 use humantime::format_duration;
 
+use super::check_json;
 use super::in_force::InForce;
 use super::output::output;
 use super::usage_error::UsageError;
@@ -27,41 +29,51 @@ pub(super) struct CheckCommand {
     file: Option<PathBuf>,
     #[command(flatten)]
     config: InForce,
+    /// Print JSON: what would be in force, or each problem with its file, line and column.
+    #[arg(long)]
+    json: bool,
 }
 
 impl CheckCommand {
-    pub(super) fn run(self) -> Result<()> {
-        let config = self.config.with_file(self.file).load()?;
-        if let Some(own) = config.own_upstream() {
-            return Err(UsageError(format!(
-                "the upstream is the gate's own address, {own}: requests would go round in a loop"
-            ))
-            .into());
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let loaded = self.config.with_file(self.file).load();
+        if self.json {
+            return check_json::print(loaded);
         }
-        let mut out = output();
-        print_addresses(&mut out, &config)?;
-        writeln!(out, "\npools")?;
-        for (id, pool) in config.pools.iter().enumerate().filter(|(_, pool)| !pool.implicit) {
-            print_pool(&mut out, pool, config.is_polled(PoolId(id)))?;
-        }
-        writeln!(out, "\nroutes")?;
-        for (id, route) in config.routes.routes() {
-            let pools = pools(&config, &route.charges);
-            let pools = match (pools.is_empty(), config.routes.charges(id).is_empty()) {
-                (false, _) => &pools,
-                (true, true) => "no limit",
-                (true, false) => "no limit known; one is learned should the upstream refuse",
-            };
-            let priority =
-                if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
-            let every = route.keepalive.map(format_duration);
-            let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
-            let shared = route.coalesce.map_or(String::new(), shared);
-            writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
-            print_exceptions(&mut out, &config.routes, id)?;
-        }
-        print_changes(&mut out, &config.changes)
+        print(&loaded?)?;
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+fn print(config: &Config) -> Result<()> {
+    if let Some(own) = config.own_upstream() {
+        return Err(UsageError(format!(
+            "the upstream is the gate's own address, {own}: requests would go round in a loop"
+        ))
+        .into());
+    }
+    let mut out = output();
+    print_addresses(&mut out, config)?;
+    writeln!(out, "\npools")?;
+    for (id, pool) in config.pools.iter().enumerate().filter(|(_, pool)| !pool.implicit) {
+        print_pool(&mut out, pool, config.is_polled(PoolId(id)))?;
+    }
+    writeln!(out, "\nroutes")?;
+    for (id, route) in config.routes.routes() {
+        let pools = pools(config, &route.charges);
+        let pools = match (pools.is_empty(), config.routes.charges(id).is_empty()) {
+            (false, _) => &pools,
+            (true, true) => "no limit",
+            (true, false) => "no limit known; one is learned should the upstream refuse",
+        };
+        let priority = if route.priority == Priority::Normal { String::new() } else { format!("; {}", route.priority) };
+        let every = route.keepalive.map(format_duration);
+        let kept = every.map_or(String::new(), |every| format!("; streams kept alive every {every}"));
+        let shared = route.coalesce.map_or(String::new(), shared);
+        writeln!(out, "  {:<58} {pools}{priority}{kept}{shared}", route.name)?;
+        print_exceptions(&mut out, &config.routes, id)?;
+    }
+    print_changes(&mut out, &config.changes)
 }
 
 /// How its pools and routes differ from the built-in ones.
@@ -117,6 +129,9 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     let Config { source, server, upstream, queue, clients, log, store, share, shared, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
+    if !config.environment.is_empty() {
+        writeln!(out, "with      {} from the environment", config.environment.join(", "))?;
+    }
     if config.is_observed {
         writeln!(out, "mode      observe: nothing waits or is refused; what would be is counted")?;
     }

@@ -46,10 +46,10 @@ impl Dev {
             );
         }
         let level = self.log.as_deref().unwrap_or(if self.command.is_empty() { "info" } else { "error" });
-        let filter = start_log(level, LogFormat::Text)?;
+        let log = start_log(level, LogFormat::Text)?;
         let config = self.config.load()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ended = runtime.block_on(self.go(config, filter));
+        let ended = runtime.block_on(self.go(config, log.filter.clone()));
         runtime.shutdown_background();
         ended
     }

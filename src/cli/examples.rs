@@ -59,7 +59,8 @@ pub(super) const CHECK: &str = "\
 Examples:
   tidegate check                              ./tidegate.toml, else the built-in configuration
   tidegate check my.toml
-  tidegate check - < my.toml                  standard input";
+  tidegate check - < my.toml                  standard input
+  tidegate check --json my.toml               for programs: valid or not, problems with line and column";
 
 #[cfg(feature = "lab")]
 pub(super) const SIMULATE: &str = "\
@@ -70,6 +71,8 @@ Examples:
 pub(super) const INIT: &str = "\
 Examples:
   tidegate init > tidegate.toml
+  tidegate init --for azure > tidegate.toml
+  tidegate init --schema > tidegate.schema.json
   tidegate init | grep -A3 'pools.models'";
 
 pub(super) const HEALTHCHECK: &str = "\

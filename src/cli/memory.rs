@@ -8,7 +8,7 @@ use crate::gate::Gate;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How many connections make a crowd. A guess: what fewer leave behind is a few megabytes.
-const CROWD: u64 = 500;
+const CROWD: u64 = 64;
 
 /// Gives the memory of a crowd that has left back to the system. For ever; to be dropped with the gate.
 ///

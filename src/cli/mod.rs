@@ -2,6 +2,7 @@
 
 mod asking;
 mod check;
+mod check_json;
 mod config_args;
 #[cfg(feature = "lab")]
 mod demo;
@@ -9,9 +10,11 @@ mod demo;
 mod dev;
 mod diagnose;
 mod examples;
+mod exit;
 mod explain;
 mod healthcheck;
 mod in_force;
+mod init;
 mod listen;
 mod live;
 mod memory;
@@ -36,9 +39,10 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use self::exit::{INVALID_CONFIG, USAGE};
 use self::output::{complain, is_unread, output};
 use self::usage_error::UsageError;
-use crate::config::{DEFAULT, LoadError};
+use crate::config::LoadError;
 use crate::gate::StartError;
 use crate::problem::Invalid;
 use crate::store;
@@ -87,9 +91,9 @@ enum Command {
     #[cfg(feature = "lab")]
     #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::Simulate),
-    /// Print the built-in configuration, with comments.
+    /// Print a configuration to begin with: the built-in one with comments, or that for a provider.
     #[command(after_help = examples::INIT)]
-    Init,
+    Init(init::Init),
     /// Ask a running gate whether it is well. For containers without curl.
     #[command(after_help = examples::HEALTHCHECK)]
     Healthcheck(healthcheck::Healthcheck),
@@ -100,11 +104,6 @@ enum Command {
         shell: Shell,
     },
 }
-
-/// Exit code of a command line that makes no sense, `clap`'s own.
-const USAGE: u8 = 2;
-/// Exit code of an invalid configuration (`EX_CONFIG` of sysexits.h).
-const INVALID_CONFIG: u8 = 78;
 
 /// The command line, for man pages.
 #[must_use]
@@ -135,10 +134,10 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Diagnose(diagnose) => diagnose.run(),
             Self::Top(top) => top.run(),
-            Self::Check(check) => check.run(),
+            Self::Check(check) => return check.run(),
             #[cfg(feature = "lab")]
             Self::Simulate(simulate) => simulate.run(),
-            Self::Init => Ok(output().write_all(DEFAULT.as_bytes())?),
+            Self::Init(init) => init.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Completions { shell } => complete(shell),
         }?;

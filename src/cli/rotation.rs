@@ -9,8 +9,10 @@ use crate::config;
 use crate::gate::Gate;
 use crate::reload::Reloader;
 
-/// SIGHUP, which from now on ends the gate no more.
+/// SIGHUP, which from now on ends the gate no more. Nor does a file that reaches the limit of its size (`ulimit -f`): the write
+/// fails, as on a full disk.
 pub(super) fn listen() -> io::Result<Signal> {
+    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     signal(SignalKind::hangup())
 }
 

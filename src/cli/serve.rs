@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,7 +23,7 @@ use super::{memory, rotation};
 use crate::config::{Config, Source, exposures};
 use crate::gate::{Gate, Workers};
 use crate::reload::{Load, Reloader, watch};
-use crate::telemetry::Filter;
+use crate::telemetry::{Filter, tell_lost};
 use crate::{admin, gate};
 
 /// Run the gate.
@@ -46,33 +47,56 @@ pub(super) enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
-        let filter = start_log(&self.log, self.log_format)?;
+        let log = start_log(&self.log, self.log_format)?;
         let in_force = self.config;
         let config = in_force.load()?;
         let load: Load = Box::new(move || in_force.load());
         let handed = HandedSockets::take()?;
         // For all but the connections of apps, which have threads of their own.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let served = runtime.block_on(serve(config, filter, handed, Some(load)));
+        runtime.spawn(log.tell_lost());
+        let served = runtime.block_on(serve(config, log.filter.clone(), handed, Some(load)));
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
         served
     }
 }
 
-/// Logs so much, so written, to standard error.
-pub(super) fn start_log(level: &str, format: LogFormat) -> Result<Filter> {
+/// The log, until it is dropped.
+pub(super) struct StartedLog {
+    pub(super) filter: Filter,
+    lines: NonBlocking,
+    /// Dropped, it writes what is left.
+    _thread: WorkerGuard,
+}
+
+/// So many lines of the log may be yet to be written. A guess: a few seconds of a gate that tells everything, and 2 MB.
+const BEHIND: usize = 10_000;
+
+/// Logs so much, so written, to standard error. A thread of its own writes: no request waits for a reader that does not read.
+pub(super) fn start_log(level: &str, format: LogFormat) -> Result<StartedLog> {
     let (filter, layer) = Filter::new(level).map_err(|error| UsageError(format!("--log {level}: {error}")))?;
-    tracing_subscriber::registry().with(layer).with(format.lines()).init();
-    Ok(filter)
+    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(BEHIND);
+    let (lines, thread) = builder.thread_name("log").finish(log_lines());
+    tracing_subscriber::registry().with(layer).with(format.lines(lines.clone())).init();
+    Ok(StartedLog { filter, lines, _thread: thread })
+}
+
+impl StartedLog {
+    /// Says what is lost, as long as lines are.
+    pub(super) fn tell_lost(&self) -> impl Future<Output = ()> + use<> {
+        tell_lost(self.lines.error_counter(), |lines, in_all| {
+            tracing::warn!(lines, in_all, "whoever reads the log does not keep up: lines are lost");
+        })
+    }
 }
 
 impl LogFormat {
-    fn lines<S>(self) -> Box<dyn Layer<S> + Send + Sync>
+    fn lines<S>(self, to: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
-        let lines = fmt::layer().with_writer(log_lines).with_target(false);
+        let lines = fmt::layer().with_writer(to).with_target(false);
         match self {
             Self::Text => lines.with_ansi(log_lines().is_terminal()).boxed(),
             Self::Json => lines.json().flatten_event(true).boxed(),
@@ -101,8 +125,8 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
     if let Some(admin) = config.server.admin {
         let listener = handed.admin(admin).await?;
         say(&format!("admin on http://{}", listener.local_addr()?));
-        let watched =
-            Arc::new(admin::AdminState::new(&config, gate.clone()).with_filter(filter).with_reloader(reloader.clone()));
+        let watched = admin::AdminState::new(&config, gate.clone()).listening_at(address).with_filter(filter);
+        let watched = Arc::new(watched.with_reloader(reloader.clone()));
         // It is there to the end: that the gate is draining is worth asking about.
         tokio::spawn(admin::run(watched, listener, stopped.clone().cancelled_owned()));
     }

@@ -5,10 +5,14 @@ use std::fmt::Debug;
 use humantime::format_duration;
 
 use super::{Config, Pool};
+use crate::route::Table;
 
-/// What becomes different, a line each.
+/// What becomes different.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference(Vec<String>);
+pub struct Difference {
+    lines: Vec<String>,
+    is_of_upstream: bool,
+}
 
 /// What a gate that runs cannot take over, by the names of the sections.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +20,7 @@ pub struct Difference(Vec<String>);
 pub struct NeedsRestart(Vec<&'static str>);
 
 impl Difference {
-    /// What `new` changes of the limits and bounds of the pools of `old`.
+    /// What `new` changes of `old`, whose routes have the numbers that they have there.
     ///
     /// # Errors
     /// [`NeedsRestart`], if it changes anything else.
@@ -40,19 +44,38 @@ impl Difference {
             let (of, old, new) = (format!("[pools.{}]", old.name), settings(old), settings(new));
             old.into_iter().zip(new).for_each(|((what, old), (_, new))| say(&of, what, old, new));
         }
-        Ok(Self(lines))
+        let mut note = |what: &str, old: String, new: String| {
+            let is_other = old != new;
+            if is_other {
+                lines.push(what.to_owned());
+            }
+            is_other
+        };
+        let is_of_upstream = note("[upstream] is changed", upstream(old), upstream(new));
+        note("[clients] is changed", clients(old), clients(new));
+        note("[queue] is changed", queue(old), queue(new));
+        note("[server] allowed_hosts or stall_timeout is changed", server(old), server(new));
+        note("mode is changed", modes(old), modes(new));
+        lines.extend(routes(&old.routes, &new.routes));
+        Ok(Self { lines, is_of_upstream })
+    }
+
+    /// Whether the connections to the upstream are made in another way.
+    #[must_use]
+    pub fn is_of_upstream(&self) -> bool {
+        self.is_of_upstream
     }
 
     /// Whether nothing becomes different.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.0.is_empty()
+        self.lines.is_empty()
     }
 
     /// What becomes different, as in `[pools.posts] limits: 300/min -> 200/min`.
     #[must_use]
     pub fn lines(&self) -> &[String] {
-        &self.0
+        &self.lines
     }
 }
 
@@ -61,33 +84,64 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
     fn text(part: impl Debug) -> String {
         format!("{part:?}")
     }
-    let Config { server, upstream, queue, clients, log, store, shared, routes, pools, .. } = config;
-    let key = upstream.api_key_env.as_ref().map(|variable| (variable.name().map(str::to_owned), variable.key()));
-    let trusted = upstream.authorities.as_ref().map(|authorities| authorities.len());
-    let times = (upstream.connect_timeout, upstream.response_timeout, upstream.http2_connections);
-    let upstream = (&upstream.url, &upstream.proxy, key, times, trusted, &upstream.refusals);
-    let queue = (queue.max_bytes, queue.max_in_flight, queue.ageing, queue.log_wait, queue.buffer);
-    let routes: Vec<_> = routes.routes().map(|(id, route)| (id, route, routes.charges(id))).collect();
+    let Config { server, queue, log, store, shared, pools, .. } = config;
+    let queue = (queue.max_bytes, queue.max_in_flight, queue.ageing);
     // Pools are told apart by these; what was counted by one key says nothing of another.
     let pools: Vec<_> = pools.iter().map(|pool| (&pool.name, pool.limits.unit, &pool.key, pool.implicit)).collect();
-    // A map has no order, and its text neither.
-    let mut weights: Vec<_> = clients.weights.iter().map(text).collect();
-    weights.sort();
-    let clients = (&clients.by, clients.quota, clients.may_raise, weights);
     vec![
         ("[server] listen", text(server.listen)),
         ("[server] admin", text(server.admin)),
         ("[server] drain", text(server.drain)),
-        ("[server] allowed_hosts", text(&server.allowed_hosts)),
-        ("[server] stall_timeout", text(server.stall_timeout)),
-        ("[upstream]", text(upstream)),
-        ("[queue]", text(queue)),
-        ("[clients]", text(clients)),
+        ("[queue] max_bytes, max_in_flight or ageing", text(queue)),
         ("[log]", text(log)),
         ("[store]", text((store, shared))),
         ("which pools there are, or what keys they have", text(pools)),
-        ("[[routes]]", text(routes)),
     ]
+}
+
+/// Some of it may be secret, and is only compared.
+fn upstream(Config { upstream, .. }: &Config) -> String {
+    let key = upstream.api_key_env.as_ref().map(|variable| (variable.name().map(str::to_owned), variable.key()));
+    let trusted = upstream.authorities.as_ref().map(|authorities| authorities.roots.clone());
+    let times = (upstream.connect_timeout, upstream.response_timeout, upstream.http2_connections);
+    format!("{:?}", (&upstream.url, &upstream.proxy, key, times, trusted, &upstream.refusals))
+}
+
+/// A map has no order, and its text neither.
+fn clients(Config { clients, .. }: &Config) -> String {
+    let mut weights: Vec<_> = clients.weights.iter().map(|weight| format!("{weight:?}")).collect();
+    weights.sort();
+    format!("{:?}", (&clients.by, clients.quota, clients.may_raise, weights))
+}
+
+fn queue(Config { queue, .. }: &Config) -> String {
+    format!("{:?}", (queue.log_wait, queue.buffer))
+}
+
+fn server(Config { server, .. }: &Config) -> String {
+    format!("{:?}", (&server.allowed_hosts, server.stall_timeout, server.tls.is_some()))
+}
+
+fn modes(config: &Config) -> String {
+    let pools: Vec<_> = config.pools.iter().map(|pool| pool.is_observed).collect();
+    format!("{:?}", (config.is_observed, pools))
+}
+
+/// What becomes of each route, a line each.
+fn routes<'t>(old: &'t Table, new: &'t Table) -> impl Iterator<Item = String> + 't {
+    new.routes().filter_map(move |(id, route)| {
+        let name = &route.name;
+        let was_in_force = old.routes().any(|(known, _)| known == id) && old.is_in_force(id);
+        match (was_in_force, new.is_in_force(id)) {
+            (false, true) => Some(format!("{name} is new")),
+            (true, false) => Some(format!("{name} is removed")),
+            (true, true) => {
+                let text = |table: &Table| format!("{:?}", (table.route(id), table.charges(id)));
+                (text(old) != text(new)).then(|| format!("{name} is changed"))
+            }
+            (false, false) => None,
+        }
+    })
 }
 
 /// What of a pool may become different, in words.

@@ -5,16 +5,20 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use bytesize::ByteSize;
 use indexmap::IndexMap;
 use serde::Deserialize;
-use toml::Spanned;
+
+use super::spanned::Spanned;
 
 /// A text with its place in the file, parsed later so that the error can point to it.
 pub(super) type Text = Spanned<String>;
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
-    /// What it means is decided before, by the overlay; here another value is an error.
+    /// "built-in", the default, keeps the built-in pools and routes, and the file changes those that it names; "none" starts empty.
+    // Decided before, by the overlay; here another value is an error.
     pub(super) extends: Option<Extends>,
+    /// "enforce", the default, or "observe" for the whole gate: nothing waits or is refused; what would have been is counted.
     pub(super) mode: Option<Mode>,
     pub(super) server: Server,
     pub(super) upstream: Upstream,
@@ -23,11 +27,13 @@ pub(super) struct File {
     pub(super) log: Log,
     pub(super) store: Store,
     pub(super) replicas: Replicas,
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Spanned<Pool>>"))]
     pub(super) pools: IndexMap<String, Spanned<Pool>>,
     pub(super) routes: Vec<Route>,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Extends {
     BuiltIn,
@@ -35,6 +41,7 @@ pub(super) enum Extends {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Mode {
     Enforce,
@@ -42,6 +49,7 @@ pub(super) enum Mode {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [server]")]
 pub(super) struct Server {
     pub(super) listen: Option<Text>,
@@ -55,6 +63,7 @@ pub(super) struct Server {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [upstream]")]
 pub(super) struct Upstream {
     pub(super) url: Option<Text>,
@@ -62,34 +71,43 @@ pub(super) struct Upstream {
     pub(super) api_key_env: Option<Text>,
     pub(super) connect_timeout: Option<Text>,
     pub(super) response_timeout: Option<Text>,
-    pub(super) http2_connections: Option<NonZeroUsize>,
+    pub(super) http2_connections: Option<Spanned<NonZeroUsize>>,
     pub(super) ca_file: Option<Text>,
     pub(super) learn: Option<bool>,
+    /// What a refusal means by its code or type: "limit", "too_large", "ramp", "billing" or "overload".
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Text>"))]
     pub(super) refusals: IndexMap<String, Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [queue]")]
 pub(super) struct Queue {
     pub(super) max_waiting: Option<usize>,
+    #[cfg_attr(test, schemars(with = "Option<super::schema::Size>"))]
     pub(super) max_bytes: Option<Spanned<ByteSize>>,
     pub(super) max_in_flight: Option<NonZeroU32>,
     pub(super) max_wait: Option<Text>,
     pub(super) ageing: Option<Text>,
     pub(super) log_wait: Option<Text>,
+    #[cfg_attr(test, schemars(with = "Option<super::schema::Size>"))]
     pub(super) buffer: Option<Spanned<ByteSize>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [clients]")]
 pub(super) struct Clients {
     pub(super) quota: Option<Text>,
     pub(super) by: Option<Spanned<Vec<Text>>>,
+    /// How many shares a client has where others have one, 1 to 1000, by its name or label.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Spanned<i64>>"))]
     pub(super) weights: IndexMap<String, Spanned<i64>>,
     pub(super) may_raise: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [log]")]
 pub(super) struct Log {
     pub(super) access: Option<Access>,
@@ -99,6 +117,7 @@ pub(super) struct Log {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [store]")]
 pub(super) struct Store {
     pub(super) path: Option<Text>,
@@ -111,12 +130,14 @@ pub(super) struct Store {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [replicas]")]
 pub(super) struct Replicas {
     pub(super) share: Option<Text>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outage {
     Share,
@@ -125,6 +146,7 @@ pub(super) enum Outage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ColdStart {
     Empty,
@@ -132,6 +154,7 @@ pub(super) enum ColdStart {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Access {
     Off,
@@ -140,6 +163,7 @@ pub(super) enum Access {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [pools.NAME]")]
 pub(super) struct Pool {
     pub(super) requests: Vec<Text>,
@@ -150,15 +174,20 @@ pub(super) struct Pool {
     pub(super) margin: Option<Text>,
     pub(super) learn: Option<bool>,
     pub(super) key: Vec<Text>,
+    /// How many may wait for this pool; as under [queue].
     pub(super) max_waiting: Option<Spanned<usize>>,
+    #[cfg_attr(test, schemars(with = "Option<super::schema::Size>"))]
     pub(super) max_bytes: Option<Spanned<ByteSize>>,
+    /// How long a request may wait for this pool; as under [queue].
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
     pub(super) poll_share: Option<Spanned<f64>>,
+    /// "enforce", the default, or "observe": requests do not wait for this pool; what would have been is counted.
     pub(super) mode: Option<Mode>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Shape {
     Window,
@@ -166,6 +195,7 @@ pub(super) enum Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum WhenFull {
     Queue,
@@ -173,6 +203,7 @@ pub(super) enum WhenFull {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table, as in [[routes]]")]
 pub(super) struct Route {
     #[serde(rename = "match")]

@@ -12,6 +12,16 @@ pub(super) fn redacted(text: &str) -> String {
     reader.shown
 }
 
+/// The value of a setting, illegible where it may be secret.
+pub(super) fn shown_value(path: &[String], value: &str) -> String {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let schemes = ["https://", "http://"];
+    let scheme = schemes.into_iter().find(|scheme| is_url(&path) && value.starts_with(scheme)).map_or(0, str::len);
+    let is_shown = is_harmless(&path) && !value.contains("BEGIN");
+    let masked = value[scheme..].chars().map(|c| if is_shown || c == '\n' { c } else { mask(c) });
+    value[..scheme].chars().chain(masked).collect()
+}
+
 /// A text as it goes through; it need not be TOML, as just that may be wrong with it.
 #[derive(Default)]
 struct Reader<'t> {

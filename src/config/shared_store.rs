@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use redis::{ConnectionInfo, IntoConnectionInfo, RedisError};
 
-use super::KeyVariable;
+use super::key_variable::KeyVariable;
 use crate::limit::Share;
 use crate::replica::{OnOutage, PARTS};
 

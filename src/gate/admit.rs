@@ -11,6 +11,7 @@ use super::observed_request::ObservedRequest;
 use super::outcome::millis;
 use super::progress::Progress;
 use super::request::ClientRequest;
+use super::request_log::WaitingRequest;
 use super::state::Gate;
 use crate::admission::{AdmissionRequest, PendingPermit, Permit, QueuePosition, Turn};
 use crate::limit::Unit;
@@ -68,6 +69,9 @@ impl Gate {
             Turn::Queued(queued) => {
                 drop(slot);
                 let asked = Instant::now();
+                if progress.waited_for.is_none() {
+                    progress.waited_for = self.admission.waits_for(&[queued.ticket()]).pop().flatten();
+                }
                 let permit = Box::pin(self.wait(queued, request)).await?;
                 progress.waited += asked.elapsed();
                 (permit, self.in_flight.overdraw(1))
@@ -130,6 +134,8 @@ impl Gate {
         request.compact();
         let _queued = request.queued();
         let (method, route, arrived) = (method_name(request.head.method.as_str()), request.route(), request.arrived);
+        let (client, ticket) = (request.client, queued.ticket());
+        let _waiting = self.requests.waits(WaitingRequest { route, client, arrived, ticket });
         let mention = async {
             sleep(self.log_wait.saturating_sub(arrived.elapsed())).await;
             let (route, pools) = (&*self.routes.route(route).name, self.labels.pools(route));

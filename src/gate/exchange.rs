@@ -4,11 +4,13 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::body::PeekedBody;
+use super::body_reader::BodyReader;
+use super::headers::are_of_event_stream;
 use super::observed_request::ObservedRequest;
 use crate::admission::{Acceptance, InFlight};
 use crate::hints::{
-    self, BodyDecoder, Codings, Meanings, Pushback, UpstreamResponse, UsageReader, allowances, classify_refusal,
-    is_gone,
+    self, BodyDecoder, Codings, Meanings, Pushback, RefusalReader, UpstreamResponse, UsageReader, allowances,
+    classify_refusal, is_gone,
 };
 use crate::upstream::{Held, ResponseBody};
 
@@ -28,8 +30,10 @@ pub(super) struct ResponseMeter {
     sent_at: Instant,
     /// What admission has not been told yet.
     acceptance: Option<Acceptance>,
-    /// Finds the tokens used in the response's body, where a pool counts them.
-    usage: Option<BodyDecoder<UsageReader>>,
+    /// Reads along in the response's body.
+    reader: Option<BodyDecoder<BodyReader>>,
+    /// An error in the body has been judged.
+    has_reported: bool,
 }
 
 /// How much of a compressed response is decoded to find the tokens it used, in bytes. A guess: more than any response
@@ -91,7 +95,7 @@ impl Exchange {
 
 impl ResponseMeter {
     pub(super) fn new(in_flight: InFlight, slot: Held, observed: Option<ObservedRequest>, sent_at: Instant) -> Self {
-        Self { in_flight, _slot: slot, observed, sent_at, acceptance: None, usage: None }
+        Self { in_flight, _slot: slot, observed, sent_at, acceptance: None, reader: None, has_reported: false }
     }
 
     /// The upstream took the request; these headers say what is left, or nothing is at its path. Admission is told at the
@@ -120,25 +124,48 @@ impl ResponseMeter {
         self.in_flight.refused(self.sent_at, refusal);
     }
 
-    /// From now on it looks for the tokens used in what it [sees](Self::see).
-    pub(super) fn read_usage(&mut self, headers: &HeaderMap) {
-        self.usage = codings(headers).map(|codings| {
+    /// From now on it looks for the tokens used in what it [sees](Self::see), if they are counted, and in an event stream for a
+    /// refusal.
+    pub(super) fn read_body(&mut self, headers: &HeaderMap, counts_tokens: bool) {
+        let refusal = are_of_event_stream(headers).then(RefusalReader::default);
+        if !counts_tokens && refusal.is_none() {
+            return;
+        }
+        self.reader = codings(headers).map(|codings| {
             let most = if codings.is_plain() { usize::MAX } else { MAX_DECODED };
-            BodyDecoder::new(&codings, most, UsageReader::default())
+            let usage = counts_tokens.then(UsageReader::default);
+            BodyDecoder::new(&codings, most, BodyReader { usage, refusal })
         });
+    }
+
+    /// The same for the events of a WebSocket.
+    pub(super) fn read_turn(&mut self) {
+        let sink = BodyReader { usage: Some(UsageReader::default()), refusal: Some(RefusalReader::default()) };
+        self.reader = Some(BodyDecoder::new(&Codings::default(), usize::MAX, sink));
     }
 
     /// The next piece of the response's body.
     pub(super) fn see(&mut self, piece: &[u8]) {
-        if let Some(usage) = &mut self.usage {
-            usage.push(piece);
+        if let Some(reader) = &mut self.reader {
+            reader.push(piece);
+        }
+    }
+
+    /// Tells admission of a refusal, if what it has seen has one: the request was taken, and is not sent again.
+    pub(super) fn report_refusal(&mut self, meanings: &Meanings) {
+        let reader = self.reader.as_ref().and_then(|reader| reader.sink().refusal.as_ref());
+        let Some(reader) = reader.filter(|reader| reader.has_error() && !self.has_reported) else { return };
+        self.has_reported = true;
+        if let Some(refusal) = reader.refusal(meanings) {
+            self.acceptance = None;
+            self.refused(&refusal);
         }
     }
 }
 
 impl Drop for ResponseMeter {
     fn drop(&mut self) {
-        let tokens = self.usage.as_ref().and_then(|usage| usage.sink().total());
+        let tokens = self.reader.as_ref().and_then(|reader| reader.sink().usage.as_ref()?.total());
         self.in_flight.end(self.sent_at, self.acceptance.as_ref(), tokens);
         if let Some(observed) = self.observed.take() {
             observed.end(tokens);

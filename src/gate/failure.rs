@@ -38,6 +38,10 @@ pub(super) enum Failure {
     Loop,
     /// A web page may have sent it, and would spend the key that the gate adds.
     Stranger(Stranger),
+    /// Servers read its path in more ways than the gate can count.
+    Disguised,
+    /// It asks to go no further than the gate.
+    LastHop,
     /// Its client has left. No one reads the response.
     Left,
     /// A defect in the gate.
@@ -167,6 +171,17 @@ impl Failure {
                 StatusCode::FORBIDDEN,
                 Code::CrossSite,
                 format!("the gate adds its key to requests (upstream.api_key_env), but not to this one: {stranger}."),
+            ),
+            Self::Disguised => ErrorResponse::new(
+                StatusCode::BAD_REQUEST,
+                Code::BadRequest,
+                "its path mixes encoded slashes, backslashes, dot segments, parameters or white space, which servers read \
+                 differently; write it plainly.",
+            ),
+            Self::LastHop => ErrorResponse::new(
+                StatusCode::NOT_IMPLEMENTED,
+                Code::BadRequest,
+                "Max-Forwards is 0, and the gate itself answers neither TRACE nor OPTIONS.",
             ),
             Self::Left => unanswered(&Failed::Body),
             Self::Panicked => ErrorResponse::new(

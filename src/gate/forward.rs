@@ -69,9 +69,7 @@ impl Gate {
             let exchange = self.switch_protocols(request, response, meter, turns)?;
             return Ok(Forwarded { exchange, can_resend: false });
         }
-        if self.routes.route(request.route()).is_metered {
-            meter.read_usage(response.headers());
-        }
+        meter.read_body(response.headers(), self.routes.route(request.route()).is_metered);
         headers::for_client(response.headers_mut());
         Ok(Forwarded { exchange: Exchange::new(response, meter), can_resend: false })
     }
@@ -88,7 +86,7 @@ impl Gate {
         // What goes on has the room that answers need; what is kept is copied to its size.
         let kept = if can_resend { head.headers.clone() } else { HeaderMap::new() };
         *outgoing.headers_mut() = mem::replace(&mut head.headers, kept);
-        headers::for_upstream(outgoing.headers_mut(), upgrade.is_some());
+        headers::for_upstream(&head.method, outgoing.headers_mut(), upgrade.is_some());
         self.hops.add_to(outgoing.headers_mut());
         (outgoing, can_resend)
     }

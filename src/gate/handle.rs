@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::answer::Answer;
 use super::failure::Failure;
+use super::headers::is_last_hop;
 use super::peer::Peer;
 use super::progress::Progress;
 use super::record::RequestRecord;
@@ -79,6 +80,12 @@ impl Gate {
         }
         if request.is_misdirected() {
             return Err(Failure::Misdirected);
+        }
+        if request.found.is_mixed() {
+            return Err(Failure::Disguised);
+        }
+        if is_last_hop(&request.head.method, &request.head.headers) {
+            return Err(Failure::LastHop);
         }
         if self.hops.have_passed(&request.head.headers) {
             return Err(Failure::Loop);

@@ -1,9 +1,10 @@
 use std::iter;
 use std::time::Duration;
 
+use http::Method;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HeaderMap,
-    HeaderName, HeaderValue, RETRY_AFTER, TE, UPGRADE,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
+    EXPECT, HeaderMap, HeaderName, HeaderValue, MAX_FORWARDS, RETRY_AFTER, TE, UPGRADE,
 };
 use smallvec::SmallVec;
 
@@ -76,9 +77,38 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Keeps one `content-length` where HTTP/2 may send several: h2 has held the body against the first.
+pub(super) fn merge_lengths(headers: &mut HeaderMap) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).into_iter();
+    let (Some(first), Some(_)) = (lengths.next(), lengths.next()) else { return };
+    let first = first.clone();
+    headers.insert(CONTENT_LENGTH, first);
+}
+
+/// Whether a request asks to go no further (RFC 9110 §7.6.2).
+pub(super) fn is_last_hop(method: &Method, headers: &HeaderMap) -> bool {
+    counts_hops(method) && hops(headers) == Some(0)
+}
+
+/// Counts this hop.
+fn count_hop(method: &Method, headers: &mut HeaderMap) {
+    if let (true, Some(hops)) = (counts_hops(method), hops(headers)) {
+        headers.insert(MAX_FORWARDS, HeaderValue::from(hops.saturating_sub(1)));
+    }
+}
+
+fn counts_hops(method: &Method) -> bool {
+    *method == Method::TRACE || *method == Method::OPTIONS
+}
+
+fn hops(headers: &HeaderMap) -> Option<u64> {
+    headers.get(MAX_FORWARDS)?.to_str().ok()?.trim().parse().ok()
+}
+
 /// Takes out what is between client and gate only: what RFC 9110 §7.6.1 says, and what a client tells the gate. Each side
 /// of the gate frames, keeps alive and continues by itself; the wish for a WebSocket and the one for trailers go on.
-pub(super) fn for_upstream(headers: &mut HeaderMap, websocket: bool) {
+pub(super) fn for_upstream(method: &Method, headers: &mut HeaderMap, websocket: bool) {
+    count_hop(method, headers);
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
     strip(headers, |name| *name == EXPECT || name.as_str().starts_with("x-tidegate-"));
     if wants_trailers {
@@ -184,8 +214,30 @@ mod tests {
             ("x-tidegate-client", "web"),
             ("x-tidegate-max-wait", "30s"),
         ]);
-        for_upstream(&mut sent, false);
+        for_upstream(&Method::GET, &mut sent, false);
         assert_eq!(sent, headers(&[("te", "trailers"), ("connection", "te"), ("authorization", "Bearer sk")]));
+    }
+
+    #[test]
+    fn hops_are_counted_for_trace_and_options_alone() {
+        for (method, said, left) in
+            [(Method::TRACE, "3", "2"), (Method::OPTIONS, "1", "0"), (Method::GET, "3", "3"), (Method::TRACE, "x", "x")]
+        {
+            let mut sent = headers(&[("max-forwards", said)]);
+            for_upstream(&method, &mut sent, false);
+            assert_eq!(sent, headers(&[("max-forwards", left)]), "{method} {said}");
+            assert!(!is_last_hop(&method, &headers(&[("max-forwards", said)])));
+        }
+        let last = headers(&[("max-forwards", "0")]);
+        assert!(is_last_hop(&Method::TRACE, &last) && is_last_hop(&Method::OPTIONS, &last));
+        assert!(!is_last_hop(&Method::POST, &last));
+    }
+
+    #[test]
+    fn equal_lengths_become_one() {
+        let mut twice = headers(&[("content-length", "5"), ("accept", "*/*"), ("content-length", "05")]);
+        merge_lengths(&mut twice);
+        assert_eq!(twice, headers(&[("content-length", "5"), ("accept", "*/*")]));
     }
 
     #[test]
@@ -202,11 +254,11 @@ mod tests {
     fn an_upgrade_to_a_websocket_goes_on_and_no_other() {
         let mut websocket = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]);
         assert!(asks_for_websocket(&websocket));
-        for_upstream(&mut websocket, true);
+        for_upstream(&Method::GET, &mut websocket, true);
         assert_eq!(websocket, headers(&[("upgrade", "websocket"), ("connection", "upgrade")]));
         let mut h2c = headers(&[("connection", "Upgrade"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")]);
         assert!(!asks_for_websocket(&h2c));
-        for_upstream(&mut h2c, false);
+        for_upstream(&Method::GET, &mut h2c, false);
         assert!(h2c.is_empty());
         assert!(!asks_for_websocket(&headers(&[("upgrade", "websocket")])));
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::stats::RefusalKey;
@@ -15,8 +15,8 @@ pub(super) struct Observer {
     /// By the pool's place.
     pools: Vec<bool>,
     /// By the route's place in the table.
-    routes: Vec<ObservedCounter>,
-    refusals: Mutex<BTreeMap<RefusalKey, u64>>,
+    routes: Vec<Arc<ObservedCounter>>,
+    refusals: Arc<Mutex<BTreeMap<RefusalKey, u64>>>,
     /// A wait that is worth a line in the log.
     log_wait: Duration,
 }
@@ -46,10 +46,17 @@ impl Observer {
         (config.is_observed || pools.contains(&true)).then(|| Self {
             is_whole: config.is_observed,
             pools,
-            routes: config.routes.routes().map(|_| ObservedCounter::default()).collect(),
-            refusals: Mutex::default(),
+            routes: config.routes.routes().map(|_| Arc::default()).collect(),
+            refusals: Arc::default(),
             log_wait: config.queue.log_wait,
         })
+    }
+
+    /// The same counters, under a configuration that follows this one's.
+    pub(super) fn following(&self, config: &Config) -> Option<Self> {
+        let known = |(id, _): (RouteId, _)| self.routes.get(id.0).cloned().unwrap_or_default();
+        let (routes, refusals) = (config.routes.routes().map(known).collect(), Arc::clone(&self.refusals));
+        Self::new(config).map(|new| Self { routes, refusals, ..new })
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -70,7 +77,7 @@ impl Observer {
             wait: Duration::from_micros(counter.waited_us.load(Ordering::Relaxed)),
             refused: counter.refused.load(Ordering::Relaxed),
         };
-        self.routes.iter().map(counts).collect()
+        self.routes.iter().map(|counter| counts(counter)).collect()
     }
 
     /// How many would have been refused, by what.

@@ -1,11 +1,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method};
+use tokio::time::Instant;
 
 use super::socket::Socket;
-use crate::client::{Clients, Identity, Sender};
+use super::state::GateState;
+use crate::client::{Identity, Sender};
 use crate::fingerprint::Fingerprint;
 use crate::queue::ClientId;
 use crate::route::{Found, Table, account_fingerprint};
@@ -16,11 +19,22 @@ pub(super) struct Peer {
     address: SocketAddr,
     pub(super) socket: Socket,
     remembered: Mutex<Remembered>,
+    rest: Mutex<Rest>,
+}
+
+/// Whether a connection is at rest.
+struct Rest {
+    /// How many of its requests are being answered.
+    answering: usize,
+    /// The last time that one was.
+    since: Instant,
 }
 
 #[derive(Default)]
 struct Remembered {
     identity: Option<Identity>,
+    /// By which configuration.
+    generation: u64,
     account: Option<(Box<[u8]>, Fingerprint)>,
     route: Option<FoundRoute>,
 }
@@ -35,13 +49,36 @@ struct FoundRoute {
 
 impl Peer {
     pub(super) fn new(address: SocketAddr, socket: Socket) -> Self {
-        Self { address, socket, remembered: Mutex::default() }
+        let rest = Mutex::new(Rest { answering: 0, since: Instant::now() });
+        Self { address, socket, remembered: Mutex::default(), rest }
+    }
+
+    /// One more of its requests is being answered.
+    pub(super) fn begins_answer(&self) {
+        self.rest().answering += 1;
+    }
+
+    /// One of its requests has been answered, or will not be.
+    pub(super) fn ends_answer(&self, now: Instant) {
+        let mut rest = self.rest();
+        rest.answering = rest.answering.saturating_sub(1);
+        rest.since = now;
+    }
+
+    /// How long it may still be at rest, of so much in all: all of it while a request is being answered.
+    pub(super) fn may_rest(&self, most: Duration, now: Instant) -> Duration {
+        let rest = self.rest();
+        if rest.answering > 0 { most } else { most.saturating_sub(now - rest.since) }
     }
 
     /// The client that sends these headers, and this query.
-    pub(super) fn identify(&self, clients: &Clients, headers: &HeaderMap, query: Option<&str>) -> ClientId {
+    pub(super) fn identify(&self, gate: &GateState, headers: &HeaderMap, query: Option<&str>) -> ClientId {
         let sender = Sender { headers, query, peer: self.address.ip() };
-        clients.identify_again(&mut self.remembered().identity, sender)
+        let mut remembered = self.remembered();
+        if remembered.generation != gate.generation {
+            (remembered.identity, remembered.generation) = (None, gate.generation);
+        }
+        gate.clients.identify_again(&mut remembered.identity, sender)
     }
 
     /// The route of a request for this path.
@@ -80,6 +117,10 @@ impl Peer {
         is_host && authority.port_u16().unwrap_or(usual) == own.port()
     }
 
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,7 +129,6 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     use crate::route::Priority;
     use bytes::Bytes;

@@ -3,6 +3,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::request_log::WaitedFor;
+
 /// What a request has been through on its way to the upstream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
@@ -12,6 +14,8 @@ pub(super) struct Progress {
     pub(super) sent_at: Option<Instant>,
     /// All its waits in the queue together.
     pub(super) waited: Duration,
+    /// What it first waited for.
+    pub(super) waited_for: Option<WaitedFor>,
     /// Where it says whether it waits in the queue, if another task wants to know.
     queued: Option<watch::Sender<bool>>,
 }
@@ -53,5 +57,6 @@ impl Progress {
     /// What another task's request for the same went through, this one did as well.
     pub(super) fn take_over(&mut self, other: &Self) {
         (self.attempts, self.sent_at, self.waited) = (other.attempts, other.sent_at, other.waited);
+        self.waited_for.clone_from(&other.waited_for);
     }
 }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::failure::{ErrorResponse, Failure};
 use super::outcome::{End, Outcome, Source};
+use super::peer::Peer;
 use super::progress::Progress;
 use super::request::ClientRequest;
 use super::state::Gate;
@@ -20,6 +21,8 @@ use crate::upstream::Obstacle;
 pub(super) struct RequestRecord {
     gate: Gate,
     trace: Option<Arc<RequestTrace>>,
+    /// The connection that is being answered on; none for a turn of a WebSocket.
+    peer: Option<Arc<Peer>>,
     pub(super) arrived: Instant,
     pub(super) progress: Progress,
     /// The upstream's response is still coming in.
@@ -32,19 +35,26 @@ impl RequestRecord {
     /// Of a request that has just arrived. As long as nothing else is known, its client has left.
     pub(super) fn start(gate: &Gate, request: &ClientRequest) -> Box<Self> {
         let outcome = Outcome::of(request.route(), request.head.method.clone(), request.client);
-        Self::new(gate, outcome, request.arrived, request.trace.clone())
+        request.peer.begins_answer();
+        Self::new(gate, Some(Arc::clone(&request.peer)), outcome, request.arrived, request.trace.clone())
     }
 
     /// Of a turn of a WebSocket, which counts as a request of this route.
     pub(super) fn of_turn(gate: &Gate, route: RouteId, client: ClientId, headers: &HeaderMap) -> Box<Self> {
         let arrived = Instant::now();
         let trace = gate.telemetry.begin(&gate.routes.route(route).name, arrived, &mut headers.clone());
-        Self::new(gate, Outcome::of(route, Method::POST, client), arrived, trace)
+        Self::new(gate, None, Outcome::of(route, Method::POST, client), arrived, trace)
     }
 
-    fn new(gate: &Gate, outcome: Outcome, arrived: Instant, trace: Option<Arc<RequestTrace>>) -> Box<Self> {
-        let gate = gate.clone();
-        Box::new(Self { gate, trace, arrived, progress: Progress::default(), is_open: false, outcome })
+    fn new(
+        gate: &Gate,
+        peer: Option<Arc<Peer>>,
+        outcome: Outcome,
+        arrived: Instant,
+        trace: Option<Arc<RequestTrace>>,
+    ) -> Box<Self> {
+        let (gate, progress) = (gate.clone(), Progress::default());
+        Box::new(Self { gate, trace, peer, arrived, progress, is_open: false, outcome })
     }
 
     /// The gate that answers the request, and where it notes what the request goes through.
@@ -139,10 +149,14 @@ impl Drop for RequestRecord {
             outcome.upstream = Some(now - sent);
         }
         self.gate.stats.count(&self.outcome, now);
+        if let Some(peer) = &self.peer {
+            peer.ends_answer(now);
+        }
         if let Some(trace) = &self.trace {
             self.gate.telemetry.end(&self.line(trace), trace, self.outcome.is_plain());
         }
         self.outcome.log(&self.gate.routes.route(self.outcome.route).name);
+        self.gate.requests.ended(now, self.outcome.clone(), self.progress.waited_for.take());
     }
 }
 

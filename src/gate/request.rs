@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use super::headers::{asks_for_websocket, join_cookies, mark_secrets, speak_to_the_gate};
+use super::headers::{asks_for_websocket, join_cookies, mark_secrets, merge_lengths, speak_to_the_gate};
 use super::peer::Peer;
 use super::state::GateState;
 use crate::admission::{AdmissionRequest, ClientId, QueuePosition};
@@ -52,6 +52,7 @@ impl ClientRequest {
         let (mut head, body) = request.into_parts();
         if head.version == Version::HTTP_2 {
             join_cookies(&mut head.headers);
+            merge_lengths(&mut head.headers);
         }
         mark_secrets(&mut head.headers);
         let arrived = Instant::now();
@@ -60,7 +61,7 @@ impl ClientRequest {
         let found = peer.find(&gate.routes, &head.method, target.path());
         let is_short = found.lacks_v1() && base.adds_v1();
         let with_v1 = is_short.then(|| format!("/v1{target}").parse().ok()).flatten();
-        let client = peer.identify(&gate.clients, &head.headers, target.query());
+        let client = peer.identify(gate, &head.headers, target.query());
         let trace = gate.telemetry.begin(&gate.routes.route(found.route()).name, arrived, &mut head.headers);
         let (target, peer) = (with_v1.unwrap_or(target), Arc::clone(peer));
         let speaks = speak_to_the_gate(&head.headers);

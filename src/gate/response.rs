@@ -18,6 +18,7 @@ use super::outcome::Source;
 use super::record::RequestRecord;
 use super::shared::SharedAnswer;
 use super::untaken::Untaken;
+use crate::upstream::filter_trailers;
 
 /// Turns an answer into one HTTP response, which carries the request's record to its last byte.
 pub(super) fn respond(
@@ -155,17 +156,23 @@ impl GateBody {
                 NextPiece::Ending(ending) => self.go_on(*ending),
             }
         }
-        let frame = match &mut self.content {
+        let mut frame = match &mut self.content {
             Content::Early(_) => None,
             Content::Upstream(body) => ready!(Pin::new(body).poll_frame(cx)),
             Content::Complete(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|never| match never {}))
             }
         };
-        match &frame {
+        match &mut frame {
             Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    filter_trailers(trailers);
+                }
                 if let (Some(meter), Some(piece)) = (&mut self.meter, frame.data_ref()) {
                     meter.see(piece);
+                    if let Some(record) = &self.record {
+                        meter.report_refusal(&record.gate().meanings);
+                    }
                 }
             }
             end => self.end(end.is_some()),

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::connection::ConnectionService;
+use super::crowd::CrowdPlace;
 use super::state::Gate;
 use super::workers::Workers;
 
@@ -55,11 +56,15 @@ async fn serve(
     let connections = TaskTracker::new();
     let mut shutdown = pin!(shutdown);
     loop {
+        let accepted = async {
+            let place = service.crowd().place().await;
+            (listener.accept().await, place)
+        };
         tokio::select! {
-            accepted = listener.accept() => {
-                let taken = accepted.and_then(|(stream, peer)| spawn(&connections, &service, workers, stream, peer));
+            (accepted, place) = accepted => {
+                let taken = accepted.and_then(|(stream, peer)| spawn(&connections, &service, workers, stream, peer, place));
                 if let Err(error) = taken {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    service.crowd().tell(&format!("cannot accept a connection: {error}"));
                     sleep(BREATHE).await;
                 }
             }
@@ -79,17 +84,18 @@ fn spawn(
     workers: Option<&Workers>,
     stream: TcpStream,
     peer: SocketAddr,
+    place: CrowdPlace,
 ) -> io::Result<()> {
     let service = Arc::clone(service);
     let Some(workers) = workers else {
-        connections.spawn(service.serve(stream, peer));
+        connections.spawn(service.serve(stream, peer, place));
         return Ok(());
     };
     // A stream belongs to the runtime that it was made in.
     let stream = stream.into_std()?;
     let serving = async move {
         match TcpStream::from_std(stream) {
-            Ok(stream) => service.serve(stream, peer).await,
+            Ok(stream) => service.serve(stream, peer, place).await,
             Err(error) => tracing::warn!(%error, "cannot serve a connection"),
         }
     };

@@ -316,7 +316,7 @@ impl Drop for WaiterGuard<'_> {
 /// What a GET asks for, by all that the upstream will see of it.
 fn wanted(request: &ClientRequest) -> Option<Shareable> {
     let mut headers = request.head.headers.clone();
-    for_upstream(&mut headers, false);
+    for_upstream(&Method::GET, &mut headers, false);
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let pairs: SmallVec<[(&str, &[u8]); 16]> = pairs.collect();
     Shareable::new(request.target.as_str(), pairs.iter().copied())

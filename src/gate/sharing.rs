@@ -12,11 +12,15 @@ use crate::route::{Route, RouteId, Table, resources};
 
 /// Which requests share a call: the [`Coalescer`] of the core under a lock, and what came of it.
 pub(super) struct Sharing {
+    calls: Arc<SharedCalls>,
+    /// By the route's place in the table; none where the route does not share.
+    routes: Vec<Option<Arc<ShareCounters>>>,
+}
+
+struct SharedCalls {
     coalescer: Mutex<GateCoalescer>,
     /// The calls and responses in there, so that a write which changes none need not lock.
     tracked: AtomicUsize,
-    /// By the route's place in the table; none where the route does not share.
-    routes: Vec<Option<ShareCounters>>,
 }
 
 /// A pool instance pays for polls, a [`SharedCall`] can be joined, and a [`SharedResponse`] is the answer.
@@ -66,20 +70,28 @@ pub struct Coalesced {
 
 impl Sharing {
     pub(super) fn new(table: &Table) -> Self {
-        let counters = |(_, route): (RouteId, &Route)| route.coalesce.map(|_| ShareCounters::default());
+        let counters = |(_, route): (RouteId, &Route)| route.coalesce.map(|_| Arc::default());
         let routes = table.routes().map(counters).collect();
-        Self { coalescer: Mutex::new(Coalescer::new(MOST)), tracked: AtomicUsize::new(0), routes }
+        let calls = SharedCalls { coalescer: Mutex::new(Coalescer::new(MOST)), tracked: AtomicUsize::new(0) };
+        Self { calls: Arc::new(calls), routes }
+    }
+
+    /// The same calls and counters, for the routes of a table that follows this one's.
+    pub(super) fn following(&self, table: &Table) -> Self {
+        let known = |id: RouteId| self.routes.get(id.0).cloned().flatten().unwrap_or_default();
+        let routes = table.routes().map(|(id, route)| route.coalesce.map(|_| known(id))).collect();
+        Self { calls: Arc::clone(&self.calls), routes }
     }
 
     /// Never held over an `.await`.
     pub(super) fn lock(&self) -> LockedCoalescer<'_> {
-        let coalescer = self.coalescer.lock().unwrap_or_else(PoisonError::into_inner);
-        LockedCoalescer { coalescer, tracked: &self.tracked }
+        let coalescer = self.calls.coalescer.lock().unwrap_or_else(PoisonError::into_inner);
+        LockedCoalescer { coalescer, tracked: &self.calls.tracked }
     }
 
     /// The counters of a route, if it shares calls.
     pub(super) fn counters(&self, route: RouteId) -> Option<&ShareCounters> {
-        self.routes[route.0].as_ref()
+        self.routes[route.0].as_deref()
     }
 
     pub(super) fn coalesced(&self, table: &Table) -> Vec<Coalesced> {
@@ -101,7 +113,7 @@ impl Sharing {
 
     /// A write to this path begins, or has been answered. Most change nothing that is shared.
     pub(super) fn invalidate(&self, path: &str) {
-        if self.tracked.load(Ordering::SeqCst) > 0 {
+        if self.calls.tracked.load(Ordering::SeqCst) > 0 {
             let changed = resources(path);
             let mut coalescer = self.lock();
             changed.iter().for_each(|resource| coalescer.invalidate(resource));

@@ -12,18 +12,21 @@ use super::answers::FailureStreak;
 use super::hops::Hops;
 use super::labels::Labels;
 use super::observer::{ObservedCounts, Observer};
+use super::request_log::{EndedRequest, RequestLog, WaitedFor, WaitingRequest};
 use super::sharing::{Coalesced, Sharing};
 use super::stats::{RefusalKey, RequestCounts, RequestStats};
 use crate::admission::{Admission, ClientId};
 use crate::client::{AllowedHosts, ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::hints::Meanings;
+use crate::limit::Rate;
 use crate::replicas::ReplicaView;
 use crate::route::Table;
 use crate::telemetry::{OpenError, Telemetry};
 use crate::upstream::{Budget, SetupError, Upstream};
 
-/// A gate that serves. It is cheap to clone; all clones are the same gate.
+/// A gate that serves. It is cheap to clone; all clones are the same gate, under the configuration that was in force when the
+/// first of them was made ([`Gate::now`]).
 #[derive(Clone)]
 pub struct Gate {
     state: Arc<GateState>,
@@ -40,21 +43,24 @@ pub enum StartError {
     Telemetry(#[from] OpenError),
 }
 
-/// What all requests share.
+/// What all requests share under one configuration. What is counted goes on under the next.
 pub struct GateState {
+    /// 1 at the start, and one more with each configuration that took over.
+    pub(super) generation: u64,
+    latest: Arc<LatestGate>,
     pub(super) routes: Arc<Table>,
     /// As the gate was started: names, units and keys, which stay.
     pub(super) pools: Vec<Pool>,
     /// As they are in force.
-    shown: RwLock<Arc<Vec<Pool>>>,
+    shown: Arc<RwLock<Arc<Vec<Pool>>>>,
     pub(super) labels: Labels,
-    pub(super) hops: Hops,
+    pub(super) hops: Arc<Hops>,
     pub(super) clients: Clients,
     /// The names and the web pages that the gate adds its key for.
     pub(super) allowed_hosts: AllowedHosts,
-    pub(super) quota: Option<ClientQuota<DefaultClock>>,
+    pub(super) quota: Option<Arc<ClientQuota<DefaultClock>>>,
     pub(super) admission: Admission,
-    pub(super) upstream: Upstream,
+    pub(super) upstream: Arc<Upstream>,
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// How many bytes of one body are read ahead.
     pub(super) buffer: usize,
@@ -67,36 +73,48 @@ pub struct GateState {
     pub(super) typical_latency: TypicalLatency,
     /// What the upstream means by its error codes, where the configuration says so.
     pub(super) meanings: Meanings,
-    pub(super) telemetry: Telemetry,
+    pub(super) telemetry: Arc<Telemetry>,
     /// After so long in the queue the log mentions a request.
     pub(super) log_wait: Duration,
     pub(super) sharing: Sharing,
     /// None if nothing is only observed.
     pub(super) observer: Option<Observer>,
-    pub(super) connections: ConnectionCounter,
+    pub(super) connections: Arc<ConnectionCounter>,
     pub(super) stats: RequestStats,
+    pub(super) requests: Arc<RequestLog>,
     /// Connections that turned into WebSockets.
     pub(super) relays: TaskTracker,
     /// Ends them, when draining has lasted long enough.
     pub(super) cut: CancellationToken,
     /// How limits are shared with other gates, if they are.
-    replicas: OnceLock<ReplicaView>,
+    replicas: Arc<OnceLock<ReplicaView>>,
+}
+
+/// The gate under the configuration in force, once that is another than at the start.
+#[derive(Default)]
+struct LatestGate {
+    /// Its generation, so that nothing is locked as long as that is known.
+    generation: AtomicU64,
+    gate: RwLock<Option<Gate>>,
 }
 
 impl GateState {
     pub(super) fn new(config: &Config) -> Result<Self, StartError> {
         let clients = Clients::new(&config.clients);
+        let latest = LatestGate { generation: AtomicU64::new(1), gate: RwLock::default() };
         Ok(Self {
+            generation: 1,
+            latest: Arc::new(latest),
             routes: Arc::clone(&config.routes),
             pools: config.pools.clone(),
-            shown: RwLock::new(Arc::new(config.pools.clone())),
+            shown: Arc::new(RwLock::new(Arc::new(config.pools.clone()))),
             labels: Labels::new(&config.routes, &config.pools),
-            hops: Hops::new(),
-            quota: config.clients.quota.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())),
+            hops: Arc::new(Hops::new()),
+            quota: quota(config.clients.quota),
             admission: Admission::start(config.settings().rules(&clients)),
             clients,
             allowed_hosts: config.server.allowed_hosts.clone(),
-            upstream: Upstream::new(&config.upstream)?,
+            upstream: Arc::new(Upstream::new(&config.upstream)?),
             tls: config.server.tls.clone(),
             buffer: config.queue.buffer,
             stall: config.server.stall_timeout,
@@ -104,17 +122,63 @@ impl GateState {
             in_flight: Budget::new(config.queue.max_in_flight),
             typical_latency: TypicalLatency::new(&config.routes),
             meanings: Meanings::new(config.upstream.refusals.clone()),
-            telemetry: Telemetry::open(&config.log)?,
+            telemetry: Arc::new(Telemetry::open(&config.log)?),
             log_wait: config.queue.log_wait,
             sharing: Sharing::new(&config.routes),
             observer: Observer::new(config),
-            connections: ConnectionCounter::default(),
+            connections: Arc::default(),
             stats: RequestStats::new(&config.routes),
+            requests: Arc::default(),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
-            replicas: OnceLock::new(),
+            replicas: Arc::default(),
         })
     }
+
+    /// Under another configuration, whose pools and routes have the numbers that they have here.
+    fn following(&self, config: &Config, is_upstream_changed: bool) -> Result<Self, StartError> {
+        let upstream =
+            if is_upstream_changed { Arc::new(Upstream::new(&config.upstream)?) } else { Arc::clone(&self.upstream) };
+        let is_same_quota = config.clients.quota == self.quota.as_ref().map(|quota| quota.rate());
+        Ok(Self {
+            generation: self.generation + 1,
+            latest: Arc::clone(&self.latest),
+            routes: Arc::clone(&config.routes),
+            pools: self.pools.clone(),
+            shown: Arc::clone(&self.shown),
+            labels: Labels::new(&config.routes, &config.pools),
+            hops: Arc::clone(&self.hops),
+            clients: Clients::new(&config.clients),
+            allowed_hosts: config.server.allowed_hosts.clone(),
+            quota: if is_same_quota { self.quota.clone() } else { quota(config.clients.quota) },
+            admission: self.admission.clone(),
+            upstream,
+            tls: config.server.tls.clone(),
+            buffer: config.queue.buffer,
+            stall: config.server.stall_timeout,
+            bodies: self.bodies.clone(),
+            in_flight: self.in_flight.clone(),
+            typical_latency: self.typical_latency.following(&config.routes),
+            meanings: Meanings::new(config.upstream.refusals.clone()),
+            telemetry: Arc::clone(&self.telemetry),
+            log_wait: config.queue.log_wait,
+            sharing: self.sharing.following(&config.routes),
+            observer: match &self.observer {
+                Some(observer) => observer.following(config),
+                None => Observer::new(config),
+            },
+            connections: Arc::clone(&self.connections),
+            requests: Arc::clone(&self.requests),
+            stats: self.stats.following(&config.routes),
+            relays: self.relays.clone(),
+            cut: self.cut.clone(),
+            replicas: Arc::clone(&self.replicas),
+        })
+    }
+}
+
+fn quota(rate: Option<Rate>) -> Option<Arc<ClientQuota<DefaultClock>>> {
+    rate.and_then(|rate| ClientQuota::new(rate, DefaultClock::default())).map(Arc::new)
 }
 
 impl Gate {
@@ -138,10 +202,37 @@ impl Gate {
         Arc::clone(&self.state.shown.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The same pools have the limits and bounds of this configuration from now on. Nothing else of it changes anything.
-    pub fn reload(&self, config: &Config) {
-        *self.state.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.pools.clone());
-        self.admission().reload(config.settings().rules(&self.state.clients));
+    /// The gate under another configuration, whose pools and routes have the numbers that they have here. It is not in force.
+    ///
+    /// # Errors
+    /// [`StartError`]: something cannot be used as configured.
+    pub fn following(&self, config: &Config, is_upstream_changed: bool) -> Result<Self, StartError> {
+        Ok(Self { state: Arc::new(self.now().state.following(config, is_upstream_changed)?) })
+    }
+
+    /// This configuration takes over, with the gate that [follows](Self::following) by it, for all requests that come from now
+    /// on. Those that are under way or wait end under the one that they came under, but for the limits of their pools.
+    pub fn take_over(&self, gate: Self, config: &Config) {
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.pools.clone());
+        self.admission().reload(config.settings().rules(&gate.clients));
+        let generation = gate.generation;
+        *self.latest.gate.write().unwrap_or_else(PoisonError::into_inner) = Some(gate);
+        self.latest.generation.store(generation, Ordering::Release);
+    }
+
+    /// The gate under the configuration in force.
+    #[must_use]
+    pub fn now(&self) -> Self {
+        self.with_now(Self::clone)
+    }
+
+    /// The same, without a clone.
+    pub(super) fn with_now<T>(&self, ask: impl FnOnce(&Self) -> T) -> T {
+        if self.latest.generation.load(Ordering::Acquire) == self.generation {
+            return ask(self);
+        }
+        let latest = self.latest.gate.read().unwrap_or_else(PoisonError::into_inner).clone();
+        ask(latest.as_ref().unwrap_or(self))
     }
 
     /// Its limits are shared with other gates from now on, and this is how.
@@ -195,6 +286,18 @@ impl Gate {
     #[must_use]
     pub fn by_client(&self) -> (Vec<(ClientId, RequestCounts)>, RequestCounts) {
         self.stats.clients()
+    }
+
+    /// The last requests that ended, the newest first.
+    #[must_use]
+    pub fn last_requests(&self) -> Vec<EndedRequest> {
+        self.requests.last()
+    }
+
+    /// The requests that wait, the oldest first, each with what it waits for.
+    #[must_use]
+    pub fn waiting_requests(&self) -> Vec<(WaitingRequest, WaitedFor)> {
+        self.requests.waiting(self.admission())
     }
 
     /// How many requests the gate has refused, and why.

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::answers::{AnswerCounter, AnswerCounts, FailureStreak, Met, StreakCounter};
 use super::histogram::{Distribution, Histogram};
@@ -15,9 +15,15 @@ use tokio::time::Instant;
 /// What has come of all requests since the start: of each kind, of each client, and of those that the gate refused.
 pub(super) struct RequestStats {
     /// By the route's place in the table.
-    routes: Vec<Counter>,
+    routes: Vec<Arc<Counter>>,
     /// The errors of each route since its last success.
-    errors: Vec<StreakCounter>,
+    errors: Vec<Arc<StreakCounter>>,
+    shared: Arc<SharedStats>,
+}
+
+/// What is counted of no route.
+#[derive(Default)]
+struct SharedStats {
     /// The requests of all routes that got no response, since the last response.
     obstacles: StreakCounter,
     clients: RwLock<HashMap<ClientId, Box<Counter>>>,
@@ -67,12 +73,18 @@ pub struct RequestCounts {
 impl RequestStats {
     pub(super) fn new(routes: &Table) -> Self {
         Self {
-            routes: routes.routes().map(|_| Counter::default()).collect(),
-            errors: routes.routes().map(|_| StreakCounter::default()).collect(),
-            obstacles: StreakCounter::default(),
-            clients: RwLock::default(),
-            others: Mutex::default(),
-            refusals: Mutex::default(),
+            routes: routes.routes().map(|_| Arc::default()).collect(),
+            errors: routes.routes().map(|_| Arc::default()).collect(),
+            shared: Arc::default(),
+        }
+    }
+
+    /// The same counters, and new ones for the routes that a table has beyond this one's.
+    pub(super) fn following(&self, routes: &Table) -> Self {
+        Self {
+            routes: routes.routes().map(|(id, _)| self.routes.get(id.0).cloned().unwrap_or_default()).collect(),
+            errors: routes.routes().map(|(id, _)| self.errors.get(id.0).cloned().unwrap_or_default()).collect(),
+            shared: Arc::clone(&self.shared),
         }
     }
 
@@ -83,33 +95,33 @@ impl RequestStats {
         self.count_client(outcome, met);
         if let Some(met) = met {
             self.errors[outcome.route.0].count_errors(met, now);
-            self.obstacles.count_obstacles(met, now);
+            self.shared.obstacles.count_obstacles(met, now);
         }
         if let (End::Refused, Some(code)) = (outcome.end, outcome.code) {
-            *lock(&self.refusals).entry((outcome.pool, code)).or_default() += 1;
+            *lock(&self.shared.refusals).entry((outcome.pool, code)).or_default() += 1;
         }
     }
 
     /// Of each route, in the order of the table.
     pub(super) fn routes(&self) -> Vec<RequestCounts> {
-        self.routes.iter().map(Counter::counts).collect()
+        self.routes.iter().map(|counter| counter.counts()).collect()
     }
 
     /// The errors of each route since its last success, in the order of the table.
     pub(super) fn errors(&self) -> Vec<FailureStreak> {
-        self.errors.iter().map(StreakCounter::streak).collect()
+        self.errors.iter().map(|counter| counter.streak()).collect()
     }
 
     /// The requests that got no response since the last response.
     pub(super) fn obstacles(&self) -> FailureStreak {
-        self.obstacles.streak()
+        self.shared.obstacles.streak()
     }
 
     /// Of each client that is told apart, who asks most first; and of the others.
     pub(super) fn clients(&self) -> (Vec<(ClientId, RequestCounts)>, RequestCounts) {
-        let known = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.shared.clients.read().unwrap_or_else(PoisonError::into_inner);
         let mut clients: Vec<_> = known.iter().map(|(client, account)| (*client, account.counts())).collect();
-        let others = lock(&self.others).clone();
+        let others = lock(&self.shared.others).clone();
         drop(known);
         clients.sort_by_key(|(client, counted)| (Reverse(counted.requests()), *client));
         (clients, others)
@@ -117,16 +129,16 @@ impl RequestStats {
 
     /// How many the gate has refused, by what.
     pub(super) fn refusals(&self) -> Vec<(RefusalKey, u64)> {
-        lock(&self.refusals).iter().map(|(&refused, &requests)| (refused, requests)).collect()
+        lock(&self.shared.refusals).iter().map(|(&refused, &requests)| (refused, requests)).collect()
     }
 
     fn count_client(&self, outcome: &Outcome, met: Option<Met>) {
-        let known = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.shared.clients.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = known.get(&outcome.client) {
             return account.count(outcome, met);
         }
         drop(known);
-        let mut known = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.shared.clients.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             self.forget_half(&mut known);
         }
@@ -136,7 +148,7 @@ impl RequestStats {
     fn forget_half(&self, known: &mut HashMap<ClientId, Box<Counter>>) {
         let mut all: Vec<_> = mem::take(known).into_iter().collect();
         all.sort_by_key(|(_, account)| Reverse(account.requests()));
-        let mut others = lock(&self.others);
+        let mut others = lock(&self.shared.others);
         all.drain(MOST / 2..).for_each(|(_, account)| others.add(&account.counts()));
         known.extend(all);
     }

@@ -1,43 +1,74 @@
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::Instant;
+
+use super::peer::Peer;
+use crate::upstream::Alarm;
 
 /// A connection of HTTP/1 that lets no ambiguous request in (RFC 9112 §3.2, §6.1, §6.3): neither both of Content-Length
 /// and Transfer-Encoding, nor Content-Length twice, nor a transfer coding beside `chunked`, nor Host twice or not at all.
 ///
 /// hyper takes such a head in, having silently chosen one reading of it. So the heads are followed as they are read, and
-/// an ambiguous one is [`SPOILT`]. A head that has begun has a time to be complete, and a body that is read one for its
-/// next piece; hyper's own also covers the pauses between requests.
-pub(super) struct Strict<S> {
+/// an ambiguous one is [`SPOILT`]. A head that has begun has a time to be complete, a body that is read one for its
+/// next piece, and a connection that is at rest one for its next request.
+pub(crate) struct Strict<S> {
     stream: S,
     framing: Framing,
+    /// Who says whether it is at rest; without, it may be for ever.
+    peer: Option<Arc<Peer>>,
     /// How long a head may take, and half as long as nothing of a body may come: what reads the body gives up before, and
     /// says so.
     stall: Duration,
-    /// It goes off then; there is none while nothing is waited for.
-    late: Option<Pin<Box<Sleep>>>,
+    /// What is waited for, and the one alarm for all of it: a timer for each would cost more.
+    awaited: Option<Stage>,
+    alarm: Alarm,
 }
+
+/// How long a connection is kept for another request. A guess: longer than apps pause between requests, so that they find
+/// their connection open.
+const IDLE: Duration = Duration::from_secs(90);
 
 /// What stands for the end of an ambiguous head, and for whatever follows: hyper answers it with 400 and closes.
 const SPOILT: &[u8] = b"\0\r\n\r\n";
 
 impl<S> Strict<S> {
-    pub(super) fn new(stream: S, stall: Duration) -> Self {
-        Self { stream, framing: Framing::default(), stall, late: None }
+    pub(crate) fn new(stream: S, stall: Duration) -> Self {
+        Self { stream, framing: Framing::default(), peer: None, stall, awaited: None, alarm: Alarm::default() }
     }
 
-    /// Ready once what has begun has been waited for too long.
+    /// The same, which is not at rest for ever.
+    pub(super) fn of(self, peer: Arc<Peer>) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    /// Ready once the client has been waited for too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let limit = match self.framing.stage() {
+        let stage = self.framing.stage();
+        let limit = match stage {
+            Stage::Between if self.peer.is_some() => IDLE,
             Stage::Head => self.stall,
             Stage::Body => self.stall * 2,
-            Stage::Between => return Poll::Pending,
+            Stage::Between | Stage::Beyond => return Poll::Pending,
         };
-        ready!(self.late.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx));
+        if self.awaited.replace(stage) != Some(stage) {
+            self.alarm.set(Instant::now() + limit, cx);
+        }
+        if !self.alarm.is_due(cx) {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let resting = self.peer.as_ref().filter(|_| stage == Stage::Between);
+        let rest = resting.map_or(Duration::ZERO, |peer| peer.may_rest(IDLE, now));
+        if !rest.is_zero() {
+            // hyper does not read again as a request has been answered, so the alarm was set before.
+            self.alarm.set(now + rest, cx);
+            return Poll::Pending;
+        }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends nothing more of its request")))
     }
 }
@@ -58,8 +89,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             }
             buf.put_slice(SPOILT);
         }
-        if self.late.is_some() && !(was_in_head && self.framing.stage() == Stage::Head) {
-            self.late = None;
+        if !(was_in_head && self.framing.stage() == Stage::Head) {
+            self.awaited = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -122,30 +153,40 @@ struct Head {
     lengths: u32,
     codings: u32,
     hosts: u32,
-    /// How many hosts there must be.
+    /// How many hosts there must be: one, of HTTP/1.1.
     least_hosts: u32,
-    leaves_http: bool,
+    /// It asks for a tunnel.
+    is_connect: bool,
+    /// What the gate takes for the wish to leave HTTP, in its two parts: `Connection`, and the first `Upgrade`.
+    wants_upgrade: bool,
+    to_websocket: Option<bool>,
 }
 
 /// What is waited for next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// A request, or nothing of HTTP.
+    /// A request.
     Between,
     /// The rest of a head.
     Head,
     /// More of a body.
     Body,
+    /// Nothing of HTTP.
+    Beyond,
 }
 
-/// Of a line no more is looked at. A line about framing has no reason to be as long. A guess.
-const LINE: usize = 256;
+/// Of a line no more is looked at: as much as hyper takes of a head.
+const LINE: usize = 65 << 10;
+
+/// How much of a line's room is kept for the next line that comes in pieces. A guess: most lines are shorter.
+const KEPT: usize = 1 << 10;
 
 impl Framing {
     fn stage(&self) -> Stage {
         match self.at {
             At::Head if self.head.started || !self.line.is_empty() => Stage::Head,
-            At::Head | At::Beyond => Stage::Between,
+            At::Head => Stage::Between,
+            At::Beyond => Stage::Beyond,
             At::Body(_) | At::ChunkSize | At::Chunk(_) | At::Trailers => Stage::Body,
         }
     }
@@ -194,15 +235,23 @@ impl Framing {
         }
         let mut whole = std::mem::take(&mut self.line);
         let verdict = self.end_line(&whole);
-        whole.clear();
-        self.line = whole;
+        if whole.capacity() <= KEPT {
+            whole.clear();
+            self.line = whole;
+        }
         (taken, verdict)
     }
 
     fn end_line(&mut self, whole: &[u8]) -> Verdict {
         let cut = whole.len() == LINE;
         let line = whole.trim_ascii_end();
+        // hyper looks for the carriage return there, and finds the end elsewhere.
+        let is_bare = !cut && !whole.ends_with(b"\r\n");
         match self.at {
+            At::ChunkSize | At::Trailers if is_bare => {
+                self.at = At::Beyond;
+                return Verdict::Ambiguous;
+            }
             At::Head if line.is_empty() => return self.end_head(),
             At::Head => self.head.read(line, cut),
             At::ChunkSize => self.at = chunk(line),
@@ -220,7 +269,7 @@ impl Framing {
         }
         self.at = match head {
             Head { started: false, .. } => At::Head,
-            Head { leaves_http: true, .. } => At::Beyond,
+            head if head.leaves_http() => At::Beyond,
             Head { codings: 1, .. } => At::ChunkSize,
             Head { length, .. } => At::Body(length.unwrap_or(0)),
         };
@@ -239,12 +288,16 @@ impl Head {
         self.lengths + self.codings > 1 || self.hosts > 1 || self.hosts < self.least_hosts
     }
 
+    /// Whether what follows may be no HTTP: the gate then ends the connection, or relays.
+    fn leaves_http(&self) -> bool {
+        self.is_connect || (self.least_hosts > 0 && self.wants_upgrade && self.to_websocket == Some(true))
+    }
+
     fn read(&mut self, line: &[u8], cut: bool) {
         if !self.started {
             self.started = true;
-            self.leaves_http = line.starts_with(b"CONNECT ");
-            // The version stands at the end of the line, and of a line that was cut it is not known.
-            self.least_hosts = u32::from(!cut && line.ends_with(b"HTTP/1.1"));
+            self.is_connect = line.starts_with(b"CONNECT ");
+            self.least_hosts = u32::from(line.ends_with(b"HTTP/1.1"));
             return;
         }
         // Most headers are none of those below.
@@ -262,7 +315,10 @@ impl Head {
         } else if name.eq_ignore_ascii_case(b"host") {
             self.hosts += 1;
         } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.leaves_http |= value.eq_ignore_ascii_case(b"websocket");
+            self.to_websocket.get_or_insert(value.eq_ignore_ascii_case(b"websocket"));
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            let mut tokens = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            self.wants_upgrade |= tokens.any(|token| token.eq_ignore_ascii_case(b"upgrade"));
         }
     }
 }
@@ -279,77 +335,4 @@ fn chunk(line: &[u8]) -> At {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether the bytes are let through, in pieces of every size.
-    fn clear(text: &str) -> bool {
-        let outcomes: Vec<bool> = (1..=text.len())
-            .map(|size| {
-                let mut framing = Framing::default();
-                text.as_bytes().chunks(size).all(|piece| framing.follow(piece).is_none())
-            })
-            .collect();
-        assert!(outcomes.iter().all(|&outcome| outcome == outcomes[0]), "{text:?} depends on how it is cut");
-        outcomes[0]
-    }
-
-    const AMBIGUOUS: &str = "POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-    #[test]
-    fn two_ways_to_tell_the_length_are_ambiguous() {
-        assert!(!clear(AMBIGUOUS));
-        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx"));
-        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 1, 1\r\n\r\nx"));
-        assert!(!clear("POST / HTTP/1.1\nHost: o\nContent-Length: 1\nTransfer-Encoding : x\ncontent-length: 2\n\n"));
-    }
-
-    #[test]
-    fn one_way_is_clear() {
-        assert!(clear("GET / HTTP/1.1\r\nHost: o\r\n\r\n"));
-        assert!(clear("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 5\r\n\r\nhello"));
-        assert!(clear(
-            "POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n"
-        ));
-    }
-
-    #[test]
-    fn what_a_body_says_is_no_head() {
-        let body = "A: b\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n";
-        assert!(clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: {}\r\n\r\n{body}", body.len())));
-        let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-        assert!(clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}")));
-    }
-
-    #[test]
-    fn a_request_that_follows_a_body_is_looked_at() {
-        assert!(!clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: 5\r\n\r\nhello{AMBIGUOUS}")));
-        let chunked = "POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
-        assert!(!clear(&format!("{chunked}\r\n{AMBIGUOUS}")));
-    }
-
-    #[test]
-    fn other_codings_and_hosts_are_ambiguous() {
-        assert!(!clear("POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"));
-        assert!(!clear(
-            "POST / HTTP/1.1\r\nHost: o\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
-        ));
-        assert!(!clear("GET / HTTP/1.1\r\n\r\n"));
-        assert!(!clear("GET / HTTP/1.1\r\nHost: o\r\nhost: p\r\n\r\n"));
-        assert!(clear("GET / HTTP/1.0\r\n\r\n"));
-    }
-
-    #[test]
-    fn a_length_hidden_behind_zeros_is_ambiguous() {
-        let zeros = "0".repeat(LINE);
-        assert!(!clear(&format!("POST / HTTP/1.1\r\nHost: o\r\nContent-Length: {zeros}5\r\n\r\nhello")));
-    }
-
-    #[test]
-    fn only_a_websocket_leaves_http() {
-        let h2c = "GET / HTTP/1.1\r\nHost: o\r\nUpgrade: h2c\r\n\r\n";
-        assert!(!clear(&format!("{h2c}{AMBIGUOUS}")));
-        let websocket = "GET / HTTP/1.1\r\nHost: o\r\nUpgrade: websocket\r\n\r\n";
-        assert!(clear(&format!("{websocket}{AMBIGUOUS}")));
-    }
-}
+mod tests;

@@ -180,7 +180,7 @@ impl WebSocketTurns {
         let sent = record.progress.sent();
         let mut meter = ResponseMeter::new(in_flight, self.gate.in_flight.overdraw(1), observed, sent.into_std());
         meter.accept(&HeaderMap::new(), false);
-        meter.read_usage(&HeaderMap::new());
+        meter.read_turn();
         UnderWay { meter, record }
     }
 
@@ -191,9 +191,11 @@ impl WebSocketTurns {
         if !ENDS.contains(&&*event.kind) {
             return;
         }
-        match event.status {
-            Some(status) => meter.hear_error(status, text.as_bytes(), &self.gate.meanings),
-            None => meter.see(text.as_bytes()),
+        if let Some(status) = event.status {
+            meter.hear_error(status, text.as_bytes(), &self.gate.meanings);
+        } else {
+            meter.see(text.as_bytes());
+            meter.report_refusal(&self.gate.meanings);
         }
         let status = event.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default();
         record.completes(status, Source::Upstream);

@@ -62,15 +62,17 @@ impl Reloader {
     /// Why the old one goes on.
     pub fn reload(&self) -> Result<Difference, String> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = (self.load)().map_err(|error| format!("{error:#}")).and_then(|config| {
-            let difference = Difference::between(&self.config(), &config).map_err(|error| error.to_string())?;
-            Ok((config, difference))
+        let taken = (self.load)().map_err(|error| format!("{error:#}")).and_then(|mut config| {
+            let before = self.config();
+            config.routes = Arc::new(config.routes.following(&before.routes));
+            let difference = Difference::between(&before, &config).map_err(|error| error.to_string())?;
+            self.take_over(config, &difference)?;
+            Ok(difference)
         });
         let mut current = self.current();
         match taken {
-            Ok((config, difference)) => {
+            Ok(difference) => {
                 current.status.refused = None;
-                self.take_over(&mut current, config, &difference);
                 Ok(difference)
             }
             Err(why) => {
@@ -81,20 +83,29 @@ impl Reloader {
         }
     }
 
-    fn take_over(&self, current: &mut Generation, config: Config, difference: &Difference) {
+    /// Certificates are read again though nothing else has changed.
+    fn take_over(&self, config: Config, difference: &Difference) -> Result<(), String> {
+        let config = Arc::new(config);
+        let gate = self.gate.following(&config, difference.is_of_upstream()).map_err(|error| error.to_string())?;
+        let mut current = self.current();
         if difference.is_nothing() {
+            if config.server.tls.is_some() {
+                self.gate.take_over(gate, &config);
+            }
             tracing::info!("the configuration is reloaded: nothing has changed");
-            return;
+            return Ok(());
         }
-        self.gate.reload(&config);
-        current.config = Arc::new(config);
+        // What is shown knows all routes before any request takes one, and the log says what holds already.
+        current.config = Arc::clone(&config);
         current.status.generation += 1;
         current.status.since_ms = now_ms();
+        self.gate.take_over(gate, &config);
         tracing::info!(
             generation = current.status.generation,
             "the configuration is reloaded: {}",
             difference.lines().join("; ")
         );
+        Ok(())
     }
 
     /// Which configuration is in force.

@@ -45,7 +45,9 @@ impl Access {
     fn new(config: &config::AccessLogConfig, moved: Arc<AtomicBool>, sink: impl Write + Send + 'static) -> Self {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(BEHIND);
         let (lines, thread) = builder.thread_name("access log").finish(sink);
-        let telling = AbortOnDropHandle::new(tokio::spawn(tell_lost(lines.error_counter())));
+        let telling = AbortOnDropHandle::new(tokio::spawn(tell_lost(lines.error_counter(), |lines, in_all| {
+            tracing::warn!(lines, in_all, "the access log does not keep up: lines are lost");
+        })));
         let (format, sample, thread) = (config.format, config.sample, Mutex::new(Some(thread)));
         Self { format, sample, lines, moved, thread, _telling: telling }
     }
@@ -74,16 +76,16 @@ impl Access {
     }
 }
 
-/// Says what is lost, as long as lines are.
-async fn tell_lost(lost: ErrorCounter) {
+/// Says what is lost, as long as lines are: how many since the last time, and in all.
+pub async fn tell_lost(lost: ErrorCounter, say: impl Fn(usize, usize)) {
     let (mut ticks, mut told) = (interval(EVERY), 0);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let lines = lost.dropped_lines() - told;
         if lines > 0 {
-            tracing::warn!(lines, in_all = told + lines, "the access log does not keep up: lines are lost");
             told += lines;
+            say(lines, told);
         }
     }
 }

@@ -17,6 +17,7 @@ mod tests;
 mod trace;
 mod traces;
 
+pub use access::tell_lost;
 pub use filter::{BadLogFilter, Filter};
 pub use line::AccessLine;
 pub use open_error::OpenError;

@@ -1,5 +1,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Stdout, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,6 +96,9 @@ impl Write for Sink {
 }
 
 fn append(path: &Path) -> io::Result<File> {
+    if path.metadata().is_ok_and(|file| file.file_type().is_fifo()) {
+        return Err(io::Error::other("it is a named pipe, and opening it would wait for a reader"));
+    }
     OpenOptions::new().append(true).create(true).open(path)
 }
 

@@ -7,14 +7,14 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A deadline that moves on with each request of a connection. Its timer stays where it was set, and is set again only once
 /// it has gone off before its time: a timer for each request would cost more than the rest of its connection.
 #[derive(Default)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
     /// Wakes this context at a time, at the earliest.
-    pub(super) fn set(&mut self, deadline: Instant, cx: &mut Context<'_>) {
+    pub(crate) fn set(&mut self, deadline: Instant, cx: &mut Context<'_>) {
         self.deadline = Some(deadline);
         match &mut self.timer {
             Some(timer) if timer.deadline() <= deadline && !timer.is_elapsed() => {}
@@ -23,7 +23,7 @@ impl Alarm {
     }
 
     /// Whether its time has come.
-    pub(super) fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
         let (Some(deadline), Some(timer)) = (self.deadline, &self.timer) else { return false };
         if !timer.is_elapsed() {
             return false;

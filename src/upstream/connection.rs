@@ -30,9 +30,9 @@ const IDLE: Duration = Duration::from_secs(55);
 /// A guess: longer than a request is on its way.
 const BEFORE_CLOSE: Duration = Duration::from_secs(1);
 
-/// How much of a response's head, or of a piece of a body, a connection holds at most. A guess: three times what
+/// How much of a response's head, or of a piece of a body, a connection holds at most. A guess: twice what
 /// Node.js takes of a head, and little enough that a client that does not read costs 128 KB (`tests/gate/slow.rs`).
-const BUFFER: usize = 48 << 10;
+const BUFFER: usize = 32 << 10;
 
 /// How many fields a message may have, each way. A guess: twice hyper's default; nginx and Node set no number, Apache allows 100.
 pub const MAX_FIELDS: usize = 200;

@@ -25,9 +25,11 @@ mod race;
 mod repeat;
 mod response_body;
 mod tls;
+mod trailers;
 mod unanswered;
 mod waker;
 
+pub(crate) use alarm::Alarm;
 pub use base::BasePath;
 pub use budget::{Budget, Exhausted, Held};
 pub use carry::carry;
@@ -40,6 +42,7 @@ pub use prefetched::{Prefetched, Unfilled};
 pub use proxy::Proxy;
 pub use race::probe;
 pub use response_body::ResponseBody;
+pub use trailers::filter_trailers;
 pub use unanswered::Unanswered;
 pub(crate) use waker::DriverWaker;
 
@@ -48,7 +51,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri};
 
 use crate::admission::Place;
 use crate::config;
@@ -148,7 +151,12 @@ impl Upstream {
             Err(failed) => return Err(Box::new(Unanswered { failed, unread: Some(body), is_unsent: false })),
         };
         if let Some(key) = &self.key {
-            head.headers.insert(AUTHORIZATION, key.clone());
+            // A server answers TRACE with all that it was sent.
+            if head.method == Method::TRACE {
+                head.headers.remove(AUTHORIZATION);
+            } else {
+                head.headers.insert(AUTHORIZATION, key.clone());
+            }
         }
         let timeout =
             response_timeout(&head.headers).map_or(self.response_timeout, |said| said.max(self.response_timeout));

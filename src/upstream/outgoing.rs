@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::failed::Failed;
 use super::prefetched::Prefetched;
+use super::trailers::filter_trailers;
 use super::unanswered::Unanswered;
 use crate::admission::Place;
 
@@ -191,14 +192,21 @@ impl Outgoing {
                 upload.flow.is_starved.store(frame.is_pending(), Ordering::Relaxed);
                 upload.flow.pieces.fetch_add(u64::from(frame.is_ready()), Ordering::Relaxed);
             }
-            let frame = ready!(frame);
+            let mut frame = ready!(frame);
+            if let Some(trailers) = frame.as_mut().and_then(|frame| frame.as_mut().ok()?.trailers_mut()) {
+                filter_trailers(trailers);
+            }
             self.broke_off |= matches!(frame, Some(Err(_)));
             if frame.is_some() {
                 return Poll::Ready(frame);
             }
             self.rest = None;
         }
-        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+        let trailers = self.trailers.take().map(|mut trailers| {
+            filter_trailers(&mut trailers);
+            trailers
+        });
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
     /// Whether nobody can say how long it will be, so that HTTP/1.1 must chunk it.

@@ -1,5 +1,7 @@
 //! The program as people and supervisors use it: its commands, what they print, and how they end.
 
+mod configuration;
+mod crowds;
 mod diagnosis;
 mod explain;
 mod handover;

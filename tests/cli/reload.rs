@@ -100,8 +100,12 @@ fn wrong_or_fixed_changes_are_refused_and_the_old_ones_go_on() {
     let route = "[pools.other]\nrequests = [\"1/s\"]\n[[routes]]\nmatch = \"POST /v1/other\"\npools = [\"other\"]\n";
     for (limit, more, why) in [
         (5, "[nonsense]\n", "unknown key `nonsense`"),
-        (5, "[queue]\nmax_bytes = \"1MiB\"\n", "it changes [queue], for which the gate must be started again"),
-        (5, route, "it changes which pools there are, or what keys they have, [[routes]], for which"),
+        (
+            5,
+            "[queue]\nmax_bytes = \"1MiB\"\n",
+            "it changes [queue] max_bytes, max_in_flight or ageing, for which the gate must be",
+        ),
+        (5, route, "it changes which pools there are, or what keys they have, for which"),
     ] {
         write(&scene.file(), limit, false, more);
         let said = scene.admin("PUT /config/reload");
@@ -115,6 +119,34 @@ fn wrong_or_fixed_changes_are_refused_and_the_old_ones_go_on() {
     assert!(said.ends_with("nothing has changed\n"), "{said}");
     assert_eq!(scene.status()["reload"]["refused"], Value::Null);
     assert_eq!(scene.send(), 10);
+}
+
+/// The same limits, and with a route that takes from the pool as well.
+#[test]
+fn added_route_takes_from_its_pool_at_once() {
+    const OTHER: &str = "POST /v1/other HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    let mut scene = Scene::new(3, false);
+    assert!(answer(scene.gate.ask(OTHER)).contains("x-tidegate-route: default"));
+    write(
+        &scene.file(),
+        3,
+        false,
+        "[[routes]]\nmatch = \"POST /v1/other\"\npools = [\"posts\"]\n[clients]\nquota = \"9/h\"\n",
+    );
+    scene.gate.signal_with("-HUP");
+    scene.gate.logs("[clients] is changed; POST /v1/other is new");
+    let came = answer(scene.gate.ask(OTHER));
+    assert!(came.contains("x-tidegate-route: POST /v1/other") && came.contains("x-tidegate-pools: posts"), "{came}");
+    assert_eq!(scene.send(), 2);
+    write(&scene.file(), 3, false, "[[routes]]\nmatch = \"POST /v1/third\"\npools = [\"posts\"]\n");
+    assert!(scene.admin("PUT /config/reload").contains("POST /v1/other is removed\nPOST /v1/third is new\n"));
+    assert!(answer(scene.gate.ask(OTHER)).contains("x-tidegate-route: default"));
+    let status = scene.status();
+    let requests = |route: &str| {
+        let routes = status["routes"].as_array().expect("routes").iter();
+        routes.filter(|one| one["route"] == route).map(|one| one["requests"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((requests("POST /v1/other"), requests("default")), (vec![1.into()], vec![2.into()]), "{status}");
 }
 
 /// As Kubernetes does it: the file is a link into a folder that is a link itself, and the latter is swapped.

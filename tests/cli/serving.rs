@@ -164,7 +164,11 @@ impl Running {
 
     /// Starts it, and reads the lines that say it is ready.
     pub(super) fn start(arguments: &[&str], lines: usize) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_tidegate")), arguments, lines)
+    }
+
+    /// The same by a command that ends in the program.
+    pub(super) fn start_by(mut command: Command, arguments: &[&str], lines: usize) -> Self {
         Self::of(command.env_clear().env("TIDEGATE_CONFIG", DEFAULT).args(arguments), lines)
     }
 

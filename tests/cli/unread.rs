@@ -206,3 +206,20 @@ fn a_stand_in_goes_on_unread() {
     mock.signal();
     assert_eq!(mock.ended(), Some(0));
 }
+
+#[test]
+fn log_that_is_not_read_holds_up_no_request() {
+    let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--log", "trace"]);
+    command.args(["--upstream", "http://127.0.0.1:9"]);
+    let mut gate = Running::of(&mut command, 1);
+    let address = gate.said_address("listening on");
+    // Each tells the log of more than 100 bytes, and a pipe takes 64 KB.
+    for _ in 0..1_000 {
+        let mut client = std::net::TcpStream::connect(address).expect("it listens");
+        client.write_all(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("is sent");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    }
+    gate.logs("tidegate_upstream_unreachable");
+}

@@ -86,6 +86,8 @@ class Session:
     def check(self, text):
         if "cert.pem" in text:
             subprocess.run(CERTIFICATE.split(), cwd=self.folder, check=True, capture_output=True)
+        # What the text names of the environment is set, as for those who use it.
+        self.environment |= dict.fromkeys(re.findall(r"(?<!\$)\$\{(\w+)\}", text), "example")
         file = self.folder / "checked.toml"
         file.write_text(text)
         return self.run("tidegate check --config checked.toml")

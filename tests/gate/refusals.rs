@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tidegate::hints::RefusalCause;
+use tidegate::limit::PoolId;
 use tokio::net::TcpListener;
 
 use super::coded::{coded, gzip};
@@ -128,4 +130,31 @@ async fn compressed_event_stream_is_understood() {
     let clock = Clock::stop();
     let event = gzip("event: error\ndata: {\"error\": {\"message\": \"Please try again in 4s.\"}}\n\n");
     assert_about(wait_after_refusal(&clock, coded(REFUSED, "gzip", &event)).await, FOUR, "an event");
+}
+
+/// A stream that fails behind a `200` teaches as a 429 does, and goes to its client as it is.
+#[tokio::test]
+async fn refusal_within_a_stream_is_evidence() {
+    const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    const FAILED: &str =
+        "event: error\ndata: {\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"slow down\"}}\n\n";
+    let (listener, address) = upstream().await;
+    let house = House::open(
+        "[pools.all]\nrequests = [\"100/min\"]\n[[routes]]\nmatch = \"POST /v1/chat\"\npools = [\"all\"]\n",
+        address,
+    )
+    .await;
+    let mut client = house.connect().await;
+    client.send("POST /v1/chat HTTP/1.1\r\nHost: o\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}").await;
+    let mut server = accept(&listener).await;
+    server.until("{}").await;
+    server.send(STREAM).await;
+    server.send("data: {\"choices\":[]}\n\n").await;
+    server.send(FAILED).await;
+    drop(server);
+    let came = client.rest().await;
+    assert!(came.contains("x-tidegate-attempts: 1\r\n") && came.contains("rate_limit_exceeded"), "{came}");
+    let refusals = house.gate.admission().snapshot().refusals;
+    assert_eq!(refusals, [(PoolId(0), RefusalCause::Limit, 1)]);
+    assert_untouched(&listener).await;
 }

@@ -16,6 +16,7 @@ use crate::clock::{Clock, in_time, until};
 const GET: &str = "GET /v1/x HTTP/1.1\r\nHost: o\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const STALL: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(90);
 
 /// Room for the bodies of two requests, on a route whose bodies are read.
 const TWO_BODIES: &str = r#"
@@ -109,6 +110,30 @@ async fn silent_connection_is_given_up_but_a_kept_one_waits() {
     server.until("\r\n\r\n").await;
     server.send(OK).await;
     kept.until("ok").await;
+}
+
+#[tokio::test]
+async fn connection_at_rest_is_closed_but_not_one_whose_client_waits() {
+    let clock = Clock::stop();
+    let (listener, address) = upstream().await;
+    let house = House::open("", address).await;
+    let mut client = house.connect().await;
+    client.send(GET).await;
+    let mut server = accept(&listener).await;
+    server.until("\r\n\r\n").await;
+    clock.step(IDLE + Duration::from_secs(1)).await;
+    server.send(OK).await;
+    client.until("ok").await;
+    clock.step(IDLE.saturating_sub(Duration::from_secs(1))).await;
+    client.send(GET).await;
+    accept(&listener).await.send(OK).await;
+    client.until("ok").await;
+    let began = Instant::now();
+    tokio::select! {
+        rest = client.rest() => assert_eq!(rest, ""),
+        never = clock.runs(Duration::from_secs(1)) => match never {},
+    }
+    assert!(began.elapsed() >= IDLE, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async function violations(page) {
 test("Tab leads to a tank, Enter into it, and Escape back to where one was", async () => {
   await looking({}, async (page) => {
     const focused = () => page.evaluate(() => document.activeElement?.textContent);
-    const name = await page.locator(".tank h3 a").first().innerText();
+    const name = await page.locator(".tank h3 a").first().textContent();
     for (
       let presses = 0;
       (await focused()) !== name || !(await page.evaluate(() => document.activeElement.closest(".tank")));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { PHONE, becomesEqual, openBrowser, openPage } from "./browser.mjs";
+import { PHONE, becomesEqual, getJson, openBrowser, openPage } from "./browser.mjs";
 import { openWorld } from "./world.mjs";
 
 const CONFIG = `
@@ -12,6 +12,15 @@ const CONFIG = `
   [[routes]]
   match = "POST /v1/chat/completions"
   pools = ["posts"]
+`;
+
+/** The upstream tells of fewer. */
+const MODELS = `
+  [pools]
+  models = { requests = ["50/min"], key = ["body.model"] }
+  [[routes]]
+  match = "POST /v1/chat/completions"
+  pools = ["models"]
 `;
 
 let browser, world;
@@ -52,4 +61,22 @@ test("on a phone nothing of it hangs over the side", async () => {
   await page.getByText("is answered with errors: 401.").waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width);
   await close();
+});
+
+test("the lines that make a limit permanent that was found are there to be copied", async () => {
+  const world = await openWorld(MODELS, { options: ["--rpm", "30"] });
+  const body = { model: "gpt-4o", messages: [{ role: "user", content: "hi" }] };
+  await world.crowd.burst(1, "POST", "/v1/chat/completions", { "content-type": "application/json" }, body);
+  const { page, faults, close } = await openPage(browser, world.gate.admin);
+  await becomesEqual(
+    () => page.locator("#toml code").allInnerTexts(),
+    () => ['[pools.models]\nrequests = ["30/min"]\n'],
+  );
+  const { worst } = await getJson(`${world.gate.admin}/status`);
+  assert.equal(worst[0].toml, '[pools.models]\nrequests = ["30/min"]\n');
+  await page.getByRole("button", { name: "Copy as TOML" }).click();
+  await page.getByRole("button", { name: /^(Copied|Press Ctrl\+C)$/ }).waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+  await world.close();
 });

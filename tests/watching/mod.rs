@@ -3,6 +3,7 @@
 mod desk;
 mod events;
 mod metrics;
+mod requests;
 mod status;
 mod troubles;
 mod waits;

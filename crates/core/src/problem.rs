@@ -41,6 +41,13 @@ impl Problem {
         self.at.clone()
     }
 
+    /// The same with this value replaced in all that is said.
+    #[must_use]
+    pub fn concealing(self, value: &str, shown: &str) -> Self {
+        let [what, label, mend] = [&self.what, &self.label, &self.mend].map(|text| text.replace(value, shown));
+        Self { what, at: self.at, label, mend }
+    }
+
     /// `what` is wrong at this range of bytes of the file. `label` says how, and `mend` what to write instead.
     #[must_use]
     pub fn new(what: impl Into<String>, at: Range<usize>, label: impl Into<String>, mend: impl Into<String>) -> Self {
@@ -95,6 +102,35 @@ impl Invalid {
             source.text = masked(&source.text);
         }
         Self { sources, problems }
+    }
+}
+
+/// A problem as a program reads it.
+#[derive(Debug, serde::Serialize)]
+pub struct StatedProblem<'i> {
+    /// What is wrong.
+    pub message: &'i str,
+    /// The file.
+    pub file: &'i str,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+    /// How it is wrong.
+    pub label: &'i str,
+    /// What to write instead; empty if that is clear.
+    pub help: &'i str,
+}
+
+impl Invalid {
+    /// Each problem with its place.
+    pub fn stated(&self) -> impl Iterator<Item = StatedProblem<'_>> {
+        self.problems.iter().filter_map(|problem| {
+            let source = self.sources.at(problem.at.start)?;
+            let (line, column) = place(&source.text, problem.at.start - source.from);
+            let Problem { what, label, mend, .. } = problem;
+            Some(StatedProblem { message: what, file: &source.origin, line, column, label, help: mend })
+        })
     }
 }
 

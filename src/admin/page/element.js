@@ -1,5 +1,7 @@
 // What the page is built of. Text is only ever set as text, whoever wrote it.
 
+import { cut } from "./words.js";
+
 /** An element with these attributes and children; strings become text. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -16,6 +18,15 @@ export function say(node, text) {
 /** Sets an attribute where it is another. */
 export function mark(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+/** Says a name that may be long: all of it to those who point at it, or do not see it. */
+export function named(node, name) {
+  const short = cut(name);
+  if (short === name) return say(node, name);
+  if (node.title === name) return;
+  node.title = name;
+  node.replaceChildren(element("span", { "aria-hidden": "true" }, short), element("span", { class: "unseen" }, name));
 }
 
 const kept = new WeakMap();

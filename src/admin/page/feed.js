@@ -81,6 +81,18 @@ export async function historyOf({ name, key, counts }) {
   return { step, used: track?.used ?? [], wait: track?.wait_ms ?? [] };
 }
 
+/** The requests that wait, and the last that ended; `of` a client, route or pool, if that is wanted. */
+export async function requestsOf(of, signal) {
+  const answer = await fetch(`requests?${new URLSearchParams(of)}`, { signal });
+  return answer.json();
+}
+
+/** The configuration in force. */
+export async function configuration() {
+  const answer = await fetch("config");
+  return answer.json();
+}
+
 /** What would become of a request. */
 export async function explain(request) {
   const answer = await fetch(`explain?${new URLSearchParams(request)}`);

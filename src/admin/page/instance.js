@@ -43,17 +43,33 @@ function look(state) {
 }
 
 /** Something goes on there. */
-export const isActive = ({ used, waiting, inFlight, tone }) => used + waiting + inFlight > 0 || tone !== "calm";
+export const isActive = ({ used, waiting, inFlight, tone, beside = [] }) =>
+  used + waiting + inFlight > 0 || tone !== "calm" || beside.some(isActive);
+
+/**
+ * Requests and tokens of one model as one: the limit that matters most leads, and the other is `beside` it. The page that
+ * it leads to is the one of the limit that leads.
+ */
+export function together(pools) {
+  const all = new Map();
+  for (const pool of [...pools].sort(byWeight)) {
+    const id = [pool.name, pool.key ?? ""].map(encodeURIComponent).join("/");
+    const lead = all.get(id);
+    if (lead === undefined) all.set(id, { ...pool, id, label: label({ ...pool, counts: "requests" }), beside: [] });
+    else lead.beside.push(pool);
+  }
+  return [...all.values()];
+}
 
 /** What matters most first, in the gate's own order. */
 export const byWeight = (one, other) => one.rank - other.rank;
 
 /** An entry of `worst`: a pool instance, or a route or the upstream, which has no page of its own. */
 export function fromWorst(worst) {
-  const { counts, label, cause, kind, text, advice, waiting } = worst;
+  const { counts, label, cause, kind, text, advice, toml, waiting } = worst;
   const calm = tone(cause) === "calm";
   const says = calm && waiting > 0 ? "waiting" : [shortly(cause), kind].filter(Boolean).join(" ");
   const id = counts === null ? `${label} ${cause}` : idOf(worst);
   const href = counts === null ? null : address(worst);
-  return { id, href, label, cause, kind, text, advice, waiting, tone: calm ? "busy" : tone(cause), says };
+  return { id, href, label, cause, kind, text, advice, toml, waiting, tone: calm ? "busy" : tone(cause), says };
 }

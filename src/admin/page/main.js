@@ -6,8 +6,11 @@ import { say, mark } from "./element.js";
 import { count, span, timeOfDay } from "./words.js";
 import { showEvents, showRefusals } from "./events.js";
 import { PoolPage } from "./pool.js";
+import { showClients } from "./clients.js";
+import { showRequests } from "./requests.js";
 import { showRoutes } from "./routes.js";
 import { showSaved } from "./saved.js";
+import { showConfiguration } from "./start.js";
 import { showTable } from "./table.js";
 import { showTanks } from "./tanks.js";
 import { showVerdict } from "./verdict.js";
@@ -16,10 +19,11 @@ import "./trial.js";
 const at = (id) => document.getElementById(id);
 
 const TITLE = document.title;
+const MINUTE = 60_000;
 
 const feed = new Feed();
 /** What was said last; nothing until then. */
-const last = { pulse: null, status: null, told: new Map() };
+const last = { pulse: null, status: null, told: new Map(), sent: [] };
 let page = null;
 /** What had the focus when a pool's page was opened. */
 let cameFrom = null;
@@ -44,7 +48,10 @@ function showOverview() {
   showEvents(last.status.events);
   showRefusals(last.status.refusals);
   showSaved(last.status.coalesced);
+  showRequests(last.status);
   showRoutes(last.status.routes);
+  showClients(last.status.clients);
+  showConfiguration(last.status);
   showTable(pools);
 }
 
@@ -54,9 +61,17 @@ function showGate() {
   if (status === null) return;
   const { totals, version, config, config_hash: hash, uptime_s: uptime, draining } = status;
   say(at("sent"), count(totals.sent));
+  say(at("rate"), count(rate()));
   say(at("refused"), count(totals.refused));
   say(at("uptime"), span(uptime * 1000));
   say(at("about"), `Tidegate ${version} · ${config} (${hash})${draining ? " · draining" : ""}`);
+}
+
+/** How many requests the gate has sent in the last minute, or has in one at the pace of what it has been watched for. */
+function rate() {
+  const [first, newest] = [last.sent[0], last.sent.at(-1)];
+  if (first === undefined || newest.at === first.at) return 0;
+  return Math.round(((newest.sent - first.sent) * MINUTE) / (newest.at - first.at));
 }
 
 /** A tab in the background shows what is the matter, and how many wait. */
@@ -92,6 +107,8 @@ feed.addEventListener("pulse", ({ detail }) => {
 
 feed.addEventListener("status", ({ detail }) => {
   last.status = detail;
+  last.sent.push({ at: detail.at_ms, sent: detail.totals.sent });
+  while (last.sent[0].at < detail.at_ms - MINUTE || last.sent[0].sent > detail.totals.sent) last.sent.shift();
   last.fresh = true;
   last.told = new Map(detail.pools.map(fromStatus).map((pool) => [pool.id, pool]));
   soon();

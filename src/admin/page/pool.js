@@ -2,10 +2,11 @@
 
 import { showList } from "./events.js";
 import { fromStatus, idOf, label } from "./instance.js";
-import { element, keep, mark, say } from "./element.js";
+import { element, keep, mark, named, say } from "./element.js";
 import { fill } from "./rows.js";
 import { Strip } from "./strip.js";
 import { showChip, showScene } from "./tank.js";
+import { showToml } from "./verdict.js";
 import { count, counted, detail, span } from "./words.js";
 
 export class PoolPage {
@@ -16,7 +17,7 @@ export class PoolPage {
   constructor(node, of) {
     [this.#node, this.#of] = [node, of];
     node.replaceChildren(document.getElementById("pool-page").content.cloneNode(true));
-    say(this.#find("h1"), this.label);
+    named(this.#find("h1"), this.label);
     say(this.#find(".because"), "Asking the gate.");
     this.#strips = ["used", "wait"].map((lane) => new Strip(this.#find(`.strip.${lane}`), of, [lane], true));
   }
@@ -57,6 +58,8 @@ export class PoolPage {
     const { text, advice } = told.diagnosis;
     say(this.#find(".because"), detail(text));
     say(this.#find(".advice"), advice === null ? "" : `What to do: ${advice}`);
+    const own = status.worst.find((worst) => worst.counts !== null && idOf(worst) === idOf(told));
+    showToml(this.#find(".toml"), own?.toml ?? null);
     showGauges(this.#find(".now"), [
       ["the oldest waits for", told.oldest_ms === null ? "–" : span(told.oldest_ms)],
       ["the first goes in", told.head_goes_in_ms === null ? "–" : span(told.head_goes_in_ms)],

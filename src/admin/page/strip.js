@@ -3,9 +3,9 @@
 import uPlot from "./uplot/uPlot.esm.js";
 import { historyOf } from "./feed.js";
 import { mark } from "./element.js";
+import { LONGEST, lasting, rangeOf } from "./range.js";
 import { span, timeOfDay } from "./words.js";
 
-const QUARTER = 900;
 const STEP = 5;
 
 /** What lines a strip may have. */
@@ -20,6 +20,7 @@ export class Strip {
   #chart = null;
   #resized;
   #themed = () => this.#chart?.redraw(false);
+  #ranged = () => this.#draw();
 
   /** In this element; with `axes` it is large. */
   constructor(node, pool, lanes = BOTH, axes = false) {
@@ -27,6 +28,7 @@ export class Strip {
     this.#resized = new ResizeObserver(() => this.#fit());
     this.#resized.observe(node);
     addEventListener("themed", this.#themed);
+    addEventListener("ranged", this.#ranged);
     this.#recall(pool);
   }
 
@@ -38,7 +40,7 @@ export class Strip {
     this.#times.push(now);
     this.#lines.used.push(share);
     this.#lines.wait.push((p95Ms ?? 0) / 1000);
-    while (this.#times[0] < now - QUARTER)
+    while (this.#times[0] < now - LONGEST)
       [this.#times, this.#lines.used, this.#lines.wait].forEach((line) => line.shift());
     this.#draw();
   }
@@ -46,6 +48,7 @@ export class Strip {
   end() {
     this.#resized.disconnect();
     removeEventListener("themed", this.#themed);
+    removeEventListener("ranged", this.#ranged);
     this.#chart?.destroy();
   }
 
@@ -75,18 +78,25 @@ export class Strip {
     this.#chart?.setData(this.#data());
   }
 
+  /** How far back it goes: no farther than the first use of the pool. */
+  #range() {
+    const first = this.#lines.used.findIndex((used) => used > 0);
+    return rangeOf(first === -1 ? 0 : Date.now() / 1000 - this.#times[first]);
+  }
+
   #data() {
     return [this.#times, ...this.#lanes.map((lane) => this.#lines[lane])];
   }
 
   #inWords() {
-    const { used, wait } = this.#lines;
+    const since = this.#times.findIndex((time) => time >= Date.now() / 1000 - this.#range());
+    const [used, wait] = [this.#lines.used, this.#lines.wait].map((line) => line.slice(Math.max(since, 0)));
     const percent = (share) => `${Math.round(share * 100)} %`;
     const said = {
       used: `used ${percent(Math.min(...used))} to ${percent(Math.max(...used))}, now ${percent(used.at(-1) ?? 0)}`,
       wait: `95 % waited at most ${span(Math.max(...wait) * 1000)}, now ${span((wait.at(-1) ?? 0) * 1000)}`,
     };
-    return `The last 15 minutes: ${this.#lanes.map((lane) => said[lane]).join("; ")}.`;
+    return `The last ${lasting(this.#range())}: ${this.#lanes.map((lane) => said[lane]).join("; ")}.`;
   }
 
   #options(width, height) {
@@ -125,7 +135,7 @@ export class Strip {
       cursor: { show: false },
       padding: small ? [2, 0, 2, 0] : [8, 8, 0, 0],
       scales: {
-        x: { time: true, range: () => [Date.now() / 1000 - QUARTER, Date.now() / 1000] },
+        x: { time: true, range: () => [Date.now() / 1000 - this.#range(), Date.now() / 1000] },
         // Of a small one the upper part is for what is used, and the lower for the wait.
         used: { range: () => (small ? [-0.5, 1.02] : [0, 1.05]) },
         wait: { range: (_, __, most) => [0, Math.max(most ?? 0, 1) * (small ? 3.4 : 1.1)] },

@@ -1,7 +1,7 @@
 // Every pool instance in a table, as much of it as somebody scrolls to.
 
-import { address, byWeight } from "./instance.js";
-import { element, keep, mark, say } from "./element.js";
+import { address, byWeight, together } from "./instance.js";
+import { element, keep, mark, named, say } from "./element.js";
 import { count, counted, span } from "./words.js";
 
 const PORTION = 40;
@@ -14,7 +14,7 @@ let portions = 1;
 let places = new Map();
 
 export function showTable(all) {
-  pools = all;
+  pools = together(all);
   show();
 }
 
@@ -36,18 +36,21 @@ function inOrder() {
 }
 
 function makeRow(pool) {
-  const link = element("a", { href: address(pool) }, pool.label);
+  const link = element("a");
+  named(link, pool.label);
   const cells = ["", "number", "", "number", "number", "number", "number"].map((name) =>
     element("td", name ? { class: name } : {}),
   );
   const node = element("tr", {}, element("th", { scope: "row" }, link), ...cells);
   const show = (pool) => {
     mark(node, "data-tone", pool.tone);
+    mark(link, "href", address(pool));
     const { refused, upstream_refused: byUpstream } = pool.told;
+    const limits = [pool, ...pool.beside];
     const texts = [
       pool.says,
-      count(pool.used),
-      pool.inForce ?? "unknown",
+      limits.map(({ used }) => count(used)).join(" and "),
+      limits.map(({ inForce }) => inForce ?? "unknown").join(" and "),
       count(pool.waiting),
       pool.p95Ms > 0 ? span(pool.p95Ms) : "–",
       count(refused),

@@ -1,7 +1,7 @@
 // A pool instance as a tank: how full it is, the line before it, and what a new request would meet.
 
 import { address } from "./instance.js";
-import { element, mark, say } from "./element.js";
+import { element, keep, mark, named, say } from "./element.js";
 import { Strip } from "./strip.js";
 import { count, inLine, inShort, span, waited } from "./words.js";
 
@@ -13,17 +13,30 @@ const NAMED = 3;
 export function makeTank(pool) {
   const node = document.getElementById("tank").content.cloneNode(true).firstElementChild;
   const find = (selector) => node.querySelector(selector);
-  const strip = new Strip(find(".strip"), pool);
-  mark(find("a"), "href", address(pool));
-  say(find("a"), pool.label);
+  const [strip, of] = [new Strip(find(".strip"), pool), pool.counts];
+  named(find("a"), pool.label);
   const show = (pool) => {
     mark(node, "data-tone", pool.tone);
+    mark(find("a"), "href", address(pool));
     showChip(find(".chip"), pool);
     showScene(node, pool);
     say(find(".for"), pool.waiting > 0 && pool.told ? forWhom(pool.told.waiting_for) : "");
-    strip.note(pool);
+    keep(find(".beside"), pool.beside, ({ id }) => id, makeBar);
+    strip.note([pool, ...pool.beside].find(({ counts }) => counts === of) ?? pool);
   };
   return { node, show, end: () => strip.end() };
+}
+
+/** The other limit of the same model, as a bar. */
+function makeBar() {
+  const [bar, text] = [element("span", { class: "gauge", role: "meter", "aria-valuemin": 0 }), element("span")];
+  const show = (pool) => {
+    const of = pool.inForce === null ? "used, no limit is known" : `of ${pool.inForce}`;
+    showBasin(bar, pool, of);
+    mark(bar, "data-tone", pool.tone);
+    say(text, `${count(pool.used)} ${of}`);
+  };
+  return { node: element("p", {}, bar, text), show };
 }
 
 export function showChip(chip, { tone, says }) {
@@ -64,7 +77,7 @@ function waits({ oldestMs, told }) {
 }
 
 function forWhom(waitingFor) {
-  const named = waitingFor.slice(0, NAMED).map(({ client, requests }) => `${inShort(client)} ×${count(requests)}`);
+  const named = waitingFor.slice(0, NAMED).map(({ client, name, requests }) => `${name ?? inShort(client)} ×${count(requests)}`);
   if (waitingFor.length > NAMED) named.push("…");
   return named.length === 0 ? "" : `In line: ${named.join(", ")}`;
 }

@@ -1,6 +1,6 @@
 // The tanks: those where something goes on, large, and the quiet ones, small.
 
-import { byWeight, isActive } from "./instance.js";
+import { byWeight, isActive, together } from "./instance.js";
 import { keep, say } from "./element.js";
 import { makeTank } from "./tank.js";
 import { counted } from "./words.js";
@@ -16,12 +16,14 @@ let places = { busy: [], quiet: [], at: -Infinity };
 
 /** Shows these instances of which the gate has just told, and `hidden` more that it has; `told` is what it told before. */
 export function showTanks(pools, hidden, told) {
-  const there = new Map([...told, ...pools.map((pool) => [pool.id, pool])]);
-  if (mayMove(there)) places = arrange(pools);
+  const all = new Map([...told, ...pools.map((pool) => [pool.id, pool])]);
+  const there = new Map(together([...all.values()]).map((pool) => [pool.id, pool]));
+  if (mayMove(there)) places = arrange(together(pools));
   const [large, small] = [places.busy, places.quiet].map((ids) => ids.map((id) => there.get(id)).filter(Boolean));
   keep(busy, large, ({ id }) => id, makeTank);
   keep(quiet, small, ({ id }) => id, makeTank);
-  const rest = pools.length + hidden - large.length - small.length;
+  const known = told.size > 0 ? there.size : together(pools).length + hidden;
+  const rest = known - large.length - small.length;
   more.hidden = rest <= 0 && places.busy.length + places.quiet.length > 0;
   say(more, rest > 0 ? `${counted(rest, "pool")} more in the table below.` : "None has been asked for yet.");
 }

@@ -1,7 +1,8 @@
 // The answer to "which limit is it?", in words: the worst that is the matter, and why.
 
 import { fromWorst } from "./instance.js";
-import { element, keep, mark, say } from "./element.js";
+import { code } from "./copy.js";
+import { element, keep, mark, named, say } from "./element.js";
 import { count, counted, detail, sentence, span, waited } from "./words.js";
 
 const at = (id) => document.getElementById(id);
@@ -30,6 +31,18 @@ function showTrouble(worst, pool) {
   say(at("because"), [detail(worst.text), pool === undefined ? "" : facts(pool)].filter(Boolean).join(" "));
   at("advice").hidden = worst.advice === null;
   say(at("advice"), worst.advice === null ? "" : `What to do: ${worst.advice}`);
+  showToml(at("toml"), worst.toml);
+}
+
+/** The lines of configuration that would make it permanent, to be copied. */
+export function showToml(node, toml) {
+  node.hidden = toml === null;
+  if (toml === null) return;
+  keep(node, [toml], (toml) => toml, (toml) => {
+    const { node, show } = code("Copy as TOML");
+    show(toml);
+    return { node, show: () => {} };
+  });
 }
 
 function verdict({ cause: name, kind, waiting }, pool) {
@@ -45,7 +58,11 @@ function showAnswer(worst, rest) {
   answer.replaceChildren(name(worst), `${rest}.`);
 }
 
-const name = ({ href, label }) => (href === null ? element("span", {}, label) : element("a", { href }, label));
+function name({ href, label }) {
+  const node = href === null ? element("span") : element("a", { href });
+  named(node, label);
+  return node;
+}
 
 function facts({ told, held, oldestMs }) {
   const { refused, upstream_refused: byUpstream } = told;
@@ -65,8 +82,8 @@ function showCalm({ totals, routes }, pools) {
   mark(at("verdict"), "data-tone", "calm");
   delete at("answer").dataset.says;
   say(at("answer"), isNew ? "No requests yet." : "No limit is hit.");
-  say(at("because"), isNew ? "Tell an app where the gate listens: OPENAI_BASE_URL=http://…/v1." : calm(pools));
-  at("advice").hidden = true;
+  say(at("because"), isNew ? "Tell an app where the gate listens, and look here again." : calm(pools));
+  at("advice").hidden = at("toml").hidden = true;
 }
 
 function calm(pools) {

@@ -28,10 +28,21 @@ export const waited = ({ p50_ms: p50, p95_ms: p95, max_ms: max }) =>
   max > 0 ? `in the last minute half waited up to ${span(p50)}, 95 % up to ${span(p95)}` : "";
 
 /** Who waits, and for what if that is another limit of the same pool. */
-export function inLine({ waiting, held, told }) {
+export function inLine({ waiting, held, told, beside, counts }) {
   if (waiting === 0) return "none waits";
   const waits = waiting === 1 ? "1 waits" : `${count(waiting)} wait`;
-  return held === 0 && told ? `${waits} (for ${told.waits_for ?? "another pool"})` : waits;
+  if (held === 0 && told) return `${waits} (for ${told.waits_for ?? "another pool"})`;
+  return beside?.length > 0 ? `${waits} (for ${counts})` : waits;
+}
+
+/** So many characters of a name are shown. */
+const LONG = 44;
+
+/** A long name without its middle, as it tells itself apart by both its ends. */
+export function cut(name) {
+  if (name.length <= LONG) return name;
+  const half = Math.floor((LONG - 1) / 2);
+  return `${name.slice(0, half)}…${name.slice(-half)}`;
 }
 
 /** A client's label, of which six digits tell it apart where there is little room. */

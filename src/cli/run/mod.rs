@@ -52,13 +52,13 @@ pub(super) struct Report {
 
 impl RunCommand {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let filter = start_log(&self.log, LogFormat::Text)?;
+        let log = start_log(&self.log, LogFormat::Text)?;
         let mut config = self.config.load()?;
         variables::take_upstream(&mut config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let ended = runtime.block_on(async {
             let signals = ForwardedSignals::listen()?;
-            let gate = UsedGate::find_or_start(&self.config, &config, filter).await?;
+            let gate = UsedGate::find_or_start(&self.config, &config, log.filter.clone()).await?;
             through(gate, &config, &self.command, self.report, signals).await
         });
         runtime.shutdown_background();

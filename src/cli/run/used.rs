@@ -110,7 +110,7 @@ impl OwnGate {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = bind(if wanted.is_address() { config.server.listen } else { any }, "--listen").await?;
         let address = listener.local_addr()?;
-        let admin = Arc::new(AdminState::new(config, gate.clone()).with_filter(filter));
+        let admin = Arc::new(AdminState::new(config, gate.clone()).listening_at(address).with_filter(filter));
         if let Some(at) = config.server.admin {
             let listener = bind(if wanted.is_admin() { at } else { any }, "--admin").await?;
             complain(&format!("tidegate: gate at http://{address}, page at http://{}", listener.local_addr()?));

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use rustls::{RootCertStore, ServerConfig};
 use super::Check;
 use crate::client::AllowedHost;
 use crate::config::file::{self, Text};
+use crate::config::spanned::Spanned;
 use crate::config::url::{leads_to, parse_upstream};
 use crate::config::{KeyVariable, ProxyChoice, ProxyUrl, Server, UpstreamConfig, pem};
 use crate::problem::Problem;
@@ -22,16 +24,25 @@ const DRAIN: Duration = Duration::from_mins(1);
 const STALL: Duration = Duration::from_secs(30);
 
 /// As patient as the SDKs: to connect, and to wait for the head of an answer (docs/upstream.md §5.1).
+/// How many connections of HTTP/2 there may be. A guess: a hundred thousand requests at once.
+const MOST_HTTP2: usize = 1_000;
 const CONNECT: Duration = Duration::from_secs(5);
 const RESPONSE: Duration = Duration::from_mins(10);
 
 impl Check {
     pub(super) fn server(&mut self, file: &file::Server) -> Server {
         let address = "an address is IP:PORT, as in \"127.0.0.1:4290\" or \"[::1]:4290\"; port 0 picks a free one";
-        let listen = self.parsed(file.listen.as_ref(), "not an address to listen on", address);
+        let listen: Option<SocketAddr> = self.parsed(file.listen.as_ref(), "not an address to listen on", address);
         let admin = file.admin.as_ref().filter(|text| text.as_ref() != "off");
         let admin_at = self.parsed(admin, "not an address for admin", &format!("{address}; \"off\" for none"));
         let is_off = file.admin.is_some() && admin.is_none();
+        if let (Some(text), Some(admin), Some(listen)) = (admin, admin_at, listen)
+            && admin == listen
+            && listen.port() != 0
+        {
+            let mend = "write another port, or \"off\"";
+            self.problems.push(Problem::new("one address twice", text.span(), "apps are served there", mend));
+        }
         Server {
             listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], LISTEN))),
             admin: (!is_off).then(|| admin_at.unwrap_or(SocketAddr::from(([127, 0, 0, 1], ADMIN)))),
@@ -90,10 +101,19 @@ impl Check {
             api_key_env: file.api_key_env.as_ref().and_then(|name| self.key_variable(name, place)),
             connect_timeout: self.some_time(file.connect_timeout.as_ref(), CONNECT),
             response_timeout: self.some_time(file.response_timeout.as_ref(), RESPONSE),
-            http2_connections: file.http2_connections,
+            http2_connections: file.http2_connections.as_ref().and_then(|many| self.http2_connections(many)),
             authorities: file.ca_file.as_ref().and_then(|path| self.authorities(path)),
             refusals: self.refusals(&file.refusals),
         }
+    }
+
+    fn http2_connections(&mut self, many: &Spanned<NonZeroUsize>) -> Option<NonZeroUsize> {
+        if many.get_ref().get() > MOST_HTTP2 {
+            let mend = format!("write at most {MOST_HTTP2}; one connection carries a hundred requests at once");
+            self.problems.push(Problem::new("too many connections", many.span(), "more than an upstream takes", mend));
+            return None;
+        }
+        Some(*many.get_ref())
     }
 
     /// What the gate sends must not come back to it.

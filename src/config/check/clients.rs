@@ -2,11 +2,11 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use indexmap::IndexMap;
-use toml::Spanned;
 
 use super::Check;
 use crate::client::{ClientKey, ClientSettings};
 use crate::config::file::{self, Text};
+use crate::config::spanned::Spanned;
 use crate::problem::Problem;
 
 /// Beyond it a client that has one share would hardly be served. A guess.

@@ -7,6 +7,7 @@ use http::HeaderName;
 use super::Check;
 use crate::config::QueueConfig;
 use crate::config::file::{self, Text};
+use crate::config::spanned::Spanned;
 use crate::limit::Rate;
 use crate::problem::Problem;
 
@@ -62,9 +63,9 @@ impl Check {
         };
         let of_line = file.max_waiting.as_ref().filter(|_| refuses);
         let said = [
-            ("max_waiting", of_line.map(toml::Spanned::span)),
-            ("max_bytes", file.max_bytes.as_ref().map(toml::Spanned::span)),
-            ("max_wait", file.max_wait.as_ref().map(toml::Spanned::span)),
+            ("max_waiting", of_line.map(Spanned::span)),
+            ("max_bytes", file.max_bytes.as_ref().map(Spanned::span)),
+            ("max_wait", file.max_wait.as_ref().map(Spanned::span)),
         ];
         for (name, at) in said.into_iter().filter_map(|(name, at)| Some((name, at?))) {
             self.idle(Problem::new(format!("{name} beside {why}"), at, "nobody waits", mend));

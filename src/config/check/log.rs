@@ -1,7 +1,6 @@
-use toml::Spanned;
-
 use super::Check;
 use crate::config::file::{self, Text};
+use crate::config::spanned::Spanned;
 use crate::config::{AccessFormat, AccessLogConfig, Collector, LogConfig};
 use crate::problem::Problem;
 

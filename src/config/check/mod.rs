@@ -34,6 +34,7 @@ pub(super) struct Origin<'s> {
     pub(super) source: &'s Source,
     pub(super) hash: String,
     pub(super) changes: Vec<Change>,
+    pub(super) environment: Vec<String>,
     pub(super) sources: &'s Sources,
     /// The offset of the built-in configuration in the sources.
     pub(super) built_in_from: usize,
@@ -70,11 +71,12 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
-    let Origin { source, hash, changes, .. } = origin;
+    let Origin { source, hash, changes, environment, .. } = origin;
     let (source, routes) = (source.clone(), Arc::new(routes));
     Ok(Config {
         source,
         hash,
+        environment,
         changes,
         is_observed,
         server,

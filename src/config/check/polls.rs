@@ -1,11 +1,11 @@
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
-use toml::Spanned;
 
 use super::Check;
 use crate::config::Pool;
 use crate::config::file;
+use crate::config::spanned::Spanned;
 use crate::limit::Unit;
 use crate::problem::Problem;
 use crate::route::Table;

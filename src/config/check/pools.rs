@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use toml::Spanned;
 
 use super::{Check, Defaults};
 use crate::config::Pool;
 use crate::config::file::{self, Text};
+use crate::config::spanned::Spanned;
 use crate::limit::{Learn, Limits, Rate, Shape, Share, Unit};
 use crate::problem::Problem;
 use crate::route::{KeyPart, Table};

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use toml::Spanned;
 
 use super::Check;
 use crate::config::QueueConfig;
 use crate::config::file;
+use crate::config::spanned::Spanned;
 use crate::problem::Problem;
 
 /// How many requests may wait in all. A guess: more than an app has at once.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Check;
 use crate::config::file::{self, Outage};
+use crate::config::spanned::Spanned;
 use crate::config::{Pool, SharedStore, StorePassword};
 use crate::limit::{Shape, Share};
 use crate::problem::Problem;
@@ -60,7 +61,7 @@ impl Check {
         let default = if share.is_whole() { Outage::Closed } else { Outage::Share };
         match file.on_outage.as_ref().map_or(default, |written| *written.get_ref()) {
             Outage::Share if share.is_whole() => {
-                let span = file.on_outage.as_ref().map_or(0..0, |written| written.span());
+                let span = file.on_outage.as_ref().map_or(0..0, Spanned::span);
                 let mend = "write this gate's part, as in share = \"1/3\", in [replicas]";
                 self.problems.push(Problem::new("a share that is not written", span, "which part is it?", mend));
                 OnOutage::Closed

@@ -1,9 +1,8 @@
 //! What changes nothing on the routes that there are.
 
-use toml::Spanned;
-
 use super::Check;
 use crate::config::file::{self, Text};
+use crate::config::spanned::Spanned;
 use crate::config::{Pool, QueueConfig};
 use crate::problem::Problem;
 use crate::route::{RouteId, Table, Template};

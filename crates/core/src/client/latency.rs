@@ -20,6 +20,13 @@ impl TypicalLatency {
         Self { routes: routes.routes().map(|_| AtomicU64::new(0)).collect() }
     }
 
+    /// The same for the routes of a table that follows this one's.
+    #[must_use]
+    pub fn following(&self, routes: &Table) -> Self {
+        let known = |at: usize| self.routes.get(at).map_or(0, |typical| typical.load(Ordering::Relaxed));
+        Self { routes: routes.routes().map(|(id, _)| AtomicU64::new(known(id.0))).collect() }
+    }
+
     /// A response took this long. Of two that arrive at the same time one may be lost, which the estimate can bear.
     pub fn record(&self, route: RouteId, took: Duration) {
         let (typical, took) = (&self.routes[route.0], u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));

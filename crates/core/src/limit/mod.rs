@@ -16,6 +16,7 @@ mod pool;
 mod rate;
 mod share;
 mod stock;
+mod stocks;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;

@@ -1,6 +1,6 @@
 //! What stands before a newcomer: all that the queue contributes to a forecast.
 
-use super::{Flow, Queue, weight_in};
+use super::{ClientId, Flow, Queue};
 use crate::limit::InstanceId;
 use crate::queue::Charges;
 
@@ -54,7 +54,7 @@ impl<W> Queue<W> {
         let Some(stop) = self.stops.get(instance.index()).filter(|stop| stop.shares.waiting() > 0) else {
             return Ahead::default();
         };
-        let weight = |client| weight_in(&self.weights, client);
+        let weight = |client: ClientId| client.weight_in(&self.weights);
         let elsewhere = stop.elsewhere.iter().take(LOOKED_AT).map(|(&stopped_at, &(cost, there))| {
             let in_all = self.stops[stopped_at.index()].shares.waiting();
             Elsewhere { stopped_at, cost, share: CostShare { of: there, in_all } }

@@ -104,6 +104,11 @@ impl<W> Queue<W> {
         }
     }
 
+    /// From now on clients have these shares; who waits keeps its place.
+    pub fn reweigh(&mut self, weights: HashMap<ClientId, NonZeroU32>) {
+        self.weights = weights;
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -138,6 +143,12 @@ impl<W> Queue<W> {
     #[must_use]
     pub fn is_stopped_at(&self, instance: InstanceId) -> bool {
         self.stops.get(instance.index()).is_some_and(|stop| !stop.heads.is_empty())
+    }
+
+    /// The instance that keeps the line of a request; nothing if it waits no longer.
+    #[must_use]
+    pub fn stopped_at(&self, ticket: Ticket) -> Option<InstanceId> {
+        Some(self.lines[self.node(ticket)?.at.line].stopped_at)
     }
 
     /// The position of a request that comes now.
@@ -208,7 +219,7 @@ impl<W> Queue<W> {
     pub fn serve(&mut self, ticket: Ticket) -> Option<QueuedRequest<W>> {
         let node = self.node(ticket)?;
         let (client, priority) = (self.lines[node.at.line].flow.client, node.priority);
-        let weight = weight_in(&self.weights, client);
+        let weight = client.weight_in(&self.weights);
         for charge in node.waiting.charges.clone() {
             self.stop_mut(charge.instance).shares.serve(priority, client, charge.cost, weight);
         }
@@ -385,7 +396,3 @@ impl<W> Queue<W> {
 }
 
 type Charged = SmallVec<[(InstanceId, u64); 2]>;
-
-fn weight_in(weights: &HashMap<ClientId, NonZeroU32>, client: ClientId) -> u32 {
-    if weights.is_empty() { 1 } else { weights.get(&client).map_or(1, |weight| weight.get()) }
-}

@@ -1,4 +1,6 @@
+use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -12,6 +14,13 @@ pub type Charges = SmallVec<[Charge; 2]>;
 /// A client that shares the pools with others. The number tells clients apart and does not give them away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
+
+impl ClientId {
+    /// Its share of what clients have in turns: one where it has no other.
+    pub(super) fn weight_in(self, weights: &HashMap<Self, NonZeroU32>) -> u32 {
+        if weights.is_empty() { 1 } else { weights.get(&self).map_or(1, |weight| weight.get()) }
+    }
+}
 
 /// As people speak of it.
 impl fmt::Display for ClientId {

@@ -211,7 +211,7 @@ impl Member {
                 if self.anchor.as_ref().is_none_or(is_old) {
                     self.anchor = Some((answer.late, first));
                 }
-                let until = first + TTL - TTL / DRIFT;
+                let until = first + TTL.saturating_sub(TTL / DRIFT);
                 (self.until, self.peers, self.promise) = (Some(until), answer.peers, answer.share);
                 Ok(Heard::Leases { until, leases: answer.leases })
             }

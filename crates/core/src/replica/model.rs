@@ -1,6 +1,7 @@
 //! The store, in Rust: what `turn.lua` does, step by step and with the same numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::{EntryKind, MeterCall, Micros, PARTS, TurnCall};
 
@@ -103,7 +104,6 @@ impl StoreModel {
             Some(me) if call.seq < me.seq => return "stale".to_owned(),
             _ => {}
         }
-        let hw = meta.hw;
         let is_vouched = self.is_vouched(&call.gate, meta.hw);
         let Some((now, late)) = meta.now(raw, call, is_vouched) else {
             return format!("later {}", meta.hw);
@@ -236,7 +236,7 @@ impl MeterState {
         let (used, held, lapsed) = (self.used, self.held, u8::from(lapsed));
         let mut text = format!("{lapsed} {granted} {lowest} {used} {held} {aside} {claims} {claim}");
         if want > granted {
-            self.leaving(now).for_each(|time| text.push_str(&format!(" {time}")));
+            self.leaving(now).for_each(|time| write!(text, " {time}").expect("a text takes any text"));
         }
         text
     }

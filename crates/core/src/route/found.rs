@@ -11,6 +11,7 @@ pub struct RouteId(pub usize);
 pub struct Found {
     /// The route, and for a disguised path also those that it has in its other readings.
     pub(super) matches: SmallVec<[Match; 1]>,
+    pub(super) is_mixed: bool,
 }
 
 /// A route with what its path parameters hold.
@@ -45,6 +46,12 @@ impl Found {
     /// The other routes that a disguised path has, in other readings of it.
     pub fn others(&self) -> impl Iterator<Item = RouteId> {
         self.matches[1..].iter().map(|found| found.route).filter(|&route| route != self.route())
+    }
+
+    /// Whether the path is disguised in so many ways at once that no one can say how the upstream reads it.
+    #[must_use]
+    pub fn is_mixed(&self) -> bool {
+        self.is_mixed
     }
 
     /// Whether the path lacks the `/v1` that the route has: some users forget it in their base URL.

@@ -43,8 +43,8 @@ pub struct Coalescing {
 #[derive(Debug)]
 pub struct Table {
     routes: Vec<Route>,
-    /// Of all routes but the default one.
-    templates: Vec<Template>,
+    /// Of all routes but the default one; nothing of a route that is only remembered.
+    templates: Vec<Option<Template>>,
     tree: Node,
     fallback: Option<RouteCharge>,
 }
@@ -86,8 +86,38 @@ impl Table {
         let id = RouteId(self.routes.len());
         self.tree.insert(template, id).map_err(|with| Tie { with })?;
         self.routes.push(Route { name: template.to_string(), charges, priority, ..Route::default() });
-        self.templates.push(template.clone());
+        self.templates.push(Some(template.clone()));
         Ok(id)
+    }
+
+    /// The same table with the ids of another for the routes of the same name, so that what is counted by id goes on. Routes
+    /// that only the other has are remembered by their names, and match nothing.
+    #[must_use]
+    pub fn following(&self, other: &Self) -> Self {
+        let mut routes: Vec<Route> =
+            other.routes.iter().map(|route| Route { name: route.name.clone(), ..Route::default() }).collect();
+        let mut templates = vec![None; other.templates.len()];
+        let mut tree = Node::default();
+        for (route, template) in self.routes.iter().zip(std::iter::once(&None).chain(&self.templates)) {
+            let id = routes.iter().position(|known| known.name == route.name).unwrap_or(routes.len());
+            if id == routes.len() {
+                routes.push(Route::default());
+                templates.push(None);
+            }
+            routes[id] = route.clone();
+            if let Some(template) = template {
+                // As they did not tie before.
+                let _ = tree.insert(template, RouteId(id));
+                templates[id - 1] = Some(template.clone());
+            }
+        }
+        Self { routes, templates, tree, fallback: self.fallback.clone() }
+    }
+
+    /// Whether a route is in force, and not only remembered.
+    #[must_use]
+    pub fn is_in_force(&self, id: RouteId) -> bool {
+        id == DEFAULT || self.template(id).is_some()
     }
 
     /// Every route with its id; the default one first.
@@ -108,12 +138,13 @@ impl Table {
 
     /// What a route matches; nothing for the default one, which takes what is left.
     pub(super) fn template(&self, id: RouteId) -> Option<&Template> {
-        self.templates.get(id.0.checked_sub(1)?)
+        self.templates.get(id.0.checked_sub(1)?)?.as_ref()
     }
 
     /// Every route that matches something, with what.
     pub(super) fn templates(&self) -> impl Iterator<Item = (RouteId, &Template)> {
-        self.templates.iter().enumerate().map(|(index, template)| (RouteId(index + 1), template))
+        let numbered = self.templates.iter().enumerate();
+        numbered.filter_map(|(index, template)| Some((RouteId(index + 1), template.as_ref()?)))
     }
 
     /// The route of a request; there always is one. `path` is as it came, without the query.
@@ -128,7 +159,8 @@ impl Table {
             matches.sort_by_key(|found| std::cmp::Reverse(self.route(found.route).charges.len()));
             matches.dedup();
         }
-        Found { matches }
+        let is_mixed = readings.len() > 1 && path::is_mixed(path);
+        Found { matches, is_mixed }
     }
 
     /// What a request asks of its pools: in whatever way the upstream reads its path, all that this takes is asked.

@@ -1,12 +1,23 @@
 //! Other limits while requests wait: what was sent counts on, and each request keeps its place and its deadline.
 
+use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use super::rules::PoolRules;
 use super::state::Scheduler;
 use crate::limit::Limits;
+use crate::queue::ClientId;
 
 impl<W> Scheduler<W> {
+    /// From now on clients have these shares; who waits keeps its place.
+    pub fn reweigh(&mut self, weights: HashMap<ClientId, NonZeroU32>) {
+        if weights != self.rules.weights {
+            self.queue.reweigh(weights.clone());
+            self.rules.weights = weights;
+        }
+    }
+
     /// The same pools have these limits and bounds from now on. The same ones again change nothing.
     ///
     /// # Panics

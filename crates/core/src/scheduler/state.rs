@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::backfill::Backfill;
@@ -193,6 +194,13 @@ impl<W> Scheduler<W> {
         self.totals.released += 1;
         self.ledger.release(charges);
         self.pump_charged(now, charges);
+    }
+
+    /// The pool, and which instance of it, that a request waits for; nothing if it waits no longer.
+    #[must_use]
+    pub fn waits_for(&self, ticket: Ticket) -> Option<(PoolId, Arc<str>)> {
+        let instance = self.queue.stopped_at(ticket)?;
+        Some((self.ledger.pool_of(instance), Arc::clone(self.ledger.key_of(instance))))
     }
 
     /// Whether it is stopping.

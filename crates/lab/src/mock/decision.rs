@@ -7,6 +7,7 @@ use super::arrival::ArrivedRequest;
 use super::headers::RateLimitHeaders;
 use super::measure::{Measure, OverLimit};
 use super::refusal::MockRefusal;
+use crate::meter::Counted;
 
 /// What happens to a request.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct MockDecision {
     pub(super) latency: Duration,
     /// The state of its model's limits.
     pub(super) headers: RateLimitHeaders,
+    /// The rules by which it counts, until its response has ended.
+    pub(super) counted: Counted,
 }
 
 /// Why a request is not admitted.
@@ -25,6 +28,8 @@ pub(super) enum Denial {
     Gone,
     /// The faults say to refuse it.
     Fault(MockRefusal),
+    /// A rule has no room for it, for so long.
+    ByRule(Option<Duration>),
     /// A limit is used up. The text names the model in the refusal.
     OverLimit(String, OverLimit),
 }
@@ -35,6 +40,7 @@ impl Denial {
         match self {
             Self::Gone => None,
             Self::Fault(refusal) => Some(*refusal),
+            Self::ByRule(_) => Some(MockRefusal::RequestType),
             Self::OverLimit(_, exhausted) if exhausted.is_too_large() => Some(MockRefusal::TooLarge),
             Self::OverLimit(_, exhausted) => Some(match exhausted.measure {
                 Measure::OfType => MockRefusal::RequestType,
@@ -49,6 +55,9 @@ impl Denial {
         match self {
             Self::Gone => ApiError::no_url(&arrival.head.method, &arrival.head.uri).into_response(),
             Self::Fault(refusal) => refusal.answer(arrival.model().unwrap_or("gpt-mock")),
+            Self::ByRule(again_in) => {
+                ApiError::over_type(again_in.unwrap_or_default(), says_when && again_in.is_some()).into_response()
+            }
             Self::OverLimit(_, exhausted) if exhausted.measure == Measure::OfType => {
                 ApiError::over_type(exhausted.again_in, says_when).into_response()
             }

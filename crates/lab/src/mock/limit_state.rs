@@ -9,6 +9,7 @@ use super::options::Options;
 use super::script::{FaultChange, FaultScript};
 use super::stats::MockCounts;
 use super::windows::WindowClock;
+use crate::meter::RuleMeters;
 
 /// What has arrived so far, and the faults at present.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct LimitState {
     pub(super) chance: fastrand::Rng,
     pub(super) counts: MockCounts,
     pub(super) limit_sets: IndexMap<LimitOwner, LimitSet>,
+    pub(super) rules: RuleMeters,
     script: FaultScript,
     clock: Option<WindowClock>,
     options: Options,
@@ -24,7 +26,9 @@ pub(super) struct LimitState {
 
 impl LimitState {
     pub(super) fn new(options: &Options) -> Self {
+        let mut chance = fastrand::Rng::with_seed(options.seed);
         Self {
+            rules: RuleMeters::new(&options.rules, options.counts(), &mut || chance.f64()),
             faults: options.faults.clone(),
             chance: fastrand::Rng::with_seed(options.seed),
             counts: MockCounts::default(),

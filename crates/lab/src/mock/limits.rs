@@ -14,7 +14,7 @@ use super::options::Options;
 use super::script::FaultChange;
 use super::stats::{MockStats, PoolStats};
 use crate::limit::{PoolId, Unit};
-use crate::meter::Meter;
+use crate::meter::{Counted, Meter, Rule, RuleRequest};
 use crate::route::{Ask, Found, Table};
 use crate::settings::{PoolSettings, Settings};
 
@@ -41,7 +41,9 @@ impl MockLimits {
     }
 
     pub(super) fn reads_body(&self, arrival: &ArrivedRequest) -> bool {
-        self.routes.reads_body(&arrival.found) || (self.options.model_limits.any() && arrival.may_count_for_a_model())
+        self.routes.reads_body(&arrival.found)
+            || self.options.rules.iter().any(Rule::reads_body)
+            || (self.options.model_limits.any() && arrival.may_count_for_a_model())
     }
 
     /// Decides on a request: it takes from all of its limits, or is refused and takes from none.
@@ -49,10 +51,18 @@ impl MockLimits {
         let costs = self.costs(arrival);
         let state = &mut *self.state();
         let clock = state.begin(now);
-        let denied = self.judge(state, now, arrival, &costs);
+        let (denied, counted) = match self.judge(state, now, arrival, &costs) {
+            Ok(counted) => (None, counted),
+            Err(denied) => (Some(denied), Counted::default()),
+        };
         state.count(clock, now, denied.as_ref());
         let headers = self.headers(state, now, &costs);
-        MockDecision { denied, latency: state.faults.latency, headers }
+        MockDecision { denied, latency: state.faults.latency, headers, counted }
+    }
+
+    /// The response to a request has ended.
+    pub(super) fn end(&self, counted: &Counted) {
+        self.state().rules.end(counted);
     }
 
     /// Changes the faults at once.
@@ -84,23 +94,42 @@ impl MockLimits {
         *self.state() = LimitState::new(&self.options);
     }
 
-    fn judge(&self, state: &mut LimitState, now: Instant, arrival: &ArrivedRequest, costs: &Costs) -> Option<Denial> {
+    fn judge(
+        &self,
+        state: &mut LimitState,
+        now: Instant,
+        arrival: &ArrivedRequest,
+        costs: &Costs,
+    ) -> Result<Counted, Denial> {
         if state.faults.is_gone(arrival.head.uri.path()) {
-            return Some(Denial::Gone);
+            return Err(Denial::Gone);
         }
         if let Some(refusal) = state.faults.refuses(&mut state.chance) {
-            return Some(Denial::Fault(refusal));
+            return Err(Denial::Fault(refusal));
         }
+        let (method, path, facts) = (arrival.head.method.as_str(), arrival.head.uri.path(), arrival.seen());
+        let request = RuleRequest { method, path, facts: &facts };
+        let LimitState { rules, chance, .. } = state;
+        let by_rule = rules.check(now, request, &mut || chance.f64());
         let mut exhausted = Vec::new();
         for (whose, &cost) in costs {
             let limit_set = self.limit_set(state, now, whose);
             exhausted.extend(limit_set.arrive(now, cost).map(|exhausted| (Self::model_of(whose, arrival), exhausted)));
         }
         let denied = exhausted.into_iter().max_by_key(|(_, exhausted)| exhausted.rank());
+        let is_admitted = denied.is_none() && by_rule.is_ok();
         for (whose, &cost) in costs {
-            state.limit_sets[whose].close(now, cost, denied.is_none(), self.options.count_denied);
+            state.limit_sets[whose].close(now, cost, is_admitted, self.options.count_denied);
         }
-        denied.map(|(model, exhausted)| Denial::OverLimit(model, exhausted))
+        if !is_admitted && self.options.count_denied {
+            state.rules.count_refused(now, request);
+        }
+        if let Some((model, exhausted)) = denied {
+            return Err(Denial::OverLimit(model, exhausted));
+        }
+        let counted = by_rule.map_err(|ruled_out| Denial::ByRule(ruled_out.again_in))?;
+        state.rules.admit(now, &counted);
+        Ok(counted)
     }
 
     fn costs(&self, arrival: &ArrivedRequest) -> Costs {

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::faults::Faults;
 use super::model_limits::ModelLimits;
 use super::script::FaultScript;
-use crate::meter::{Counting, Counts};
+use crate::meter::{Counting, Counts, Rule};
 
 /// How the mock counts, responds and delays.
 #[derive(Args, Clone, Debug)]
@@ -45,6 +45,13 @@ pub struct Options {
     /// Seed of the random numbers.
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
+    /// A rule of the mock's own, beside the limits of the configuration: "POST /v1/threads/{id}/messages = 60/min per path.id".
+    ///
+    /// Before the "=" are the requests that count, with commas between them. After it are rates, "10 in flight" or "5% at random",
+    /// and behind "per" what has a limit of its own: account, path.NAME, body.FIELD, header.NAME or endpoint. May be given
+    /// several times; a request must find room by each.
+    #[arg(long = "rule", value_name = "RULE")]
+    pub rules: Vec<Rule>,
     /// Limits on models.
     #[command(flatten)]
     pub model_limits: ModelLimits,
@@ -96,6 +103,7 @@ impl Default for Options {
             gap: Duration::from_millis(5),
             work: Duration::from_millis(300),
             seed: 1,
+            rules: Vec::new(),
             model_limits: ModelLimits::default(),
             faults: Faults::default(),
             script: None,

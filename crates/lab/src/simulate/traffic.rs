@@ -7,7 +7,7 @@ use super::spread::Spread;
 use crate::client::{ClientKey, Clients};
 use crate::credential;
 use crate::limit::Rate;
-use crate::meter::Counting;
+use crate::meter::{Counting, Rule};
 use crate::route::{Priority, Template};
 use crate::scheduler::ClientId;
 
@@ -130,11 +130,13 @@ pub struct UpstreamLimits {
     pub burst: Option<NonZeroU32>,
     /// Each limit, with the routes that it counts.
     pub limits: Vec<(Vec<Template>, Rate)>,
+    /// Its other rules.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for UpstreamLimits {
     fn default() -> Self {
-        Self { window: Counting::Fixed, burst: None, limits: Vec::new() }
+        Self { window: Counting::Fixed, burst: None, limits: Vec::new(), rules: Vec::new() }
     }
 }
 

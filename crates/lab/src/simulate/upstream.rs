@@ -2,12 +2,14 @@ use std::time::{Duration, Instant};
 
 use super::traffic::UpstreamLimits;
 use crate::limit::Rate;
-use crate::meter::{Counts, Meter};
+use crate::meter::{Counted, Counts, Meter, RuleMeters, RuleRequest};
 use crate::route::{Priority, RouteId, Table, Template};
 
 /// The upstream's own limits, counted as the mock counts.
 pub(super) struct SimulatedUpstream {
     caps: Vec<LimitedRoutes>,
+    rules: RuleMeters,
+    chance: fastrand::Rng,
 }
 
 /// A limit on the requests that match.
@@ -23,18 +25,28 @@ impl SimulatedUpstream {
             table: table(templates),
             meter: Meter::new(*rate, counts, now, chance.f64()),
         };
-        Self { caps: caps.limits.iter().map(cap).collect() }
+        let limited = caps.limits.iter().map(cap).collect();
+        let rules = RuleMeters::new(&caps.rules, counts, &mut || chance.f64());
+        Self { caps: limited, rules, chance: chance.fork() }
     }
 
-    /// Counts a request at all of its limits, or at none if one has no room. Returns whether it is accepted.
-    pub(super) fn takes(&mut self, now: Instant, method: &str, path: &str) -> bool {
+    /// Counts a request at all of its limits, or at none if one has no room. Returns by which rules it counts until its response
+    /// has [ended](Self::end), if it is accepted.
+    pub(super) fn takes(&mut self, now: Instant, request: RuleRequest<'_>) -> Option<Counted> {
+        let RuleRequest { method, path, .. } = request;
         let matches = |cap: &&mut LimitedRoutes| cap.table.find(method, path).route() != RouteId::default();
-        let mut of_it: Vec<_> = self.caps.iter_mut().filter(matches).collect();
+        let Self { caps, rules, chance } = self;
+        let mut of_it: Vec<_> = caps.iter_mut().filter(matches).collect();
         let has_room = of_it.iter_mut().all(|cap| cap.meter.room(now, 1).is_ok());
-        if has_room {
-            of_it.iter_mut().for_each(|cap| cap.meter.count(now, 1));
-        }
-        has_room
+        let counted = rules.check(now, request, &mut || chance.f64()).ok().filter(|_| has_room)?;
+        of_it.iter_mut().for_each(|cap| cap.meter.count(now, 1));
+        rules.admit(now, &counted);
+        Some(counted)
+    }
+
+    /// The response to a request that was accepted has ended.
+    pub(super) fn end(&mut self, counted: &Counted) {
+        self.rules.end(counted);
     }
 }
 

@@ -9,6 +9,7 @@ mod gone;
 mod hints;
 mod providers;
 mod refusals;
+mod streamed;
 mod usage;
 
 use std::borrow::Cow;

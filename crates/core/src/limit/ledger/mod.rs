@@ -175,6 +175,12 @@ impl Ledger {
         self.get(id).pool_id
     }
 
+    /// Its key; empty where the pool has none.
+    #[must_use]
+    pub fn key_of(&self, id: InstanceId) -> &Arc<str> {
+        &self.get(id).key
+    }
+
     /// Pins these instances for a waiting request: they stay until [`Ledger::unpin`].
     pub fn pin(&mut self, charges: &[Charge]) {
         charges.iter().for_each(|charge| self.get_mut(charge.instance).pins += 1);

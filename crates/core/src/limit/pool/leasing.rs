@@ -3,51 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::{Limits, Pool, Shape, longest};
-use crate::limit::NotYet;
 use crate::limit::stock::{Demand, Source, Stock, TurnTime};
+use crate::limit::stocks::Stocks;
+use crate::limit::{NotYet, Rate};
 use crate::replica::{Lease, MeterCall};
 
 /// How long a place in flight counts whose gate is gone. A guess: the upstream may go on answering for as long.
 const ANSWER: Duration = Duration::from_mins(2);
 
-/// The stocks of one pool instance.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stocks {
-    /// Of what is counted by rates.
-    rates: Vec<Stock>,
-    in_flight: Option<Stock>,
-}
-
-impl Stocks {
-    fn new(limits: &Limits) -> Self {
-        let window =
-            |rate: &crate::limit::Rate| Stock::new(rate.amount().into(), rate.per().saturating_add(limits.margin));
-        let mut rates: Vec<_> = limits.requests.iter().map(window).collect();
-        if let Shape::Smooth { burst } = limits.shape {
-            let span = |rate: &crate::limit::Rate| (rate.interval() * burst.get()).saturating_add(limits.margin);
-            rates.extend(limits.requests.iter().map(|rate| Stock::new(burst.get().into(), span(rate))));
-        }
-        Self { rates, in_flight: limits.in_flight.map(|most| Stock::new(most.get().into(), ANSWER)) }
-    }
-
-    /// What all gates have sent of the limit of the nth window, by the last answer.
-    pub(super) fn used_by_all(&self, nth: usize) -> Option<u64> {
-        self.rates.get(nth)?.used_by_all()
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Stock> {
-        self.rates.iter().chain(&self.in_flight)
-    }
-
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut Stock> {
-        self.rates.iter_mut().chain(&mut self.in_flight)
-    }
-}
-
 impl Pool {
     /// From now on its limits are shared with other gates, and nothing is leased yet.
     pub(crate) fn lease(&mut self, limits: &Limits) {
-        self.stocks = Some(Box::new(Stocks::new(limits)));
+        self.stocks = Some(Box::new(stocks_of(limits)));
     }
 
     /// May it go by what is leased?
@@ -146,3 +113,13 @@ impl Pool {
 
 /// So many entries a gate declares of one window. A guess: a minute to 120 ms.
 const MOST_DECLARED: usize = 500;
+
+fn stocks_of(limits: &Limits) -> Stocks {
+    let window = |rate: &Rate| Stock::new(rate.amount().into(), rate.per().saturating_add(limits.margin));
+    let mut rates: Vec<_> = limits.requests.iter().map(window).collect();
+    if let Shape::Smooth { burst } = limits.shape {
+        let span = |rate: &Rate| (rate.interval() * burst.get()).saturating_add(limits.margin);
+        rates.extend(limits.requests.iter().map(|rate| Stock::new(burst.get().into(), span(rate))));
+    }
+    Stocks { rates, in_flight: limits.in_flight.map(|most| Stock::new(most.get().into(), ANSWER)) }
+}

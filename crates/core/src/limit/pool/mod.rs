@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
+use super::stocks::Stocks;
 use super::window::Window;
 use super::{Never, NotYet, Rate, Share};
 pub use fill::Fill;
 pub(super) use learning::RefusalFit;
 pub use learning::{FillLevel, Hint};
-use leasing::Stocks;
 pub use usage::{SavedPace, SavedUsage, SavedWindow};
 
 /// The window in which is counted what has no limit that is known: most limits of OpenAI are so many a minute

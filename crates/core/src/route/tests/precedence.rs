@@ -39,6 +39,22 @@ fn a_path_without_v1_and_a_disguised_one_have_their_reasons_too() {
 }
 
 proptest! {
+    /// It has the other's numbers for what both have, and finds what it found before.
+    #[test]
+    fn table_that_follows_another_finds_the_same(before in templates(), after in templates()) {
+        let (before, after) = (table(&before), table(&after));
+        let following = after.following(&before);
+        for (method, path) in requests() {
+            let (found, was) = (following.find(method, &path).route(), after.find(method, &path).route());
+            let name = &following.route(found).name;
+            prop_assert_eq!(name, &after.route(was).name, "{} {}", method, path);
+            prop_assert!(following.is_in_force(found));
+        }
+        for (id, route) in before.routes() {
+            prop_assert_eq!(&following.route(id).name, &route.name);
+        }
+    }
+
     #[test]
     fn all_others_that_match_are_named(templates in templates()) {
         let table = table(&templates);

@@ -3,6 +3,7 @@
 mod faults;
 mod models;
 mod options;
+mod rules;
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};

@@ -66,7 +66,10 @@ pub(super) struct PollEntry {
 pub(super) struct UpstreamEntry {
     pub(super) window: Option<SpannedText>,
     pub(super) burst: Option<NonZeroU32>,
+    #[serde(default)]
     pub(super) limits: Vec<LimitEntry>,
+    #[serde(default)]
+    pub(super) rules: Vec<SpannedText>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -147,6 +147,7 @@ fn caps(problems: &mut Problems, upstream: &file::UpstreamEntry) -> UpstreamLimi
         (matches, problems.rate(&limit.limit))
     });
     let limits = limits.collect();
+    let rules = upstream.rules.iter().filter_map(|text| problems.rule(text)).collect();
     let window = upstream.window.as_ref().map_or(UpstreamLimits::default().window, |window| problems.window(window));
-    UpstreamLimits { window, burst: upstream.burst, limits }
+    UpstreamLimits { window, burst: upstream.burst, limits, rules }
 }

@@ -7,7 +7,7 @@ use toml::Value;
 
 use super::file::{SpannedText, TimesEntry};
 use crate::limit::Rate;
-use crate::meter::Counting;
+use crate::meter::{Counting, Rule};
 use crate::problem::Problem;
 use crate::route::{Priority, Template};
 use crate::simulate::pattern::Pattern;
@@ -84,6 +84,12 @@ impl Problems {
         let parsed: Result<Template, _> = text.get_ref().parse();
         let mend = "write it as the match of a route, as in \"POST /v1/threads/{*rest}\"";
         parsed.map_err(|error| self.note("no match", text.span(), error.to_string(), mend)).ok()
+    }
+
+    pub(super) fn rule(&mut self, text: &SpannedText) -> Option<Rule> {
+        let parsed: Result<Rule, _> = text.get_ref().parse();
+        let mend = "write it as `tidegate mock --rule` takes it, as in \"* /{*path} = 10 in flight\"";
+        parsed.map_err(|error| self.note("no rule", text.span(), error.to_string(), mend)).ok()
     }
 
     pub(super) fn window(&mut self, text: &SpannedText) -> Counting {

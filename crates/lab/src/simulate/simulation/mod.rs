@@ -15,6 +15,7 @@ use super::traffic::{Arrivals, ListedRequest, PollLoop, RequestTemplate, Traffic
 use super::upstream::SimulatedUpstream;
 use crate::client::Clients;
 use crate::coalesce::{self, PollAdvice};
+use crate::meter::Counted;
 use crate::queue::Charges;
 use crate::route::RouteId;
 use crate::scheduler::{ClientId, Decision, QueuePosition, Scheduler};
@@ -88,7 +89,8 @@ pub(super) struct SimulatedCall {
     pub(super) charges: Charges,
     pub(super) place: Option<QueuePosition>,
     pub(super) sent_at: Instant,
-    pub(super) is_taken: bool,
+    /// By which of the upstream's rules it counts, if it is accepted.
+    pub(super) counted: Option<Counted>,
     /// The call that it leads.
     pub(super) lead: Option<coalesce::Call>,
     pub(super) joined: Vec<usize>,
@@ -247,7 +249,7 @@ impl<'t> Simulation<'t> {
             charges: Charges::new(),
             place: None,
             sent_at: now,
-            is_taken: true,
+            counted: None,
             lead: None,
             joined: Vec::new(),
             changes: Vec::new(),

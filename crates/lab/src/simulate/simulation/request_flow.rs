@@ -6,6 +6,7 @@ use super::{SimulatedCall, Simulation, SimulationEvent};
 use crate::coalesce::{Payer, PollAdvice, Role};
 use crate::hints::{Pushback, RefusalCause};
 use crate::limit::Unit;
+use crate::meter::RuleRequest;
 use crate::queue::Charges;
 use crate::refusal::Code;
 use crate::route::{Ask, Asks, Body, Found};
@@ -138,9 +139,12 @@ impl<'t> Simulation<'t> {
             self.scheduler.commit(self.now, &charges);
         }
         self.under_way += 1;
+        let body = Body::read(kind.sender.body.as_bytes(), None);
+        let facts = SimulatedFacts { sender: &kind.sender, body: body.as_ref(), tokens: None };
         let call = &mut self.calls[id];
         call.waited += self.now - call.asked;
-        call.is_taken = self.upstream.takes(self.now, &kind.method, path_of(&call.target));
+        let request = RuleRequest { method: &kind.method, path: path_of(&call.target), facts: &facts };
+        call.counted = self.upstream.takes(self.now, request);
         (call.charges, call.place, call.sent_at) = (charges, place, self.now);
         self.events.say(self.now + latency, SimulationEvent::ResponseEnded(id));
     }
@@ -150,7 +154,9 @@ impl<'t> Simulation<'t> {
         self.under_way -= 1;
         let call = &mut self.calls[id];
         let (charges, sent_at, route) = (std::mem::take(&mut call.charges), call.sent_at, call.route);
-        let is_taken = call.is_taken;
+        let counted = call.counted.take();
+        let is_taken = counted.is_some();
+        counted.iter().for_each(|counted| self.upstream.end(counted));
         if charges.is_empty() {
             return if is_taken { self.succeed(id) } else { self.fail(id, SOME_TIME) };
         }

@@ -1,5 +1,9 @@
 //! How an upstream counts its requests, in each of the ways that upstreams have.
 
+mod rule;
+
+pub use rule::{Counted, ParseRuleError, Rule, RuleMeters, RuleRequest, RuledOut};
+
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::str::FromStr;
