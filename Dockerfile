@@ -4,6 +4,8 @@
 # The caches need BuildKit, which Docker 23 and newer, Compose and Podman build with; Docker 20.10 asks for DOCKER_BUILDKIT=1.
 
 FROM rust:1.95-slim-bookworm AS build
+# What `tidegate --version` names: --build-arg TIDEGATE_COMMIT=$(git rev-parse HEAD).
+ARG TIDEGATE_COMMIT=
 # A named target, or +crt-static would be applied to build scripts and macros, too.
 ENV CARGO_BUILD_TARGET=host-tuple RUSTFLAGS="-C target-feature=+crt-static" CARGO_TARGET_DIR=/target
 WORKDIR /build

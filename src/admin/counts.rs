@@ -27,6 +27,8 @@ pub struct RouteStatus {
 pub struct ClientStatus {
     /// By its label; `(others)` are those that are not told apart.
     pub client: String,
+    /// Its name of `[clients.names]`; null if it has none.
+    pub name: Option<String>,
     /// The counts.
     #[serde(flatten)]
     pub counts: CountStatus,
@@ -109,9 +111,10 @@ impl ClientStatus {
     pub(super) fn all(gate: &Gate) -> Vec<Self> {
         let (mut clients, mut others) = gate.by_client();
         clients.drain(clients.len().min(LISTED)..).for_each(|(_, counted)| others.add(&counted));
-        let listed = clients.into_iter().map(|(client, counted)| (Clients::label(client), counted));
-        let others = (others.requests() > 0).then(|| (OTHERS.to_owned(), others));
-        listed.chain(others).map(|(client, counted)| Self { client, counts: (&counted).into() }).collect()
+        let listed =
+            clients.into_iter().map(|(client, counted)| (Clients::label(client), gate.called(client), counted));
+        let others = (others.requests() > 0).then(|| (OTHERS.to_owned(), None, others));
+        listed.chain(others).map(|(client, name, counted)| Self { client, name, counts: (&counted).into() }).collect()
     }
 }
 

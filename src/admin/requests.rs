@@ -34,6 +34,8 @@ pub struct WaitingStatus {
     pub route: String,
     /// Its client, by its label.
     pub client: String,
+    /// Its client's name of `[clients.names]`; null if it has none.
+    pub name: Option<String>,
     /// When it arrived, in milliseconds since the Unix epoch.
     pub at_ms: u64,
     /// For how long it has waited.
@@ -59,6 +61,8 @@ pub struct EndedStatus {
     pub route: String,
     /// Its client, by its label.
     pub client: String,
+    /// Its client's name of `[clients.names]`; null if it has none.
+    pub name: Option<String>,
     /// How it ended: `passed`, `refused` by the gate, `failed` at the upstream, or `left` by its client.
     pub ended: String,
     /// The status that the client got; null if it left before.
@@ -110,9 +114,9 @@ pub(super) async fn requests(
 impl RequestsStatus {
     fn new(config: &ConfigView, gate: &Gate, wanted: &Wanted) -> Self {
         let clock = TwoClocks::read();
-        let waiting = WaitingStatus::all(config, &gate.waiting_requests(), clock).into_iter();
+        let waiting = WaitingStatus::all(config, gate, clock).into_iter();
         let ended = gate.last_requests();
-        let ended = ended.iter().map(|request| EndedStatus::new(config, request, clock));
+        let ended = ended.iter().map(|request| EndedStatus::new(config, gate, request, clock));
         Self {
             at_ms: clock.at_ms(),
             waiting: waiting
@@ -125,7 +129,8 @@ impl RequestsStatus {
 }
 
 impl WaitingStatus {
-    fn all(config: &ConfigView, requests: &[(WaitingRequest, WaitedFor)], clock: TwoClocks) -> Vec<Self> {
+    fn all(config: &ConfigView, gate: &Gate, clock: TwoClocks) -> Vec<Self> {
+        let requests: Vec<(WaitingRequest, WaitedFor)> = gate.waiting_requests();
         let mut waiting: HashMap<&WaitedFor, usize> = HashMap::new();
         requests.iter().for_each(|(_, pool)| *waiting.entry(pool).or_default() += 1);
         let mut of_client = HashMap::new();
@@ -137,6 +142,7 @@ impl WaitingStatus {
             Self {
                 route: config.routes.route(request.route).name.clone(),
                 client: Clients::label(request.client),
+                name: gate.called(request.client),
                 at_ms: clock.ms_at(arrived),
                 waited_ms: millis(clock.now.saturating_duration_since(arrived)),
                 waits_for: PoolName::new(config, pool),
@@ -149,7 +155,7 @@ impl WaitingStatus {
 }
 
 impl EndedStatus {
-    fn new(config: &ConfigView, request: &EndedRequest, clock: TwoClocks) -> Self {
+    fn new(config: &ConfigView, gate: &Gate, request: &EndedRequest, clock: TwoClocks) -> Self {
         let EndedRequest { number, at, outcome, waited_for } = request;
         let refused_by = outcome.pool.map(|pool| (pool, Arc::from("")));
         let pool = waited_for.clone().or(refused_by);
@@ -159,6 +165,7 @@ impl EndedStatus {
             method: method_name(outcome.method.as_str()).to_owned(),
             route: config.routes.route(outcome.route).name.clone(),
             client: Clients::label(outcome.client),
+            name: gate.called(outcome.client),
             ended: outcome.end.name().to_owned(),
             status: outcome.status,
             code: outcome.code.map(str::to_owned),

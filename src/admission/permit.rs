@@ -11,6 +11,7 @@ use super::commit::Commit;
 use super::locked::LockedScheduler;
 use super::{Decision, QueuePosition, Refusal, Scheduler};
 use crate::hints::{Allowance, Pushback};
+use crate::limit::PoolId;
 use crate::queue::Charges;
 use crate::route::RouteId;
 
@@ -132,6 +133,15 @@ impl InFlight {
             self.scheduler
                 .with(|scheduler, now| accept(scheduler, now, &self.charges, sent_at, self.route, acceptance));
         }
+    }
+
+    /// Of the request's pools with a limit of requests: which has the least left, and how much.
+    #[must_use]
+    pub fn tightest(&self) -> Option<(PoolId, u64)> {
+        if self.charges.is_empty() {
+            return None;
+        }
+        self.scheduler.with(|scheduler, now| scheduler.tightest(now, &self.charges))
     }
 
     /// The upstream refused the request, which was sent at `sent_at` or a little later.

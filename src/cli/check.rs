@@ -218,6 +218,10 @@ fn print_clients(out: &mut impl Write, clients: &ClientSettings) -> Result<()> {
     let quota = clients.quota.map_or("no quota".to_owned(), |quota| quota.to_string());
     let may_raise = if clients.may_raise { "; may raise its priority" } else { "" };
     writeln!(out, "a client  {quota}, told apart by {by}{may_raise}")?;
+    if !clients.names.is_empty() {
+        let names = clients.names.iter().map(|(_, name)| &**name).collect::<Vec<_>>().join(", ");
+        writeln!(out, "          called {names}")?;
+    }
     match clients.weights.len() {
         0 => Ok(()),
         weighed => Ok(writeln!(out, "          {weighed} with a weight of their own")?),

@@ -133,8 +133,9 @@ impl Printed {
             write!(out, "{head:<8} {}: takes {} of {}", taken.pool, taken.cost, taken.of)?;
             print_key(out, taken)?;
         }
-        let Explanation { client, weight, priority, .. } = &self.explanation;
-        Ok(writeln!(out, "client   {client}, weight {weight}; priority {priority}")?)
+        let Explanation { client, name, weight, priority, .. } = &self.explanation;
+        let called = name.as_ref().map_or(String::new(), |name| format!("{name}, "));
+        Ok(writeln!(out, "client   {called}{client}, weight {weight}; priority {priority}")?)
     }
 
     fn print_wait(&self, out: &mut impl Write) -> Result<()> {

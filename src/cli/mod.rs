@@ -34,6 +34,7 @@ mod which_limit;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -49,7 +50,7 @@ use crate::store;
 
 /// A local proxy for api.openai.com. It queues requests so that they stay under your rate limits.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = examples::ALL)]
+#[command(version = version(), max_term_width = 100, after_help = examples::ALL)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -103,6 +104,16 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// The version, and the commit where the build was told it.
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let commit = option_env!("TIDEGATE_COMMIT").filter(|commit| !commit.is_empty());
+        let commit = commit.map_or(String::new(), |commit| format!(" ({})", commit.get(..12).unwrap_or(commit)));
+        env!("CARGO_PKG_VERSION").to_owned() + &commit
+    })
 }
 
 /// The command line, for man pages.

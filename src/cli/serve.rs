@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,12 @@ pub(super) struct Serve {
     /// How much to log, to standard error, as in "info" or "tidegate=debug".
     #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info")]
     log: String,
+    /// Log more: `-v` for debug, `-vv` for trace.
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Log warnings and errors only.
+    #[arg(short, long)]
+    quiet: bool,
     /// How the log is written.
     #[arg(long, value_enum, env = "TIDEGATE_LOG_FORMAT", default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -47,7 +53,7 @@ pub(super) enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self) -> Result<()> {
-        let log = start_log(&self.log, self.log_format)?;
+        let log = start_log(self.level(), self.log_format)?;
         let in_force = self.config;
         let config = in_force.load()?;
         let load: Load = Box::new(move || in_force.load());
@@ -59,6 +65,18 @@ impl Serve {
         // A name that is being looked up, say, would be waited for.
         runtime.shutdown_background();
         served
+    }
+}
+
+impl Serve {
+    /// `-v` and `-q` win over `--log` and its variable.
+    fn level(&self) -> &str {
+        match (self.verbose, self.quiet) {
+            (0, false) => &self.log,
+            (0, true) => "warn",
+            (1, _) => "debug",
+            _ => "trace",
+        }
     }
 }
 

@@ -111,7 +111,9 @@ fn upstream(Config { upstream, .. }: &Config) -> String {
 fn clients(Config { clients, .. }: &Config) -> String {
     let mut weights: Vec<_> = clients.weights.iter().map(|weight| format!("{weight:?}")).collect();
     weights.sort();
-    format!("{:?}", (&clients.by, clients.quota, clients.may_raise, weights))
+    let mut names: Vec<_> = clients.names.iter().collect();
+    names.sort();
+    format!("{:?}", (&clients.by, clients.quota, clients.may_raise, weights, names))
 }
 
 fn queue(Config { queue, .. }: &Config) -> String {

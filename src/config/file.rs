@@ -103,6 +103,9 @@ pub(super) struct Clients {
     /// How many shares a client has where others have one, 1 to 1000, by its name or label.
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Spanned<i64>>"))]
     pub(super) weights: IndexMap<String, Spanned<i64>>,
+    /// What people call a client, by what `by` sees of it or by its label: in /status, the log, `explain` and on the page.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, Text>"))]
+    pub(super) names: IndexMap<String, Text>,
     pub(super) may_raise: bool,
 }
 

@@ -3,7 +3,7 @@
 //! shown. Every place stays what it was.
 
 /// The configuration with everything illegible that may be secret: comments, values of settings that are not known to be
-/// harmless, names that have weights, and what belongs to no setting.
+/// harmless, clients that have weights or names, and what belongs to no setting.
 pub(super) fn redacted(text: &str) -> String {
     let mut reader = Reader { left: text, shown: String::with_capacity(text.len()), ..Reader::default() };
     while !reader.left.is_empty() {
@@ -107,9 +107,10 @@ impl<'t> Reader<'t> {
                 if is_quoted { vec![plain(token)] } else { token.split('.').filter(|part| !part.is_empty()).collect() };
             self.key.extend(parts);
             if next.starts_with(['=', '.']) || token.ends_with('.') {
-                let is_secret =
-                    self.path().starts_with(&["clients", "weights"]) && !plain(token).starts_with("client-");
-                return self.show(token, is_secret && token != "weights" && token != "clients.weights");
+                let path = self.path();
+                let is_of_client = path.starts_with(&["clients", "weights"]) || path.starts_with(&["clients", "names"]);
+                let is_table = ["weights", "names", "clients.weights", "clients.names"].contains(&token);
+                return self.show(token, is_of_client && !is_table && !plain(token).starts_with("client-"));
             }
             self.place = TokenPlace::Astray;
         }
@@ -194,7 +195,7 @@ fn is_harmless(path: &[&str]) -> bool {
             let times = ["connect_timeout", "response_timeout"];
             times.contains(key) || ["http2_connections", "ca_file", "learn"].contains(key)
         }
-        ["extends" | "mode"] | ["upstream", "refusals", _] | ["clients", "weights", _] => true,
+        ["extends" | "mode"] | ["upstream", "refusals", _] | ["clients", "weights" | "names", _] => true,
         ["queue", key] => {
             let most = ["max_waiting", "max_bytes", "max_in_flight", "max_wait"];
             most.contains(key) || ["ageing", "log_wait", "buffer"].contains(key)
@@ -240,6 +241,8 @@ mod tests {
             "[clients.weights]\nSECRET = 3\n\"Bearer SECRET\" = 3",
             "[clients]\nweights = { SECRET = 3, \"Bearer SECRET\" = 3 }",
             "clients.weights.SECRET = 3",
+            "[clients.names]\nSECRET = \"x\"\n\"Bearer SECRET\" = \"y\"",
+            "clients.names.SECRET = \"x\"",
             "[upstream]\napi_key = \"SECRET\"",
             "[openai]\nkey = \"SECRET\"\nrequests = \"SECRET\"",
             "OPENAI_API_KEY=SECRET",

@@ -12,6 +12,7 @@ use crate::hints::{
     self, BodyDecoder, Codings, Meanings, Pushback, RefusalReader, UpstreamResponse, UsageReader, allowances,
     classify_refusal, is_gone,
 };
+use crate::limit::PoolId;
 use crate::upstream::{Held, ResponseBody};
 
 /// A response of the upstream, and what its request occupies until its last byte.
@@ -109,6 +110,11 @@ impl ResponseMeter {
         if let Some(acceptance) = self.acceptance.take() {
             self.in_flight.accepted(self.sent_at, &acceptance);
         }
+    }
+
+    /// See [`InFlight::tightest`].
+    pub(super) fn tightest(&self) -> Option<(PoolId, u64)> {
+        self.in_flight.tightest()
     }
 
     /// An error that a WebSocket brings, which may be a refusal.

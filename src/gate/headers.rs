@@ -149,7 +149,7 @@ pub(super) fn set_retry_after(headers: &mut HeaderMap, wait: Duration) {
 
 /// What a script may read of a response to another site, beside its status and body (CORS; the SDKs read the first three).
 const READABLE: &str = "retry-after, retry-after-ms, x-should-retry, x-tidegate-route, x-tidegate-pools, \
-                        x-tidegate-wait-ms, x-tidegate-source, x-tidegate-attempts";
+                        x-tidegate-wait-ms, x-tidegate-source, x-tidegate-attempts, ratelimit, ratelimit-policy";
 
 /// Lets web pages read a response of the gate's own, as the upstream lets them read its.
 pub(super) fn let_pages_read(headers: &mut HeaderMap) {

@@ -38,6 +38,7 @@ mod observer;
 mod outcome;
 mod peer;
 mod progress;
+mod rate_limit;
 mod record;
 mod relay;
 mod request;

@@ -115,6 +115,7 @@ impl RequestRecord {
             method: method_name(outcome.method.as_str()),
             route: &self.gate.routes.route(outcome.route).name,
             client: Clients::label(outcome.client),
+            name: self.gate.clients.called(outcome.client),
             ended: outcome.end.name(),
             status: outcome.status,
             code: outcome.code,

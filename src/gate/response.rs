@@ -15,6 +15,7 @@ use super::exchange::{Exchange, ResponseMeter};
 use super::failure::Failure;
 use super::headers::{let_pages_read, set_poll_after, set_retry_after, set_should_retry};
 use super::outcome::Source;
+use super::rate_limit::{add_headroom, add_rejection};
 use super::record::RequestRecord;
 use super::shared::SharedAnswer;
 use super::untaken::Untaken;
@@ -40,8 +41,12 @@ pub(super) fn respond(
     response
 }
 
-fn upstream_response(Exchange { response, meter }: Exchange, record: &mut RequestRecord) -> Response<GateBody> {
+fn upstream_response(exchange: Exchange, record: &mut RequestRecord) -> Response<GateBody> {
+    let Exchange { mut response, meter } = exchange;
     record.responds(response.status());
+    if let Some(meter) = &meter {
+        add_headroom(response.headers_mut(), record.gate(), record.outcome.route, meter);
+    }
     let response =
         response.map(|body| GateBody { content: Content::Upstream(body), meter, record: None, untaken: None });
     with_source(response, Source::Upstream, record.progress.attempts)
@@ -73,6 +78,7 @@ fn error_response(failure: &Failure, record: &mut RequestRecord) -> Response<Gat
     if error.is_hopeless {
         set_should_retry(headers, false);
     }
+    add_rejection(headers, record.gate(), failure, error.retry_after);
     with_source(response, Source::Tidegate, record.progress.attempts)
 }
 

@@ -252,6 +252,12 @@ impl Gate {
         &self.state.admission
     }
 
+    /// What people call a client, if the configuration says it.
+    #[must_use]
+    pub fn called(&self, client: ClientId) -> Option<String> {
+        self.with_now(|gate| gate.clients.called(client).map(str::to_owned))
+    }
+
     /// How many connections of clients there are and have been.
     #[must_use]
     pub fn connections(&self) -> ConnectionCounts {

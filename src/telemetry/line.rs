@@ -16,6 +16,9 @@ pub struct AccessLine<'a> {
     pub route: &'a str,
     /// The label of its client.
     pub client: String,
+    /// Its name, if the configuration gives it one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
     /// How it ended, in one word.
     pub ended: &'static str,
     /// As the client was told; nothing if it left before.
@@ -66,6 +69,11 @@ impl fmt::Display for AccessLine<'_> {
         optional(f, "source", self.source)?;
         optional(f, "code", self.code)?;
         write!(f, " client={client}")?;
+        optional(
+            f,
+            "name",
+            self.name.map(|name| if name.contains(' ') { format!("{name:?}") } else { name.to_owned() }),
+        )?;
         optional(f, "pools", (!self.pools.is_empty()).then(|| self.pools.join(",")))?;
         optional(f, "model", self.model.as_deref())?;
         optional(f, "tokens", self.tokens)?;
@@ -111,6 +119,7 @@ mod tests {
             method: "POST",
             route: "POST /v1/responses",
             client: "client-0123456789abcdef".to_owned(),
+            name: None,
             ended: "refused",
             status: Some(429),
             code: Some("tidegate_wait_too_long"),

@@ -42,6 +42,7 @@ pub(super) fn line() -> AccessLine<'static> {
         method: "GET",
         route: "default",
         client: nothing,
+        name: None,
         ended: "passed",
         status: Some(200),
         code: None,

@@ -267,6 +267,30 @@ fn asked_through_a_gate(config: &str, path: &str) -> String {
 }
 
 #[test]
+fn verbose_and_quiet_contradict_each_other() {
+    let Ended { complained, code, .. } = tidegate(&["serve", "-v", "-q"], &[]);
+    assert_eq!(code, Some(2), "{complained}");
+    let version = tidegate(&["--version"], &[]).said;
+    assert!(version.starts_with(concat!("tidegate ", env!("CARGO_PKG_VERSION"))), "{version}");
+}
+
+#[test]
+fn named_client_is_called_so_by_explain() {
+    let (_file, path) = file("[clients]\nby = [\"x-team\"]\n[clients.names]\nred = \"nightly batch\"\n");
+    let explained = |team: &str| {
+        let header = format!("x-team: {team}");
+        tidegate(&["explain", "POST", "/v1/chat/completions", "-H", &header, "--config", &path, "--admin", "off"], &[])
+            .said
+    };
+    assert!(explained("red").contains("client   nightly batch, client-"), "{}", explained("red"));
+    assert!(explained("blue").contains("client   client-"), "{}", explained("blue"));
+    assert!(tidegate(&["check", &path], &[]).said.contains("called nightly batch"));
+    let (json, code) = checked("[clients.names]\nweb = \"x\"\nclient-0123456789abcdef = \"\"\n", &[], &[]);
+    let said = |index: usize| json["problems"][index]["message"].clone();
+    assert_eq!((code, said(0), said(1)), (Some(78), "a name of no client".into(), "not a name".into()), "{json}");
+}
+
+#[test]
 fn special_files_are_no_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
     let pipe = folder.path().join("pipe");

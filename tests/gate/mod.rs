@@ -22,6 +22,7 @@ mod pollers;
 mod polling;
 mod proxies;
 mod quota;
+mod rate_limit;
 mod refusals;
 mod refused;
 mod relays;

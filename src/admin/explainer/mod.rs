@@ -65,6 +65,8 @@ pub struct Explanation {
     pub upstream: String,
     /// Whose it is, by its label.
     pub client: String,
+    /// Its name of `[clients.names]`; null if it has none.
+    pub name: Option<String>,
     /// How many shares he has where others have one.
     pub weight: u32,
     /// Before whom it goes.
@@ -190,6 +192,7 @@ impl Explainer {
             lacks_v1: found.lacks_v1() && self.base.adds_v1(),
             upstream: self.upstream.clone(),
             client: Clients::label(who),
+            name: self.clients.called(who).map(str::to_owned),
             weight: self.clients.weight(who).get(),
             priority: self.clients.priority(self.routes.priority(&found), &sketch.headers).to_string(),
             patience_ms: patience.map(millis),

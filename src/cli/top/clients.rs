@@ -18,6 +18,6 @@ pub(super) fn listing(status: Option<&Status>) -> Listing {
     }
 }
 
-fn row(ClientStatus { client, counts }: &ClientStatus, waiting: usize) -> ListRow {
-    counts::row(client, counts, format!("{waiting} wait now."))
+fn row(ClientStatus { client, name, counts }: &ClientStatus, waiting: usize) -> ListRow {
+    counts::row(name.as_ref().unwrap_or(client), counts, format!("{waiting} wait now."))
 }

@@ -9,6 +9,9 @@ use crate::config::file::{self, Text};
 use crate::config::spanned::Spanned;
 use crate::problem::Problem;
 
+/// What fits into a line of the page and of the log. A guess.
+const LONGEST_NAME: usize = 60;
+
 /// Beyond it a client that has one share would hardly be served. A guess.
 const HEAVIEST: u32 = 1_000;
 
@@ -30,6 +33,7 @@ impl Check {
             quota: self.rate(file.quota.as_ref()),
             by: if file.by.is_none() { vec![ClientKey::Credential] } else { by },
             weights: self.weights(&file.weights, file.by.as_ref().map_or(&[], |by| by.get_ref())),
+            names: self.names(&file.names, file.by.as_ref().map_or(&[], |by| by.get_ref())),
             may_raise: file.may_raise,
         }
     }
@@ -42,6 +46,28 @@ impl Check {
                 self.problems.push(Problem::new("the same twice", text.span(), label, "take it out"));
             }
         }
+    }
+
+    fn names(&mut self, file: &IndexMap<String, Text>, by: &[Text]) -> Vec<(String, String)> {
+        for (client, name) in file {
+            if name.as_ref().is_empty()
+                || name.as_ref().len() > LONGEST_NAME
+                || name.as_ref().contains(char::is_control)
+            {
+                let label = format!("expected 1 to {LONGEST_NAME} bytes on one line");
+                self.problems.push(Problem::new(
+                    "not a name",
+                    name.span(),
+                    label,
+                    "write it short, as in \"nightly batch\"",
+                ));
+            }
+            if let Some(label) = nobody(client, by) {
+                let mend = "write what `by` sees of it, or its label, which `tidegate explain` tells";
+                self.problems.push(Problem::new("a name of no client", name.span(), label, mend));
+            }
+        }
+        file.iter().map(|(client, name)| (client.clone(), name.as_ref().clone())).collect()
     }
 
     fn weights(&mut self, file: &IndexMap<String, Spanned<i64>>, by: &[Text]) -> Vec<(String, NonZeroU32)> {

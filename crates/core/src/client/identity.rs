@@ -22,6 +22,8 @@ pub struct ClientSettings {
     pub by: Vec<ClientKey>,
     /// The weights other than 1, each by the client's name (the values of `by`, joined with spaces) or by its label.
     pub weights: Vec<(String, NonZeroU32)>,
+    /// What people call a client, each by the client's name or label, as in `weights`.
+    pub names: Vec<(String, String)>,
     /// Whether a request may ask for a higher priority than its route has.
     pub may_raise: bool,
 }
@@ -46,6 +48,7 @@ pub enum ClientKey {
 pub struct Clients {
     by: Vec<ClientKey>,
     weights: HashMap<ClientId, NonZeroU32>,
+    called: HashMap<ClientId, String>,
     may_raise: bool,
 }
 
@@ -73,7 +76,13 @@ impl Clients {
     #[must_use]
     pub fn new(settings: &ClientSettings) -> Self {
         let weights = settings.weights.iter().map(|(text, weight)| (Self::named(text), *weight));
-        Self { by: settings.by.clone(), weights: weights.collect(), may_raise: settings.may_raise }
+        let called = settings.names.iter().map(|(text, name)| (Self::named(text), name.clone()));
+        Self {
+            by: settings.by.clone(),
+            weights: weights.collect(),
+            called: called.collect(),
+            may_raise: settings.may_raise,
+        }
     }
 
     /// The client that sends this. Requests that have nothing of what tells clients apart are one client's.
@@ -123,6 +132,12 @@ impl Clients {
     #[must_use]
     pub fn label(client: ClientId) -> String {
         client.to_string()
+    }
+
+    /// What people call the client, if the configuration says it.
+    #[must_use]
+    pub fn called(&self, client: ClientId) -> Option<&str> {
+        self.called.get(&client).map(String::as_str)
     }
 
     /// The client's weight: its share of a pool, in shares of clients that have none configured.

@@ -11,6 +11,7 @@ mod dispatch;
 mod entry;
 mod evidence;
 mod forecast;
+mod headroom;
 mod leasing;
 mod look;
 mod outcome;
