@@ -177,11 +177,11 @@ pub(super) struct Pool {
     pub(super) margin: Option<Text>,
     pub(super) learn: Option<bool>,
     pub(super) key: Vec<Text>,
-    /// How many may wait for this pool; as under [queue].
+    /// How many may wait for this pool; as under `[queue]`.
     pub(super) max_waiting: Option<Spanned<usize>>,
     #[cfg_attr(test, schemars(with = "Option<super::schema::Size>"))]
     pub(super) max_bytes: Option<Spanned<ByteSize>>,
-    /// How long a request may wait for this pool; as under [queue].
+    /// How long a request may wait for this pool; as under `[queue]`.
     pub(super) max_wait: Option<Text>,
     pub(super) when_full: Option<WhenFull>,
     pub(super) poll_share: Option<Spanned<f64>>,

@@ -37,7 +37,8 @@ fn steps(name: &str, rest: &str) -> Vec<Step> {
     let mut words: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
     match name {
         "WORKDIR" => vec![Step::Workdir(rest.to_owned())],
-        "ENV" => variables(rest),
+        // An argument that is not given has its default, and is a variable of what runs.
+        "ENV" | "ARG" => variables(rest),
         "COPY" => {
             assert!(!rest.starts_with("--"), "this test knows no flag of COPY: {rest}");
             let target = words.pop().expect("a target");
