@@ -1,8 +1,8 @@
 # `make test` is everything that must pass; `.ci/run` calls it. It needs Rust, Python 3, Node and make; promtool and Chromium,
 # where they are missing, come from Debian.
 
-.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts reloads learning matrix bench profile profiling house deny \
-	image nginx haproxy valgrind promtool chromium clean
+.PHONY: test lint unit program metrics sdk upstreams packaging docs words man packages page soundness frames screenshots crowd soak restarts reloads turns learning matrix bench profile profiling house deny \
+	image redis nginx haproxy valgrind promtool chromium clean
 
 test: lint unit metrics sdk packaging docs words page
 
@@ -13,7 +13,7 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 
 # With cargo-nextest where it is installed, which runs no examples of documents.
-unit: program
+unit: program redis
 	if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --locked --workspace --no-fail-fast && cargo test --locked --workspace --doc; \
 	else cargo test --locked --workspace --no-fail-fast; fi
@@ -74,6 +74,10 @@ soak:
 # Fifty gates in a row, each killed in the middle of a burst: the upstream refuses nothing. `make test` does it six times.
 restarts:
 	RESTARTS=50 cargo test --locked --test integration gate_killed_in_a_burst
+
+# The store's script against its model, with 100,000 sequences of thirty calls. A quarter of an hour; `make test` does 400.
+turns: redis
+	TURNS=100000 cargo test --locked --test integration script_and_model_answer_alike
 
 # A reload every second for three minutes under saturation, and restarts behind a socket under 200 requests a second.
 reloads: program
@@ -136,6 +140,9 @@ nginx:
 
 haproxy:
 	PATH=$$PATH:/usr/sbin command -v haproxy >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends haproxy; }
+
+redis:
+	command -v redis-server >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends redis-server; }
 
 valgrind:
 	command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; }

@@ -18,6 +18,7 @@
 //! | [`config`] | the file as written becomes the program's own valid form |
 //! | [`reload`] | a changed configuration takes over while the gate runs |
 //! | [`store`] | what was learned, on disk over a restart |
+//! | [`replicas`] | several gates share one account through Redis or Valkey |
 //!
 //! | core | one purpose |
 //! |---|---|
@@ -26,6 +27,7 @@
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`scheduler`] | grant, queue or refuse |
 //! | [`refusal`] | why the gate refuses a request: one type, one list of codes |
+//! | [`replica`] | what a gate and the store say to each other where several share one account |
 //! | [`client`] | whose a request is, its quota, patience and priority |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials a response |
 //! | [`hints`] | what the upstream's responses say about its limits |
@@ -67,10 +69,11 @@ pub mod cli;
 pub mod config;
 pub mod gate;
 pub mod reload;
+pub mod replicas;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;
 
 pub use tidegate_core::{
-    client, coalesce, fingerprint, hints, limit, meter, problem, queue, refusal, route, scheduler, settings,
+    client, coalesce, fingerprint, hints, limit, meter, problem, queue, refusal, replica, route, scheduler, settings,
 };

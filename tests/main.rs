@@ -13,6 +13,8 @@ mod gate;
 mod image;
 mod learning;
 mod operations;
+mod redis_server;
 mod scenarios;
 mod simulate;
+mod turns;
 mod watching;

@@ -16,6 +16,7 @@ use crate::gate::{Coalesced, ConnectionCounts, Gate, RefusalKey};
 use crate::hints::RefusalCause;
 use crate::limit::PoolId;
 use crate::reload::ReloadStatus;
+use crate::replicas::{ReplicaStatus, ReplicaView};
 
 /// What `schema` says; another one where something is gone or means something else.
 pub const SCHEMA: u32 = 1;
@@ -34,6 +35,8 @@ pub struct Status {
     pub config_hash: String,
     /// Which part of every limit of the account is this gate's, as in `1/3`; the limits below are this part. Null if all is.
     pub share: Option<String>,
+    /// How the limits are shared with other gates through a store; null if they are not.
+    pub replicas: Option<ReplicaStatus>,
     /// What became of reloads; null if this gate's configuration cannot be reloaded.
     pub reload: Option<ReloadStatus>,
     /// Since the start.
@@ -161,6 +164,7 @@ impl Status {
             config: config.source.clone(),
             config_hash: config.hash.clone(),
             share: config.share.clone(),
+            replicas: gate.replicas().map(ReplicaView::status),
             reload: None,
             uptime_s: uptime.as_secs(),
             at_ms: clock.at_ms(),

@@ -70,6 +70,7 @@ impl Admission {
             }
             Arrival::Refused(refusal) => Err(refusal),
             Arrival::Queued { ticket, .. } => {
+                self.scheduler.0.waits();
                 let verdict = verdict.expect("a request that queues was asked for its waiter");
                 Ok(Turn::Queued(PendingPermit { scheduler: self.scheduler.clone(), ticket, route, verdict }))
             }

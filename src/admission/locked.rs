@@ -14,12 +14,19 @@ pub(super) struct LockedScheduler<W> {
     earlier: Arc<Notify>,
     /// Hears of what is sent.
     commits: OnceLock<Arc<dyn CommitLog>>,
+    /// Hears of each request that waits, where limits are shared.
+    wanted: OnceLock<Arc<Notify>>,
 }
 
 impl<W> LockedScheduler<W> {
     /// A scheduler with these rules, which notifies the timer when it wants to be called earlier.
     pub(super) fn new(rules: Rules, earlier: Arc<Notify>) -> Self {
-        Self { scheduler: Mutex::new(Scheduler::new(rules)), earlier, commits: OnceLock::new() }
+        Self {
+            scheduler: Mutex::new(Scheduler::new(rules)),
+            earlier,
+            commits: OnceLock::new(),
+            wanted: OnceLock::new(),
+        }
     }
 
     /// Asks the scheduler something. What it decides on the way is to be delivered now, as the lock is free again.
@@ -44,6 +51,18 @@ impl<W> LockedScheduler<W> {
     /// From now on this hears of what is sent, unless another does.
     pub(super) fn log_commits(&self, log: Arc<dyn CommitLog>) {
         drop(self.commits.set(log));
+    }
+
+    /// From now on this hears of each request that waits.
+    pub(super) fn wanted(&self) -> Arc<Notify> {
+        Arc::clone(self.wanted.get_or_init(Arc::default))
+    }
+
+    /// A request waits.
+    pub(super) fn waits(&self) {
+        if let Some(wanted) = self.wanted.get() {
+            wanted.notify_one();
+        }
     }
 
     /// What hears of what is sent.

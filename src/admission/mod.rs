@@ -2,6 +2,7 @@
 
 mod commit;
 mod driver;
+mod leasing;
 mod locked;
 mod permit;
 mod restart;

@@ -126,7 +126,7 @@ fn pools(config: &Config, charges: &[RouteCharge]) -> String {
 }
 
 fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
-    let Config { source, server, upstream, queue, clients, log, store, share, .. } = config;
+    let Config { source, server, upstream, queue, clients, log, store, share, shared, .. } = config;
     let tls = if server.tls.is_some() { ", or https:// with its certificate" } else { "" };
     writeln!(out, "valid: {source}")?;
     if !config.environment.is_empty() {
@@ -166,6 +166,9 @@ fn print_addresses(out: &mut impl Write, config: &Config) -> Result<()> {
     print_queue(out, queue)?;
     if !share.is_whole() {
         writeln!(out, "share     {share} of every limit of the account")?;
+    }
+    if let Some(shared) = shared {
+        writeln!(out, "shared    through {shared}")?;
     }
     print_store(out, &StatePlace::find(&store.path, server.listen), store.starts_full)?;
     let (drain, stall) = (format_duration(server.drain), format_duration(server.stall_timeout));

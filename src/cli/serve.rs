@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, fmt};
 use super::in_force::InForce;
 use super::listen::HandedSockets;
 use super::output::{log_lines, say};
-use super::state::keep_state;
+use super::state::{keep_state, share_limits};
 use super::stop::StopSignals;
 use super::usage_error::UsageError;
 use super::{memory, rotation};
@@ -134,6 +134,7 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
     let reloader = load.map(|load| Arc::new(Reloader::new(gate.clone(), Arc::clone(&config), load)));
     let stopped = CancellationToken::new();
     let keeping = keep_state(&config, gate.admission(), stopped.clone())?;
+    let sharing = share_limits(&config, &gate, stopped.clone());
     let workers = Workers::start()?;
     let listener = handed.apps(config.server.listen).await?;
     let address = listener.local_addr()?;
@@ -155,9 +156,9 @@ pub(super) async fn serve(config: Config, filter: Filter, mut handed: HandedSock
     rotation::heed(hangups, &config.log, &gate, reloader, stopped.clone());
     let ended = serve_until_told(workers, gate.clone(), listener, config.server.drain, &mut stop).await;
     stopped.cancel();
-    if let Some(keeping) = keeping {
+    for ending in [keeping, sharing].into_iter().flatten() {
         tokio::select! {
-            kept = keeping => kept?,
+            ended = ending => ended?,
             () = stop.asked() => {}
         }
     }

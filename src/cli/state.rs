@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::config::Config;
+use crate::gate::Gate;
+use crate::replicas::Replica;
 use crate::store::{StatePlace, Store, UnusableFile};
 
 /// What was so before the start holds again, and what is so from now on is kept.
@@ -24,6 +26,15 @@ pub(super) fn keep_state(
     };
     store.begin(admission, config.store.starts_full);
     Ok(Some(tokio::spawn(store.keep(admission.clone(), stopped))))
+}
+
+/// Where the limits are shared with other gates, they are from now on; ends with what the gate has given back.
+pub(super) fn share_limits(config: &Config, gate: &Gate, stopped: CancellationToken) -> Option<JoinHandle<()>> {
+    let store = config.shared.as_ref()?;
+    let replica = Replica::join(config, store, gate.admission());
+    gate.shares(replica.view());
+    tracing::info!("limits are shared through {store}");
+    Some(tokio::spawn(replica.run(stopped)))
 }
 
 /// The store, if there is to be one. Where the configuration does not name it, a gate that has none goes on without.

@@ -84,7 +84,7 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
     fn text(part: impl Debug) -> String {
         format!("{part:?}")
     }
-    let Config { server, queue, log, store, pools, .. } = config;
+    let Config { server, queue, log, store, shared, pools, .. } = config;
     let queue = (queue.max_bytes, queue.max_in_flight, queue.ageing);
     // Pools are told apart by these; what was counted by one key says nothing of another.
     let pools: Vec<_> = pools.iter().map(|pool| (&pool.name, pool.limits.unit, &pool.key, pool.implicit)).collect();
@@ -94,7 +94,7 @@ fn fixed_parts(config: &Config) -> Vec<(&'static str, String)> {
         ("[server] drain", text(server.drain)),
         ("[queue] max_bytes, max_in_flight or ageing", text(queue)),
         ("[log]", text(log)),
-        ("[store]", text(store)),
+        ("[store]", text((store, shared))),
         ("which pools there are, or what keys they have", text(pools)),
     ]
 }

@@ -125,6 +125,11 @@ pub(super) struct Log {
 pub(super) struct Store {
     pub(super) path: Option<Text>,
     pub(super) cold: Option<ColdStart>,
+    pub(super) url: Option<Text>,
+    pub(super) password_env: Option<Text>,
+    pub(super) password_file: Option<Text>,
+    pub(super) group: Option<Text>,
+    pub(super) on_outage: Option<Spanned<Outage>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +137,15 @@ pub(super) struct Store {
 #[serde(deny_unknown_fields, default, expecting = "a table, as in [replicas]")]
 pub(super) struct Replicas {
     pub(super) share: Option<Text>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outage {
+    Share,
+    Closed,
+    Open,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -9,12 +9,14 @@ mod environment;
 mod exposure;
 mod file;
 mod hash;
+mod key_variable;
 mod load;
 mod overlay;
 mod pem;
 mod proxy;
 mod redact;
 mod schema;
+mod shared_store;
 mod source;
 mod spanned;
 mod url;
@@ -25,9 +27,11 @@ pub use change::Change;
 pub use difference::{Difference, NeedsRestart};
 pub use environment::Environment;
 pub use exposure::exposures;
+pub use key_variable::KeyVariable;
 pub use load::LoadError;
 pub use proxy::{ProxyChoice, ProxyUrl};
 pub use schema::SCHEMA;
+pub use shared_store::{InvalidStoreUrl, SharedStore, StorePassword, StoreUrl};
 pub use source::Source;
 
 use std::net::SocketAddr;
@@ -73,6 +77,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What is kept over a restart.
     pub store: StoreConfig,
+    /// Where limits are shared with other gates, if they are.
+    pub shared: Option<SharedStore>,
     /// Which part of every limit of the account is this gate's.
     pub share: Share,
     /// The pools; [`PoolId`] counts them.
@@ -119,13 +125,6 @@ pub struct UpstreamConfig {
     pub authorities: Option<Arc<RootCertStore>>,
     /// What a refusal means here that has this code, or this type where it has no code.
     pub refusals: Vec<(String, RefusalCause)>,
-}
-
-/// The name of an environment variable that holds a key. It may be the key itself, pasted there by mistake.
-#[derive(Clone)]
-pub struct KeyVariable {
-    name: String,
-    place: String,
 }
 
 /// How requests wait.
@@ -256,32 +255,6 @@ impl UpstreamConfig {
     pub fn set_url(&mut self, url: &str) -> Result<(), String> {
         self.url = url::parse_upstream(url)?;
         Ok(())
-    }
-}
-
-impl KeyVariable {
-    /// The key, if the variable is set.
-    #[must_use]
-    pub fn key(&self) -> Option<String> {
-        std::env::var(&self.name).ok()
-    }
-
-    /// Its name, if there is such a variable; any other may be a secret.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        std::env::var_os(&self.name).map(|_| &*self.name)
-    }
-
-    /// Where the configuration names it, as in `tidegate.toml:7:15`.
-    #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-}
-
-impl std::fmt::Debug for KeyVariable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyVariable").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

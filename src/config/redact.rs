@@ -202,7 +202,7 @@ fn is_harmless(path: &[&str]) -> bool {
         }
         ["clients", key] => ["quota", "by", "may_raise"].contains(key),
         ["replicas", key] => *key == "share",
-        ["store", key] => ["path", "cold"].contains(key),
+        ["store", key] => ["path", "cold", "group", "on_outage"].contains(key),
         ["log", key] => ["access", "access_file", "sample"].contains(key),
         ["pools", _, key] => {
             let limits = ["requests", "tokens", "in_flight", "shape", "burst", "margin", "learn", "key"];

@@ -1,6 +1,6 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::DefaultClock;
@@ -20,6 +20,7 @@ use crate::client::{AllowedHosts, ClientQuota, Clients, TypicalLatency};
 use crate::config::{Config, Pool};
 use crate::hints::Meanings;
 use crate::limit::Rate;
+use crate::replicas::ReplicaView;
 use crate::route::Table;
 use crate::telemetry::{OpenError, Telemetry};
 use crate::upstream::{Budget, SetupError, Upstream};
@@ -85,6 +86,8 @@ pub struct GateState {
     pub(super) relays: TaskTracker,
     /// Ends them, when draining has lasted long enough.
     pub(super) cut: CancellationToken,
+    /// How limits are shared with other gates, if they are.
+    replicas: Arc<OnceLock<ReplicaView>>,
 }
 
 /// The gate under the configuration in force, once that is another than at the start.
@@ -128,6 +131,7 @@ impl GateState {
             requests: Arc::default(),
             relays: TaskTracker::new(),
             cut: CancellationToken::new(),
+            replicas: Arc::default(),
         })
     }
 
@@ -168,6 +172,7 @@ impl GateState {
             stats: self.stats.following(&config.routes),
             relays: self.relays.clone(),
             cut: self.cut.clone(),
+            replicas: Arc::clone(&self.replicas),
         })
     }
 }
@@ -228,6 +233,17 @@ impl Gate {
         }
         let latest = self.latest.gate.read().unwrap_or_else(PoisonError::into_inner).clone();
         ask(latest.as_ref().unwrap_or(self))
+    }
+
+    /// Its limits are shared with other gates from now on, and this is how.
+    pub fn shares(&self, view: ReplicaView) {
+        drop(self.state.replicas.set(view));
+    }
+
+    /// How its limits are shared with other gates, if they are.
+    #[must_use]
+    pub fn replicas(&self) -> Option<&ReplicaView> {
+        self.state.replicas.get()
     }
 
     /// Where requests wait.

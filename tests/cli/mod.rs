@@ -8,6 +8,7 @@ mod handover;
 mod logs;
 mod man;
 mod reload;
+mod replicas;
 mod restart;
 mod run;
 mod screen;

@@ -14,6 +14,7 @@
 //! | [`queue`] | which requests wait, for what, and which is next |
 //! | [`scheduler`] | the scheduler: grant, queue or refuse |
 //! | [`refusal`] | why the gate refuses a request, in one type |
+//! | [`replica`] | several gates share one account's limits through a store |
 //! | [`settings`] | what of the configuration decides all this |
 //! | [`problem`] | errors in a file that a user wrote, with their places |
 //! | [`coalesce`] | identical GETs share one call, and never two credentials an answer |
@@ -32,6 +33,7 @@ pub mod meter;
 pub mod problem;
 pub mod queue;
 pub mod refusal;
+pub mod replica;
 pub mod route;
 pub mod scheduler;
 pub mod settings;

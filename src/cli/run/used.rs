@@ -12,7 +12,7 @@ use crate::cli::asking::AdminArgs;
 use crate::cli::in_force::InForce;
 use crate::cli::listen::bind;
 use crate::cli::output::complain;
-use crate::cli::state::keep_state;
+use crate::cli::state::{keep_state, share_limits};
 use crate::config::Config;
 use crate::gate::{self, Gate};
 use crate::telemetry::Filter;
@@ -32,6 +32,7 @@ pub(super) struct OwnGate {
     admin: Arc<AdminState>,
     serving: JoinHandle<std::io::Result<()>>,
     keeping: Option<JoinHandle<()>>,
+    sharing: Option<JoinHandle<()>>,
     /// No more connections are accepted.
     stopping: CancellationToken,
     /// The admin pages end, and what is learned is kept.
@@ -105,6 +106,7 @@ impl OwnGate {
         let gate = Gate::start(config)?;
         let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
         let keeping = keep_state(config, gate.admission(), stopped.clone())?;
+        let sharing = share_limits(config, &gate, stopped.clone());
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = bind(if wanted.is_address() { config.server.listen } else { any }, "--listen").await?;
         let address = listener.local_addr()?;
@@ -115,7 +117,7 @@ impl OwnGate {
             tokio::spawn(admin::run(Arc::clone(&admin), listener, stopped.clone().cancelled_owned()));
         }
         let serving = tokio::spawn(gate::run(gate.clone(), listener, DRAIN, stopping.clone().cancelled_owned()));
-        Ok(Self { address, gate, admin, serving, keeping, stopping, stopped })
+        Ok(Self { address, gate, admin, serving, keeping, sharing, stopping, stopped })
     }
 
     async fn end(self) -> Result<Status> {
@@ -123,8 +125,8 @@ impl OwnGate {
         self.serving.await??;
         let status = self.admin.status();
         self.stopped.cancel();
-        if let Some(keeping) = self.keeping {
-            keeping.await?;
+        for ending in [self.keeping, self.sharing].into_iter().flatten() {
+            ending.await?;
         }
         self.gate.telemetry().close().await;
         Ok(status)

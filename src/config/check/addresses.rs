@@ -140,7 +140,7 @@ impl Check {
         )
     }
 
-    fn key_variable(&mut self, text: &Text, place: impl Fn(usize) -> String) -> Option<KeyVariable> {
+    pub(super) fn key_variable(&mut self, text: &Text, place: impl Fn(usize) -> String) -> Option<KeyVariable> {
         let name = text.as_ref();
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_name) {

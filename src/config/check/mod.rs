@@ -9,6 +9,7 @@ mod polls;
 mod pools;
 mod queue;
 mod routes;
+mod shared;
 mod store;
 mod uses;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use super::file::{self, Text};
 use super::{Change, Config, Pool, QueueConfig, Source};
-use crate::limit::Rate;
+use crate::limit::{Rate, Share};
 use crate::problem::{Problem, Sources};
 
 /// Longer than anything waits or is counted, and short of what overflows a clock. A leap year.
@@ -55,7 +56,12 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
     let mut pools: Vec<Pool> = file.pools.iter().flat_map(|(name, pool)| check.pool(name, pool, defaults)).collect();
     pools.extend(defaults.learn.then(|| Check::implicit_pool(defaults)));
     let share = check.replica_share(&file.replicas);
-    Check::share_out(&mut pools, share);
+    let shared = check.shared_store(&file.store, share, |at| origin.sources.place(at));
+    if file.store.url.is_some() {
+        check.shared_bursts(file, &pools);
+    } else {
+        Check::share_out(&mut pools, share);
+    }
     let mut routes = check.routes(&file.routes, &pools);
     check.keepalive(&file.routes, &mut routes, &pools);
     check.coalesce(&file.routes, &mut routes);
@@ -79,7 +85,8 @@ pub(super) fn validate(origin: Origin<'_>, file: &file::File) -> Result<Config, 
         clients,
         log,
         store,
-        share,
+        share: if shared.is_some() { Share::WHOLE } else { share },
+        shared,
         pools,
         routes,
     })

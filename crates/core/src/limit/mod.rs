@@ -15,12 +15,14 @@ mod pace;
 mod pool;
 mod rate;
 mod share;
+mod stock;
+mod stocks;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
 
 pub use learned::{EstimateView, LearnedUsage, Outdated, SavedEstimate, SavedLimit};
-pub use ledger::{Charge, InstanceId, InstanceUsage, Ledger, NamedCharges, PoolId, SavedInstance, SavedPool};
+pub use ledger::{Called, Charge, InstanceId, InstanceUsage, Ledger, NamedCharges, PoolId, SavedInstance, SavedPool};
 #[cfg(test)]
 pub(crate) use pool::Pool;
 pub use pool::{
@@ -28,6 +30,7 @@ pub use pool::{
 };
 pub use rate::{ParseRateError, Rate};
 pub use share::{ParseShareError, Share};
+pub use stock::{Demand, Source, TurnTime};
 
 use std::time::Instant;
 

@@ -16,6 +16,7 @@
 //! 5. A ticket's number is never used again: a ticket of a request that has left finds nothing.
 
 mod ahead;
+mod demand;
 mod line;
 mod shares;
 mod stop;

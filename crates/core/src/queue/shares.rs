@@ -105,6 +105,11 @@ impl FairShares {
         higher + own + all
     }
 
+    /// How many clients wait.
+    pub(super) fn clients(&self) -> u64 {
+        self.of.values().filter(|share| share.count > 0).count() as u64
+    }
+
     /// What all of them take who wait.
     pub(super) fn waiting(&self) -> u64 {
         self.waiting.iter().sum()

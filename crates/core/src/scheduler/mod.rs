@@ -12,6 +12,7 @@ mod entry;
 mod evidence;
 mod forecast;
 mod headroom;
+mod leasing;
 mod look;
 mod outcome;
 mod reload;

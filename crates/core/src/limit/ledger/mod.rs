@@ -1,4 +1,5 @@
 mod feedback;
+mod leasing;
 mod saved;
 mod usage;
 
@@ -10,6 +11,7 @@ use slab::Slab;
 
 use super::pool::Pool;
 use super::{Fill, LaterCharge, Learn, Limits, NotYet, PoolUsage};
+pub use leasing::Called;
 pub use saved::SavedInstance;
 pub use usage::{NamedCharges, SavedPool};
 
@@ -89,6 +91,8 @@ pub struct Ledger {
     families: Vec<Families>,
     /// When it was started with every limit full, if it was.
     full_at: Option<Instant>,
+    /// Several gates share the limits.
+    is_leasing: bool,
 }
 
 /// By the model's key the family's, and until when.
@@ -113,6 +117,7 @@ impl Ledger {
             keyed: vec![HashMap::new(); limits.len()],
             families: vec![HashMap::new(); limits.len()],
             full_at: None,
+            is_leasing: false,
             limits,
         }
     }
@@ -154,6 +159,9 @@ impl Ledger {
         let mut entry = LedgerEntry::new(pool, key.into(), &self.limits[pool.0]);
         if let Some(at) = self.full_at {
             entry.pool.start_full(at, at);
+        }
+        if self.is_leasing {
+            entry.pool.lease(&self.limits[pool.0]);
         }
         let slot = self.instances.insert(entry);
         let id = InstanceId(u32::try_from(slot).expect("fewer than 2^32 pool instances"));
@@ -283,7 +291,7 @@ impl Ledger {
     pub fn has_room(&mut self, now: Instant, charge: Charge, later: Option<LaterCharge>) -> bool {
         let pool = self.pool_mut(charge.instance);
         let remains = later.is_none_or(|later| pool.leaves(now, charge.cost, later));
-        remains && pool.check(now, charge.cost).is_ok()
+        remains && (pool.check(now, charge.cost).is_ok() || pool.waits_for_store(now, charge.cost))
     }
 
     /// Drops the instances that are not pinned and of which nothing counts any more. `is_kept` may keep one for another

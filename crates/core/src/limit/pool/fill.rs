@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use super::Pool;
+use crate::limit::window::Window;
 use crate::limit::{EstimateView, Rate};
 
 /// What of a limit is used.
@@ -34,8 +35,13 @@ impl Pool {
     /// Of each limit in force, configured or learned.
     fn fills(&mut self, now: Instant) -> impl Iterator<Item = Fill> {
         let learned = self.estimate(now).and_then(|estimate| self.learned_fill(now, estimate));
-        let configured = self.windows.iter_mut().filter(|window| !window.is_open());
-        configured.map(move |window| Fill { limit: window.rate(), used: window.used(now) }).chain(learned)
+        let stocks = self.stocks.as_deref();
+        let configured = self.windows.iter_mut().enumerate().filter(|(_, window)| !window.is_open());
+        let used = move |(nth, window): (usize, &mut Window)| {
+            let by_all = stocks.and_then(|stocks| stocks.used_by_all(nth));
+            Fill { limit: window.rate(), used: by_all.unwrap_or_else(|| window.used(now)) }
+        };
+        configured.map(used).chain(learned)
     }
 
     fn learned_fill(&self, now: Instant, estimate: EstimateView) -> Option<Fill> {

@@ -113,12 +113,16 @@ impl Pool {
     /// What was sent at about `sent_at` has not counted after all.
     pub(crate) fn uncommit(&mut self, now: Instant, sent_at: Instant, cost: u32) {
         self.windows_mut().for_each(|window| window.uncommit(now, sent_at, cost));
+        self.correct_stocks(sent_at, cost.into(), 0);
     }
 
     /// What was sent at about `sent_at` has cost more, or less, than it was accepted for.
     pub(crate) fn correct(&mut self, now: Instant, sent_at: Instant, accepted: u32, cost: u32) {
         match cost.checked_sub(accepted) {
-            Some(more) => self.windows_mut().for_each(|window| window.commit(now, more)),
+            Some(more) => {
+                self.windows_mut().for_each(|window| window.commit(now, more));
+                self.correct_stocks(now, 0, more.into());
+            }
             None => self.uncommit(now, sent_at, accepted - cost),
         }
         // A bucket is reported what is left of it.

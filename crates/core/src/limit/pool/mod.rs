@@ -1,5 +1,6 @@
 mod fill;
 mod learning;
+mod leasing;
 mod saved;
 mod usage;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::learned::{Learned, LearnedUsage};
 use super::pace::Pace;
+use super::stocks::Stocks;
 use super::window::Window;
 use super::{Never, NotYet, Rate, Share};
 pub use fill::Fill;
@@ -177,6 +179,8 @@ pub(crate) struct Pool {
     in_flight: u32,
     /// Since when requests have been asking for it, here and before a restart.
     watched: Option<Instant>,
+    /// What is leased, where several gates share the limits.
+    stocks: Option<Box<Stocks>>,
 }
 
 /// What is taken of a pool instance at one moment.
@@ -217,6 +221,7 @@ impl Pool {
             reserved: 0,
             in_flight: 0,
             watched: None,
+            stocks: None,
         }
     }
 
@@ -256,6 +261,9 @@ impl Pool {
         for pace in self.paces() {
             verdict = longest(verdict, pace.check(now, reserved, cost));
         }
+        if self.stocks.is_some() {
+            verdict = longest(verdict, self.check_stocks(now, cost));
+        }
         self.learned.as_ref().map_or(verdict, |learned| longest(verdict, learned.check(now)))
     }
 
@@ -289,6 +297,7 @@ impl Pool {
         self.reserved -= u64::from(cost);
         self.windows_mut().for_each(|window| window.commit(now, cost));
         self.paces_mut().for_each(|pace| pace.commit(now, cost));
+        self.commit_stocks(now, cost);
     }
 
     /// The request was never sent: what was reserved is free again.
@@ -309,7 +318,7 @@ impl Pool {
         let windows = self.windows_mut().map(|window| window.turn_of(now, ahead, own));
         let by_windows = windows.max().unwrap_or(now);
         let by_paces = self.paces().map(|pace| pace.turn_of(now, ahead, own)).max().unwrap_or(now);
-        let turn = by_windows.max(by_paces);
+        let turn = by_windows.max(by_paces).max(self.turn_of_stocks(now, ahead, own));
         if opens > now { turn.max(self.turn_after(opens, ahead, own)) } else { turn }
     }
 
@@ -329,6 +338,7 @@ impl Pool {
             && self.learned.as_ref().is_none_or(|learned| learned.is_stale(now))
             && self.windows_mut().all(|window| window.used(now) == 0)
             && self.paces().all(|pace| pace.is_idle(now))
+            && self.has_nothing_leased()
     }
 
     /// What is taken at `now`.

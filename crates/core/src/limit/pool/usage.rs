@@ -83,6 +83,10 @@ impl Pool {
             next.stay_away(now, opens - now);
         }
         (next.reserved, next.in_flight) = (self.reserved, self.in_flight);
+        if self.stocks.is_some() {
+            // What was leased under the other limits ends by itself, and counts until then.
+            next.lease(limits);
+        }
         *self = next;
     }
 

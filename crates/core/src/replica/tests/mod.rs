@@ -1,0 +1,2 @@
+mod turns;
+mod world;
