@@ -37,14 +37,19 @@ const GO_UNITS: [(&str, Duration); 7] = [
     ("h", HOUR),
 ];
 
-/// How long it is until what a header says: seconds, a duration of Go, a Unix time in seconds or milliseconds, a date of
-/// RFC 3339 or of HTTP, or a span in words. Of several with commas between them, which a proxy may have joined, the
+/// The units of ISO 8601's durations; those that follow a `T` are of time.
+const ISO_UNITS: [(char, bool, Duration); 5] =
+    [('W', false, WEEK), ('D', false, DAY), ('H', true, HOUR), ('M', true, MINUTE), ('S', true, SECOND)];
+
+/// How long it is until what a header says: seconds, a duration of Go or of ISO 8601, a Unix time in seconds or milliseconds,
+/// a date of RFC 3339 or of HTTP, or a span in words. Of several with commas between them, which a proxy may have joined, the
 /// longest counts. Nothing for what is over.
 pub(super) fn until(text: &str, clock: &ResponseClock<'_>) -> Option<Duration> {
     let one = |text: &str| {
         let text = text.trim().trim_matches(['"', ';']);
         let text = text.strip_prefix('+').unwrap_or(text);
-        go_duration(text).or_else(|| number(text, clock)).or_else(|| leading(text)).or_else(|| clock.until(date(text)?))
+        let span = go_duration(text).or_else(|| iso_duration(text)).or_else(|| number(text, clock));
+        span.or_else(|| leading(text)).or_else(|| clock.until(date(text)?))
     };
     one(text).or_else(|| text.split(',').filter_map(one).max()).map(|until| until.min(LONGEST))
 }
@@ -104,6 +109,23 @@ fn go_duration(text: &str) -> Option<Duration> {
         rest = after;
     }
     (!text.is_empty()).then_some(total)
+}
+
+/// A duration as ISO 8601 writes it: `PT3S`, `PT1M30.5S`, `P1DT2H`. Years and months are not always as long, and are not read.
+fn iso_duration(text: &str) -> Option<Duration> {
+    let (mut rest, mut is_time, mut total) = (text.strip_prefix(['P', 'p'])?, false, None);
+    while !rest.is_empty() {
+        if let (false, Some(time)) = (is_time, rest.strip_prefix(['T', 't'])) {
+            (rest, is_time) = (time, true);
+        }
+        let (amount, after) = rest.split_at(rest.find(|c| !is_numeric(c))?);
+        let mut after = after.chars();
+        let unit = after.next()?.to_ascii_uppercase();
+        let (.., unit) = ISO_UNITS.into_iter().find(|&(name, of_time, _)| (name, of_time) == (unit, is_time))?;
+        total = Some(total.unwrap_or(Duration::ZERO).checked_add(scaled(amount, unit)?)?);
+        rest = after.as_str();
+    }
+    total
 }
 
 /// No wait takes thirty years, so a number beyond that is a Unix time.

@@ -22,6 +22,19 @@ fn retry_after_accepts_all_http_dates() {
     }
 }
 
+/// Spring's resilience4j and some gateways of Java write `Duration.toString()`.
+#[test]
+fn retry_after_accepts_iso_durations() {
+    for (span, millis) in
+        [("PT3S", 3_000), ("PT1M30.5S", 90_500), ("P1DT2H", 93_600_000), ("pt0.25s", 250), ("P1W", 604_800_000)]
+    {
+        assert_eq!(wait(&format!("retry-after: {span}")), Some(Duration::from_millis(millis)), "{span}");
+    }
+    for no_span in ["P", "PT", "P3S", "PT3", "PT3D", "P1Y", "PTS", "T3S"] {
+        assert_eq!(wait(&format!("retry-after: {no_span}")), None, "{no_span}");
+    }
+}
+
 #[test]
 fn dates_are_read_against_the_responses_date() {
     let hour_ahead = "date: Wed, 25 Nov 2026 01:00:00 GMT\nretry-after: Wed, 25 Nov 2026 01:00:04 GMT";
