@@ -16,6 +16,7 @@ use crate::client::{ClientKey, ClientSettings};
 use crate::config::{
     AccessFormat, AccessLogConfig, Change, Config, LogConfig, Pool, QueueConfig, UpstreamConfig, exposures,
 };
+use crate::gate::StartError;
 use crate::limit::{Learn, PoolId, Shape, Unit};
 use crate::route::{Coalescing, Priority, RouteCharge, RouteId, Table, Weight};
 use crate::store::StatePlace;
@@ -51,6 +52,9 @@ fn print(config: &Config) -> Result<()> {
             "the upstream is the gate's own address, {own}: requests would go round in a loop"
         ))
         .into());
+    }
+    if let Some(proxy) = Proxy::towards(&config.upstream.url, &config.upstream.proxy) {
+        proxy.check().map_err(StartError::Upstream)?;
     }
     let mut out = output();
     print_addresses(&mut out, config)?;

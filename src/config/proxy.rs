@@ -18,10 +18,10 @@ pub enum ProxyChoice {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(String);
 
-/// Which protocols a proxy may speak.
-const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
-
 impl ProxyUrl {
+    /// Which protocols a proxy may speak.
+    pub const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
+
     /// A proxy at this URL, as in `http://user:password@proxy.example:3128`.
     ///
     /// # Errors
@@ -29,8 +29,8 @@ impl ProxyUrl {
     pub fn new(text: &str) -> Result<Self, String> {
         let url: Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
         let scheme = url.scheme_str().ok_or("it has no scheme, as in \"http://\"")?;
-        if !SCHEMES.contains(&scheme) {
-            return Err(format!("a proxy's scheme is one of {}", SCHEMES.join(", ")));
+        if !Self::SCHEMES.contains(&scheme) {
+            return Err(format!("a proxy's scheme is one of {}", Self::SCHEMES.join(", ")));
         }
         match url.path() {
             "" | "/" => Ok(Self(text.to_owned())),

@@ -5,7 +5,8 @@ use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-use crate::config::ProxyChoice;
+use super::failed::SetupError;
+use crate::config::{ProxyChoice, ProxyUrl};
 
 /// A proxy between the gate and its upstream.
 #[derive(Clone, Debug)]
@@ -28,6 +29,13 @@ impl Proxy {
                 Some(Self { found: matcher.intercept(url)?, is_configured: true })
             }
         }
+    }
+
+    /// # Errors
+    /// It speaks no protocol that the gate does, such as SOCKS4, which only the environment can name.
+    pub fn check(&self) -> Result<(), SetupError> {
+        let is_spoken = self.uri().scheme_str().is_some_and(|scheme| ProxyUrl::SCHEMES.contains(&scheme));
+        if is_spoken { Ok(()) } else { Err(SetupError::Proxy(self.uri().clone())) }
     }
 
     /// Where it is, without credentials.

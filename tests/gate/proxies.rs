@@ -138,3 +138,24 @@ fn environment_names_the_proxy() {
         assert!(said.contains("upstream  ") && !said.contains("through the proxy"), "{environment:?}: {said}");
     }
 }
+
+/// Only the environment can name such a proxy: `[upstream] proxy` is refused as it is read.
+#[test]
+fn check_and_serve_refuse_a_proxy_of_another_protocol() {
+    let environment = [("ALL_PROXY", "socks4://user:secret@proxy.test:1080")];
+    let refuses = |arguments: &[&str]| {
+        let mut program = Command::cargo_bin("tidegate").expect("the program");
+        let program = program.env_clear().envs(environment).args(arguments);
+        let output = program.args(["--upstream", "https://api.example.test"]).output().expect("an output");
+        let said = String::from_utf8(output.stderr).expect("a text");
+        let expected =
+            "the proxy socks4://proxy.test:1080/ on the way to the upstream is none that speaks HTTP or SOCKS5";
+        assert!(
+            !output.status.success() && said.contains(expected) && !said.contains("secret"),
+            "{arguments:?}: {said}"
+        );
+        output.status
+    };
+    let serve = refuses(&["serve", "--listen", "127.0.0.1:0", "--admin", "off"]);
+    assert_eq!(refuses(&["check"]), serve);
+}
